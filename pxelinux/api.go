@@ -1,0 +1,92 @@
+package pxelinux
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Host is the machine that PXELINUX finds itself on, and what DHCP told it.
+// Zero values are "not known" and make PXELINUX skip what depends on them.
+type Host struct {
+	MAC          net.HardwareAddr
+	HardwareType byte   // ARP hardware type; 0 means 1, Ethernet
+	UUID         string // the guest's uuid as text, as in xl.cfg; "" when unknown
+
+	Address netip.Prefix // the leased address and its netmask
+	Router  netip.Addr   // option 3, only when it named exactly one router
+	Server  netip.Addr   // next-server, the default server of relative names
+
+	BootFile   string // DHCP file name, the source of the path prefix
+	ConfigFile string // DHCP option 209
+	PathPrefix string // DHCP option 210; replaces the boot file's directory
+
+	// DMI holds what SYSAPPEND may add beyond address, MAC and UUID, by the
+	// name of the parameter: "SYSVENDOR", "SYSPRODUCT", ...
+	DMI map[string]string
+}
+
+// Opener opens the file behind an absolute URL, such as
+// tftp://192.168.1.166/pxelinux.cfg/default. An error for which
+// errors.Is(err, ErrNotFound) holds makes PXELINUX go on to its next
+// choice, as does an empty file; any other error ends the search.
+type Opener func(ctx context.Context, url string) (io.ReadCloser, error)
+
+// ErrNotFound is what an Opener's error wraps when the server says that it
+// will not give the file.
+var ErrNotFound = errors.New("not found")
+
+// A Try is one name that was asked for while a configuration was looked for.
+type Try struct {
+	URL    string
+	Result string // "found", "not found", "empty" or "error"
+	Took   time.Duration
+}
+
+// Outcome says what kind of thing boots.
+type Outcome string
+
+// What PXELINUX can come to.
+const (
+	Linux     Outcome = "linux"     // a kernel with initrds
+	Multiboot Outcome = "multiboot" // mboot.c32: a kernel with modules
+	COM32     Outcome = "com32"     // a module that only PXELINUX can run
+	LocalBoot Outcome = "localboot" // LOCALBOOT: the guest's own disk
+	ChainBoot Outcome = "chainboot" // another boot program (.0, .bin, .bs, .bss)
+	Prompt    Outcome = "prompt"    // the boot: prompt, with nothing to run
+	Error     Outcome = "error"     // nothing that could boot
+)
+
+// A Module is one file of a multiboot entry with its own arguments.
+type Module struct {
+	URL  string
+	Args string
+}
+
+// Boot is what boots, as absolute URLs.
+type Boot struct {
+	Outcome Outcome
+	Label   string // the label's name; "" for a command that is no label
+	Waits   bool   // a real machine would wait for a person for ever; the rest is the entry it would highlight
+	Timeout time.Duration // how long a real machine would wait before it boots this; 0 when at once or for ever
+
+	Kernel  string // Linux: the kernel; ChainBoot, COM32: the program
+	Initrds []string
+	Args    string // the command line, byte for byte
+	Modules []Module
+
+	Err error // for Error and COM32: why this can't boot, in words for a person
+}
+
+// Label is one entry as it is written in the configuration.
+type Label struct {
+	Name    string
+	Display string // MENU LABEL, without its hotkey mark; "" when there is none
+	Type    Outcome
+	Kernel  string
+	Initrds []string
+	Append  string
+}
