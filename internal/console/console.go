@@ -1,0 +1,86 @@
+// Package console is what a person sees: one line a stage on standard error,
+// which under xl and xm is the guest's console and the bootloader's log.
+//
+// The rules of output: everything begins with "gopxeboot: ", has no colour,
+// no capital at its start and no full stop at its end. Results never come
+// here, and nothing else goes where results go.
+package console
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"unicode"
+
+	"golang.org/x/term"
+)
+
+// Level is how much a person wants to see.
+type Level int
+
+// From less to more.
+const (
+	Quiet   Level = iota // warnings and errors
+	Normal               // and a line a stage
+	Verbose              // and why each thing was done
+)
+
+// Console prints lines. Its methods may be called from several goroutines.
+type Console struct {
+	mu    sync.Mutex
+	w     io.Writer
+	level Level
+	end   string
+}
+
+// New returns a console that prints to w.
+//
+// On a terminal lines end in CR LF: libxl and xend make the bootloader's
+// terminal raw, some time after they started it (libxl_bootloader.c,
+// bootloader_gotptys), and one that is not raw shows the same.
+func New(w io.Writer, level Level) *Console {
+	c := &Console{w: w, level: level, end: "\n"}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		c.end = "\r\n"
+	}
+	return c
+}
+
+// Stage says that a stage is done, and with what result.
+func (c *Console) Stage(text string) {
+	if c.level >= Normal {
+		c.print(text)
+	}
+}
+
+// Detail says why something was done.
+func (c *Console) Detail(text string) {
+	if c.level >= Verbose {
+		c.print(text)
+	}
+}
+
+// Warn says what a person should mend though it boots.
+func (c *Console) Warn(text string) { c.print("warning: " + text) }
+
+// Error says why it does not boot.
+func (c *Console) Error(err error) { c.print(err.Error()) }
+
+func (c *Console) print(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Fprintf(c.w, "gopxeboot: %s%s", Printable(text), c.end)
+}
+
+// Printable makes text that came from the network fit for one line of a
+// terminal: what is no printable character becomes "?".
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != unicode.ReplacementChar && unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
+}

@@ -1,0 +1,60 @@
+package guest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// childName is what the child's argv[0] says, and what ps shows.
+const childName = "gopxeboot-guest"
+
+// The child's descriptors, after stdin, stdout and stderr.
+const (
+	requestsFD = 3
+	answersFD  = 4
+	filesFD    = 5
+)
+
+// IsChild says whether this process is the child of another gopxeboot's
+// Start. main has to ask before anything else.
+func IsChild() bool { return len(os.Args) == 1 && os.Args[0] == childName }
+
+// Child is the child's own end.
+type Child struct {
+	Interface string // to do DHCP on
+	OwnNet    bool   // the interface is the guest's own, not dom0's bridge
+
+	setup    setup
+	requests *os.File
+	receive  *json.Decoder
+	send     *json.Encoder
+}
+
+// Inside is how the child begins. It returns when the parent has plugged the
+// network in.
+func Inside() (*Child, error) {
+	c := &Child{requests: os.NewFile(requestsFD, "requests")}
+	c.receive = json.NewDecoder(c.requests)
+	c.send = json.NewEncoder(os.NewFile(answersFD, "answers"))
+	if err := c.receive.Decode(&c.setup); err != nil {
+		return nil, fmt.Errorf("read the parent's first message: %w", err)
+	}
+	c.Interface, c.OwnNet = c.setup.Interface, c.setup.OwnNet
+	if os.Getppid() != c.setup.Parent {
+		return nil, errors.New("the parent is gone")
+	}
+	return c, nil
+}
+
+// Receive takes the parent's next message.
+func (c *Child) Receive(message any) error { return c.receive.Decode(message) }
+
+// Send gives the parent a message. It is safe for one goroutine at a time.
+func (c *Child) Send(message any) error { return c.send.Encode(message) }
+
+// File is the i-th of Spec.Files.
+func (c *Child) File(i int) *os.File {
+	return os.NewFile(uintptr(filesFD+i), fmt.Sprintf("result %d", i))
+}

@@ -1,0 +1,255 @@
+// Package guest is being the guest: a child process that stands on the
+// guest's bridge with the guest's MAC, and that can do nothing else.
+//
+// The parent, which the toolstack started as root, makes the network, starts
+// the child and believes nothing that it says. The child opens its raw
+// socket, gives up every right (Confine), and only then reads the first byte
+// from the network. When either process dies, however it dies, the child is
+// gone, and with it its network namespace and its port on the bridge.
+package guest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Net says where the child's network is.
+type Net string
+
+const (
+	// Auto is Own on a Linux bridge where a new port forwards at once and
+	// where the guest's MAC is not in use; otherwise Dom0.
+	Auto Net = "auto"
+	// Own is a network namespace of the child's own with a veth into the
+	// bridge: what it sends comes from the guest's MAC and address.
+	Own Net = "guest"
+	// Dom0 is dom0's own namespace: DHCP by raw frames on the bridge itself,
+	// downloads through dom0's stack.
+	Dom0 Net = "dom0"
+)
+
+// ParseNet reads the value of --net; "" is Auto.
+func ParseNet(s string) (Net, error) {
+	switch n := Net(s); n {
+	case "":
+		return Auto, nil
+	case Auto, Own, Dom0:
+		return n, nil
+	}
+	return "", fmt.Errorf("--net %q: want guest, dom0 or auto", s)
+}
+
+// Spec describes the child.
+type Spec struct {
+	MAC    net.HardwareAddr
+	Bridge string // "" is xenbr0, or the only bridge there is
+	Net    Net
+	RunAs  int // the uid (and gid) that the child becomes; 0 is one that nobody has
+	// Files are what the child may write, in the order Child.File counts.
+	Files []*os.File
+	// MaxFile is how large a file the child can make, in bytes; 0 is no limit.
+	MaxFile uint64
+}
+
+// maxAnswers bounds all that the parent reads from one child, in bytes.
+const maxAnswers = 32 << 20
+
+// Guest is the parent's end of a running child.
+type Guest struct {
+	Net    Net    // Own or Dom0
+	Why    string // the reason, where Auto chose
+	Bridge string
+
+	cmd     *exec.Cmd
+	plug    *plug
+	send    *json.Encoder
+	receive *json.Decoder
+	pipes   []io.Closer
+	stderr  tail
+	exited  chan struct{}
+	status  error
+}
+
+// setup is the first message to the child.
+type setup struct {
+	Interface string
+	OwnNet    bool
+	RunAs     int
+	Parent    int // the parent's pid, to notice that it died before the child could ask to be told
+	MaxFile   uint64
+}
+
+// Start plugs a child into the bridge and starts it. The child runs the same
+// program, which has to call Inside when IsChild says so. Cancelling the
+// context kills it.
+func Start(ctx context.Context, spec Spec) (*Guest, error) {
+	bridge, err := findBridge(spec.Bridge)
+	if err != nil {
+		return nil, err
+	}
+	g := &Guest{Bridge: bridge.name, Net: spec.Net, exited: make(chan struct{})}
+	if g.Net == Auto {
+		g.Net, g.Why = bridge.choose(spec.MAC)
+	}
+	if g.Net == Own && !bridge.linux {
+		return nil, fmt.Errorf("%s is no Linux bridge but %q: use --net dom0", bridge.name, bridge.kind)
+	}
+	if err := g.start(ctx, spec.Files); err != nil {
+		return nil, err
+	}
+	first := setup{Interface: bridge.name, RunAs: spec.RunAs, Parent: os.Getpid(), MaxFile: spec.MaxFile}
+	if g.Net == Own {
+		if g.plug, err = bridge.plugIn(ctx, g.cmd.Process.Pid, spec.MAC); err != nil {
+			g.Close()
+			return nil, err
+		}
+		first.Interface, first.OwnNet = guestInterface, true
+	}
+	if err := g.Send(first); err != nil {
+		g.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// start runs the child. Pdeathsig is tied to the thread that forks, not to
+// the process (prctl(2)), so one goroutine keeps that thread until the end.
+func (g *Guest) start(ctx context.Context, files []*os.File) error {
+	fromParent, toChild, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	fromChild, toParent, err := os.Pipe()
+	if err != nil {
+		fromParent.Close()
+		toChild.Close()
+		return err
+	}
+	g.pipes = []io.Closer{toChild, fromChild}
+	g.send = json.NewEncoder(toChild)
+	g.receive = json.NewDecoder(io.LimitReader(fromChild, maxAnswers))
+
+	g.cmd = exec.CommandContext(ctx, "/proc/self/exe")
+	g.cmd.Args = []string{childName}
+	g.cmd.Env = []string{}
+	g.cmd.Dir = "/"
+	g.cmd.Stderr = &g.stderr
+	g.cmd.WaitDelay = time.Second
+	g.cmd.ExtraFiles = append([]*os.File{fromParent, toParent}, files...)
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if g.Net == Own {
+		g.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET
+	}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := g.cmd.Start()
+		started <- err
+		if err == nil {
+			g.status = g.cmd.Wait()
+			close(g.exited)
+		}
+	}()
+	err = <-started
+	fromParent.Close()
+	toParent.Close()
+	if err != nil {
+		toChild.Close()
+		fromChild.Close()
+		if errors.Is(err, syscall.EPERM) {
+			return errors.New("not enough privileges to make a network namespace: run as root")
+		}
+		return fmt.Errorf("start the guest's process: %w", err)
+	}
+	return nil
+}
+
+// Send gives the child a message.
+func (g *Guest) Send(message any) error {
+	if err := g.send.Encode(message); err != nil {
+		return g.died(err)
+	}
+	return nil
+}
+
+// Receive takes the child's next message. The error of a child that died
+// says with which last words.
+func (g *Guest) Receive(message any) error {
+	if err := g.receive.Decode(message); err != nil {
+		return g.died(err)
+	}
+	return nil
+}
+
+// died turns a broken pipe into the reason why it broke.
+func (g *Guest) died(err error) error {
+	g.cmd.Process.Kill() // it speaks nonsense, or is gone already
+	<-g.exited
+	if words := g.stderr.String(); words != "" {
+		return fmt.Errorf("the guest's process failed: %s", words)
+	}
+	return fmt.Errorf("the guest's process ended (%v): %w", g.status, err)
+}
+
+// Configure gives the child's interface the leased address and the route
+// through the router, so that the kernel speaks for it. It does nothing with
+// Net Dom0, whose addresses are dom0's business.
+func (g *Guest) Configure(address netip.Prefix, router netip.Addr) error {
+	if g.plug == nil {
+		return nil
+	}
+	return g.plug.configure(address, router)
+}
+
+// Close ends the child, if it still runs, and unplugs it.
+func (g *Guest) Close() error {
+	g.cmd.Process.Kill()
+	<-g.exited
+	for _, p := range g.pipes {
+		p.Close()
+	}
+	if g.plug != nil {
+		return g.plug.remove()
+	}
+	return nil
+}
+
+// tail keeps the first bytes of what a crashing child prints: a Go panic says
+// what happened in its first line.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if room := 4096 - len(t.text); room > 0 {
+		t.text = append(t.text, p[:min(room, len(p))]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	line, _, _ := strings.Cut(strings.TrimSpace(string(t.text)), "\n")
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, line)
+}

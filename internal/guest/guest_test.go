@@ -1,0 +1,450 @@
+package guest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+var mac = net.HardwareAddr{0x00, 0x16, 0x3e, 0x72, 0x79, 0xe3}
+
+// killedParent is the environment variable that makes this program a parent
+// that waits to be killed.
+const killedParent = "GUEST_TEST_KILLED_PARENT"
+
+func TestMain(m *testing.M) {
+	switch {
+	case guest.IsChild():
+		child()
+	case os.Getenv(killedParent) != "":
+		parentToKill()
+	default:
+		lab.Main(m)
+	}
+}
+
+// order is what a test tells the child to do, report what came of it.
+type order struct {
+	Confine bool
+	Try     string // a file to open, make and run
+	Write   bool   // to the first result file
+	Dial    string // send a datagram there
+	Panic   bool
+}
+
+type report struct {
+	Interface, MAC string
+	OwnNet         bool
+	UID            int
+	Status         map[string]string // of /proc/self/status
+	Errors         map[string]string
+}
+
+// child obeys orders until the parent goes away.
+func child() {
+	c, err := guest.Inside()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	for {
+		var o order
+		if c.Receive(&o) != nil {
+			os.Exit(0)
+		}
+		if o.Panic {
+			panic("told to\x1b[2J")
+		}
+		r := report{Interface: c.Interface, OwnNet: c.OwnNet, Status: map[string]string{}, Errors: map[string]string{}}
+		note := func(what string, err error) {
+			var errno syscall.Errno
+			switch {
+			case errors.As(err, &errno):
+				r.Errors[what] = unix.ErrnoName(errno)
+			case err != nil:
+				r.Errors[what] = err.Error()
+			default:
+				r.Errors[what] = "allowed"
+			}
+		}
+		if o.Confine {
+			status, err := os.Open("/proc/self/status") // before nothing can be opened
+			if err != nil {
+				note("status", err)
+			}
+			if err := c.Confine(); err != nil {
+				note("confine", err)
+			}
+			text := make([]byte, 8192)
+			n, _ := status.Read(text)
+			for l := range strings.Lines(string(text[:n])) {
+				key, value, _ := strings.Cut(l, ":")
+				r.Status[key] = strings.Join(strings.Fields(value), " ")
+			}
+		}
+		r.UID = os.Getuid()
+		if ifi, err := net.InterfaceByName(c.Interface); err == nil {
+			r.MAC = ifi.HardwareAddr.String()
+		}
+		if o.Try != "" {
+			_, err := os.ReadFile(o.Try)
+			note("read", err)
+			note("write", os.WriteFile(filepath.Join(filepath.Dir(o.Try), "new"), nil, 0o600))
+			note("remove", os.Remove(o.Try))
+			note("list", func() error { _, err := os.ReadDir("/"); return err }())
+			note("exec", exec.Command("/bin/true").Run())
+			note("setuid", syscall.Setuid(0))
+			_, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+			note("raw socket", err)
+		}
+		if o.Write {
+			_, err := c.File(0).WriteString("kernel")
+			note("result", err)
+		}
+		if o.Dial != "" {
+			conn, err := net.Dial("udp4", o.Dial)
+			if err == nil {
+				_, err = conn.Write([]byte("hello"))
+			}
+			note("dial", err)
+		}
+		c.Send(r)
+	}
+}
+
+func newLab(t *testing.T, config lab.Config) *lab.Lab {
+	t.Helper()
+	l, err := lab.New(t.Context(), config)
+	if errors.Is(err, lab.ErrOutside) {
+		t.Skip("no private namespaces:", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func start(t *testing.T, spec guest.Spec) *guest.Guest {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	g, err := guest.Start(ctx, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.Close() })
+	return g
+}
+
+func do(t *testing.T, g *guest.Guest, o order) report {
+	t.Helper()
+	if err := g.Send(o); err != nil {
+		t.Fatal(err)
+	}
+	var r report
+	if err := g.Receive(&r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// interfaces are the names of what is in dom0, less the bridge's other ports.
+func interfaces(t *testing.T) []string {
+	t.Helper()
+	links, err := netlink.LinkList()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, l := range links {
+		names = append(names, l.Attrs().Name)
+	}
+	return names
+}
+
+// The child is on the bridge with the guest's MAC and, once configured, with
+// the guest's address; the bridge keeps its own MAC; nothing is left.
+func TestOwnNetwork(t *testing.T) {
+	l := newLab(t, lab.Config{})
+	var conn *net.UDPConn
+	if err := l.Servers.Do(func() (err error) {
+		conn, err = net.ListenUDP("udp4", &net.UDPAddr{Port: 7000})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	before := interfaces(t)
+	bridge, _ := netlink.LinkByName(l.Bridge())
+	bridgeMAC := bridge.Attrs().HardwareAddr.String()
+
+	g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Auto})
+	if g.Net != guest.Own {
+		t.Fatalf("auto chose %s: %s", g.Net, g.Why)
+	}
+	if r := do(t, g, order{Confine: true}); r.MAC != mac.String() || r.Interface != "eth0" || !r.OwnNet {
+		t.Errorf("the child is on %s with %s", r.Interface, r.MAC)
+	}
+	if err := g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.MustParseAddr("192.168.1.1")); err != nil {
+		t.Fatal(err)
+	}
+	if r := do(t, g, order{Dial: "192.168.1.166:7000"}); r.Errors["dial"] != "allowed" {
+		t.Error("send as the guest:", r.Errors["dial"])
+	}
+	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_, from, err := conn.ReadFromUDPAddrPort(make([]byte, 10))
+	if err != nil || from.Addr() != netip.MustParseAddr("192.168.1.199") {
+		t.Errorf("the server was asked by %s (%v)", from, err)
+	}
+	bridge, _ = netlink.LinkByName(l.Bridge())
+	if got := bridge.Attrs().HardwareAddr.String(); got != bridgeMAC {
+		t.Errorf("the bridge's MAC went from %s to %s", bridgeMAC, got)
+	}
+	if err := g.Close(); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(before, interfaces(t)); diff != "" {
+		t.Errorf("interfaces left (-before +after):\n%s", diff)
+	}
+}
+
+func TestAuto(t *testing.T) {
+	t.Run("spanning tree", func(t *testing.T) {
+		l := newLab(t, lab.Config{STP: true})
+		if g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Auto}); g.Net != guest.Dom0 || !strings.Contains(g.Why, "STP") {
+			t.Errorf("chose %s: %s", g.Net, g.Why)
+		}
+	})
+	t.Run("MAC in use", func(t *testing.T) {
+		l := newLab(t, lab.Config{})
+		other, err := l.AddHost(t.Context(), lab.HostConfig{Name: "running guest", MAC: mac, Address: netip.MustParsePrefix("192.168.1.199/24")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What it sends tells the bridge where it is. The refusal says that
+		// the frames were seen.
+		if err := other.Do(func() error {
+			_, err := net.Dial("tcp4", "192.168.1.166:7000")
+			return err
+		}); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Fatal(err)
+		}
+		g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Auto})
+		if g.Net != guest.Dom0 || !strings.Contains(g.Why, "in use on port") {
+			t.Errorf("chose %s: %s", g.Net, g.Why)
+		}
+		if r := do(t, g, order{}); r.Interface != l.Bridge() || r.OwnNet {
+			t.Errorf("the child is on %s, own %v", r.Interface, r.OwnNet)
+		}
+	})
+	t.Run("no Linux bridge", func(t *testing.T) {
+		newLab(t, lab.Config{})
+		other := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "ovsbr0"}, PeerName: "far"}
+		if err := netlink.LinkAdd(other); err != nil {
+			t.Fatal(err)
+		}
+		defer netlink.LinkDel(other)
+		if g := start(t, guest.Spec{MAC: mac, Bridge: "ovsbr0", Net: guest.Auto}); g.Net != guest.Dom0 {
+			t.Errorf("chose %s: %s", g.Net, g.Why)
+		}
+		if _, err := guest.Start(t.Context(), guest.Spec{MAC: mac, Bridge: "ovsbr0", Net: guest.Own}); err == nil || !strings.Contains(err.Error(), "--net dom0") {
+			t.Errorf("--net guest: %v", err)
+		}
+	})
+}
+
+// With spanning tree a port forwards after twice the forward delay, and not
+// before Start returns.
+func TestWaitsForForwarding(t *testing.T) {
+	l := newLab(t, lab.Config{STP: true, ForwardDelay: 2 * time.Second})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	before := interfaces(t)
+	_, err := guest.Start(ctx, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Own})
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "spanning tree") {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(before, interfaces(t)); diff != "" {
+		t.Errorf("interfaces left (-before +after):\n%s", diff)
+	}
+}
+
+func TestBridgeNames(t *testing.T) {
+	l := newLab(t, lab.Config{Bridge: "br7"})
+	if g := start(t, guest.Spec{MAC: mac, Net: guest.Auto}); g.Bridge != l.Bridge() {
+		t.Errorf("the only bridge was not chosen but %s", g.Bridge)
+	}
+	_, err := guest.Start(t.Context(), guest.Spec{MAC: mac, Bridge: "xenbr9"})
+	if !errors.Is(err, guest.ErrNoBridge) || !strings.Contains(err.Error(), "there are: br7") {
+		t.Errorf("missing bridge: %v", err)
+	}
+}
+
+// What a child can do that was taken over by what it read: nothing but write
+// to what it was given.
+func TestConfined(t *testing.T) {
+	l := newLab(t, lab.Config{})
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("dom0's"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(secret), 0o777); err != nil { // so that only the sandbox is in the way
+		t.Fatal(err)
+	}
+	for _, net := range []guest.Net{guest.Own, guest.Dom0} {
+		t.Run(string(net), func(t *testing.T) {
+			result, err := os.CreateTemp(t.TempDir(), "result")
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: net, Files: []*os.File{result}})
+			r := do(t, g, order{Confine: true, Try: secret, Write: true})
+			want := map[string]string{
+				"read": "EACCES", "write": "EACCES", "remove": "EACCES", "list": "EACCES", "exec": "EACCES",
+				"setuid": "EPERM", "raw socket": "EPERM", "result": "allowed",
+			}
+			if r.UID == 0 {
+				delete(want, "setuid") // the only uid of a person's namespace, and not root's
+				delete(r.Errors, "setuid")
+			}
+			if diff := cmp.Diff(want, r.Errors); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapAmb"} {
+				if r.Status[set] != "0000000000000000" {
+					t.Errorf("%s is %s", set, r.Status[set])
+				}
+			}
+			if r.Status["NoNewPrivs"] != "1" {
+				t.Error("new privileges are possible")
+			}
+			uidMap, _ := os.ReadFile("/proc/self/uid_map")
+			if strings.Fields(string(uidMap))[2] == "4294967295" && r.UID < 0x70000000 {
+				t.Errorf("uid is %d", r.UID)
+			}
+			if text, _ := os.ReadFile(result.Name()); string(text) != "kernel" {
+				t.Errorf("the result is %q", text)
+			}
+		})
+	}
+}
+
+// A child that dies says why, in one harmless line.
+func TestLastWords(t *testing.T) {
+	l := newLab(t, lab.Config{})
+	g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Dom0})
+	if err := g.Send(order{Panic: true}); err != nil {
+		t.Fatal(err)
+	}
+	err := g.Receive(&report{})
+	if err == nil || !strings.Contains(err.Error(), "panic: told to") || strings.ContainsAny(err.Error(), "\x1b\n") {
+		t.Errorf("got %q", err)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	l := newLab(t, lab.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	g, err := guest.Start(ctx, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Own})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	cancel()
+	if err := g.Receive(&report{}); err == nil {
+		t.Error("a killed child answered")
+	}
+}
+
+// parentToKill starts a child, tells its pid, and waits.
+func parentToKill() {
+	g, err := guest.Start(context.Background(), guest.Spec{MAC: mac, Bridge: "xenbr0", Net: guest.Own})
+	if err == nil {
+		err = g.Send(order{Confine: true})
+	}
+	var r report
+	if err == nil {
+		err = g.Receive(&r)
+	}
+	json.NewEncoder(os.Stdout).Encode(struct {
+		Report report
+		Err    error
+	}{r, err})
+	select {}
+}
+
+// SIGKILL leaves the parent no time to clean up. The confined child, whose
+// change of uid forgot the parent-death signal once, must go all the same,
+// and its port with it.
+func TestKilledParent(t *testing.T) {
+	newLab(t, lab.Config{})
+	before := interfaces(t)
+	parent := exec.Command("/proc/self/exe")
+	parent.Env = append(os.Environ(), killedParent+"=1")
+	out, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said struct{ Report report }
+	if err := json.NewDecoder(out).Decode(&said); err != nil || said.Report.MAC != mac.String() {
+		t.Fatalf("the child was not up: %v %v", said, err)
+	}
+	parent.Process.Kill()
+	parent.Wait()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		diff := cmp.Diff(before, interfaces(t))
+		children, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range children {
+			if text, err := os.ReadFile(file); err == nil && strings.HasPrefix(string(text), "gopxeboot-guest") && sameNamespaceFamily(file) {
+				diff += "a child lives: " + file
+			}
+		}
+		if diff == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(diff)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// sameNamespaceFamily says whether the process shares this test's mount
+// namespace, and so belongs to its lab and not to another run.
+func sameNamespaceFamily(cmdline string) bool {
+	ours, err := os.Readlink("/proc/self/ns/mnt")
+	theirs, err2 := os.Readlink(filepath.Join(filepath.Dir(cmdline), "ns/mnt"))
+	if errors.Is(err2, fs.ErrPermission) {
+		return true // it has left our uid: confined
+	}
+	return err == nil && err2 == nil && ours == theirs
+}

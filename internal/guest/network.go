@@ -1,0 +1,293 @@
+package guest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// ErrNoBridge is what Start's error wraps when the bridge is not there, or
+// was not named and can't be guessed.
+var ErrNoBridge = errors.New("no such bridge")
+
+const (
+	// defaultBridge is what libxl gives a vif without bridge= (libxl_nic.c,
+	// libxl__device_nic_setdefault).
+	defaultBridge = "xenbr0"
+	// guestInterface is the child's end of the veth, in its own namespace.
+	guestInterface = "eth0"
+	// forwarding is BR_STATE_FORWARDING of linux/if_bridge.h.
+	forwarding = 3
+)
+
+// vifMAC is what Xen gives the dom0 end of a vif: the highest address there
+// is, so that the bridge never takes it as its own (a Linux bridge takes the
+// lowest MAC of its ports).
+var vifMAC = net.HardwareAddr{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+type bridge struct {
+	name  string
+	index int
+	mtu   int
+	kind  string
+	linux bool // a Linux bridge, not Open vSwitch or something else
+}
+
+// findBridge looks the bridge up, or chooses one when name is empty.
+func findBridge(name string) (*bridge, error) {
+	if name == "" {
+		return guessBridge()
+	}
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		var missing netlink.LinkNotFoundError
+		if errors.As(err, &missing) {
+			return nil, fmt.Errorf("%w: %s (there are: %s)", ErrNoBridge, name, listBridges())
+		}
+		return nil, fmt.Errorf("look up bridge %s: %w", name, err)
+	}
+	attrs := link.Attrs()
+	return &bridge{name: attrs.Name, index: attrs.Index, mtu: attrs.MTU, kind: link.Type(), linux: link.Type() == "bridge"}, nil
+}
+
+func guessBridge() (*bridge, error) {
+	names := bridges()
+	for _, name := range names {
+		if name == defaultBridge {
+			return findBridge(name)
+		}
+	}
+	if len(names) == 1 {
+		return findBridge(names[0])
+	}
+	return nil, fmt.Errorf("%w: name the guest's one as bridge=NAME in the vif or with --bridge (there are: %s)", ErrNoBridge, listBridges())
+}
+
+func bridges() []string {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, l := range links {
+		if l.Type() == "bridge" {
+			names = append(names, l.Attrs().Name)
+		}
+	}
+	sort.Strings(names)
+	return names
+}
+
+func listBridges() string {
+	if names := bridges(); len(names) > 0 {
+		return strings.Join(names, ", ")
+	}
+	return "none"
+}
+
+// choose decides for Auto, and says why.
+func (b *bridge) choose(mac net.HardwareAddr) (Net, string) {
+	if !b.linux {
+		return Dom0, fmt.Sprintf("%s is no Linux bridge but %q", b.name, b.kind)
+	}
+	stp, err := linkAttribute(b.index, nl.IFLA_INFO_DATA, nl.IFLA_BR_STP_STATE)
+	if err == nil && stp != 0 {
+		if delay, err := linkAttribute(b.index, nl.IFLA_INFO_DATA, nl.IFLA_BR_FORWARD_DELAY); err != nil || delay != 0 {
+			return Dom0, fmt.Sprintf("%s runs STP: a new port would not forward at once", b.name)
+		}
+	}
+	if port := b.portOf(mac); port != "" {
+		return Dom0, fmt.Sprintf("%s is in use on port %s of %s", mac, port, b.name)
+	}
+	return Own, fmt.Sprintf("%s is a Linux bridge that forwards at once", b.name)
+}
+
+// portOf names the port behind which the bridge knows the MAC, "" when none.
+func (b *bridge) portOf(mac net.HardwareAddr) string {
+	entries, err := netlink.NeighList(0, unix.AF_BRIDGE)
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		if e.MasterIndex == b.index && e.LinkIndex != b.index && bytes.Equal(e.HardwareAddr, mac) {
+			if link, err := netlink.LinkByIndex(e.LinkIndex); err == nil {
+				return link.Attrs().Name
+			}
+		}
+	}
+	return ""
+}
+
+// plug is a veth with one end in the bridge and the other in the child.
+type plug struct {
+	host  netlink.Link
+	child *netlink.Handle
+	eth0  netlink.Link
+}
+
+// plugIn gives the child of that pid an interface with the guest's MAC on the
+// bridge, and returns when the bridge forwards its frames.
+func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*plug, error) {
+	wrap := func(err error) error {
+		if errors.Is(err, os.ErrPermission) {
+			return errors.New("not enough privileges to plug into " + b.name + ": run as root")
+		}
+		return fmt.Errorf("plug into bridge %s: %w", b.name, err)
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = fmt.Sprintf("gpx%d", pid)
+	attrs.MTU = b.mtu
+	attrs.MasterIndex = b.index
+	attrs.HardwareAddr = vifMAC
+	veth := netlink.NewVeth(attrs)
+	veth.PeerName = guestInterface
+	veth.PeerHardwareAddr = mac
+	veth.PeerNamespace = netlink.NsPid(pid)
+	if err := netlink.LinkAdd(veth); err != nil {
+		return nil, wrap(err)
+	}
+	p := &plug{host: veth}
+	if err := p.raise(pid); err != nil {
+		p.remove()
+		return nil, wrap(err)
+	}
+	if err := p.waitForwarding(ctx); err != nil {
+		p.remove()
+		return nil, wrap(err)
+	}
+	return p, nil
+}
+
+// raise brings both ends up. Neither is to speak IPv6 by itself: a router
+// solicitation with the guest's MAC is not ours to send.
+func (p *plug) raise(pid int) error {
+	ns, err := netns.GetFromPid(pid)
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	if p.child, err = netlink.NewHandleAt(ns, unix.NETLINK_ROUTE); err != nil {
+		return err
+	}
+	if p.eth0, err = p.child.LinkByName(guestInterface); err != nil {
+		return err
+	}
+	// Best effort: a kernel without IPv6 does not know the attribute.
+	_ = netlink.LinkSetIP6AddrGenMode(p.host, nl.IN6_ADDR_GEN_MODE_NONE)
+	_ = p.child.LinkSetIP6AddrGenMode(p.eth0, nl.IN6_ADDR_GEN_MODE_NONE)
+	if lo, err := p.child.LinkByName("lo"); err == nil {
+		if err := p.child.LinkSetUp(lo); err != nil {
+			return err
+		}
+	}
+	if err := p.child.LinkSetUp(p.eth0); err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(p.host)
+}
+
+// waitForwarding polls, as the kernel tells nobody else when spanning tree
+// lets a port through (after twice the forward delay).
+func (p *plug) waitForwarding(ctx context.Context) error {
+	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
+		state, err := linkAttribute(p.host.Attrs().Index, nl.IFLA_INFO_SLAVE_DATA, nl.IFLA_BRPORT_STATE)
+		if err != nil || state == forwarding {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("its new port does not forward yet (spanning tree?): %w", context.Cause(ctx))
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (p *plug) configure(address netip.Prefix, router netip.Addr) error {
+	ip := address.Addr().AsSlice()
+	mask := net.CIDRMask(address.Bits(), address.Addr().BitLen())
+	if err := p.child.AddrAdd(p.eth0, &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: mask}}); err != nil {
+		return fmt.Errorf("set the leased address %s: %w", address, err)
+	}
+	if !router.IsValid() {
+		return nil
+	}
+	// Onlink: a router outside the leased network is legal where the netmask
+	// is 255.255.255.255.
+	route := &netlink.Route{LinkIndex: p.eth0.Attrs().Index, Gw: router.AsSlice(), Flags: int(netlink.FLAG_ONLINK)}
+	if err := p.child.RouteAdd(route); err != nil {
+		return fmt.Errorf("set the route through %s: %w", router, err)
+	}
+	return nil
+}
+
+// remove unplugs. The veth goes with its namespace by itself, but a little
+// later than the child; a toolstack that looks at the bridge next should not
+// see it.
+func (p *plug) remove() error {
+	if p.child != nil {
+		p.child.Close()
+	}
+	err := netlink.LinkDel(p.host)
+	var missing netlink.LinkNotFoundError
+	if err == nil || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) || errors.As(err, &missing) {
+		return nil
+	}
+	return fmt.Errorf("unplug %s: %w", p.host.Attrs().Name, err)
+}
+
+// linkAttribute reads one number from a link's own (IFLA_INFO_DATA) or its
+// bridge port's (IFLA_INFO_SLAVE_DATA) attributes, which the netlink package
+// does not decode.
+func linkAttribute(index, block, attribute int) (uint64, error) {
+	request := nl.NewNetlinkRequest(unix.RTM_GETLINK, 0)
+	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	info.Index = int32(index)
+	request.AddData(info)
+	replies, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	if err != nil {
+		return 0, err
+	}
+	for _, reply := range replies {
+		if len(reply) < unix.SizeofIfInfomsg {
+			continue
+		}
+		data := reply[unix.SizeofIfInfomsg:]
+		for _, kind := range []int{unix.IFLA_LINKINFO, block, attribute} {
+			if data, err = findAttribute(data, kind); err != nil {
+				return 0, err
+			}
+		}
+		switch len(data) {
+		case 1:
+			return uint64(data[0]), nil
+		case 4:
+			return uint64(nl.NativeEndian().Uint32(data)), nil
+		}
+	}
+	return 0, unix.ENODATA
+}
+
+func findAttribute(data []byte, kind int) ([]byte, error) {
+	attributes, err := nl.ParseRouteAttr(data)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range attributes {
+		if int(a.Attr.Type&^unix.NLA_F_NESTED) == kind {
+			return a.Value, nil
+		}
+	}
+	return nil, unix.ENODATA
+}
