@@ -1,0 +1,103 @@
+package main
+
+import (
+	"path/filepath"
+
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/urfave/cli/v2"
+)
+
+// bootFlags are those of the bootloader itself.
+func bootFlags() []cli.Flag {
+	return append(guestFlags(),
+		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO (default: stdout)"},
+		&cli.StringFlag{Name: "output-format", Usage: "`FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json or shell"},
+		&cli.StringFlag{Name: "output-directory", Usage: "`DIRECTORY` for the kernel and the initrd"},
+		&cli.StringFlag{Name: "args", Usage: "`ARGUMENTS` to add to the kernel's command line"},
+		&cli.StringFlag{Name: "default_args", Usage: "`ARGUMENTS` to add, as XenServer's eliloader takes them"},
+		&cli.StringFlag{Name: "extra_args", Usage: "`ARGUMENTS` to add, as XenServer's eliloader takes them"},
+		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
+		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
+		&cli.BoolFlag{Name: "version", Usage: "print the version"},
+		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Hidden: true},
+		&cli.BoolFlag{Name: "isconfig", Aliases: []string{"debug", "logging"}, Hidden: true},
+		&cli.StringFlag{Name: "udhcpc", Hidden: true},
+	)
+}
+
+// bootAction is what the toolstack runs us for.
+func bootAction(toolstack xenout.Toolstack) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if c.Bool("version") {
+			cli.ShowVersion(c)
+			return nil
+		}
+		if c.Args().Len() == 0 && c.NumFlags() == 0 {
+			return cli.ShowAppHelp(c)
+		}
+		// Before anything else can go wrong: see OpenOutput.
+		out, err := boot.OpenOutput(c.Context, c.String("output"))
+		if err != nil {
+			return err
+		}
+		if err := bootTo(c, toolstack, out); err != nil {
+			out.Discard()
+			return err
+		}
+		return out.Close()
+	}
+}
+
+func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error {
+	invocation, err := invocationOf(c, toolstack)
+	if err != nil {
+		return err
+	}
+	r, err := request(c, invocation)
+	if err != nil {
+		return err
+	}
+	r.Args = invocation.Args
+	r.Format = invocation.Format
+	r.OutputDirectory = invocation.OutputDirectory
+	r.MaxKernel = c.Generic("max-kernel").(*size).value
+	r.MaxInitrd = c.Generic("max-initrd").(*size).value
+	con := console.New(c.App.ErrWriter, level(c))
+	if c.IsSet("udhcpc") {
+		con.Warn("--udhcpc is not needed any more")
+	}
+	_, err = boot.Boot(c.Context, r, out, con)
+	return err
+}
+
+// invocationOf is what the toolstack asks for.
+func invocationOf(c *cli.Context, toolstack xenout.Toolstack) (xenout.Invocation, error) {
+	vif, disk, _, err := xenout.Positionals(c.Args().Slice())
+	if err != nil {
+		return xenout.Invocation{}, usage(err, "")
+	}
+	i := xenout.Invocation{
+		Toolstack:       toolstack,
+		VIF:             vif,
+		Disk:            disk,
+		OutputDirectory: c.String("output-directory"),
+		Format:          toolstack.DefaultFormat(),
+	}
+	for _, name := range []string{"args", "default_args", "extra_args"} {
+		i.Args = xenout.MergeArgs(i.Args, c.String(name))
+	}
+	if i.OutputDirectory == "" {
+		i.OutputDirectory = toolstack.DefaultDirectory()
+	}
+	if i.OutputDirectory, err = filepath.Abs(i.OutputDirectory); err != nil {
+		return i, err
+	}
+	if f := c.String("output-format"); f != "" {
+		if i.Format, err = xenout.ParseFormat(f); err != nil {
+			return i, usage(err, "")
+		}
+	}
+	return i, nil
+}

@@ -1,0 +1,418 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/vishvananda/netlink"
+)
+
+const (
+	vif       = "mac=" + lab.SampleMAC + ",bridge=xenbr0"
+	howtoArgs = "BOOT_IMAGE=el5u4_x86_xen_install/vmlinuz initrd=el5u4_x86_xen_install/initrd.img"
+)
+
+// servers are the DHCP and TFTP servers of Debian, and our own, with the
+// howto's configuration.
+var servers = map[string]func(context.Context, *lab.Host, string) error{
+	"embedded": func(_ context.Context, h *lab.Host, tree string) error {
+		if err := h.ServeDHCP(lab.SampleDHCP()); err != nil {
+			return err
+		}
+		return h.ServeTFTP(tree)
+	},
+	"dnsmasq": func(ctx context.Context, h *lab.Host, tree string) error {
+		_, err := h.Dnsmasq(ctx, lab.SampleDHCP(), tree)
+		return err
+	},
+	"dhcpd and tftpd-hpa": func(ctx context.Context, h *lab.Host, tree string) error {
+		if _, err := h.DHCPD(ctx, lab.SampleDHCP()); err != nil {
+			return err
+		}
+		_, err := h.TFTPD(ctx, tree)
+		return err
+	},
+	"kea and atftpd": func(ctx context.Context, h *lab.Host, tree string) error {
+		if _, err := h.Kea(ctx, lab.SampleDHCP()); err != nil {
+			return err
+		}
+		_, err := h.ATFTPD(ctx, tree)
+		return err
+	},
+}
+
+// The howto's guest, as libxl calls a bootloader, on a bridge where dom0 has
+// no address.
+func TestHowto(t *testing.T) {
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			l := testLab(t, lab.Config{})
+			tree := sampleTree(t)
+			must(t, start(t.Context(), l.Servers, tree))
+			for _, format := range []string{"simple0", ""} {
+				dir := t.TempDir()
+				file := filepath.Join(t.TempDir(), "bootloader.7.out")
+				must(t, os.WriteFile(file, nil, 0o600)) // libxl makes it
+				args := []string{"--output=" + file}
+				if format != "" {
+					args = append(args, "--output-format="+format)
+				}
+				o := gopxeboot(t, append(args, "--output-directory="+dir, vif, "/dev/null")...)
+				if o.Code != 0 || o.Stdout != "" {
+					t.Fatalf("%+v", o)
+				}
+				kernel, ramdisk := results(t, dir)
+				want := fmt.Sprintf("kernel %s\x00ramdisk %s\x00args %s\x00", kernel, ramdisk, howtoArgs)
+				if format == "" {
+					want = fmt.Sprintf("linux (kernel '%s')(ramdisk '%s')(args '%s')", kernel, ramdisk, howtoArgs)
+				}
+				answer, err := os.ReadFile(file)
+				must(t, err)
+				equal(t, "the answer", string(answer), want)
+				sameFile(t, kernel, filepath.Join(tree, lab.SampleKernel))
+				sameFile(t, ramdisk, filepath.Join(tree, lab.SampleInitrd))
+				for _, f := range []string{kernel, ramdisk} {
+					if info, err := os.Stat(f); err != nil || info.Mode().Perm() != 0o600 {
+						t.Errorf("%s: %v %v", f, info.Mode(), err)
+					}
+				}
+				contains(t, o.Stderr, "gopxeboot: dhcp: 192.168.1.199/24 from 192.168.1.166", "boot file pxelinux.0",
+					"gopxeboot: config: tftp://192.168.1.166/pxelinux.cfg/01-00-16-3e-72-79-e3", "gopxeboot: kernel: ", "gopxeboot: initrd: ")
+			}
+		})
+	}
+}
+
+// results are the two files in the output directory.
+func results(t *testing.T, dir string) (kernel, ramdisk string) {
+	t.Helper()
+	for _, name := range entries(t, dir) {
+		switch {
+		case strings.HasPrefix(name, "kernel.") && kernel == "":
+			kernel = filepath.Join(dir, name)
+		case strings.HasPrefix(name, "ramdisk.") && ramdisk == "":
+			ramdisk = filepath.Join(dir, name)
+		default:
+			t.Errorf("%s holds %s", dir, name)
+		}
+	}
+	if kernel == "" || ramdisk == "" {
+		t.Fatalf("%s holds %v", dir, entries(t, dir))
+	}
+	return kernel, ramdisk
+}
+
+// The servers see the guest, not dom0: its MAC and its address.
+func TestActsAsGuest(t *testing.T) {
+	l := testLab(t, lab.Config{Dom0: netip.MustParsePrefix("192.168.1.1/24")})
+	must(t, servers["embedded"](t.Context(), l.Servers, sampleTree(t)))
+	if o := gopxeboot(t, "--output-directory="+t.TempDir(), vif); o.Code != 0 {
+		t.Fatalf("%+v", o)
+	}
+	for _, r := range l.Requests() {
+		if r.MAC.String() != lab.SampleMAC || r.Address != lab.SampleAddress {
+			t.Errorf("the server was asked by %s %s: %s", r.MAC, r.Address, r)
+		}
+	}
+	if len(l.Requests()) < 6 {
+		t.Errorf("the server was asked for %v", l.Requests())
+	}
+}
+
+// --net dom0 needs no port of its own: DHCP as the guest on the bridge,
+// downloads from dom0's address.
+func TestNetDom0(t *testing.T) {
+	dom0 := netip.MustParsePrefix("192.168.1.1/24")
+	l := testLab(t, lab.Config{Dom0: dom0})
+	must(t, servers["embedded"](t.Context(), l.Servers, sampleTree(t)))
+	before := links(t)
+	dir := t.TempDir()
+	if o := gopxeboot(t, "--net=dom0", "--output-directory="+dir, vif); o.Code != 0 {
+		t.Fatalf("%+v", o)
+	}
+	results(t, dir)
+	for _, r := range l.Requests() {
+		want := lab.SampleAddress
+		if r.Service == "tftp" {
+			want = dom0.Addr()
+		}
+		if r.Address != want {
+			t.Errorf("the server was asked by %s: %s", r.Address, r)
+		}
+	}
+	equal(t, "interfaces", links(t), before)
+}
+
+func links(t *testing.T) []string {
+	t.Helper()
+	list, err := netlink.LinkList()
+	must(t, err)
+	var names []string
+	for _, l := range list {
+		names = append(names, l.Attrs().Name)
+	}
+	return names
+}
+
+// Everything that can be wrong ends with its exit code and one line that says
+// what was asked of whom and what to try, and leaves nothing.
+func TestBadInput(t *testing.T) {
+	good := servers["embedded"]
+	dhcp := func(change func(*lab.DHCP)) func(context.Context, *lab.Host, string) error {
+		return func(_ context.Context, h *lab.Host, tree string) error {
+			config := lab.SampleDHCP()
+			change(&config)
+			if err := h.ServeDHCP(config); err != nil {
+				return err
+			}
+			return h.ServeTFTP(tree)
+		}
+	}
+	config := func(text string) func(string) error {
+		return func(tree string) error {
+			return os.WriteFile(filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), []byte(text), 0o644)
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		servers func(context.Context, *lab.Host, string) error
+		tree    func(string) error
+		args    []string
+		code    int
+		says    []string
+	}{
+		{name: "no DHCP answer", servers: func(context.Context, *lab.Host, string) error { return nil },
+			args: []string{"--timeout=3"}, code: 3, says: []string{"dhcp: ", lab.SampleMAC, "xenbr0", "DHCP server"}},
+		{name: "DHCP only for others", servers: dhcp(func(d *lab.DHCP) { d.Fixed = nil }),
+			args: []string{"--timeout=3"}, code: 3, says: []string{"dhcp: ", lab.SampleMAC}},
+		{name: "no next-server", servers: dhcp(func(d *lab.DHCP) { d.NextServer = netip.Addr{} }), code: 0},
+		{name: "no boot file", servers: dhcp(func(d *lab.DHCP) { d.BootFile = "" }),
+			code: 3, says: []string{"dhcp: 192.168.1.166", "no boot file", "--bootfile"}},
+		{name: "no boot file, but --bootfile", servers: dhcp(func(d *lab.DHCP) { d.BootFile = "" }), args: []string{"--bootfile=pxelinux.0"}, code: 0},
+		{name: "TFTP server dead", servers: func(_ context.Context, h *lab.Host, _ string) error { return h.ServeDHCP(lab.SampleDHCP()) },
+			code: 4, says: []string{"config: ", "192.168.1.166", "01-00-16-3e-72-79-e3", "TFTP server"}},
+		{name: "TFTP server is nowhere", servers: dhcp(func(d *lab.DHCP) { d.NextServer = netip.MustParseAddr("192.168.1.9") }),
+			code: 4, says: []string{"config: ", "192.168.1.9"}},
+		{name: "no config", tree: func(tree string) error { return os.RemoveAll(filepath.Join(tree, "pxelinux.cfg")) },
+			code: 4, says: []string{"config: ", "pxelinux.cfg/01-00-16-3e-72-79-e3", "pxelinux.cfg/default"}},
+		{name: "label unknown", args: []string{"--label=nolabel"}, code: 5, says: []string{"boot: ", "nolabel", "linux"}},
+		{name: "nothing bootable", tree: config("default hdt\nlabel hdt\n com32 hdt.c32\n"), code: 5, says: []string{"boot: ", "hdt"}},
+		{name: "kernel missing", tree: func(tree string) error { return os.Remove(filepath.Join(tree, lab.SampleKernel)) },
+			code: 6, says: []string{"kernel: ", "192.168.1.166", lab.SampleKernel, "not found"}},
+		{name: "initrd missing", tree: func(tree string) error { return os.Remove(filepath.Join(tree, lab.SampleInitrd)) },
+			code: 6, says: []string{"initrd: ", "192.168.1.166", lab.SampleInitrd, "not found"}},
+		{name: "initrd empty", tree: func(tree string) error { return os.WriteFile(filepath.Join(tree, lab.SampleInitrd), nil, 0o644) },
+			code: 6, says: []string{"initrd: ", lab.SampleInitrd, "empty"}},
+		{name: "kernel too big", args: []string{"--max-kernel=1M"}, code: 6, says: []string{"kernel: ", "--max-kernel"}},
+		{name: "command line too long", tree: config("default linux\nlabel linux\n kernel " + lab.SampleKernel + "\n append " + strings.Repeat("x=y ", 300) + "\n"),
+			code: 5, says: []string{"1023"}},
+		{name: "MAC missing", args: []string{"--no-vif", "bridge=xenbr0"}, code: 2, says: []string{"MAC", `bootloader_args=["mac=`}},
+		{name: "MAC malformed", args: []string{"--no-vif", "mac=00:16:3e:72:79,bridge=xenbr0"}, code: 2, says: []string{"00:16:3e:72:79"}},
+		{name: "bridge missing", args: []string{"--bridge=xenbr9"}, code: 2, says: []string{"xenbr9", "there are: xenbr0"}},
+		{name: "unknown option", args: []string{"--outptu=x"}, code: 2, says: []string{"usage: ", "outptu"}},
+		{name: "unknown format", args: []string{"--output-format=xml"}, code: 2, says: []string{"xml", "simple0"}},
+		{name: "output directory not writable", args: []string{"--output-directory=/proc/nowhere"}, code: 7, says: []string{"output: ", "/proc/nowhere"}},
+		{name: "deadline", servers: func(_ context.Context, h *lab.Host, tree string) error {
+			_, err := slowTFTP(h, tree)
+			return err
+		}, args: []string{"--timeout=2"}, code: 8, says: []string{"time", "--timeout"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := testLab(t, lab.Config{})
+			tree := sampleTree(t)
+			if test.tree != nil {
+				must(t, test.tree(tree))
+			}
+			if test.servers == nil {
+				test.servers = good
+			}
+			must(t, test.servers(t.Context(), l.Servers, tree))
+			before := links(t)
+			dir := t.TempDir()
+			answer := filepath.Join(t.TempDir(), "answer")
+			must(t, os.WriteFile(answer, nil, 0o600))
+			args := []string{"--output=" + answer, "--output-format=simple0", "--output-directory=" + dir, vif}
+			if len(test.args) > 0 && test.args[0] == "--no-vif" {
+				args, test.args = args[:3], test.args[1:]
+			}
+			if len(test.args) > 0 && strings.HasPrefix(test.args[0], "--output-") { // the first one counts
+				args = append(test.args, args...)
+			} else {
+				args = append(args, test.args...)
+			}
+			begin := time.Now()
+			o := gopxeboot(t, args...)
+			if o.Code != test.code {
+				t.Errorf("exit code %d, want %d: %s", o.Code, test.code, o.Stderr)
+			}
+			lines := strings.Split(strings.TrimSuffix(o.Stderr, "\n"), "\n")
+			contains(t, lines[len(lines)-1], test.says...)
+			t.Logf("%v %s", time.Since(begin).Round(time.Millisecond), lines[len(lines)-1])
+			for _, line := range lines {
+				if !strings.HasPrefix(line, "gopxeboot: ") {
+					t.Errorf("a line without our name: %q", line)
+				}
+			}
+			if test.code == 0 {
+				return
+			}
+			equal(t, "left in the output directory", entries(t, dir), []string(nil))
+			text, err := os.ReadFile(answer)
+			must(t, err)
+			equal(t, "the answer", string(text), "")
+			equal(t, "interfaces", links(t), before)
+		})
+	}
+}
+
+// slowTFTP serves DHCP, the configuration, and kernel and initrd so slowly
+// that nothing ever ends. The channel gets a value when the first block of a
+// kernel or initrd is on its way.
+func slowTFTP(h *lab.Host, tree string) (<-chan struct{}, error) {
+	if err := h.ServeDHCP(lab.SampleDHCP()); err != nil {
+		return nil, err
+	}
+	config, err := os.ReadFile(filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"))
+	if err != nil {
+		return nil, err
+	}
+	var conn *net.UDPConn
+	if err := h.Do(func() (err error) {
+		conn, err = net.ListenUDP("udp4", &net.UDPAddr{Port: 69})
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	underWay := make(chan struct{}, 100)
+	go func() {
+		packet := make([]byte, 2048)
+		for {
+			n, from, err := conn.ReadFromUDPAddrPort(packet)
+			if err != nil {
+				return
+			}
+			request := string(packet[:n])
+			switch {
+			case !strings.HasPrefix(request, "\x00\x01"): // an acknowledgement
+			case strings.Contains(request, "pxelinux.cfg/01-"):
+				conn.WriteToUDPAddrPort(append([]byte{0, 3, 0, 1}, config...), from)
+			case strings.Contains(request, "pxelinux.cfg/"):
+				conn.WriteToUDPAddrPort([]byte("\x00\x05\x00\x01File not found\x00"), from)
+			default: // the first block, and never another
+				conn.WriteToUDPAddrPort(append([]byte{0, 3, 0, 1}, make([]byte, 512)...), from)
+				select {
+				case underWay <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}()
+	return underWay, nil
+}
+
+// What the toolstack sends to stop us ends everything at once, and leaves
+// nothing.
+func TestSignals(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGKILL} {
+		t.Run(signal.String(), func(t *testing.T) {
+			l := testLab(t, lab.Config{})
+			underWay, err := slowTFTP(l.Servers, sampleTree(t))
+			must(t, err)
+			before := links(t)
+			dir, answer := t.TempDir(), filepath.Join(t.TempDir(), "answer")
+			cmd := command(t.Context(), "--output="+answer, "--output-directory="+dir, vif)
+			done := make(chan outcome, 1)
+			var started = make(chan struct{})
+			go func() { close(started); done <- wait(t, cmd) }()
+			<-started
+			<-underWay
+			begin := time.Now()
+			must(t, cmd.Process.Signal(signal))
+			o := <-done
+			if took := time.Since(begin); took > 3*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if signal != syscall.SIGKILL {
+				if o.Code != 8 {
+					t.Errorf("exit code %d: %s", o.Code, o.Stderr)
+				}
+				contains(t, o.Stderr, signal.String())
+			}
+			equal(t, "left in the output directory", entries(t, dir), []string(nil))
+			eventually(t, "interfaces", func() string { return strings.Join(links(t), " ") }, strings.Join(before, " "))
+		})
+	}
+}
+
+// eventually waits for a value that the kernel takes a moment for.
+func eventually(t *testing.T, what string, get func() string, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); get() != want; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Errorf("%s: got %q, want %q", what, get(), want)
+			return
+		}
+	}
+}
+
+// xend makes a FIFO, and waits for whoever opens it, also when the arguments
+// are nonsense.
+func TestFIFO(t *testing.T) {
+	for _, args := range [][]string{{vif, "/dev/null"}, {"--nonsense"}} {
+		l := testLab(t, lab.Config{})
+		must(t, servers["embedded"](t.Context(), l.Servers, sampleTree(t)))
+		fifo := filepath.Join(t.TempDir(), "xenbl.1")
+		must(t, syscall.Mkfifo(fifo, 0o600))
+		cmd := command(t.Context(), append([]string{"--output=" + fifo, "--output-directory=" + t.TempDir()}, args...)...)
+		must(t, cmd.Start())
+		text, err := os.ReadFile(fifo) // blocks until somebody opens it
+		must(t, err)
+		cmd.Wait()
+		if args[0] == vif {
+			contains(t, string(text), "linux (kernel ", howtoArgs)
+		} else {
+			equal(t, "the answer", string(text), "")
+		}
+		must(t, l.Close())
+	}
+}
+
+// The toolstack deletes what it was given; two guests at once must not get
+// each other's.
+func TestParallel(t *testing.T) {
+	l := testLab(t, lab.Config{})
+	config := lab.SampleDHCP()
+	config.First, config.Last = netip.MustParseAddr("192.168.1.50"), netip.MustParseAddr("192.168.1.99")
+	tree := sampleTree(t)
+	must(t, l.Servers.ServeDHCP(config))
+	must(t, l.Servers.ServeTFTP(tree))
+	must(t, os.Rename(filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), filepath.Join(tree, "pxelinux.cfg/default")))
+	dir := t.TempDir()
+	const guests = 8
+	done := make(chan outcome, guests)
+	for i := range guests {
+		go func() {
+			done <- gopxeboot(t, "--output-format=simple0", "--output-directory="+dir, fmt.Sprintf("mac=00:16:3e:00:00:%02x", i))
+		}()
+	}
+	for range guests {
+		if o := <-done; o.Code != 0 {
+			t.Errorf("%+v", o)
+		}
+	}
+	if n := len(entries(t, dir)); n != 2*guests {
+		t.Errorf("%d files for %d guests", n, guests)
+	}
+}
+
+var _ = exec.ErrNotFound

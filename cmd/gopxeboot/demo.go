@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/urfave/cli/v2"
+)
+
+func demoCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "demo",
+		Usage:  "boot the Xen PXE howto's guest in a lab of its own; needs no root, no server and no Xen",
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "v", Aliases: []string{"verbose"}, Usage: "say why each thing is done"}},
+		Action: demoAction,
+	}
+}
+
+func demoAction(c *cli.Context) error {
+	if err := lab.Enter(); err != nil {
+		return &boot.Error{Code: boot.OwnFault, Stage: "demo", Err: err}
+	}
+	w := c.App.Writer
+	fmt.Fprintf(w, "A lab: the bridge xenbr0 of a dom0 without an address, and behind it a server at %s\n"+
+		"with the DHCP and TFTP of the Xen PXE boot howto. What the server is asked:\n\n", lab.ServersAddress.Addr())
+	dir, err := os.MkdirTemp("", "gopxeboot-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	tree := filepath.Join(dir, "tftpboot")
+	if err := lab.SampleTree(tree); err != nil {
+		return err
+	}
+	l, err := newLab(c.Context, lab.Config{OnRequest: func(r lab.Request) { fmt.Fprintf(w, "  server: %s\n", r) }}, tree, "pxelinux.0")
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+
+	vif, err := xenout.ParseVIF("mac=" + lab.SampleMAC + ",bridge=xenbr0")
+	if err != nil {
+		return err
+	}
+	out, err := boot.OpenOutput(c.Context, filepath.Join(dir, "answer"))
+	if err != nil {
+		return err
+	}
+	result, err := boot.Boot(c.Context, boot.Request{
+		MAC: vif.MAC, Bridge: vif.Bridge, Net: guest.Auto, ConfigDir: "pxelinux.cfg",
+		OutputDirectory: dir, Format: xenout.JSON,
+		MaxKernel: 128 << 20, MaxInitrd: 2 << 30, Timeout: 30 * time.Second,
+	}, out, console.New(w, level(c)))
+	out.Close()
+	if err != nil {
+		return err
+	}
+	return show(w, result)
+}
+
+// show prints the triple, and what each toolstack would read.
+func show(w io.Writer, result xenout.Result) error {
+	fmt.Fprintf(w, "\nThe guest boots:\n\n  kernel   %s\n  ramdisk  %s\n  args     %s\n\nwhich the toolstacks read as\n\n", result.Kernel, result.Ramdisk, result.Args)
+	for _, f := range []struct {
+		format xenout.Format
+		who    string
+	}{{xenout.SXP, "xm"}, {xenout.Simple, "XAPI"}, {xenout.Simple0, "xl, libvirt"}} {
+		var b bytes.Buffer
+		if err := xenout.Write(&b, f.format, result); err != nil {
+			return err
+		}
+		shown := strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\x00", `\0`)
+		fmt.Fprintf(w, "  %s (%s):\n    %s\n", f.format, f.who, strings.ReplaceAll(shown, "\n", "\n    "))
+	}
+	return nil
+}

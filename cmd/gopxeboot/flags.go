@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/urfave/cli/v2"
+)
+
+// guestFlags describe the guest and its network, for every command that acts
+// as one.
+func guestFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "mac", Usage: "the guest's `MAC`, if no VIF says it"},
+		&cli.StringFlag{Name: "bridge", Aliases: []string{"interface"}, Usage: "the guest's `BRIDGE` (default: the vif's, else xenbr0, else the only one)"},
+		&cli.StringFlag{Name: "uuid", Usage: "the guest's `UUID`"},
+		&cli.StringFlag{Name: "label", Aliases: []string{"entry"}, Usage: "boot this `LABEL` instead of the default one"},
+		&cli.StringFlag{Name: "config-dir", Value: "pxelinux.cfg", Usage: "the `DIRECTORY` of configurations below the boot file's"},
+		&cli.StringFlag{Name: "net", Value: "auto", Usage: "where to act from: `guest` (a port of its own on the bridge), dom0 or auto"},
+		&cli.StringFlag{Name: "server", Usage: "use this `ADDRESS` instead of the lease's next-server"},
+		&cli.StringFlag{Name: "bootfile", Usage: "use this `NAME` instead of the lease's boot file"},
+		&cli.GenericFlag{Name: "timeout", Value: newDuration(110 * time.Second), Usage: "give up after this `TIME`, all stages together"},
+		&cli.IntFlag{Name: "runas", Usage: "the `UID` that reads from the network (default: one that owns nothing)"},
+		&cli.BoolFlag{Name: "v", Aliases: []string{"verbose"}, Usage: "say why each thing is done"},
+		&cli.BoolFlag{Name: "q", Aliases: []string{"quiet"}, Usage: "say only what is wrong"},
+	}
+}
+
+// request reads guestFlags and the positionals.
+func request(c *cli.Context, invocation xenout.Invocation) (boot.Request, error) {
+	r := boot.Request{
+		MAC:       invocation.VIF.MAC,
+		Bridge:    invocation.VIF.Bridge,
+		UUID:      c.String("uuid"),
+		RunAs:     c.Int("runas"),
+		Label:     c.String("label"),
+		ConfigDir: c.String("config-dir"),
+		BootFile:  c.String("bootfile"),
+		Timeout:   c.Generic("timeout").(*duration).value,
+		MaxKernel: 128 << 20,
+		MaxInitrd: 2 << 30,
+	}
+	var err error
+	if b := c.String("bridge"); b != "" {
+		r.Bridge = b
+	}
+	if r.Net, err = guest.ParseNet(c.String("net")); err != nil {
+		return r, usage(err, "")
+	}
+	if mac := c.String("mac"); mac != "" {
+		if r.MAC, err = xenout.ParseMAC(mac); err != nil {
+			return r, usage(err, "")
+		}
+	}
+	if server := c.String("server"); server != "" {
+		if r.Server, err = netip.ParseAddr(server); err != nil {
+			return r, usage(fmt.Errorf("--server: %w", err), "")
+		}
+	}
+	if r.MAC == nil {
+		return r, usage(errors.New("the guest's MAC is not known"), noMAC)
+	}
+	return r, nil
+}
+
+// noMAC is the remedy for a guest whose MAC nobody wrote down.
+const noMAC = `say it in the guest's config: bootloader_args=["mac=00:16:3e:xx:xx:xx,bridge=xenbr0"] for xl, with the MAC that vif= has`
+
+func usage(err error, try string) error {
+	return &boot.Error{Code: boot.Usage, Stage: "usage", Err: err, Try: try}
+}
+
+// level is how much to say.
+func level(c *cli.Context) console.Level {
+	switch {
+	case c.Bool("v"):
+		return console.Verbose
+	case c.Bool("q"):
+		return console.Quiet
+	}
+	return console.Normal
+}
+
+// duration is a flag's value as Go writes it, or in plain seconds.
+type duration struct{ value time.Duration }
+
+func newDuration(d time.Duration) *duration { return &duration{d} }
+
+func (d *duration) String() string { return d.value.String() }
+
+func (d *duration) Set(text string) error {
+	value, err := time.ParseDuration(text)
+	if seconds, numErr := strconv.ParseFloat(text, 64); numErr == nil {
+		value, err = time.Duration(seconds*float64(time.Second)), nil
+	}
+	if err != nil || value <= 0 {
+		return fmt.Errorf("%q is no time: write 20s, 1m30s or seconds", text)
+	}
+	d.value = value
+	return nil
+}
+
+// size is a flag's value in bytes, or in K, M or G (of 1024).
+type size struct{ value int64 }
+
+func newSize(n int64) *size { return &size{n} }
+
+func (s *size) String() string {
+	for shift, unit := range map[int]string{30: "G", 20: "M", 10: "K"} {
+		if s.value >= 1<<shift && s.value < 1<<(shift+10) && s.value%(1<<shift) == 0 {
+			return strconv.FormatInt(s.value>>shift, 10) + unit
+		}
+	}
+	return strconv.FormatInt(s.value, 10)
+}
+
+func (s *size) Set(text string) error {
+	shift := 0
+	number := text
+	if text != "" {
+		if i := strings.IndexByte("KMG", text[len(text)-1]&^0x20); i >= 0 {
+			shift, number = 10*(i+1), text[:len(text)-1]
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n <= 0 || n > (1<<62)>>shift {
+		return fmt.Errorf("%q is no size: write bytes, or 128M", text)
+	}
+	s.value = n << shift
+	return nil
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/urfave/cli/v2"
+)
+
+func labCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "lab",
+		Usage:     "a bridge with DHCP, TFTP and HTTP servers in private namespaces; run a command as its dom0",
+		ArgsUsage: "[-- COMMAND [ARGUMENT...]]",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "tree", Usage: "what TFTP and HTTP serve: the `DIR` (default: the howto's tree)"},
+			&cli.StringFlag{Name: "bootfile", Value: "pxelinux.0", Usage: "the boot file `NAME` that DHCP gives"},
+			&cli.BoolFlag{Name: "q", Aliases: []string{"quiet"}, Usage: "do not print what is asked of the servers"},
+		},
+		Action: labAction,
+	}
+}
+
+func labAction(c *cli.Context) error {
+	if err := lab.Enter(); err != nil {
+		return &boot.Error{Code: boot.OwnFault, Stage: "lab", Err: err}
+	}
+	config := lab.Config{}
+	if !c.Bool("q") {
+		config.OnRequest = func(r lab.Request) { fmt.Fprintf(c.App.ErrWriter, "lab: %s\n", r) }
+	}
+	tree := c.String("tree")
+	if tree == "" {
+		var err error
+		if tree, err = os.MkdirTemp("", "gopxeboot-lab-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(tree)
+		if err := lab.SampleTree(tree); err != nil {
+			return err
+		}
+	}
+	l, err := newLab(c.Context, config, tree, c.String("bootfile"))
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	command := c.Args().Slice()
+	if len(command) == 0 {
+		command = []string{"sh"}
+		fmt.Fprintf(c.App.ErrWriter, "lab: this shell is in a dom0 with the bridge %s; DHCP, TFTP and HTTP are at %s.\n"+
+			"lab: try: gopxeboot plan mac=%s,bridge=%s\n", l.Bridge(), l.Servers.Address.Addr(), lab.SampleMAC, l.Bridge())
+	}
+	run := exec.CommandContext(c.Context, command[0], command[1:]...)
+	run.Stdin, run.Stdout, run.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err = run.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+		return exitStatus(exit.ExitCode())
+	}
+	return err
+}
+
+// newLab is a lab whose servers are the howto's, with the tree in dir.
+func newLab(ctx context.Context, config lab.Config, dir, bootFile string) (*lab.Lab, error) {
+	l, err := lab.New(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	dhcp := lab.SampleDHCP()
+	dhcp.BootFile = bootFile
+	if err := errors.Join(l.Servers.ServeDHCP(dhcp), l.Servers.ServeTFTP(dir), l.Servers.ServeHTTP(dir)); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}

@@ -1,0 +1,114 @@
+// Command gopxeboot lets a Xen guest without firmware PXE boot: it is what a
+// toolstack runs as bootloader=.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/urfave/cli/v2"
+)
+
+// version is set when a release is built.
+var version = "devel"
+
+func main() {
+	if guest.IsChild() {
+		os.Exit(boot.Child())
+	}
+	// What a toolstack sends to stop us: libxl SIGTERM, a closed terminal
+	// SIGHUP, a person SIGINT. Each leaves nothing behind.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	code := run(ctx, os.Args, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main with its surroundings as arguments.
+func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
+	app := &cli.App{
+		Name:      "gopxeboot",
+		Usage:     "the bootloader that lets a Xen guest without firmware PXE boot",
+		UsageText: "gopxeboot [OPTIONS] [VIF] [DISK]\ngopxeboot COMMAND [OPTIONS] ...",
+		Version:   version,
+		Commands:  []*cli.Command{planCommand(), labCommand(), demoCommand()},
+		Flags:     bootFlags(),
+		Action:    bootAction(xenout.ToolstackOf(argv)),
+		Writer:    stdout,
+		ErrWriter: stderr,
+
+		HideHelpCommand:           true,
+		HideVersion:               true, // its -v is --verbose to us
+		DisableSliceFlagSeparator: true,
+		ExitErrHandler:            func(*cli.Context, error) {}, // main decides
+		OnUsageError:              usageError,
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = usageError
+	}
+	err := app.RunContext(ctx, arrange(app, argv))
+	var status exitStatus
+	switch {
+	case errors.As(err, &status):
+		return int(status)
+	case err != nil:
+		console.New(stderr, console.Normal).Error(err)
+		if prefix := xenout.ToolstackOf(argv).FailurePrefix(); prefix != "" {
+			fmt.Fprintf(stderr, "%s%s\n", prefix, console.Printable(err.Error()))
+		}
+	}
+	return int(boot.CodeOf(err))
+}
+
+// exitStatus is the error of a command that ran another program, and ends as
+// that one did.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+func usageError(_ *cli.Context, err error, _ bool) error {
+	return &boot.Error{Code: boot.Usage, Stage: "usage", Err: err, Try: "see gopxeboot --help"}
+}
+
+// arrange puts options before positionals, as package cli wants them. A
+// toolstack never names one of our commands, but its disk may be called like
+// one: then the commands are taken away.
+func arrange(app *cli.App, argv []string) []string {
+	if len(argv) < 2 {
+		return argv
+	}
+	words := argv[1:]
+	if command := app.Command(words[0]); command != nil && xenout.OutputOf(words, takesValue(app.Flags)) == "" {
+		if command.SkipFlagParsing {
+			return argv
+		}
+		return slices.Concat(argv[:1], words[:1], xenout.Arguments(words[1:], takesValue(command.Flags)))
+	}
+	if words = xenout.Arguments(words, takesValue(app.Flags)); slices.Contains(words, "--") {
+		app.Commands = nil
+	}
+	return slices.Concat(argv[:1], words)
+}
+
+// takesValue says which of the flags have a value.
+func takesValue(flags []cli.Flag) func(string) bool {
+	return func(name string) bool {
+		for _, f := range flags {
+			if slices.Contains(f.Names(), name) {
+				d, ok := f.(cli.DocGenerationFlag)
+				return ok && d.TakesValue()
+			}
+		}
+		return false
+	}
+}

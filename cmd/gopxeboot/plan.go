@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/urfave/cli/v2"
+)
+
+func planCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "plan",
+		Usage:     "find out what would boot, and print it as JSON",
+		ArgsUsage: "[VIF]",
+		Flags: append(guestFlags(),
+			&cli.BoolFlag{Name: "json", Usage: "print JSON (always done)", Hidden: true},
+			&cli.StringFlag{Name: "tree", Usage: "ask no network: `DIR` is the root of the TFTP server"},
+			&cli.StringFlag{Name: "config", Usage: "with --tree: this `FILE` is the configuration"},
+			&cli.StringFlag{Name: "ip", Usage: "with --tree: the leased `ADDRESS`"},
+			&cli.StringFlag{Name: "netmask", Value: "255.255.255.0", Usage: "with --tree: its `NETMASK`"},
+			&cli.StringFlag{Name: "router", Usage: "with --tree: the router's `ADDRESS`"},
+			&cli.StringSliceFlag{Name: "option", Usage: "with --tree: the DHCP option `NUMBER=VALUE`, one of 209, 210 or 211"},
+		),
+		Action: planAction,
+	}
+}
+
+func planAction(c *cli.Context) error {
+	vif, _, _, err := xenout.Positionals(c.Args().Slice())
+	if err != nil {
+		return usage(err, "")
+	}
+	r, err := request(c, xenout.Invocation{VIF: vif})
+	if err != nil {
+		return err
+	}
+	con := console.New(c.App.ErrWriter, level(c))
+	var plan *boot.Plan
+	var failure error
+	if tree := c.String("tree"); tree != "" {
+		lease, err := leaseOf(c, r)
+		if err != nil {
+			return usage(err, "")
+		}
+		plan, failure = boot.Offline(c.Context, r, lease, tree, c.String("config"), con)
+	} else {
+		plan, failure = boot.Preview(c.Context, r, con)
+	}
+	encoder := json.NewEncoder(c.App.Writer)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(plan); err != nil {
+		return err
+	}
+	return failure
+}
+
+// leaseOf is the lease that the flags describe.
+func leaseOf(c *cli.Context, r boot.Request) (*dhcpclient.Lease, error) {
+	lease := &dhcpclient.Lease{NextServer: r.Server, ServerID: r.Server, BootFile: r.BootFile}
+	if lease.BootFile == "" {
+		lease.BootFile = "pxelinux.0"
+	}
+	if ip := c.String("ip"); ip != "" {
+		address, err := netip.ParseAddr(ip)
+		if err != nil {
+			return nil, fmt.Errorf("--ip: %w", err)
+		}
+		mask := net.IPMask(net.ParseIP(c.String("netmask")).To4())
+		ones, bits := mask.Size()
+		if bits != 32 {
+			return nil, fmt.Errorf("--netmask %q is none", c.String("netmask"))
+		}
+		lease.Address = netip.PrefixFrom(address, ones)
+	}
+	if router := c.String("router"); router != "" {
+		address, err := netip.ParseAddr(router)
+		if err != nil {
+			return nil, fmt.Errorf("--router: %w", err)
+		}
+		lease.Router, lease.Routers = address, []netip.Addr{address}
+	}
+	for _, option := range c.StringSlice("option") {
+		number, value, _ := strings.Cut(option, "=")
+		code, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, fmt.Errorf("--option %q: want NUMBER=VALUE", option)
+		}
+		switch code {
+		case 209:
+			lease.ConfigFile = value
+		case 210:
+			lease.PathPrefix = value
+		case 211: // the time until a reboot decides nothing
+		default:
+			return nil, fmt.Errorf("--option %d: only 209, 210 and 211 decide what boots", code)
+		}
+	}
+	return lease, nil
+}

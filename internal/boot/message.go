@@ -1,0 +1,80 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
+)
+
+// task is what the parent asks of the child.
+type task struct {
+	Request  Request
+	Bridge   string
+	Deadline time.Time
+	Download bool
+}
+
+// answer is one message of the child: exactly one of Line, Configure and Plan
+// is set. Plan is the last one.
+type answer struct {
+	Line      *line      `json:",omitempty"`
+	Configure *configure `json:",omitempty"`
+	Plan      *Plan      `json:",omitempty"`
+	Failure   *failure   `json:",omitempty"`
+}
+
+// configure asks the parent for an address on the child's interface.
+type configure struct {
+	Address netip.Prefix
+	Router  netip.Addr
+}
+
+// line is something for a person to read.
+type line struct {
+	Level console.Level
+	Warn  bool
+	Text  string
+}
+
+func (l *line) print(con *console.Console) {
+	switch {
+	case l.Warn:
+		con.Warn(l.Text)
+	case l.Level >= console.Verbose:
+		con.Detail(l.Text)
+	default:
+		con.Stage(l.Text)
+	}
+}
+
+// failure is an Error on its way from the child to the parent.
+type failure struct {
+	Code             ExitCode
+	Stage, Text, Try string
+}
+
+func newFailure(err error) *failure {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Code: CodeOf(err), Stage: "boot", Err: err}
+	}
+	return &failure{e.Code, e.Stage, e.Err.Error(), e.Try}
+}
+
+// err is the Error again. When the parent was cancelled, that is the reason
+// for whatever the child ran into.
+func (f *failure) err(ctx context.Context) error {
+	if f == nil {
+		return nil
+	}
+	if f.Code == Done { // a child that was taken over can claim anything
+		f.Code = OwnFault
+	}
+	return fail(ctx, f.Code, f.Stage, errors.New(f.Text), f.Try)
+}

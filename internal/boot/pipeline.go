@@ -1,0 +1,257 @@
+package boot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
+)
+
+// maxConfig bounds one configuration file, in bytes. The largest that anybody
+// writes by program is a few hundred KiB.
+const maxConfig = 4 << 20
+
+// lastWords is how long before the parent's deadline the child gives up, so
+// that it can still say at what.
+const lastWords = 300 * time.Millisecond
+
+// pipeline is one boot on its way through the stages. Each stage fills its
+// part of the plan.
+type pipeline struct {
+	task  task
+	plan  *Plan
+	files *fetch.Client
+	open  pxelinux.Opener
+	say   func(line)
+}
+
+// Child is what the child process does; main calls it when guest.IsChild says
+// so. It returns the process's exit status.
+func Child() int {
+	c, err := guest.Inside()
+	if err != nil {
+		return 1
+	}
+	debug.SetMemoryLimit(64 << 20)
+	var t task
+	if err := c.Receive(&t); err != nil {
+		return 1
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), t.Deadline.Add(-lastWords))
+	defer cancel()
+
+	var sending sync.Mutex
+	p := &pipeline{task: t, plan: newPlan()}
+	p.say = func(l line) {
+		sending.Lock()
+		defer sending.Unlock()
+		c.Send(answer{Line: &l})
+	}
+	err = p.asGuest(ctx, c)
+	sending.Lock()
+	defer sending.Unlock()
+	if c.Send(answer{Plan: p.plan, Failure: newFailure(err)}) != nil {
+		return 1
+	}
+	return 0
+}
+
+// asGuest is the whole way, on the guest's network. A panic in a parser is an
+// error like any other; nothing outside this process is at stake.
+func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &Error{OwnFault, "boot", fmt.Errorf("a parser failed: %v", r), "please report what this server sent"}
+		}
+	}()
+	lease, err := p.lease(ctx, c)
+	if err != nil {
+		return err
+	}
+	if c.OwnNet {
+		if err := c.Send(answer{Configure: &configure{lease.Address, lease.Router}}); err != nil {
+			return err
+		}
+		if err := c.Receive(&struct{}{}); err != nil {
+			return err
+		}
+	}
+	host := p.host(lease)
+	p.files = &fetch.Client{
+		DNS: lease.DNS, Domain: lease.Domain, Fallback: lease.NextServer,
+		SysAppend: host.SysAppend(),
+		Warn:      func(text string) { p.say(line{Warn: true, Text: text}) },
+	}
+	p.open = p.openURL
+	boot, err := p.decide(ctx, host)
+	if err != nil || !p.task.Download {
+		return err
+	}
+	return p.download(ctx, boot, c.File(0), c.File(1))
+}
+
+// lease does DHCP as the guest.
+func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease, error) {
+	r := &p.task.Request
+	where := fmt.Sprintf("for %s on %s", r.MAC, p.task.Bridge)
+	conn, err := dhcpclient.Listen(c.Interface, !c.OwnNet)
+	if err != nil {
+		return nil, fail(ctx, OwnFault, "dhcp", fmt.Errorf("open a raw socket on %s: %w", p.task.Bridge, err), "run as root")
+	}
+	defer conn.Close()
+	if err := c.Confine(); err != nil {
+		return nil, fail(ctx, OwnFault, "sandbox", err, "")
+	}
+	begin := time.Now()
+	client := &dhcpclient.Client{Conn: conn, MAC: r.MAC, UUID: r.UUID, Offered: p.offered}
+	lease, err := client.Lease(ctx)
+	switch {
+	case errors.Is(err, dhcpclient.ErrNoOffer) && !errors.Is(err, context.Canceled):
+		// Also when it was the deadline that ended the wait: a lab without a
+		// DHCP server is not slow.
+		return nil, &Error{NoLease, "dhcp", fmt.Errorf("%w (%s)", err, where), "see that a DHCP server serves that bridge and this MAC"}
+	case err != nil:
+		return nil, fail(ctx, NoLease, "dhcp", fmt.Errorf("%w (%s)", err, where), "see the DHCP server's log for this MAC")
+	}
+	if r.Server.IsValid() {
+		lease.NextServer = r.Server
+	}
+	if r.BootFile != "" {
+		lease.BootFile = r.BootFile
+	}
+	p.plan.setLease(lease)
+	p.stage("dhcp: %s from %s %s, next-server %s, boot file %s (%s)",
+		lease.Address, lease.ServerID, where, text(lease.NextServer), quoted(lease.BootFile), took(begin))
+	switch {
+	case !lease.NextServer.IsValid():
+		return nil, &Error{NoLease, "dhcp", fmt.Errorf("%s gave %s no next-server", lease.ServerID, lease.Address.Addr()),
+			"set next-server in the DHCP server, or use --server ADDRESS"}
+	case lease.BootFile == "" && lease.PathPrefix == "" && lease.ConfigFile == "":
+		return nil, &Error{NoLease, "dhcp", fmt.Errorf("%s gave %s no boot file", lease.ServerID, lease.Address.Addr()),
+			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0"}
+	}
+	return lease, nil
+}
+
+// offered tells of every server that answers, also of those that lose.
+func (p *pipeline) offered(o dhcpclient.Offer) {
+	what := "offers " + text(o.Address)
+	if o.Proxy {
+		what = "is a proxyDHCP server"
+	}
+	p.detail("dhcp: %s %s, next-server %s, boot file %s (after %s)", o.Server, what, quoted(text(o.NextServer)), quoted(o.BootFile), o.After.Round(100*time.Microsecond))
+}
+
+// host is the machine that PXELINUX would find itself on.
+func (p *pipeline) host(lease *dhcpclient.Lease) pxelinux.Host {
+	h := pxelinux.Host{
+		MAC: p.task.Request.MAC, UUID: p.task.Request.UUID,
+		Address: lease.Address, Server: lease.NextServer,
+		BootFile: lease.BootFile, ConfigFile: lease.ConfigFile, PathPrefix: lease.PathPrefix,
+	}
+	if len(lease.Routers) == 1 { // PXELINUX takes option 3 only when it is 4 bytes long
+		h.Router = lease.Router
+	}
+	return h
+}
+
+// decide finds the configuration and what boots from it.
+func (p *pipeline) decide(ctx context.Context, host pxelinux.Host) (*pxelinux.Boot, error) {
+	begin := time.Now()
+	config, err := pxelinux.Find(ctx, host, p.open)
+	if config != nil {
+		p.plan.setConfig(config)
+	}
+	if err != nil {
+		return nil, p.noConfig(ctx, host, err)
+	}
+	p.stage("config: %s (%d names asked for, %s)", config.URL, len(config.Tried), took(begin))
+
+	var boot *pxelinux.Boot
+	if label := p.task.Request.Label; label != "" {
+		boot, err = config.BootLabel(ctx, label)
+	} else {
+		boot, err = config.Boot(ctx)
+	}
+	if err != nil {
+		return nil, fail(ctx, NotBootable, "boot", err, "")
+	}
+	p.plan.setBoot(boot)
+	for _, w := range p.plan.Warnings {
+		p.say(line{Warn: true, Text: w})
+	}
+	if boot.Err == nil && boot.Kernel == "" {
+		boot.Err = errNothingBoots
+	}
+	if boot.Err != nil {
+		return nil, fail(ctx, NotBootable, "boot", fmt.Errorf("%s: %w", config.URL, boot.Err), "")
+	}
+	p.stage("boot: %s%s", labelled(boot.Label), boot.Args)
+	return boot, nil
+}
+
+// noConfig says why no configuration was found. A server that says no to
+// every name is one thing, a server that says nothing another.
+func (p *pipeline) noConfig(ctx context.Context, host pxelinux.Host, err error) error {
+	try := ""
+	switch {
+	case errors.Is(err, pxelinux.ErrNoConfig):
+		if tried := p.plan.Config.Tried; len(tried) > 0 {
+			try = fmt.Sprintf("the first name asked for was %s, the last %s", tried[0].URL, tried[len(tried)-1].URL)
+		}
+	case errors.Is(err, fetch.ErrTimeout):
+		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", text(host.Server), text(host.Address))
+	}
+	return fail(ctx, NoConfig, "config", err, try)
+}
+
+// openURL is how the package pxelinux reads what it asks for. Whatever the
+// server answers instead of a file means "not there" (PXELINUX, tftp_open and
+// http_open); no answer at all is something else.
+func (p *pipeline) openURL(ctx context.Context, url string) (io.ReadCloser, error) {
+	content, err := p.files.ReadAll(ctx, url, maxConfig)
+	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
+		p.detail("config: %v", err)
+		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(content)), nil
+}
+
+func (p *pipeline) stage(format string, args ...any) {
+	p.say(line{Level: console.Normal, Text: fmt.Sprintf(format, args...)})
+}
+
+func (p *pipeline) detail(format string, args ...any) {
+	p.say(line{Level: console.Verbose, Text: fmt.Sprintf(format, args...)})
+}
+
+func labelled(label string) string {
+	if label == "" {
+		return ""
+	}
+	return "label " + label + ": "
+}
+
+func quoted(name string) string {
+	if name == "" {
+		return "none"
+	}
+	return name
+}
+
+func took(begin time.Time) time.Duration {
+	return time.Since(begin).Round(100 * time.Microsecond)
+}
