@@ -1,5 +1,9 @@
 // Package tftpget downloads files by TFTP and never calls a short file a
 // success: options are negotiated (RFC 2347, 2348, 2349), sizes are checked
 // against what the server announced and against the caller's limit, every
-// wait is bounded, and errors say what kind they are.
+// wait is bounded, a context ends it, and errors say what kind they are.
+//
+// A server that announces no size can only be believed: the first block that
+// is not full is the end of the file, and TFTP has no other mark. Size returns
+// -1 for such a file.
 package tftpget

@@ -28,25 +28,13 @@ func bootFlags() []cli.Flag {
 }
 
 // bootAction is what the toolstack runs us for.
-func bootAction(toolstack xenout.Toolstack) cli.ActionFunc {
+func bootAction(toolstack xenout.Toolstack, out *boot.Output) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.Bool("version") {
 			cli.ShowVersion(c)
 			return nil
 		}
-		if c.Args().Len() == 0 && c.NumFlags() == 0 {
-			return cli.ShowAppHelp(c)
-		}
-		// Before anything else can go wrong: see OpenOutput.
-		out, err := boot.OpenOutput(c.Context, c.String("output"))
-		if err != nil {
-			return err
-		}
-		if err := bootTo(c, toolstack, out); err != nil {
-			out.Discard()
-			return err
-		}
-		return out.Close()
+		return bootTo(c, toolstack, out)
 	}
 }
 

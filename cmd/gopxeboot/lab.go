@@ -58,7 +58,7 @@ func labAction(c *cli.Context) error {
 	}
 	run := exec.CommandContext(c.Context, command[0], command[1:]...)
 	run.Stdin, run.Stdout, run.Stderr = os.Stdin, os.Stdout, os.Stderr
-	err = run.Run()
+	err = l.Dom0.Run(run)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() > 0 {
 		return exitStatus(exit.ExitCode())

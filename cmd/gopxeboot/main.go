@@ -43,7 +43,7 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 		Version:   version,
 		Commands:  []*cli.Command{planCommand(), labCommand(), demoCommand()},
 		Flags:     bootFlags(),
-		Action:    bootAction(xenout.ToolstackOf(argv)),
+		Action:    func(c *cli.Context) error { return cli.ShowAppHelp(c) },
 		Writer:    stdout,
 		ErrWriter: stderr,
 
@@ -56,7 +56,7 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
 	}
-	err := app.RunContext(ctx, arrange(app, argv))
+	err := runApp(ctx, app, argv)
 	var status exitStatus
 	switch {
 	case errors.As(err, &status):
@@ -70,6 +70,38 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	return int(boot.CodeOf(err))
 }
 
+// runApp runs the command that argv names, or else the bootloader. Options are
+// put before positionals, as package cli wants them.
+//
+// A toolstack never names one of our commands, but its disk may be called like
+// one, and it always says --output.
+func runApp(ctx context.Context, app *cli.App, argv []string) error {
+	if len(argv) < 2 {
+		return app.RunContext(ctx, argv)
+	}
+	words, ours := argv[1:], takesValue(app.Flags)
+	output := xenout.OutputOf(words, ours)
+	if command := app.Command(words[0]); command != nil && output == "" {
+		words = slices.Concat(words[:1], xenout.Arguments(words[1:], takesValue(command.Flags)))
+		return app.RunContext(ctx, slices.Concat(argv[:1], words))
+	}
+	// Before anything else can go wrong: see OpenOutput.
+	out, err := boot.OpenOutput(ctx, output)
+	if err != nil {
+		return err
+	}
+	words = xenout.Arguments(words, ours)
+	if slices.Contains(words, "--") {
+		app.Commands = nil // what follows is no command's name
+	}
+	app.Action = bootAction(xenout.ToolstackOf(argv), out)
+	if err := app.RunContext(ctx, slices.Concat(argv[:1], words)); err != nil {
+		out.Discard()
+		return err
+	}
+	return out.Close()
+}
+
 // exitStatus is the error of a command that ran another program, and ends as
 // that one did.
 type exitStatus int
@@ -78,26 +110,6 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 
 func usageError(_ *cli.Context, err error, _ bool) error {
 	return &boot.Error{Code: boot.Usage, Stage: "usage", Err: err, Try: "see gopxeboot --help"}
-}
-
-// arrange puts options before positionals, as package cli wants them. A
-// toolstack never names one of our commands, but its disk may be called like
-// one: then the commands are taken away.
-func arrange(app *cli.App, argv []string) []string {
-	if len(argv) < 2 {
-		return argv
-	}
-	words := argv[1:]
-	if command := app.Command(words[0]); command != nil && xenout.OutputOf(words, takesValue(app.Flags)) == "" {
-		if command.SkipFlagParsing {
-			return argv
-		}
-		return slices.Concat(argv[:1], words[:1], xenout.Arguments(words[1:], takesValue(command.Flags)))
-	}
-	if words = xenout.Arguments(words, takesValue(app.Flags)); slices.Contains(words, "--") {
-		app.Commands = nil
-	}
-	return slices.Concat(argv[:1], words)
 }
 
 // takesValue says which of the flags have a value.

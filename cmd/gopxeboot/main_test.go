@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -78,39 +79,10 @@ func wait(t *testing.T, cmd *exec.Cmd) outcome {
 	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// testLab is a lab for one test; without private namespaces it skips.
-func testLab(t *testing.T, config lab.Config) *lab.Lab {
-	t.Helper()
-	l, err := lab.New(t.Context(), config)
-	if errors.Is(err, lab.ErrOutside) {
-		t.Skip("no private namespaces:", err)
-	}
-	must(t, err)
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return l
-}
-
-// must ends the test on an error, or skips it when the error is that this
-// machine lacks a server.
-func must(t *testing.T, err error) {
-	t.Helper()
-	var missing *lab.MissingError
-	if errors.As(err, &missing) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func sampleTree(t *testing.T) string {
 	t.Helper()
 	tree := filepath.Join(t.TempDir(), "tftpboot")
-	must(t, lab.SampleTree(tree))
+	labtest.Check(t, lab.SampleTree(tree))
 	for dir := tree; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		os.Chmod(dir, 0o755) // servers that leave root have to get there
 	}
@@ -134,9 +106,9 @@ func entries(t *testing.T, dir string) []string {
 func sameFile(t *testing.T, got, want string) {
 	t.Helper()
 	a, err := os.ReadFile(got)
-	must(t, err)
+	labtest.Check(t, err)
 	b, err := os.ReadFile(want)
-	must(t, err)
+	labtest.Check(t, err)
 	if !bytes.Equal(a, b) {
 		t.Errorf("%s (%d bytes) is not %s (%d bytes)", got, len(a), want, len(b))
 	}

@@ -3,10 +3,12 @@ package boot
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +32,7 @@ const lastWords = 300 * time.Millisecond
 type pipeline struct {
 	task  task
 	plan  *Plan
-	files *fetch.Client
+	files fetch.Client
 	open  pxelinux.Opener
 	say   func(line)
 }
@@ -87,11 +89,9 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 		}
 	}
 	host := p.host(lease)
-	p.files = &fetch.Client{
-		DNS: lease.DNS, Domain: lease.Domain, Fallback: lease.NextServer,
-		SysAppend: host.SysAppend(),
-		Warn:      func(text string) { p.say(line{Warn: true, Text: text}) },
-	}
+	p.files.DNS, p.files.Domain, p.files.Fallback = lease.DNS, lease.Domain, lease.NextServer
+	p.files.SysAppend = host.SysAppend()
+	p.files.Warn = func(text string) { p.say(line{Warn: true, Text: text}) }
 	p.open = p.openURL
 	boot, err := p.decide(ctx, host)
 	if err != nil || !p.task.Download {
@@ -109,6 +109,10 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 		return nil, fail(ctx, OwnFault, "dhcp", fmt.Errorf("open a raw socket on %s: %w", p.task.Bridge, err), "run as root")
 	}
 	defer conn.Close()
+	// The last look at a file: whom https believes.
+	if p.files.RootCAs, err = x509.SystemCertPool(); err != nil {
+		p.detail("https: no certificates: %v", err)
+	}
 	if err := c.Confine(); err != nil {
 		return nil, fail(ctx, OwnFault, "sandbox", err, "")
 	}
@@ -177,12 +181,8 @@ func (p *pipeline) decide(ctx context.Context, host pxelinux.Host) (*pxelinux.Bo
 	}
 	p.stage("config: %s (%d names asked for, %s)", config.URL, len(config.Tried), took(begin))
 
-	var boot *pxelinux.Boot
-	if label := p.task.Request.Label; label != "" {
-		boot, err = config.BootLabel(ctx, label)
-	} else {
-		boot, err = config.Boot(ctx)
-	}
+	boot, err := p.choose(ctx, config)
+	p.plan.setConfig(config)
 	if err != nil {
 		return nil, fail(ctx, NotBootable, "boot", err, "")
 	}
@@ -198,6 +198,25 @@ func (p *pipeline) decide(ctx context.Context, host pxelinux.Host) (*pxelinux.Bo
 	}
 	p.stage("boot: %s%s", labelled(boot.Label), boot.Args)
 	return boot, nil
+}
+
+// choose is what boots: the label that the caller named, or what boots when
+// nobody touches the machine.
+func (p *pipeline) choose(ctx context.Context, config *pxelinux.Config) (*pxelinux.Boot, error) {
+	label := p.task.Request.Label
+	if label == "" {
+		return config.Boot(ctx)
+	}
+	boot, err := config.BootLabel(ctx, label)
+	if err == nil && boot.Label == "" {
+		// PXELINUX would take it for a kernel's name; who says --label means a label.
+		var names []string
+		for _, l := range config.Labels {
+			names = append(names, l.Name)
+		}
+		return nil, fmt.Errorf("no label is called %q in %s: there are %s", label, config.URL, strings.Join(names, ", "))
+	}
+	return boot, err
 }
 
 // noConfig says why no configuration was found. A server that says no to

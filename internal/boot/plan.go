@@ -97,15 +97,17 @@ func (p *Plan) setLease(l *dhcpclient.Lease) {
 	}
 }
 
+// setConfig is called again when the choice of what boots has led to more
+// labels and warnings.
 func (p *Plan) setConfig(c *pxelinux.Config) {
-	p.Config.URL = c.URL
+	p.Config = Config{URL: c.URL, Tried: []Try{}}
+	p.Labels, p.Warnings = []Label{}, append([]string{}, c.Warnings...)
 	for _, t := range c.Tried {
 		p.Config.Tried = append(p.Config.Tried, Try{t.URL, t.Result, float64(t.Took.Round(10*time.Microsecond)) / float64(time.Millisecond)})
 	}
 	for _, l := range c.Labels {
 		p.Labels = append(p.Labels, Label{l.Name, l.Display, string(l.Type), l.Kernel, append([]string{}, l.Initrds...), l.Append})
 	}
-	p.Warnings = append(p.Warnings, c.Warnings...)
 }
 
 func (p *Plan) setBoot(b *pxelinux.Boot) {

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -129,23 +130,6 @@ func child() {
 	}
 }
 
-func newLab(t *testing.T, config lab.Config) *lab.Lab {
-	t.Helper()
-	l, err := lab.New(t.Context(), config)
-	if errors.Is(err, lab.ErrOutside) {
-		t.Skip("no private namespaces:", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return l
-}
-
 func start(t *testing.T, spec guest.Spec) *guest.Guest {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -187,7 +171,7 @@ func interfaces(t *testing.T) []string {
 // The child is on the bridge with the guest's MAC and, once configured, with
 // the guest's address; the bridge keeps its own MAC; nothing is left.
 func TestOwnNetwork(t *testing.T) {
-	l := newLab(t, lab.Config{})
+	l := labtest.New(t, lab.Config{})
 	var conn *net.UDPConn
 	if err := l.Servers.Do(func() (err error) {
 		conn, err = net.ListenUDP("udp4", &net.UDPAddr{Port: 7000})
@@ -232,13 +216,13 @@ func TestOwnNetwork(t *testing.T) {
 
 func TestAuto(t *testing.T) {
 	t.Run("spanning tree", func(t *testing.T) {
-		l := newLab(t, lab.Config{STP: true})
+		l := labtest.New(t, lab.Config{STP: true})
 		if g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Auto}); g.Net != guest.Dom0 || !strings.Contains(g.Why, "STP") {
 			t.Errorf("chose %s: %s", g.Net, g.Why)
 		}
 	})
 	t.Run("MAC in use", func(t *testing.T) {
-		l := newLab(t, lab.Config{})
+		l := labtest.New(t, lab.Config{})
 		other, err := l.AddHost(t.Context(), lab.HostConfig{Name: "running guest", MAC: mac, Address: netip.MustParsePrefix("192.168.1.199/24")})
 		if err != nil {
 			t.Fatal(err)
@@ -260,7 +244,7 @@ func TestAuto(t *testing.T) {
 		}
 	})
 	t.Run("no Linux bridge", func(t *testing.T) {
-		newLab(t, lab.Config{})
+		labtest.New(t, lab.Config{})
 		other := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "ovsbr0"}, PeerName: "far"}
 		if err := netlink.LinkAdd(other); err != nil {
 			t.Fatal(err)
@@ -278,7 +262,7 @@ func TestAuto(t *testing.T) {
 // With spanning tree a port forwards after twice the forward delay, and not
 // before Start returns.
 func TestWaitsForForwarding(t *testing.T) {
-	l := newLab(t, lab.Config{STP: true, ForwardDelay: 2 * time.Second})
+	l := labtest.New(t, lab.Config{STP: true, ForwardDelay: 2 * time.Second})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	before := interfaces(t)
@@ -292,7 +276,7 @@ func TestWaitsForForwarding(t *testing.T) {
 }
 
 func TestBridgeNames(t *testing.T) {
-	l := newLab(t, lab.Config{Bridge: "br7"})
+	l := labtest.New(t, lab.Config{Bridge: "br7"})
 	if g := start(t, guest.Spec{MAC: mac, Net: guest.Auto}); g.Bridge != l.Bridge() {
 		t.Errorf("the only bridge was not chosen but %s", g.Bridge)
 	}
@@ -305,7 +289,7 @@ func TestBridgeNames(t *testing.T) {
 // What a child can do that was taken over by what it read: nothing but write
 // to what it was given.
 func TestConfined(t *testing.T) {
-	l := newLab(t, lab.Config{})
+	l := labtest.New(t, lab.Config{})
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("dom0's"), 0o666); err != nil {
 		t.Fatal(err)
@@ -353,7 +337,7 @@ func TestConfined(t *testing.T) {
 
 // A child that dies says why, in one harmless line.
 func TestLastWords(t *testing.T) {
-	l := newLab(t, lab.Config{})
+	l := labtest.New(t, lab.Config{})
 	g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Dom0})
 	if err := g.Send(order{Panic: true}); err != nil {
 		t.Fatal(err)
@@ -365,7 +349,7 @@ func TestLastWords(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	l := newLab(t, lab.Config{})
+	l := labtest.New(t, lab.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	g, err := guest.Start(ctx, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Own})
 	if err != nil {
@@ -399,7 +383,7 @@ func parentToKill() {
 // change of uid forgot the parent-death signal once, must go all the same,
 // and its port with it.
 func TestKilledParent(t *testing.T) {
-	newLab(t, lab.Config{})
+	labtest.New(t, lab.Config{})
 	before := interfaces(t)
 	parent := exec.Command("/proc/self/exe")
 	parent.Env = append(os.Environ(), killedParent+"=1")

@@ -198,13 +198,22 @@ func (p *plug) raise(pid int) error {
 	return netlink.LinkSetUp(p.host)
 }
 
-// waitForwarding polls, as the kernel tells nobody else when spanning tree
-// lets a port through (after twice the forward delay).
+// waitForwarding waits until a frame of the child would get through: until
+// the kernel has seen, a moment after the veth came up, that both ends have a
+// carrier (before that it drops what is sent, without an error), and until
+// spanning tree lets the port through, after twice the forward delay.
 func (p *plug) waitForwarding(ctx context.Context) error {
-	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
+	for wait := time.Millisecond / 4; ; wait = min(2*wait, 100*time.Millisecond) {
 		state, err := linkAttribute(p.host.Attrs().Index, nl.IFLA_INFO_SLAVE_DATA, nl.IFLA_BRPORT_STATE)
-		if err != nil || state == forwarding {
+		if err != nil {
 			return err
+		}
+		eth0, err := p.child.LinkByName(guestInterface)
+		if err != nil {
+			return err
+		}
+		if state == forwarding && eth0.Attrs().OperState == netlink.OperUp {
+			return nil
 		}
 		select {
 		case <-ctx.Done():

@@ -1,0 +1,38 @@
+# gopxeboot. `make help` lists what there is to make.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+# Without cgo the program is static and runs in any dom0. The tags leave the
+# generators of documentation out of package cli (0.4 MB).
+export CGO_ENABLED = 0
+TAGS    = urfave_cli_no_docs,urfave_cli_no_suggest
+# Real servers for the tests, unpacked from Debian packages, not installed.
+export GOPXEBOOT_SERVERS ?= $(CURDIR)/build/servers
+
+build: build/gopxeboot ## build/gopxeboot, static
+
+build/gopxeboot: $(shell find . -name '*.go' -not -path './build/*') go.mod go.sum
+	$(GO) build -trimpath -tags $(TAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/gopxeboot
+
+demo: build ## boot the howto's guest in a lab of its own: no root, no server, no Xen needed
+	build/gopxeboot demo
+
+test: build servers ## all tests; those that need a Debian server skip when it can't be had
+	$(GO) vet ./...
+	test -z "$$(gofmt -l $$(git ls-files '*.go'))"
+	$(GO) test ./...
+
+servers: ## fetch the Debian servers that the tests use into build/servers
+	@sh .ci/servers $(GOPXEBOOT_SERVERS) || echo "some servers could not be had: the tests that need them will skip"
+
+install: build ## install into $(DESTDIR)/usr
+	install -D -m 755 build/gopxeboot $(DESTDIR)/usr/bin/gopxeboot
+
+clean: ## remove what was made
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
+
+.PHONY: build demo test servers install clean help
+.DEFAULT_GOAL := build

@@ -1,0 +1,23 @@
+package dhcpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// The kinds of failure that a caller decides on. Test with errors.Is. When it
+// was the context that ended the wait, its error is wrapped as well.
+var (
+	ErrNoOffer = errors.New("no DHCP server answered")
+	ErrNoAck   = errors.New("no DHCP server confirmed its offer")
+	ErrNak     = errors.New("DHCP server refused the address it offered")
+)
+
+// because adds why the wait ended to err, when it was not our own patience.
+func because(ctx context.Context, err error) error {
+	if cause := ctx.Err(); cause != nil {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}

@@ -1,0 +1,136 @@
+package dhcpclient
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+)
+
+// maxDNS is how many DNS servers PXELINUX takes.
+const maxDNS = 4
+
+// Lease is what DHCP gave the guest. Where the server's confirmation leaves
+// something out, it is what the offer said.
+//
+// Strings are as the server sent them, and may hold any byte but NUL, unless
+// said otherwise.
+type Lease struct {
+	Address  netip.Prefix // with the length of option 1, else of the address's class
+	Router   netip.Addr   // first router of option 3
+	Routers  []netip.Addr // all of option 3
+	DNS      []netip.Addr // the first four usable ones of option 6
+	Domain   string       // option 15; "" when it is no domain name
+	MTU      int          // option 26; 0 when absent
+	Duration time.Duration
+	ServerID netip.Addr // option 54, else siaddr or where the packet came from
+
+	NextServer netip.Addr    // siaddr, else 66 or sname when they are addresses, else ServerID
+	ServerName string        // 66 or sname when NextServer could not be read from them because they are a name
+	BootFile   string        // the header's file field, else option 67; NUL and 0xff trimmed
+	ConfigFile string        // option 209
+	PathPrefix string        // option 210
+	RebootTime time.Duration // option 211; 0 when absent
+
+	Offers int // how many servers offered an address, as far as they were waited for
+}
+
+// newLease puts together what the replies say: the first that has something
+// says what it is. Of a BOOTP server, offer and ack are the same reply. What a
+// proxy says about booting wins over both, as PXELINUX takes the last reply's;
+// proxy may be nil.
+func newLease(offer, ack, proxy *reply) *Lease {
+	replies := []*reply{ack, offer}
+	// option is the first value that is valid.
+	option := func(code dhcpv4.OptionCode, valid func([]byte) bool) []byte {
+		for _, r := range replies {
+			if b := r.Options.Get(code); valid(b) {
+				return b
+			}
+		}
+		return nil
+	}
+	isList := func(b []byte) bool { return len(b) > 0 && len(b)%4 == 0 }
+	isNumber := func(b []byte) bool { return len(b) == 4 }
+
+	l := &Lease{ServerID: ack.server()}
+
+	given := ack.yourAddress()
+	length := classLength(given)
+	if mask := option(dhcpv4.OptionSubnetMask, isMask); mask != nil {
+		length = bits.OnesCount32(binary.BigEndian.Uint32(mask))
+	}
+	l.Address = netip.PrefixFrom(given, length)
+
+	l.Routers = addresses(option(dhcpv4.OptionRouter, isList))
+	if len(l.Routers) > 0 {
+		l.Router = address(l.Routers[0].AsSlice())
+	}
+	for _, a := range addresses(option(dhcpv4.OptionDomainNameServer, isList)) {
+		if a = address(a.AsSlice()); a.IsValid() && len(l.DNS) < maxDNS {
+			l.DNS = append(l.DNS, a)
+		}
+	}
+	l.Domain = hostName(text(option(dhcpv4.OptionDomainName, func(b []byte) bool { return hostName(text(b)) != "" })))
+	// RFC 2132 §5.1: 68 is the least that IPv4 allows.
+	isMTU := func(b []byte) bool { return len(b) == 2 && binary.BigEndian.Uint16(b) >= 68 }
+	if mtu := option(dhcpv4.OptionInterfaceMTU, isMTU); mtu != nil {
+		l.MTU = int(binary.BigEndian.Uint16(mtu))
+	}
+	l.Duration = seconds(option(dhcpv4.OptionIPAddressLeaseTime, isNumber))
+
+	if proxy != nil {
+		replies = append([]*reply{proxy}, replies...)
+	}
+	for _, r := range replies {
+		next, name := r.nextServer()
+		if !l.NextServer.IsValid() {
+			l.NextServer = next
+		}
+		if l.ServerName == "" {
+			l.ServerName = name
+		}
+		if l.BootFile == "" {
+			l.BootFile = r.bootFile()
+		}
+		if l.ConfigFile == "" {
+			l.ConfigFile = text(r.pxelinux(dhcpv4.OptionPXELinuxConfigFile))
+		}
+		if l.PathPrefix == "" {
+			l.PathPrefix = text(r.pxelinux(dhcpv4.OptionPXELinuxPathPrefix))
+		}
+		if l.RebootTime == 0 {
+			l.RebootTime = seconds(r.pxelinux(dhcpv4.OptionPXELinuxRebootTime))
+		}
+	}
+	if l.NextServer.IsValid() {
+		l.ServerName = ""
+	} else {
+		l.NextServer = l.ServerID
+	}
+	return l
+}
+
+// isMask says whether b is a netmask: ones, then zeros.
+func isMask(b []byte) bool {
+	if len(b) != 4 {
+		return false
+	}
+	mask := binary.BigEndian.Uint32(b)
+	return mask != 0 && bits.LeadingZeros32(^mask) == bits.OnesCount32(mask)
+}
+
+// classLength is the prefix length that an address had before there were
+// netmasks (RFC 791 §2.3).
+func classLength(a netip.Addr) int {
+	switch first := a.As4()[0]; {
+	case first < 128:
+		return 8
+	case first < 192:
+		return 16
+	default:
+		return 24
+	}
+}

@@ -1,0 +1,146 @@
+package dhcpclient
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+	"github.com/insomniacslk/dhcp/iana"
+)
+
+// reply is a server's message to the guest.
+type reply struct {
+	*dhcpv4.DHCPv4
+	source netip.Addr // of the IP packet: the server, or a relay
+}
+
+// parseReply reads a frame. It is nil unless the frame is a BOOTP or DHCP
+// server's message to mac.
+func parseReply(frame []byte, mac net.HardwareAddr) *reply {
+	d, ok := parseFrame(frame, mac)
+	if !ok || d.destination.Port() != clientPort {
+		return nil
+	}
+	normal, err := normalise(d.payload)
+	if err != nil {
+		return nil
+	}
+	message, err := dhcpv4.FromBytes(normal)
+	if err != nil || message.OpCode != dhcpv4.OpcodeBootReply ||
+		message.HWType != iana.HWTypeEthernet || !bytes.Equal(message.ClientHWAddr, mac) {
+		return nil
+	}
+	return &reply{message, d.source.Addr()}
+}
+
+// bootp says whether it is a BOOTP reply, which needs no REQUEST (RFC 1534).
+func (r *reply) bootp() bool { return !r.Options.Has(dhcpv4.OptionDHCPMessageType) }
+
+// pxe says whether the server knows PXE clients. Only such a server, and no
+// other, may leave the address to somebody else (PXE 2.1 §2.2.1).
+func (r *reply) pxe() bool {
+	return strings.HasPrefix(string(r.Options.Get(dhcpv4.OptionClassIdentifier)), "PXEClient")
+}
+
+// server tells servers apart: option 54, else siaddr, else where the packet
+// came from.
+func (r *reply) server() netip.Addr {
+	if id := address(r.Options.Get(dhcpv4.OptionServerIdentifier)); id.IsValid() {
+		return id
+	}
+	if next := address(r.ServerIPAddr); next.IsValid() {
+		return next
+	}
+	return r.source
+}
+
+// yourAddress is the address given to the guest; invalid when there is none.
+func (r *reply) yourAddress() netip.Addr { return address(r.YourIPAddr) }
+
+// nextServer is siaddr, else option 66 or the sname field where they hold an
+// address. When they hold a name, name is it.
+func (r *reply) nextServer() (next netip.Addr, name string) {
+	if next = address(r.ServerIPAddr); next.IsValid() {
+		return next, ""
+	}
+	for _, s := range []string{text(r.Options.Get(dhcpv4.OptionTFTPServerName)), text([]byte(r.ServerHostName))} {
+		if a, err := netip.ParseAddr(s); err == nil {
+			if a = address(a.AsSlice()); a.IsValid() {
+				return a, ""
+			}
+		} else if name == "" {
+			name = hostName(s)
+		}
+	}
+	return netip.Addr{}, name
+}
+
+// bootFile is the header's file field, else option 67: PXELINUX's order. Either
+// may be filled up with NUL or, from some servers, 0xff.
+func (r *reply) bootFile() string {
+	if file := text([]byte(r.BootFileName)); file != "" {
+		return file
+	}
+	return text(r.Options.Get(dhcpv4.OptionBootfileName))
+}
+
+// pxelinux is an option of PXELINUX's own, 209 to 211 (RFC 5071). It may also
+// stand inside option 43.
+func (r *reply) pxelinux(code dhcpv4.OptionCode) []byte {
+	if value := r.Options.Get(code); value != nil {
+		return value
+	}
+	inside := make(dhcpv4.Options)
+	if inside.FromBytes(r.Options.Get(dhcpv4.OptionVendorSpecificInformation)) != nil {
+		return nil
+	}
+	return inside.Get(code)
+}
+
+// address reads one address that a machine can have. PXELINUX refuses the same
+// ones as next-server: 0.x, 127.x, multicast and broadcast.
+func address(b []byte) netip.Addr {
+	if len(b) != 4 || b[0] == 0 || b[0] == 127 || b[0]&0xf0 == 224 || bytes.Equal(b, net.IPv4bcast.To4()) {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom4([4]byte(b))
+}
+
+// addresses reads a list; nil when it is not one.
+func addresses(b []byte) []netip.Addr {
+	if len(b)%4 != 0 {
+		return nil
+	}
+	var list []netip.Addr
+	for ; len(b) > 0; b = b[4:] {
+		list = append(list, netip.AddrFrom4([4]byte(b[:4])))
+	}
+	return list
+}
+
+// seconds reads a time; zero when it is not one.
+func seconds(b []byte) time.Duration {
+	if len(b) != 4 {
+		return 0
+	}
+	return time.Duration(binary.BigEndian.Uint32(b)) * time.Second
+}
+
+// text reads a string that may end with NUL, or be filled up with 0xff.
+func text(b []byte) string {
+	b, _, _ = bytes.Cut(b, []byte{0})
+	return string(bytes.TrimRight(b, "\xff"))
+}
+
+// hostName is s where it can be a name of the DNS, else "".
+func hostName(s string) string {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
+	if len(s) > 253 || strings.Trim(s, allowed) != "" {
+		return ""
+	}
+	return s
+}

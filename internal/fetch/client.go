@@ -1,0 +1,103 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/tftpget"
+)
+
+// Client opens files as one guest. Its zero value opens what needs no name
+// resolved; a Client may be copied and used by several goroutines at once.
+type Client struct {
+	DNS      []netip.Addr // the lease's name servers, of which PXELINUX asks the first four
+	Domain   string       // added to names without a dot
+	Fallback netip.Addr   // stands for every host that can't be resolved: PXELINUX's boot server
+
+	// SysAppend holds PXELINUX's SYSAPPEND parameters, such as
+	// "BOOTIF=01-00-16-3e-72-79-e3". HTTP servers get them as cookies.
+	SysAppend []string
+
+	// RootCAs are whom https believes; nil means the system's.
+	RootCAs *x509.CertPool
+
+	// MaxSize is the size in bytes of the largest file; 0 means any.
+	MaxSize int64
+
+	// Timeout is how long one thing may take: to resolve a name, to connect,
+	// to answer a request, to send more of a file; 0 means 10 s. TFTP has its
+	// own.
+	Timeout time.Duration
+
+	TFTP tftpget.Client // its MaxSize is not used
+
+	// Dial makes connections to an IP address and port, for all but TFTP; nil
+	// means a net.Dialer's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Warn is told what a person should know although it went well.
+	Warn func(text string)
+}
+
+// Open asks a server for a file and returns when the server has agreed to send
+// it. The context rules the whole transfer, not only Open. Errors are of type
+// *Error.
+func (c *Client) Open(ctx context.Context, url string) (*File, error) {
+	l, err := parse(url)
+	if err != nil {
+		return nil, failed(ctx, l, err)
+	}
+	var s source
+	switch l.scheme {
+	case "tftp":
+		s, err = c.openTFTP(ctx, l)
+	case "http", "https":
+		s, err = c.openHTTP(ctx, l)
+	case "ftp":
+		s, err = c.openFTP(ctx, l)
+	default:
+		err = ErrUnsupported
+	}
+	if err != nil {
+		return nil, failed(ctx, l, err)
+	}
+	if c.MaxSize > 0 && s.Size() > c.MaxSize {
+		s.Close()
+		return nil, failed(ctx, l, fmt.Errorf("%w: %d bytes of %d", ErrTooBig, s.Size(), c.MaxSize))
+	}
+	return &File{ctx, l, s, c.MaxSize}, nil
+}
+
+// ReadAll reads a whole file of at most limit bytes.
+func (c *Client) ReadAll(ctx context.Context, url string, limit int64) ([]byte, error) {
+	bounded := *c
+	bounded.MaxSize = limit
+	f, err := bounded.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var content bytes.Buffer
+	if _, err := f.WriteTo(&content); err != nil {
+		return nil, err
+	}
+	return content.Bytes(), nil
+}
+
+func (c *Client) timeout() time.Duration {
+	if c.Timeout > 0 {
+		return c.Timeout
+	}
+	return 10 * time.Second
+}
+
+func (c *Client) warn(format string, args ...any) {
+	if c.Warn != nil {
+		c.Warn(fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,171 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// maxServers is how many name servers PXELINUX takes from option 6.
+const maxServers = 4
+
+// resolve finds a host's address: as it stands, else from the lease's name
+// servers, else, as PXELINUX does without a word (pxe.c, url_set_ip), it is the
+// boot server's.
+//
+// The package net can't be kept from reading /etc/hosts, /etc/resolv.conf and
+// /etc/nsswitch.conf, which are dom0's and not the guest's, so the question is
+// asked here.
+func (c *Client) resolve(ctx context.Context, host string) (netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Unmap(), nil
+	}
+	if host == "" { // tftp:///x
+		if c.Fallback.IsValid() {
+			return c.Fallback, nil
+		}
+		return netip.Addr{}, errors.New("the URL names no host")
+	}
+	addr, err := c.lookup(ctx, host)
+	if err != nil && ctx.Err() == nil && c.Fallback.IsValid() {
+		c.warn("%v; using the boot server %s in its place, as PXELINUX does", err, c.Fallback)
+		return c.Fallback, nil
+	}
+	return addr, err
+}
+
+// lookup asks the name servers in order, twice, and takes the first address.
+// The time for all of it is shared out evenly.
+func (c *Client) lookup(ctx context.Context, host string) (netip.Addr, error) {
+	fqdn := strings.TrimSuffix(host, ".")
+	if domain := strings.Trim(c.Domain, "."); !strings.Contains(host, ".") && domain != "" {
+		fqdn += "." + domain
+	}
+	q, err := newQuestion(fqdn + ".")
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("%s is no host name: %w", printable(fqdn), err)
+	}
+	servers := c.DNS[:min(len(c.DNS), maxServers)]
+	if len(servers) == 0 {
+		return netip.Addr{}, fmt.Errorf("can't resolve %s: the lease names no DNS server", printable(fqdn))
+	}
+	const rounds = 2
+	share := c.timeout() / time.Duration(rounds*len(servers))
+	said := make([]error, len(servers)) // what a server had to say is said once
+	for range rounds {
+		for i, server := range servers {
+			if said[i] != nil {
+				continue
+			}
+			addr, err := c.ask(ctx, server, q, share)
+			switch {
+			case err == nil:
+				return addr, nil
+			case ctx.Err() != nil:
+				return netip.Addr{}, ctx.Err()
+			case errors.Is(err, errNoAddress):
+				said[i] = err
+			}
+		}
+	}
+	for i, err := range said {
+		if err != nil {
+			return netip.Addr{}, fmt.Errorf("can't resolve %s: %s: %w", printable(fqdn), servers[i], err)
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("can't resolve %s: %w from DNS server %s", printable(fqdn), ErrTimeout, servers[0])
+}
+
+var errNoAddress = errors.New("no address")
+
+// question asks for a name's IPv4 addresses; the guest has no other.
+type question struct {
+	id     uint16
+	name   string
+	packed []byte
+}
+
+func newQuestion(name string) (*question, error) {
+	n, err := dnsmessage.NewName(name)
+	if err != nil {
+		return nil, err
+	}
+	id := uint16(rand.Uint32())
+	m := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: id, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: n, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+	}
+	packed, err := m.Pack()
+	return &question{id, name, packed}, err
+}
+
+// ask puts a question to one server.
+func (c *Client) ask(ctx context.Context, server netip.Addr, q *question, patience time.Duration) (netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := c.dial(ctx, "udp", netip.AddrPortFrom(server, 53))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := conn.Write(q.packed); err != nil {
+		return netip.Addr{}, err
+	}
+	buf := make([]byte, 4096)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return netip.Addr{}, err
+		}
+		addr, err := q.answer(buf[:n])
+		if !errors.Is(err, errNotOurs) {
+			return addr, err
+		}
+	}
+}
+
+var errNotOurs = errors.New("not an answer to our question")
+
+// answer returns the first address in a recursive server's answer. What CNAMEs
+// lead there is the server's business.
+func (q *question) answer(p []byte) (netip.Addr, error) {
+	var parser dnsmessage.Parser
+	h, err := parser.Start(p)
+	if err != nil || !h.Response || h.ID != q.id {
+		return netip.Addr{}, errNotOurs
+	}
+	echo, err := parser.Question()
+	if err != nil || echo.Type != dnsmessage.TypeA || echo.Class != dnsmessage.ClassINET || !strings.EqualFold(echo.Name.String(), q.name) {
+		return netip.Addr{}, errNotOurs
+	}
+	if h.RCode != dnsmessage.RCodeSuccess {
+		return netip.Addr{}, fmt.Errorf("%w (%s)", errNoAddress, strings.TrimPrefix(h.RCode.String(), "RCode"))
+	}
+	if err := parser.SkipAllQuestions(); err != nil {
+		return netip.Addr{}, errNoAddress
+	}
+	for {
+		h, err := parser.AnswerHeader()
+		if err != nil {
+			return netip.Addr{}, errNoAddress
+		}
+		if h.Type != dnsmessage.TypeA || h.Class != dnsmessage.ClassINET {
+			if parser.SkipAnswer() != nil {
+				return netip.Addr{}, errNoAddress
+			}
+			continue
+		}
+		a, err := parser.AResource()
+		if err != nil {
+			return netip.Addr{}, errNoAddress
+		}
+		return netip.AddrFrom4(a.A), nil
+	}
+}

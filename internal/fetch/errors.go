@@ -1,0 +1,66 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gopxeboot/gopxeboot/tftpget"
+)
+
+// The kinds of failure that a caller decides on. Test with errors.Is. They are
+// tftpget's where that has them, so that its errors need no translation. A
+// server that can't be reached at all, with an answer from the network that
+// says so, is none of these.
+var (
+	ErrNotFound    = tftpget.ErrNotFound // TFTP error 1, HTTP 404 and 410, FTP 550
+	ErrRefused     = tftpget.ErrRefused  // any other answer that is no file
+	ErrTimeout     = tftpget.ErrTimeout  // silence
+	ErrShort       = tftpget.ErrShort
+	ErrLong        = tftpget.ErrLong
+	ErrTooBig      = tftpget.ErrTooBig
+	ErrUnsupported = errors.New("unsupported URL scheme")
+)
+
+// Error is what Open and File.WriteTo return.
+type Error struct {
+	URL string // as asked for, printable, without a password
+	Err error  // what came back, or one of the kinds above
+}
+
+func (e *Error) Error() string { return e.URL + ": " + e.Err.Error() }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// failed wraps what a scheme reports. When the context has ended, that is the
+// reason, whatever the scheme made of it. A timeout of ours is no
+// context.DeadlineExceeded, which would look like the caller's.
+func failed(ctx context.Context, l location, err error) error {
+	var network net.Error
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case errors.Is(err, ErrTimeout):
+	case errors.As(err, &network) && network.Timeout():
+		err = fmt.Errorf("%w: %v", ErrTimeout, err)
+	}
+	return &Error{l.String(), err}
+}
+
+// printable is a server's text as one line of 200 bytes at most that no
+// terminal trips over.
+func printable(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case r == utf8.RuneError:
+			return '?'
+		case unicode.IsPrint(r):
+			return r
+		}
+		return ' '
+	}, s[:min(len(s), 200)]))
+}

@@ -1,0 +1,51 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+
+	"github.com/gopxeboot/gopxeboot/tftpget"
+)
+
+func (c *Client) openTFTP(ctx context.Context, l location) (source, error) {
+	// What follows an unescaped semicolon is a transfer mode (RFC 3617), which
+	// PXELINUX cuts off.
+	l.path, _, _ = strings.Cut(l.path, ";")
+	addr, err := c.resolve(ctx, l.host)
+	if err != nil {
+		return nil, err
+	}
+	if l.port == 0 {
+		l.port = 69
+	}
+	client := c.TFTP
+	client.MaxSize = 0 // File sees to that, for all schemes
+	f, err := client.Open(ctx, netip.AddrPortFrom(addr, l.port), l.name())
+	if err != nil {
+		return nil, fromTFTP(err)
+	}
+	return &tftpFile{f}, nil
+}
+
+type tftpFile struct{ *tftpget.File }
+
+func (f *tftpFile) WriteTo(w io.Writer) (int64, error) {
+	n, err := f.File.WriteTo(w)
+	return n, fromTFTP(err)
+}
+
+// fromTFTP leaves out what the URL says already.
+func fromTFTP(err error) error {
+	var e *tftpget.Error
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case e.Code < 0:
+		return fmt.Errorf("%w (%s)", e.Err, e.Server)
+	}
+	return fmt.Errorf("%w: %s said %d %s", e.Err, e.Server, e.Code, e.Message)
+}

@@ -1,0 +1,133 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// maxURL bounds a URL, in bytes. PXELINUX's own names end at 255.
+const maxURL = 4096
+
+// location is a URL taken apart as PXELINUX does it (core/fs/pxe/urlparse.c).
+// net/url would refuse or rewrite names that TFTP servers know.
+type location struct {
+	scheme         string
+	user, password string // %-decoded
+	host           string // name or address, without brackets
+	port           uint16 // 0 when absent
+	path           string // all that follows the authority's slash, as written, without a fragment
+}
+
+// parse takes a URL apart. tftp://host//x has the path "/x", tftp://host/x the
+// path "x": the slash after the authority is no part of it.
+func parse(url string) (location, error) {
+	var l location
+	if len(url) > maxURL {
+		l.path = url[:40] + "..."
+		return l, fmt.Errorf("a URL of %d bytes is longer than %d", len(url), maxURL)
+	}
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok || scheme == "" {
+		l.path = url
+		return l, errors.New("not a URL")
+	}
+	l.scheme = scheme
+	authority, path, _ := strings.Cut(rest, "/")
+	l.path, _, _ = strings.Cut(path, "#")
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		user, password, _ := strings.Cut(authority[:i], ":")
+		l.user, l.password = unescape(user), unescape(password)
+		authority = authority[i+1:]
+	}
+	var port string
+	if inner, ok := strings.CutPrefix(authority, "["); ok {
+		var bracket bool
+		if l.host, port, bracket = strings.Cut(inner, "]"); !bracket {
+			return l, errors.New("the host's [ has no ]")
+		}
+		if addr, err := netip.ParseAddr(l.host); err != nil || !addr.Is6() || addr.Zone() != "" {
+			return l, errors.New("no IPv6 address between [ and ]")
+		}
+		if port != "" && port[0] != ':' {
+			return l, errors.New("nothing but a port may follow the host's ]")
+		}
+		port = strings.TrimPrefix(port, ":")
+	} else {
+		l.host, port, _ = strings.Cut(authority, ":")
+		for _, b := range []byte(l.host) {
+			if !isHostByte(b) {
+				return l, fmt.Errorf("a host name can't hold %q", b)
+			}
+		}
+	}
+	if port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return l, errors.New("the port is no number from 1 to 65535")
+		}
+		l.port = uint16(n)
+	}
+	return l, nil
+}
+
+func isHostByte(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '.' || b == '-' || b == '_'
+}
+
+// String is the URL for people: printable, without a password.
+func (l location) String() string {
+	s := l.path
+	if l.scheme != "" {
+		authority := l.host
+		if strings.Contains(l.host, ":") {
+			authority = "[" + l.host + "]"
+		}
+		if l.user != "" {
+			authority = escape(l.user) + "@" + authority
+		}
+		if l.port != 0 {
+			authority += ":" + strconv.Itoa(int(l.port))
+		}
+		s = l.scheme + "://" + authority + "/" + l.path
+	}
+	return escape(s)
+}
+
+// name is the path with its escapes undone, for the schemes that send a file
+// name. As PXELINUX does, a % that begins no escape stands for itself.
+func (l location) name() string { return unescape(l.path) }
+
+func unescape(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				b = append(b, byte(n))
+				i += 2
+				continue
+			}
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
+}
+
+// escape writes bytes that are no printable ASCII as %XX, as PXELINUX's
+// url_escape_unsafe does.
+func escape(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c <= ' ' || c > '~' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

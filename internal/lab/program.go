@@ -1,0 +1,103 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// serversVariable names the directory that .ci/servers fetched into, when it
+// is not build/servers of the module.
+const serversVariable = "GOPXEBOOT_SERVERS"
+
+// packages are the Debian packages of the servers that the lab can run.
+var packages = map[string]string{
+	"dnsmasq":   "dnsmasq-base",
+	"dhcpd":     "isc-dhcp-server",
+	"kea-dhcp4": "kea-dhcp4-server",
+	"in.tftpd":  "tftpd-hpa",
+	"atftpd":    "atftpd",
+}
+
+// MissingError is a program that this machine does not have.
+type MissingError struct {
+	Program string
+	Package string // Debian's, "" when not known
+}
+
+func (e *MissingError) Error() string {
+	if e.Package == "" {
+		return fmt.Sprintf("%s is not installed", e.Program)
+	}
+	return fmt.Sprintf("%s is not there: .ci/servers fetches it, from Debian's package %s", e.Program, e.Package)
+}
+
+// sbin is where Debian has servers and a user's PATH does not look.
+const sbin = "/usr/local/sbin:/usr/sbin:/sbin"
+
+// Program is a command that runs one of this machine's programs, or one that
+// .ci/servers fetched, with its libraries. The error is a *MissingError.
+func Program(name string, args ...string) (*exec.Cmd, error) {
+	return findProgram(name, args, os.Getenv("PATH")+":"+sbin, serversDir())
+}
+
+func findProgram(name string, args []string, path, servers string) (*exec.Cmd, error) {
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, name)
+		if filepath.IsAbs(file) && isProgram(file) {
+			return exec.Command(file, args...), nil
+		}
+	}
+	missing := &MissingError{Program: name, Package: packages[name]}
+	root := filepath.Join(servers, missing.Package)
+	file := filepath.Join(root, "usr/sbin", name)
+	if servers == "" || missing.Package == "" || !isProgram(file) {
+		return nil, missing
+	}
+	cmd := exec.Command(file, args...)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraryPath(root))
+	return cmd, nil
+}
+
+// isProgram tells a program from what is none, and from another one's link
+// with its name, as atftpd's in.tftpd is.
+func isProgram(file string) bool {
+	target, err := filepath.EvalSymlinks(file)
+	if err != nil || filepath.Base(target) != filepath.Base(file) {
+		return false
+	}
+	_, err = exec.LookPath(target)
+	return err == nil
+}
+
+// serversDir is where .ci/servers put its programs, "" when not known.
+func serversDir() string {
+	if dir := os.Getenv(serversVariable); dir != "" {
+		return dir
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "build/servers")
+		}
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
+	}
+}
+
+// libraryPath is LD_LIBRARY_PATH for programs under dir.
+func libraryPath(dir string) string {
+	var found []string
+	for _, pattern := range []string{"usr/lib/*-linux-*", "lib/*-linux-*", "usr/lib", "lib"} {
+		// The only error is of a bad pattern.
+		matches, _ := filepath.Glob(filepath.Join(dir, pattern))
+		found = append(found, matches...)
+	}
+	return strings.Join(found, ":")
+}

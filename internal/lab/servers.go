@@ -1,0 +1,276 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+)
+
+// tftpPort is the port of RFC 1350.
+const tftpPort = 69
+
+var errOptions = errors.New("DHCP.Options are for the embedded server")
+
+// Dnsmasq starts dnsmasq on the host as DHCP server, and as TFTP server of the
+// tree unless that is "". It returns when dnsmasq answers. The arguments are
+// added to its command line.
+func (h *Host) Dnsmasq(ctx context.Context, config DHCP, tree string, args ...string) (*Process, error) {
+	if len(config.Options) > 0 {
+		return nil, fmt.Errorf("start dnsmasq: %w", errOptions)
+	}
+	dir, err := h.lab.tempDir()
+	if err != nil {
+		return nil, fmt.Errorf("start dnsmasq: %w", err)
+	}
+	args = slices.Concat([]string{
+		// In a user namespace there is no other user to become.
+		"--keep-in-foreground", "--user=root", "--group=root",
+		"--conf-file=/dev/null", "--port=0", "--no-ping",
+		"--log-facility=-", "--log-dhcp",
+		"--dhcp-leasefile=" + filepath.Join(dir, "leases"), "--pid-file=",
+	}, config.dnsmasqArgs(h.Address), args)
+	ready := []check{h.listensUDP(dhcpv4.ServerPort)}
+	if tree != "" {
+		args = append(args, "--enable-tftp", "--tftp-root="+tree)
+		ready = append(ready, h.listensUDP(tftpPort), h.answersTFTP)
+	}
+	return h.startServer(ctx, "dnsmasq", args, nil, ready...)
+}
+
+func (d DHCP) dnsmasqArgs(subnet netip.Prefix) []string {
+	var args []string
+	for _, mac := range slices.Sorted(maps.Keys(d.Fixed)) {
+		args = append(args, fmt.Sprintf("--dhcp-host=%s,%s", mac, d.Fixed[mac]))
+	}
+	pool := subnet.Masked().Addr().String() + ",static"
+	if d.First.IsValid() {
+		pool = d.First.String() + "," + d.Last.String()
+	}
+	args = append(args, fmt.Sprintf("--dhcp-range=%s,%s,1h", pool, netmask(subnet)))
+	if d.Router.IsValid() {
+		args = append(args, "--dhcp-option=option:router,"+d.Router.String())
+	}
+	if d.BootFile != "" || d.NextServer.IsValid() {
+		boot := "--dhcp-boot=" + d.BootFile
+		if d.NextServer.IsValid() {
+			boot += ",," + d.NextServer.String()
+		}
+		args = append(args, boot)
+	}
+	return args
+}
+
+// DHCPD starts ISC dhcpd on the host, and returns when it answers. The
+// statements are added to its dhcpd.conf, at the top.
+func (h *Host) DHCPD(ctx context.Context, config DHCP, statements ...string) (*Process, error) {
+	if len(config.Options) > 0 {
+		return nil, fmt.Errorf("start dhcpd: %w", errOptions)
+	}
+	dir, err := h.lab.tempDir()
+	if err != nil {
+		return nil, fmt.Errorf("start dhcpd: %w", err)
+	}
+	conf, leases := filepath.Join(dir, "dhcpd.conf"), filepath.Join(dir, "dhcpd.leases")
+	text := strings.Join(append(statements, config.dhcpdConf(h.Address)), "\n")
+	if err := errors.Join(os.WriteFile(conf, []byte(text), 0o644), os.WriteFile(leases, nil, 0o644)); err != nil {
+		return nil, fmt.Errorf("start dhcpd: %w", err)
+	}
+	args := []string{"-4", "-f", "-d", "--no-pid", "-cf", conf, "-lf", leases, hostInterface}
+	return h.startServer(ctx, "dhcpd", args, nil, logs("Server starting service"))
+}
+
+func (d DHCP) dhcpdConf(subnet netip.Prefix) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "subnet %s netmask %s {\n", subnet.Masked().Addr(), netmask(subnet))
+	if d.First.IsValid() {
+		fmt.Fprintf(&b, "\trange %s %s;\n", d.First, d.Last)
+	}
+	if d.Router.IsValid() {
+		fmt.Fprintf(&b, "\toption routers %s;\n", d.Router)
+	}
+	if d.NextServer.IsValid() {
+		fmt.Fprintf(&b, "\tnext-server %s;\n", d.NextServer)
+	}
+	if d.BootFile != "" {
+		fmt.Fprintf(&b, "\tfilename %q;\n", d.BootFile)
+	}
+	b.WriteString("}\n")
+	for i, mac := range slices.Sorted(maps.Keys(d.Fixed)) {
+		fmt.Fprintf(&b, "host guest%d {\n\thardware ethernet %s;\n\tfixed-address %s;\n}\n", i, mac, d.Fixed[mac])
+	}
+	return b.String()
+}
+
+// Kea starts kea-dhcp4 on the host, and returns when it answers.
+func (h *Host) Kea(ctx context.Context, config DHCP) (*Process, error) {
+	if len(config.Options) > 0 {
+		return nil, fmt.Errorf("start kea-dhcp4: %w", errOptions)
+	}
+	dir, err := h.lab.tempDir()
+	if err != nil {
+		return nil, fmt.Errorf("start kea-dhcp4: %w", err)
+	}
+	text, err := config.keaConf(h.Address)
+	if err != nil {
+		return nil, fmt.Errorf("start kea-dhcp4: %w", err)
+	}
+	conf := filepath.Join(dir, "kea.json")
+	if err := os.WriteFile(conf, text, 0o644); err != nil {
+		return nil, fmt.Errorf("start kea-dhcp4: %w", err)
+	}
+	env := []string{"KEA_PIDFILE_DIR=" + dir, "KEA_LOCKFILE_DIR=" + dir}
+	return h.startServer(ctx, "kea-dhcp4", []string{"-c", conf}, env, logs("DHCP4_STARTED"))
+}
+
+func (d DHCP) keaConf(subnet netip.Prefix) ([]byte, error) {
+	type object = map[string]any
+	network := object{"id": 1, "subnet": subnet.Masked().String()}
+	if d.First.IsValid() {
+		network["pools"] = []object{{"pool": fmt.Sprintf("%s - %s", d.First, d.Last)}}
+	}
+	if d.Router.IsValid() {
+		network["option-data"] = []object{{"name": "routers", "data": d.Router.String()}}
+	}
+	if d.NextServer.IsValid() {
+		network["next-server"] = d.NextServer.String()
+	}
+	if d.BootFile != "" {
+		network["boot-file-name"] = d.BootFile
+	}
+	var reservations []object
+	for _, mac := range slices.Sorted(maps.Keys(d.Fixed)) {
+		reservations = append(reservations, object{"hw-address": mac, "ip-address": d.Fixed[mac].String()})
+	}
+	network["reservations"] = reservations
+	return json.MarshalIndent(object{"Dhcp4": object{
+		"interfaces-config": object{"interfaces": []string{hostInterface}, "dhcp-socket-type": "raw"},
+		"lease-database":    object{"type": "memfile", "persist": false},
+		"subnet4":           []object{network},
+		"loggers": []object{{
+			"name": "kea-dhcp4", "severity": "DEBUG", "debuglevel": 40,
+			"output_options": []object{{"output": "stdout"}},
+		}},
+	}}, "", "\t")
+}
+
+// TFTPD starts tftpd-hpa's in.tftpd of the tree on the host, and returns when
+// it answers. It logs to syslog only, so Log stays empty.
+func (h *Host) TFTPD(ctx context.Context, tree string) (*Process, error) {
+	args := []string{"-L", "-4", "-u", "root", "-s", tree}
+	return h.startServer(ctx, "in.tftpd", args, nil, h.listensUDP(tftpPort), h.answersTFTP)
+}
+
+// ATFTPD starts atftpd of the tree on the host, and returns when it answers.
+func (h *Host) ATFTPD(ctx context.Context, tree string) (*Process, error) {
+	args := []string{"--daemon", "--no-fork", "--user", "root", "--group", "root", "--logfile", "-", "--verbose=7", tree}
+	return h.startServer(ctx, "atftpd", args, nil, h.listensUDP(tftpPort), h.answersTFTP)
+}
+
+// startServer starts a program and returns when all of ready give no error.
+func (h *Host) startServer(ctx context.Context, name string, args, env []string, ready ...check) (*Process, error) {
+	cmd, err := Program(name, args...)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Env = append(cmd.Environ(), env...)
+	p, err := h.Start(cmd)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := firstError(p, ready)
+		if err == nil {
+			return p, nil
+		}
+		select {
+		case <-p.Done():
+			return nil, p.failed()
+		case <-ctx.Done():
+			p.Stop()
+			return nil, fmt.Errorf("wait for %s: %w: %w; it printed:\n%s", name, context.Cause(ctx), err, p.Log())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// check tells why a server is not ready yet.
+type check func(*Process) error
+
+func firstError(p *Process, checks []check) error {
+	for _, c := range checks {
+		if err := c(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logs checks that the server has printed the text. ISC dhcpd and Kea are
+// ready only when they say so: Kea throws away what came in while it set up
+// its packet sockets.
+func logs(text string) check {
+	return func(p *Process) error {
+		if !strings.Contains(p.Log(), text) {
+			return fmt.Errorf("it has not printed %q", text)
+		}
+		return nil
+	}
+}
+
+// listensUDP checks that a socket of the host has that port: from then on the
+// kernel keeps requests for the server.
+func (h *Host) listensUDP(port int) check {
+	return func(*Process) error {
+		return h.Do(func() error {
+			table, err := os.ReadFile("/proc/thread-self/net/udp")
+			if err != nil {
+				return err
+			}
+			for line := range strings.Lines(string(table)) {
+				fields := strings.Fields(line)
+				if len(fields) > 1 && strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", port)) {
+					return nil
+				}
+			}
+			return fmt.Errorf("nothing listens on UDP port %d", port)
+		})
+	}
+}
+
+// answersTFTP asks the host's TFTP server for a file that is not there. A
+// socket alone would not do: in.tftpd can fail later, in the process that is
+// to answer.
+func (h *Host) answersTFTP(*Process) error {
+	return h.Do(func() error {
+		// Not connected: the answer comes from another port (RFC 1350).
+		conn, err := net.ListenUDP("udp4", nil)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+			return err
+		}
+		server := net.UDPAddrFromAddrPort(netip.AddrPortFrom(h.Address.Addr(), tftpPort))
+		if _, err := conn.WriteTo([]byte("\x00\x01lab-ready\x00octet\x00"), server); err != nil {
+			return err
+		}
+		_, _, err = conn.ReadFrom(make([]byte, 1500))
+		return err
+	})
+}
+
+func netmask(subnet netip.Prefix) net.IP {
+	return net.IP(net.CIDRMask(subnet.Bits(), 32))
+}

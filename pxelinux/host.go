@@ -1,0 +1,6 @@
+package pxelinux
+
+// SysAppend returns every SYSAPPEND parameter that is known of the host, such
+// as "BOOTIF=01-00-16-3e-72-79-e3", in the order of their bits: what
+// lpxelinux.0 sends to HTTP servers as cookies.
+func (h Host) SysAppend() []string { return sysappendStrings(h, ^uint32(0)) }

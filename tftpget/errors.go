@@ -1,0 +1,59 @@
+package tftpget
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The kinds of failure that a caller decides on. Test with errors.Is.
+var (
+	ErrNotFound = errors.New("file not found")    // TFTP error 1
+	ErrRefused  = errors.New("refused by server") // any other TFTP error
+	ErrTimeout  = errors.New("no answer")         // silence after all retries
+	ErrShort    = errors.New("shorter than announced")
+	ErrLong     = errors.New("longer than announced")
+	ErrTooBig   = errors.New("larger than allowed")
+)
+
+// Error is what every failed transfer returns.
+type Error struct {
+	Server  string // host:port
+	File    string
+	Code    int    // TFTP error code, -1 when the server sent none
+	Message string // the server's own words, printable, 200 bytes at most
+	Err     error  // one of the errors above, the context's, or what the network or writer said
+}
+
+func (e *Error) Error() string {
+	s := fmt.Sprintf("tftp %s %q: %v", e.Server, e.File, e.Err)
+	switch {
+	case e.Code < 0:
+		return s
+	case e.Message == "":
+		return fmt.Sprintf("%s (code %d)", s, e.Code)
+	}
+	return fmt.Sprintf("%s (code %d: %s)", s, e.Code, e.Message)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// maxMessage bounds how much of a server's error text is kept, in bytes.
+const maxMessage = 200
+
+// printable is a server's text as one line that no terminal trips over.
+func printable(s string) string {
+	s, _, _ = strings.Cut(s, "\x00") // the text ends there, RFC 1350 section 5
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == utf8.RuneError:
+			return '?'
+		case unicode.IsPrint(r):
+			return r
+		}
+		return ' '
+	}, s[:min(len(s), maxMessage)])
+	return strings.TrimSpace(s)
+}

@@ -1,0 +1,84 @@
+package xenout_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gopxeboot/gopxeboot/xenout"
+)
+
+func TestToolstackOf(t *testing.T) {
+	for _, test := range []struct {
+		argv string
+		want xenout.Toolstack
+	}{
+		{"", xenout.Xen},
+		{"gopxeboot", xenout.Xen},
+		{"/usr/bin/gopxeboot --output=/var/lib/xen/bootloader.7.out --output-format=simple0 --output-directory=/var/lib/xen/bootloader.7.d mac=x /dev/loop0", xenout.Xen},
+		{"/usr/bin/gopxeboot --output-format=simple -q --output=F /dev/x", xenout.Xen},
+		{"/usr/bin/gopxeboot --output=/var/run/xend/boot/xenbl.5 -q /dev/vg/g", xenout.Xen},
+		{"/usr/bin/gopxeboot -- --vm", xenout.Xen},
+		{"/usr/libexec/gopxeboot -q --vm 5f1c7e0a-1111-2222-3333-444455556666 /dev/sm/x", xenout.XAPI},
+		{"/usr/bin/gopxeboot --vm=5f1c7e0a-1111-2222-3333-444455556666", xenout.XAPI},
+		{"/usr/libexec/gopxeboot --output-format=simple -q --runas=65539 /dev/sm/x", xenout.XAPI},
+		{"/usr/bin/eliloader /dev/sm/x", xenout.XAPI},
+	} {
+		if got := xenout.ToolstackOf(strings.Fields(test.argv)); got != test.want {
+			t.Errorf("%s: %s, want %s", test.argv, got, test.want)
+		}
+	}
+}
+
+func TestToolstackConventions(t *testing.T) {
+	for _, test := range []struct {
+		toolstack         xenout.Toolstack
+		format            xenout.Format
+		directory, prefix string
+	}{
+		{xenout.Xen, xenout.SXP, "/var/lib/xen", ""},
+		{xenout.XAPI, xenout.Simple, "/var/run/xen/pygrub", "RuntimeError: "},
+	} {
+		if got := test.toolstack.DefaultFormat(); got != test.format {
+			t.Errorf("%s: format %s, want %s", test.toolstack, got, test.format)
+		}
+		if got := test.toolstack.DefaultDirectory(); got != test.directory {
+			t.Errorf("%s: directory %s, want %s", test.toolstack, got, test.directory)
+		}
+		if got := test.toolstack.FailurePrefix(); got != test.prefix {
+			t.Errorf("%s: prefix %q, want %q", test.toolstack, got, test.prefix)
+		}
+	}
+}
+
+// What goes where XAPI wants it passes XAPI's own check.
+func TestXAPIDirectory(t *testing.T) {
+	if err := sanityCheckPath(xenout.XAPI.DefaultDirectory() + "/kernel-1"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDomidOf(t *testing.T) {
+	for _, test := range []struct {
+		paths string // separated by blanks
+		want  int
+	}{
+		{"", 0},
+		{"/var/lib/xen/bootloader.7.out", 7},
+		{"/var/run/xen/bootloader.12.d", 12},
+		{"/var/lib/xen/bootloader.12.d/", 12},
+		{"bootloader.3.out", 3},
+		{"- /var/lib/xen/bootloader.7.d", 7},
+		{"/var/lib/xen/bootloader.0.out", 0}, // dom0 is no guest
+		{"/var/lib/xen/bootloader.32751.out", 32751},
+		{"/var/lib/xen/bootloader.32752.out", 0},
+		{"/var/lib/xen/bootloader.99999999999999999999.out", 0},
+		{"/var/lib/xen/bootloader.-7.out", 0},
+		{"/var/lib/xen/bootloader.7.out.old", 0},
+		{"/var/lib/xen/mybootloader.7.out", 0},
+		{"/var/run/xend/boot/xenbl.5", 0},
+	} {
+		if got := xenout.DomidOf(strings.Fields(test.paths)...); got != test.want {
+			t.Errorf("DomidOf(%s) = %d, want %d", test.paths, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,332 @@
+package xenout_test
+
+// The programs that read our answers, from the rules of their parsers.
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/gopxeboot/gopxeboot/xenout"
+)
+
+var readers = map[xenout.Format]func(string) (xenout.Result, error){
+	xenout.SXP:     readSXP,
+	xenout.Simple:  readSimple,
+	xenout.Simple0: readSimple0,
+	xenout.XL:      readXL,
+	xenout.Libvirt: readLibvirt,
+	xenout.JSON:    readJSON,
+	xenout.Shell:   readShell,
+}
+
+const cSpace = " \t\n\v\f\r" // isspace in the C locale, and Python's
+
+// readSimple0 is libxl's parse_bootloader_result (libxl_bootloader.c). What
+// libxl only warns of is an error here.
+func readSimple0(answer string) (r xenout.Result, err error) {
+	for item := range strings.SplitSeq(answer, "\x00") {
+		if len(item) >= 4096*2 {
+			return r, errors.New("overly long item")
+		}
+		switch value := ""; {
+		case command(item, "kernel", &value):
+			r.Kernel = value
+		case command(item, "ramdisk", &value):
+			r.Ramdisk = value
+		case command(item, "args", &value):
+			r.Args = value
+		case item != "":
+			return r, fmt.Errorf("unexpected output %q", item)
+		}
+	}
+	return r, nil
+}
+
+func command(item, keyword string, value *string) bool {
+	rest, ok := strings.CutPrefix(item, keyword)
+	*value = strings.TrimLeft(rest, cSpace)
+	return ok && *value != rest && *value != ""
+}
+
+// readSimple is xenopsd's parse_output_simple and sanity_check_path
+// (bootloader.ml).
+func readSimple(answer string) (r xenout.Result, err error) {
+	seen := make(map[string]bool)
+	for line := range strings.SplitSeq(answer, "\n") {
+		keyword, value, ok := strings.Cut(line, " ")
+		if !ok || keyword == "" {
+			continue
+		}
+		if seen[keyword] {
+			return r, fmt.Errorf("more than one %s line", keyword)
+		}
+		seen[keyword] = true
+		switch keyword {
+		case "kernel":
+			r.Kernel = value
+		case "ramdisk":
+			r.Ramdisk = value
+		case "args":
+			r.Args = value
+		default:
+			return r, fmt.Errorf("unrecognised start of line %q", line)
+		}
+	}
+	if !seen["kernel"] {
+		return r, errors.New("no kernel found")
+	}
+	return r, errors.Join(sanityCheckPath(r.Kernel), sanityCheckPath(r.Ramdisk))
+}
+
+func sanityCheckPath(p string) error {
+	if p == "" {
+		return nil
+	}
+	if p[0] != '/' {
+		return fmt.Errorf("relative path %q", p)
+	}
+	switch path.Dir(path.Clean(p)) {
+	case "/var/run/xen/pygrub", "/var/run/xend/boot":
+		return nil
+	}
+	return fmt.Errorf("malicious guest? %q", p)
+}
+
+// readSXP is xend's sxp.Parser (sxp.py), then what
+// XendConfig.update_with_image_sxp takes from the values: the first child of
+// each name, and its first atom. Platform keys, which it would take too, are
+// an error here.
+func readSXP(answer string) (r xenout.Result, err error) {
+	p := &sxpParser{in: answer}
+	var values []any
+	for p.skip() {
+		value, err := p.value()
+		if err != nil {
+			return r, err
+		}
+		values = append(values, value)
+	}
+	if len(values) == 0 || values[0] != "linux" {
+		return r, fmt.Errorf("does not begin with linux: %q", values)
+	}
+	seen := make(map[string]bool)
+	for _, value := range values[1:] {
+		list, ok := value.([]any)
+		if !ok || len(list) != 2 {
+			return r, fmt.Errorf("not a name with a value: %q", value)
+		}
+		name, _ := list[0].(string)
+		atom, ok := list[1].(string)
+		if seen[name] || !ok {
+			return r, fmt.Errorf("%q twice, or its value a list", name)
+		}
+		seen[name] = true
+		switch name {
+		case "kernel":
+			r.Kernel = atom
+		case "ramdisk":
+			r.Ramdisk = atom
+		case "args":
+			r.Args = atom
+		default:
+			return r, fmt.Errorf("platform key %q", name)
+		}
+	}
+	return r, nil
+}
+
+type sxpParser struct{ in string }
+
+// skip goes to the next value, over blanks and comments, and says whether
+// there is one; EOT ends the input.
+func (p *sxpParser) skip() bool {
+	for {
+		p.in = strings.TrimLeft(p.in, cSpace)
+		if !strings.HasPrefix(p.in, "#") {
+			return p.in != "" && p.in[0] != 4
+		}
+		_, p.in, _ = strings.Cut(p.in, "\n")
+	}
+}
+
+func (p *sxpParser) value() (any, error) {
+	switch c := p.in[0]; {
+	case c == '(':
+		p.in = p.in[1:]
+		list := []any{}
+		for p.skip() {
+			if p.in[0] == ')' {
+				p.in = p.in[1:]
+				return list, nil
+			}
+			value, err := p.value()
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, value)
+		}
+		return nil, errors.New("unexpected EOF")
+	case c == '\'' || c == '"':
+		return p.quoted(c)
+	case strings.IndexByte("{}()<>[];", c) >= 0:
+		return nil, fmt.Errorf("syntax error: %c", c)
+	}
+	end := strings.IndexAny(p.in+" ", cSpace+"{}()<>[];#")
+	atom := p.in[:end]
+	for _, c := range []byte(atom) {
+		if c < ' ' || c > '~' {
+			return nil, fmt.Errorf("invalid character %q", c)
+		}
+	}
+	p.in = p.in[end:]
+	return atom, nil
+}
+
+func (p *sxpParser) quoted(delimiter byte) (any, error) {
+	var b strings.Builder
+	for i := 1; i < len(p.in); i++ {
+		switch c := p.in[i]; {
+		case c == delimiter:
+			p.in = p.in[i+1:]
+			return b.String(), nil
+		case c != '\\':
+			b.WriteByte(c)
+		default:
+			i++
+			if i == len(p.in) {
+				return nil, errors.New("unexpected EOF")
+			}
+			if at := strings.IndexByte(`abtnvfr\'"`, p.in[i]); at >= 0 {
+				b.WriteByte("\a\b\t\n\v\f\r\\'\""[at])
+			} else if c := p.in[i]; c >= '0' && c <= '7' {
+				octal := 0
+				end := i + 3
+				for ; i < end && i < len(p.in) && p.in[i] >= '0' && p.in[i] <= '7'; i++ {
+					octal = octal*8 + int(p.in[i]-'0')
+				}
+				i--
+				if octal > 0377 {
+					return nil, errors.New("octal escape over 0377")
+				}
+				b.WriteByte(byte(octal))
+			} else {
+				b.WriteByte('\\') // an unknown escape loses its letter
+			}
+		}
+	}
+	return nil, errors.New("unexpected EOF")
+}
+
+// readXL is xl's configuration lexer and xlu__cfgl_dequote
+// (libxlu_cfg_l.l, libxlu_cfg.c), for lines of one assignment.
+func readXL(answer string) (r xenout.Result, err error) {
+	if strings.Contains(answer, "\x00") {
+		return r, errors.New("a NUL fails an assertion")
+	}
+	assignment := regexp.MustCompile(`(?s)^([a-z][_0-9a-z]*)[ \t]*=[ \t]*(?:'((?:[^'\\\n]|\\[^\n])*)'|"((?:[^"\\\n]|\\[^\n])*)")\n`)
+	for answer != "" {
+		m := assignment.FindStringSubmatch(answer)
+		if m == nil {
+			return r, fmt.Errorf("config parsing error near %.20q", answer)
+		}
+		answer = answer[len(m[0]):]
+		value, err := xlDequote(m[2] + m[3])
+		if err != nil {
+			return r, err
+		}
+		switch m[1] {
+		case "kernel":
+			r.Kernel = value
+		case "ramdisk":
+			r.Ramdisk = value
+		case "cmdline":
+			r.Args = value
+		default:
+			return r, fmt.Errorf("unknown setting %q", m[1])
+		}
+	}
+	return r, nil
+}
+
+func xlDequote(s string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		at := strings.IndexByte(`"'\abfnrtv`, s[i])
+		if at < 0 {
+			return "", fmt.Errorf("escape \\%c does not work", s[i])
+		}
+		b.WriteByte("\"'\\\a\b\f\n\r\t\v"[at])
+	}
+	return b.String(), nil
+}
+
+func readLibvirt(answer string) (xenout.Result, error) {
+	var os struct {
+		XMLName xml.Name `xml:"os"`
+		Kernel  string   `xml:"kernel"`
+		Initrd  string   `xml:"initrd"`
+		Cmdline string   `xml:"cmdline"`
+		Rest    []struct {
+			XMLName xml.Name
+		} `xml:",any"`
+	}
+	decoder := xml.NewDecoder(strings.NewReader(answer))
+	err := decoder.Decode(&os)
+	if err == nil && len(os.Rest) > 0 {
+		err = fmt.Errorf("further elements: %v", os.Rest)
+	}
+	if rest := strings.TrimSpace(answer[decoder.InputOffset():]); err == nil && rest != "" {
+		err = fmt.Errorf("%q after the element", rest)
+	}
+	return xenout.Result{Kernel: os.Kernel, Ramdisk: os.Initrd, Args: os.Cmdline}, err
+}
+
+func readJSON(answer string) (r xenout.Result, err error) {
+	values := make(map[string]string)
+	decoder := json.NewDecoder(bytes.NewReader([]byte(answer)))
+	err = decoder.Decode(&values)
+	if err == nil && (len(values) != 3 || decoder.More()) {
+		err = fmt.Errorf("not one object with three keys: %s", answer)
+	}
+	return xenout.Result{Kernel: values["kernel"], Ramdisk: values["ramdisk"], Args: values["args"]}, err
+}
+
+// readShell is POSIX's reading of an assignment made of single-quoted
+// strings and backslash-escaped quotes; anything else is an error.
+// TestShellIsSafe asks a real shell.
+func readShell(answer string) (r xenout.Result, err error) {
+	for _, variable := range []struct {
+		name  string
+		value *string
+	}{{"KERNEL=", &r.Kernel}, {"RAMDISK=", &r.Ramdisk}, {"ARGS=", &r.Args}} {
+		rest, ok := strings.CutPrefix(answer, variable.name)
+		for ok && !strings.HasPrefix(rest, "\n") {
+			var part string
+			if escaped, isQuote := strings.CutPrefix(rest, `\'`); isQuote {
+				part, rest = "'", escaped
+			} else if rest, ok = strings.CutPrefix(rest, "'"); ok {
+				part, rest, ok = strings.Cut(rest, "'")
+			}
+			*variable.value += part
+		}
+		if !ok {
+			return r, fmt.Errorf("not an assignment to %s %.40q", variable.name, answer)
+		}
+		answer = rest[1:]
+	}
+	if answer != "" {
+		err = fmt.Errorf("%q after the assignments", answer)
+	}
+	return r, err
+}

@@ -1,0 +1,160 @@
+package xenout_test
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gopxeboot/gopxeboot/xenout"
+)
+
+var guestMAC = net.HardwareAddr{0x00, 0x16, 0x3e, 0x72, 0x79, 0xe3}
+
+func TestParseVIF(t *testing.T) {
+	both := xenout.VIF{MAC: guestMAC, Bridge: "xenbr0"}
+	macOnly := xenout.VIF{MAC: guestMAC}
+	for _, test := range []struct {
+		in   string
+		want xenout.VIF
+	}{
+		{"", xenout.VIF{}},
+		{"mac=00:16:3e:72:79:e3", macOnly},
+		{"mac=00:16:3E:72:79:E3", macOnly},
+		{"mac=00-16-3e-72-79-e3", macOnly},
+		{"mac=00-16-3E-72-79-E3,", macOnly},
+		{"mac=00:16:3e:72:79:e3,bridge=xenbr0", both},
+		{"mac=00:16:3e:72:79:e3, bridge=xenbr0", both},
+		{"bridge=xenbr0,mac=00:16:3e:72:79:e3", both},
+		{"bridge=xenbr0,mac=00:16:3e:72:79:e3,", both},
+		{" , mac = 00:16:3e:72:79:e3 ,\tbridge = xenbr0 , ", both},
+		{"type=netfront, mac=00:16:3e:72:79:e3", macOnly},
+		{"type=ioemu,model=e1000,mac=00:16:3e:72:79:e3,bridge=xenbr0,script=vif-bridge,vifname=g0,rate=10Mb/s,ip=10.0.0.2,backend=0,accel=sfc", both},
+		{"mac=00:16:3e:72:79:e3,bridge=xenbr0,colour=green,plain", both},
+		{"mac=00:16:3e:72:79:e3,bridge=xenbr0.20", xenout.VIF{MAC: guestMAC, Bridge: "xenbr0.20"}},
+		{"bridge=xenbr0", xenout.VIF{Bridge: "xenbr0"}},
+		{"mac=00:16:3e:00:00:01,mac=00:16:3e:72:79:e3", macOnly}, // xm and xl: the last counts
+	} {
+		got, err := xenout.ParseVIF(test.in)
+		if err != nil {
+			t.Errorf("ParseVIF(%q): %v", test.in, err)
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("ParseVIF(%q) (-want +got):\n%s", test.in, diff)
+		}
+	}
+}
+
+func TestParseMACRefuses(t *testing.T) {
+	for _, test := range []struct{ in, problem string }{
+		{"", "not six octets"},
+		{"00:16:3e:72:79", "not six octets"},
+		{"00:16:3e:72:79:e", "not six octets"},
+		{"00:16:3e:72:79:e3:00", "not six octets"},
+		{"00:16:3e:72:79:e3:00:01", "not six octets"}, // EUI-64
+		{"00:16-3e:72:79:e3", "not six octets"},
+		{"00:16:3e:72:79:gg", "not six octets"},
+		{"00:00:00:00:00:00", "all zeros"},
+		{"01:00:5e:00:00:01", "multicast"},
+		{"ff:ff:ff:ff:ff:ff", "multicast"},
+	} {
+		check := func(mac net.HardwareAddr, err error) {
+			t.Helper()
+			var refused *xenout.MACError
+			if mac != nil || !errors.As(err, &refused) {
+				t.Fatalf("%q: got %v, %v; want a *MACError", test.in, mac, err)
+			}
+			if refused.MAC != test.in || !strings.Contains(err.Error(), test.problem) {
+				t.Errorf("%q: error %q does not say %q", test.in, err, test.problem)
+			}
+		}
+		check(xenout.ParseMAC(test.in))
+		vif, err := xenout.ParseVIF("bridge=xenbr0,mac=" + test.in)
+		check(vif.MAC, err)
+	}
+}
+
+func TestPositionals(t *testing.T) {
+	both := xenout.VIF{MAC: guestMAC, Bridge: "xenbr0"}
+	for _, test := range []struct {
+		name  string
+		words []string
+		vif   xenout.VIF
+		disk  string
+		rest  []string
+	}{
+		{name: "nothing"},
+		{"libxl", []string{"mac=00:16:3e:72:79:e3,bridge=xenbr0", "/dev/loop0"}, both, "/dev/loop0", []string{}},
+		{"xm's shlex", []string{"mac=00:16:3e:72:79:e3,", "bridge=xenbr0", "/dev/vg/g"}, both, "/dev/vg/g", []string{}},
+		{"xm, lone comma", []string{"mac=00:16:3e:72:79:e3", ",", "bridge=xenbr0", "/dev/vg/g"}, both, "/dev/vg/g", []string{}},
+		{"xm, type first", []string{"type=netfront,", "mac=00:16:3e:72:79:e3,", "bridge=xenbr0", "/dev/vg/g"}, both, "/dev/vg/g", []string{}},
+		{"disk first", []string{"/dev/vg/g", "bridge=xenbr0", "mac=00:16:3e:72:79:e3"}, both, "/dev/vg/g", []string{}},
+		{"no disk", []string{"bridge=xenbr0,mac=00:16:3e:72:79:e3"}, both, "", nil},
+		{"disk only", []string{"/dev/vg/g"}, xenout.VIF{}, "/dev/vg/g", []string{}},
+		{"disk with = in its path", []string{"/dev/disk/by-path/ip-10.0.0.1:3260-iscsi-a=b"}, xenout.VIF{}, "/dev/disk/by-path/ip-10.0.0.1:3260-iscsi-a=b", []string{}},
+		{"relative disk", []string{"mac=00:16:3e:72:79:e3,bridge=xenbr0", "plan"}, both, "plan", []string{}},
+		{"xenpvboot's location", []string{"nfs:host:/p", "bridge=xenbr0,mac=00:16:3e:72:79:e3", "/dev/vg/g"}, both, "/dev/vg/g", []string{"nfs:host:/p"}},
+		{"location with a query", []string{"http://h/p?a=b,mac=c", "/dev/vg/g"}, xenout.VIF{}, "/dev/vg/g", []string{"http://h/p?a=b,mac=c"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			vif, disk, rest, err := xenout.Positionals(test.words)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.vif, vif); diff != "" {
+				t.Errorf("vif (-want +got):\n%s", diff)
+			}
+			if disk != test.disk {
+				t.Errorf("disk %q, want %q", disk, test.disk)
+			}
+			if diff := cmp.Diff(test.rest, rest); diff != "" {
+				t.Errorf("rest (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A MAC that cannot be used does not hide the disk.
+func TestPositionalsBadMAC(t *testing.T) {
+	_, disk, rest, err := xenout.Positionals([]string{"mac=1", "x", "/dev/null"})
+	var refused *xenout.MACError
+	if !errors.As(err, &refused) || disk != "/dev/null" || !cmp.Equal(rest, []string{"x"}) {
+		t.Errorf("got disk %q, rest %q, error %v", disk, rest, err)
+	}
+}
+
+func FuzzParseVIF(f *testing.F) {
+	for _, seed := range []string{
+		"mac=00:16:3e:72:79:e3, bridge=xenbr0", "bridge=xenbr0.20,mac=00-16-3E-72-79-E3,", "mac==,=,,mac", "mac=0016.3e72.79e3",
+		"mac=02:00:5e:10:00:00:00:01", "\x00=,\xff",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		vif, err := xenout.ParseVIF(s)
+		if err != nil {
+			var refused *xenout.MACError
+			if !errors.As(err, &refused) || vif.MAC != nil || vif.Bridge != "" {
+				t.Fatalf("%q: got %v with error %v", s, vif, err)
+			}
+			return
+		}
+		if vif.MAC != nil && (len(vif.MAC) != 6 || vif.MAC[0]&1 != 0 || vif.MAC.String() == "00:00:00:00:00:00") {
+			t.Fatalf("%q: no guest can have %v", s, vif.MAC)
+		}
+		if strings.ContainsAny(vif.Bridge, ",") || strings.TrimSpace(vif.Bridge) != vif.Bridge {
+			t.Fatalf("%q: bridge %q", s, vif.Bridge)
+		}
+		// What was understood is understood again when it is written plainly.
+		plain := "bridge=" + vif.Bridge
+		if vif.MAC != nil {
+			plain = "mac=" + vif.MAC.String() + "," + plain
+		}
+		again, err := xenout.ParseVIF(plain)
+		if err != nil || !cmp.Equal(vif, again) {
+			t.Fatalf("%q became %v, and %q became %v, %v", s, vif, plain, again, err)
+		}
+	})
+}
