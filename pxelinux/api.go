@@ -25,7 +25,7 @@ type Host struct {
 	PathPrefix string // DHCP option 210; replaces the boot file's directory
 
 	// DMI holds what SYSAPPEND may add beyond address, MAC and UUID, by the
-	// name of the parameter: "SYSVENDOR", "SYSPRODUCT", ...
+	// name of the parameter: "SYSVENDOR", "SYSPRODUCT", "CPU", ...
 	DMI map[string]string
 }
 
@@ -38,6 +38,14 @@ type Opener func(ctx context.Context, url string) (io.ReadCloser, error)
 // ErrNotFound is what an Opener's error wraps when the server says that it
 // will not give the file.
 var ErrNotFound = errors.New("not found")
+
+// ErrNoConfig is what Find's error wraps when the server has none of the
+// names of the search path, or only empty files.
+var ErrNoConfig = errors.New("no PXELINUX configuration")
+
+// ErrTooLarge is what an error wraps when configuration files pass the limits
+// of this package: 16 MiB, 1024 files or 1048576 labels together.
+var ErrTooLarge = errors.New("configuration too large")
 
 // A Try is one name that was asked for while a configuration was looked for.
 type Try struct {
@@ -58,9 +66,14 @@ const (
 	ChainBoot Outcome = "chainboot" // another boot program (.0, .bin, .bs, .bss)
 	Prompt    Outcome = "prompt"    // the boot: prompt, with nothing to run
 	Error     Outcome = "error"     // nothing that could boot
+
+	// SubConfig is the type of a label only: CONFIG, which leads to another
+	// configuration file.
+	SubConfig Outcome = "config"
 )
 
-// A Module is one file of a multiboot entry with its own arguments.
+// A Module is one file of a multiboot entry with its own arguments, which
+// begin with the file's name as mboot.c32 passes it.
 type Module struct {
 	URL  string
 	Args string
@@ -69,16 +82,33 @@ type Module struct {
 // Boot is what boots, as absolute URLs.
 type Boot struct {
 	Outcome Outcome
-	Label   string // the label's name; "" for a command that is no label
-	Waits   bool   // a real machine would wait for a person for ever; the rest is the entry it would highlight
+	Label   string        // the label's name; "" for a command that is no label
+	Waits   bool          // a real machine would wait for a person for ever; the rest is the entry it would highlight
 	Timeout time.Duration // how long a real machine would wait before it boots this; 0 when at once or for ever
 
-	Kernel  string // Linux: the kernel; ChainBoot, COM32: the program
-	Initrds []string
-	Args    string // the command line, byte for byte
-	Modules []Module
+	Kernel  string   // Linux: the kernel; ChainBoot, COM32: the program; Multiboot with Xen: dom0's kernel
+	Initrds []string // in order; each is to be padded with zeros to a multiple of 4 bytes before the next
+	Args    string   // the command line, byte for byte
+	Modules []Module // Multiboot: all files, the hypervisor or kernel first
 
-	Err error // for Error and COM32: why this can't boot, in words for a person
+	// Err says in words for a person why this can't boot: always set for
+	// Error and COM32, for Multiboot when module 0 is not Xen, and for Prompt
+	// when it is not a person that PXELINUX waits for.
+	Err error
+
+	after *machine // where PXELINUX stands if the files are not there; see NotFound
+}
+
+// NotFound says what PXELINUX does when the server does not have b's kernel
+// or one of its initrds (or they are empty, or larger than memory): the
+// ONERROR command, the boot: prompt and its ONTIMEOUT, or the menu again. The
+// chain ends with a Boot of Outcome Error. The error is one of the Opener, as
+// for Config.Boot.
+func (b *Boot) NotFound(ctx context.Context) (*Boot, error) {
+	if b.after == nil {
+		return b, nil
+	}
+	return b.after.clone().missing(ctx, b)
 }
 
 // Label is one entry as it is written in the configuration.
@@ -87,6 +117,6 @@ type Label struct {
 	Display string // MENU LABEL, without its hotkey mark; "" when there is none
 	Type    Outcome
 	Kernel  string
-	Initrds []string
-	Append  string
+	Initrds []string // the names of INITRD or initrd=, whichever PXELINUX would load
+	Append  string   // APPEND; the global one where the label has none of its own
 }

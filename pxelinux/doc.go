@@ -1,8 +1,27 @@
 // Package pxelinux answers what pxelinux.0 would do on a given machine with a
 // given TFTP tree: which names it asks for, which configuration it finds,
 // which label boots if nobody touches the keyboard, and with exactly which
-// command line.
+// command line. It follows PXELINUX 6.04, and lpxelinux.0 for HTTP and FTP.
 //
 // The package never touches a socket or a file. It is handed a function that
-// opens a URL, and returns URLs and arguments.
+// opens a URL, and returns URLs and arguments. What PXELINUX asks the server
+// for while it decides, the package asks for too, in the same order: the
+// search path, includes, the menu's second reading of the configuration,
+// implicit kernels with their extensions, and pictures. The kernel and the
+// initrds are left to the caller, who tells with [Boot.NotFound] when they
+// are not there.
+//
+// # What differs from PXELINUX
+//
+//   - Both spellings of the guest's uuid are asked for; see [SearchPath].
+//     SYSUUID has the toolstack's.
+//   - initrd= is looked for at the start of a word only. A warning says when
+//     PXELINUX would take another.
+//   - A server that does not answer ends everything at once, with an error.
+//   - Where PXELINUX waits for a person for ever, a Boot says what Enter
+//     would run, and that it waits.
+//   - A Xen entry of mboot.c32 shows its dom0 kernel as a kernel of its own.
+//   - Hidden limits are explicit: 16 MiB, 1024 files, 16 includes deep, 64
+//     commands. PXERETRY counts up to 8.
+//   - https works as http does.
 package pxelinux

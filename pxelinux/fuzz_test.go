@@ -1,0 +1,202 @@
+package pxelinux
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// Configurations that once were hard to get right.
+var seeds = []string{
+	"",
+	"DEFAULT a\nLABEL a\nKERNEL k\nAPPEND initrd=i,j quiet\nIPAPPEND 3\n",
+	"UI menu.c32\nTIMEOUT 50\nONTIMEOUT b x\nMENU BEGIN m\nLABEL b\nKERNEL k\nMENU DEFAULT\nMENU EXIT\nMENU END\n",
+	"UI vesamenu.c32 ~ a b\nINCLUDE a\nMENU INCLUDE b tag\nMENU BACKGROUND x\nMENU SHIFTKEY\n",
+	"MENU END\nMENU END\nMENU BEGIN\nMENU BEGIN\nMENU SEPARATOR\nMENU DEFAULT\nMENU START\n",
+	"MENU HIDE\nMENU DISABLE\nMENU SEPARATOR\nLABEL\nMENU GOTO .hidden\nMENU DEFAULT\nUI menu\n",
+	"PATH :a::b:\nDEFAULT x\nPXERETRY 99\nDISPLAY a\nFONT b\n",
+	"INCLUDE pxelinux.cfg/default\nINCLUDE a\nCONFIG a\nLABEL c\nCONFIG pxelinux.cfg/default b\nDEFAULT c\n",
+	"DEFAULT m\nLABEL m\nCOM32 mboot\nAPPEND xen --- \n",
+	"DEFAULT m\nLABEL m\nCOM32 ifcpu\nAPPEND -- --\nONERROR m\n",
+	"DEFAULT m\nLABEL m\nCOM32 pxechn\nAPPEND ://pxelinux.0 -c -p\n",
+	"DEFAULT .com32 .linux .config .localboot\nONERROR .com32\nIMPLICIT 0\nNOESCAPE 1\n",
+	"DEFAULT a\nLABEL a\nLINUX tftp://@:/%:#;\nINITRD ::,://,\xff\nTEXT HELP\n",
+	"\x18a\n\x0f\x0f\x18\n\x1a",
+}
+
+// outcome is everything that a person or a program can see of a machine with
+// these files, and it fails where there is none to be seen.
+func outcomeOf(t *testing.T, files tree, label string) string {
+	var b strings.Builder
+	v := &visit{tree: files}
+	c, err := Find(t.Context(), testHost(), v.open)
+	fmt.Fprintln(&b, err)
+	if err != nil {
+		if !errors.Is(err, ErrNoConfig) && !errors.Is(err, ErrTooLarge) {
+			t.Fatalf("Find: %v", err)
+		}
+		return b.String()
+	}
+	show := func(boot *Boot, err error) {
+		if err != nil {
+			if !errors.Is(err, ErrTooLarge) {
+				t.Fatalf("Boot: %v", err)
+			}
+			fmt.Fprintln(&b, err)
+			return
+		}
+		for n := 0; ; n++ {
+			checkBoot(t, boot)
+			text, _ := json.Marshal(boot)
+			fmt.Fprintf(&b, "%s %v\n", text, boot.Err)
+			next, err := boot.NotFound(t.Context())
+			if err != nil || next == boot {
+				fmt.Fprintln(&b, err)
+				return
+			}
+			if boot = next; n > 2*maxSteps {
+				t.Fatal("NotFound does not come to an end")
+			}
+		}
+	}
+	show(c.Boot(t.Context()))
+	show(c.BootLabel(t.Context(), label))
+	fmt.Fprintln(&b, v.requests, c.Labels, c.Warnings, c.URL)
+	return b.String()
+}
+
+// checkBoot checks what the program that takes a Boot relies on.
+func checkBoot(t *testing.T, b *Boot) {
+	if strings.ContainsAny(b.Args, "\r\n\x00") {
+		t.Fatalf("the command line has a line's end in it: %q", b.Args)
+	}
+	urls := b.Initrds
+	switch b.Outcome {
+	case Linux, ChainBoot:
+		urls = append([]string{b.Kernel}, urls...)
+	case Multiboot:
+		for _, m := range b.Modules {
+			urls = append(urls, m.URL)
+		}
+		if b.Err == nil && b.Kernel == "" {
+			t.Fatalf("no kernel and no reason: %+v", b)
+		}
+	case LocalBoot:
+	case COM32, Prompt, Error:
+		if b.Err == nil {
+			t.Fatalf("no reason for %s", b.Outcome)
+		}
+	default:
+		t.Fatalf("outcome %q", b.Outcome)
+	}
+	for _, s := range urls {
+		if scheme, _, _ := strings.Cut(s, "://"); scheme != "tftp" && scheme != "http" && scheme != "https" && scheme != "ftp" {
+			t.Fatalf("no URL: %q", s)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range seeds {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, config string) {
+		files := tree{"pxelinux.cfg/default": config}
+		diff(t, "twice", outcomeOf(t, files, "a"), outcomeOf(t, files, "a"))
+	})
+}
+
+// Three files that may include, configure and start each other.
+func FuzzInclude(f *testing.F) {
+	for i, s := range seeds {
+		f.Add(s, seeds[(i+1)%len(seeds)], seeds[(i+2)%len(seeds)])
+	}
+	f.Fuzz(func(t *testing.T, config, a, b string) {
+		files := tree{"pxelinux.cfg/default": config, "a": a, "b": b, "a.c32": "x"}
+		diff(t, "twice", outcomeOf(t, files, "c"), outcomeOf(t, files, "c"))
+	})
+}
+
+// A command line as a person types it, or as it stands in a label.
+func FuzzCommand(f *testing.F) {
+	for _, s := range []string{
+		"menu", "vesamenu.c32 ~", "a.0", ".linux k", "linux.c32 k initrd=i initrd+=j", "mboot.c32 xen --- k --- i", "ifcpu64.c32 a -- b",
+		"ifcpu.c32 hvm -- a -- b -- c", "whichsys.c32 -pxe- a", "config.c32 a b", "cmd.c32 a", "pxechn.c32 h::pxelinux.0 -c a -o 210=x", "chain.c32 hd0", ".localboot 0", "",
+	} {
+		f.Add(s, "a", "DEFAULT a\n")
+	}
+	f.Fuzz(func(t *testing.T, command, label, more string) {
+		files := tree{"pxelinux.cfg/default": "DEFAULT " + command + "\nLABEL a\nAPPEND " + command + "\n" + more, "a": more, "x.c32": "x"}
+		diff(t, "twice", outcomeOf(t, files, label), outcomeOf(t, files, label))
+		outcomeOf(t, files, command)
+	})
+}
+
+func FuzzResolve(f *testing.F) {
+	for _, s := range []string{"k", "/k", "::k", "h::k", "a:b::c", "tftp://h/k", "http://u:p@h:80/k?q#f", "ftp://h", "://", "tftp://h/%41%2f;mode=octet"} {
+		f.Add("::boot/", s)
+		f.Add("http://h/boot/", s)
+	}
+	f.Fuzz(func(t *testing.T, cwd, name string) {
+		cwd = prefixOf(Host{PathPrefix: cwd})
+		got, err := resolve("10.0.0.1", cwd, name)
+		if err != nil {
+			return
+		}
+		// A TFTP name comes back from its URL as it goes over the wire.
+		if rest, tftp := strings.CutPrefix(got, "tftp://"); tftp && kindOf(absolute(cwd, mangle(name))) == oldTFTP {
+			_, path, _ := strings.Cut(rest, "/")
+			_, want, _ := strings.Cut(absolute(cwd, mangle(name)), "::")
+			if back := unescape(path); back != want {
+				t.Fatalf("%q in %q: got %q, which is %q", name, cwd, got, back)
+			}
+			// Go's own idea of a URL is the fetcher's.
+			if u, err := url.Parse("tftp://h/" + path); err != nil || u.Path != "/"+want {
+				t.Fatalf("%q: %v", got, err)
+			}
+		}
+	})
+}
+
+func FuzzLint(f *testing.F) {
+	for i, s := range seeds {
+		f.Add(s, seeds[(i+1)%len(seeds)])
+	}
+	f.Fuzz(func(t *testing.T, config, included string) {
+		lint := func() []Problem {
+			return Lint("f", []byte(config), func(string) ([]byte, error) { return []byte(included), nil })
+		}
+		problems := lint()
+		diff(t, "twice", problems, lint())
+		for _, p := range problems {
+			if p.Line < 1 || p.File == "" || p.Message == "" || strings.ContainsAny(p.Message, "\r\n") {
+				t.Fatalf("not a problem: %q", p)
+			}
+		}
+	})
+}
+
+// The package's own state is in the values it returns: two machines at once
+// do not meet.
+func TestParallel(t *testing.T) {
+	for i := range 4 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			kernel := fmt.Sprintf("k%d", i)
+			for range 20 {
+				v := &visit{tree: tree{"pxelinux.cfg/default": "DEFAULT l\nLABEL l\nKERNEL " + kernel + "\n"}}
+				c, err := Find(context.Background(), testHost(), v.open)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if b, err := c.Boot(context.Background()); err != nil || b.Kernel != serverURL+kernel {
+					t.Errorf("got %+v, %v", b, err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,138 @@
+package pxelinux
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestLint(t *testing.T) {
+	long := strings.Repeat("x", 1100)
+	for _, test := range []struct {
+		about, config string
+		want          []string
+	}{
+		{"nothing wrong", `# a comment
+DEFAULT menu.c32
+TIMEOUT 50
+ONTIMEOUT a
+SERIAL 0 115200
+F1 help.txt
+MENU TITLE x
+MENU COLOUR sel *
+LABEL a
+  MENU LABEL ^A
+  MENU DEFAULT
+  KERNEL a/vmlinuz
+  APPEND initrd=i quiet
+  TEXT HELP
+  Anything at all
+  ENDTEXT
+`, nil},
+		{"unknown directives", "DEFAULT a\nLABEL a\nKERNAL k\nLINUX k\nINITRD=i\nPROMPT0\nNOTHING\nMENU LABLE x\nMENU\nFDTDIR x\nMENU WIDTH=1\n", []string{
+			`f:3: "KERNAL" is no directive: the line is ignored; KERNEL is one`,
+			"f:5: INITRD=I: a space belongs between a directive and its value, not =; the line is ignored",
+			`f:6: "PROMPT0" is no directive: the line is ignored; PROMPT is one`,
+			`f:7: "NOTHING" is no directive: the line is ignored`,
+			`f:8: "MENU LABLE" is no directive: the line is ignored; LABEL is one`,
+			"f:9: MENU alone means nothing",
+			"f:10: FDTDIR is a directive of U-Boot: PXELINUX ignores it",
+			"f:11: MENU WIDTH=1: a space belongs between a directive and its value, not =; the line is ignored",
+		}},
+		{"labels", "DEFAULT a\nLABEL a\nKERNEL k\nLABEL a b\nKERNEL l\nLABEL\nKERNEL m\nLABEL n\n", []string{
+			`f:4: the label's name is "a" only; menu.c32 takes the whole line, and can't find it as DEFAULT`,
+			`f:4: label "a" is never booted: there is one in f:2`,
+			"f:6: LABEL without a name",
+			`f:8: label "n" names no kernel: a file of the label's name is booted`,
+		}},
+		{"kernels", "DEFAULT a\nKERNEL k\nLABEL a\nKERNEL k.bin\nLABEL b\nKERNEL k.img\nLABEL c\nKERNEL k.0\nLABEL d\nLINUX k.0\nKERNEL x.c32\nLABEL e\nCOMBOOT x\nLABEL f\nLOCALBOOT x\nLABEL g\nLOCALBOOT -1\nLABEL h\nKERNEL\n", []string{
+			"f:2: KERNEL outside a label is ignored",
+			"f:4: k.bin is not booted as Linux, by the end of its name: LINUX k.bin would be",
+			"f:6: k.img ends in .img: PXELINUX takes it for a kernel, which a disk image or an initrd is not",
+			"f:8: k.0 is not booted as Linux, by the end of its name: LINUX k.0 would be",
+			"f:11: KERNEL or another type stands in line 10 of this label, too: only the last one counts",
+			"f:13: COMBOOT boots nothing in PXELINUX 5 and 6",
+			"f:15: LOCALBOOT wants a number: 0, -1 or 0x80",
+			"f:19: KERNEL without a file",
+		}},
+		{"initrds", "DEFAULT a\nINITRD x\nLABEL a\nKERNEL k\nINITRD i j\nLABEL b\nKERNEL k\nAPPEND initrd=i\nINITRD j\nLABEL c\nKERNEL k\nAPPEND x\nAPPEND y\n", []string{
+			"f:2: INITRD outside a label is ignored",
+			`f:5: INITRD takes names with commas and no spaces: "j" goes to the command line, only "i" is loaded`,
+			`f:6: label "b" has initrd= more than once: only the first one is loaded`,
+			"f:13: APPEND stands in line 12 of this label, too: only the last one counts",
+		}},
+		{"no DEFAULT", "LABEL a\nKERNEL k\n", []string{"f:1: no DEFAULT and no UI: PXELINUX waits at the boot: prompt, and boots no label by itself"}},
+		{"DEFAULT in another case", "DEFAULT Linux\nLABEL linux\nKERNEL k\n", []string{"f:1: DEFAULT Linux is no label: upper and lower case matter, there is linux"}},
+		{"DEFAULT, almost a label", "DEFAULT linx\nLABEL linux\nKERNEL k\n", []string{"f:1: DEFAULT linx is no label, but a file; there is a label linux"}},
+		{"DEFAULT disabled", "DEFAULT a\nLABEL a\nMENU DISABLE\nKERNEL k\n", []string{"f:1: DEFAULT a: the label is disabled, and can't be booted"}},
+		{"DEFAULT of a menu", "UI menu.c32\nDEFAULT a\nLABEL b\nKERNEL k\n", []string{"f:2: DEFAULT a names no label of the menu"}},
+		{"IMPLICIT 0", "IMPLICIT 0\nDEFAULT a\nLABEL b\nKERNEL k\n", []string{"f:2: DEFAULT a is no label, and IMPLICIT 0 allows nothing else"}},
+		{"TIMEOUT", "DEFAULT a\nTIMEOUT 50\nLABEL a\nKERNEL k\n", []string{"f:2: TIMEOUT and ONTIMEOUT have no effect: without PROMPT 1 or a menu DEFAULT boots at once"}},
+		{"TIMEOUT of a menu by a label", "DEFAULT m\nTIMEOUT 50\nLABEL m\nCOM32 vesamenu\n", nil},
+		{"ONTIMEOUT", "UI menu.c32\nONTIMEOUT a\nLABEL a\nKERNEL k\n", []string{"f:2: ONTIMEOUT without a TIMEOUT has no effect"}},
+		{"TIMEOUT is a number", "DEFAULT a\nPROMPT 1\nTIMEOUT x\nLABEL a\nKERNEL k\n", []string{"f:3: TIMEOUT wants a number: tenths of a second"}},
+		{"NOESCAPE", "NOESCAPE 1\nDEFAULT a\nLABEL a\nKERNEL k\nLABEL b\nKERNEL k\n", []string{`f:5: label "b" can't be reached: NOESCAPE allows DEFAULT only`}},
+		{"long command lines", "DEFAULT a\nLABEL a\nKERNEL k\nAPPEND " + long + "\nLABEL b\nKERNEL k\nAPPEND " + long + long + "\n", []string{
+			`f:2: label "a" has a command line of 1113 bytes: Xen gives a PV guest no more than 1023`,
+			`f:5: label "b" has a command line of 2202 bytes: PXELINUX boots no more than 2047`,
+		}},
+		{"long lines", "DEFAULT a\nLABEL a\nKERNEL k\n#" + strings.Repeat("x ", 2100) + "\n", []string{
+			"f:4: the line has 4202 bytes: PXELINUX parses what follows the first 4095 as a line of its own",
+			`f:4: "X" is no directive: the line is ignored`,
+		}},
+		{"menus", "UI menu.c32\nMENU BEGIN a\nLABEL a\nMENU GOTO b\nLABEL c\nKERNEL k\n", []string{
+			"f:2: MENU BEGIN without MENU END", `f:3: there is no menu with the tag "b"`,
+		}},
+		{"TEXT", "DEFAULT a\nLABEL a\nKERNEL k\nTEXT HELP\nx\n", []string{"f:4: TEXT without ENDTEXT swallows the rest of the file"}},
+		{"includes", "DEFAULT a\nINCLUDE part\nINCLUDE missing\nMENU INCLUDE missing tag\nINCLUDE loop\nLABEL a\nKERNEL k\n", []string{
+			"f:3: INCLUDE missing: not found; PXELINUX goes on without it",
+			"f:4: MENU INCLUDE missing: not found; PXELINUX goes on without it",
+			"part:3: label \"x\" is never booted: there is one in part:1",
+			"loop:1: loop includes itself: PXELINUX would hang",
+		}},
+	} {
+		var got []string
+		for _, p := range Lint("f", []byte(test.config), func(name string) ([]byte, error) {
+			text, found := map[string]string{"part": "LABEL x\nKERNEL k\nLABEL x\nKERNEL k\n", "loop": "INCLUDE loop\n"}[name]
+			if !found {
+				return nil, errors.New("no such file")
+			}
+			return []byte(text), nil
+		}) {
+			got = append(got, p.String())
+		}
+		diff(t, test.about, test.want, got)
+	}
+}
+
+// What is not given is left out, and hides nothing else.
+func TestLintWithoutIncludes(t *testing.T) {
+	diff(t, "problems", []Problem(nil), Lint("f", []byte("DEFAULT a\nINCLUDE x\nLABEL a\nKERNEL k\n"), nil))
+}
+
+func TestLintIsBounded(t *testing.T) {
+	if got := len(Lint("f", []byte(strings.Repeat("WHAT IS THIS\n", 20000)), nil)); got != 1000 {
+		t.Errorf("got %d problems, want 1000", got)
+	}
+	problems := Lint("f", []byte("INCLUDE x\n"), func(string) ([]byte, error) { return make([]byte, maxBytes+1), nil })
+	if len(problems) != 1 || !strings.Contains(problems[0].Message, "too large") {
+		t.Errorf("got %v", problems)
+	}
+}
+
+func ExampleLint() {
+	config := `DEFAULT Linux
+LABEL linux
+  KERNEL=vmlinuz
+  INITRD a.img b.img
+`
+	for _, p := range Lint("default", []byte(config), nil) {
+		fmt.Println(p)
+	}
+	// Output:
+	// default:1: DEFAULT Linux is no label: upper and lower case matter, there is linux
+	// default:2: label "linux" names no kernel: a file of the label's name is booted
+	// default:3: KERNEL=VMLINUZ: a space belongs between a directive and its value, not =; the line is ignored
+	// default:4: INITRD takes names with commas and no spaces: "b.img" goes to the command line, only "a.img" is loaded
+}
