@@ -23,6 +23,7 @@ type Host struct {
 	BootFile   string // DHCP file name, the source of the path prefix
 	ConfigFile string // DHCP option 209
 	PathPrefix string // DHCP option 210; replaces the boot file's directory
+	ConfigDir  string // directory of configurations; "" means PXELINUX's, pxelinux.cfg
 
 	// DMI holds what SYSAPPEND may add beyond address, MAC and UUID, by the
 	// name of the parameter: "SYSVENDOR", "SYSPRODUCT", "CPU", ...

@@ -1,6 +1,7 @@
 package pxelinux
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -26,7 +27,7 @@ func SearchPath(h Host) []string {
 }
 
 func searchNames(h Host) []string {
-	const dir = "pxelinux.cfg/"
+	dir := cmp.Or(strings.TrimRight(h.ConfigDir, "/"), "pxelinux.cfg") + "/"
 	var names []string
 	if h.ConfigFile != "" {
 		names = append(names, h.ConfigFile)

@@ -215,3 +215,9 @@ func TestIncludeLoops(t *testing.T) {
 		t.Errorf("got %+v, %v", b, err)
 	}
 }
+
+// pypxeboot's --config-dir: another directory beside the boot file.
+func TestConfigDir(t *testing.T) {
+	h := Host{Server: netip.MustParseAddr("192.168.1.166"), BootFile: "boot/pxelinux.0", ConfigDir: "pxeboot.cfg/"}
+	diff(t, "search path", []string{"tftp://192.168.1.166/boot/pxeboot.cfg/default"}, SearchPath(h))
+}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -16,6 +17,7 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output-format", Usage: "`FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json or shell"},
 		&cli.StringFlag{Name: "output-directory", Usage: "`DIRECTORY` for the kernel and the initrd"},
 		&cli.StringFlag{Name: "args", Usage: "`ARGUMENTS` to add to the kernel's command line"},
+		&cli.StringFlag{Name: "vm", Usage: "the guest's `UUID`, as XAPI gives it to its eliloader"},
 		&cli.StringFlag{Name: "default_args", Usage: "`ARGUMENTS` to add, as XenServer's eliloader takes them"},
 		&cli.StringFlag{Name: "extra_args", Usage: "`ARGUMENTS` to add, as XenServer's eliloader takes them"},
 		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
@@ -43,8 +45,12 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 	if err != nil {
 		return err
 	}
-	r, err := request(c, invocation)
+	r, err := request(c, invocation.VIF)
 	if err != nil {
+		return err
+	}
+	con := console.New(c.App.ErrWriter, level(c))
+	if err := boot.Identify(c.Context, &r, invocation, domain.ThisHost(), con); err != nil {
 		return err
 	}
 	r.Args = invocation.Args
@@ -52,7 +58,6 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 	r.OutputDirectory = invocation.OutputDirectory
 	r.MaxKernel = c.Generic("max-kernel").(*size).value
 	r.MaxInitrd = c.Generic("max-initrd").(*size).value
-	con := console.New(c.App.ErrWriter, level(c))
 	if c.IsSet("udhcpc") {
 		con.Warn("--udhcpc is not needed any more")
 	}
@@ -70,6 +75,9 @@ func invocationOf(c *cli.Context, toolstack xenout.Toolstack) (xenout.Invocation
 		Toolstack:       toolstack,
 		VIF:             vif,
 		Disk:            disk,
+		VM:              c.String("vm"),
+		Domid:           xenout.DomidOf(c.String("output"), c.String("output-directory")),
+		RunAs:           c.Int("runas"),
 		OutputDirectory: c.String("output-directory"),
 		Format:          toolstack.DefaultFormat(),
 	}

@@ -216,7 +216,7 @@ func TestBadInput(t *testing.T) {
 		{name: "kernel too big", args: []string{"--max-kernel=1M"}, code: 6, says: []string{"kernel: ", "--max-kernel"}},
 		{name: "command line too long", tree: config("default linux\nlabel linux\n kernel " + lab.SampleKernel + "\n append " + strings.Repeat("x=y ", 300) + "\n"),
 			code: 5, says: []string{"1023"}},
-		{name: "MAC missing", args: []string{"--no-vif", "bridge=xenbr0"}, code: 2, says: []string{"MAC", `bootloader_args=["mac=`}},
+		{name: "MAC missing", args: []string{"--no-vif", "bridge=xenbr0"}, code: 2, says: []string{"MAC", `bootloader_args = [ "mac=`}},
 		{name: "MAC malformed", args: []string{"--no-vif", "mac=00:16:3e:72:79,bridge=xenbr0"}, code: 2, says: []string{"00:16:3e:72:79"}},
 		{name: "bridge missing", args: []string{"--bridge=xenbr9"}, code: 2, says: []string{"xenbr9", "there are: xenbr0"}},
 		{name: "unknown option", args: []string{"--outptu=x"}, code: 2, says: []string{"usage: ", "outptu"}},

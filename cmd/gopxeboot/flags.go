@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -35,10 +34,10 @@ func guestFlags() []cli.Flag {
 }
 
 // request reads guestFlags and the positionals.
-func request(c *cli.Context, invocation xenout.Invocation) (boot.Request, error) {
+func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 	r := boot.Request{
-		MAC:       invocation.VIF.MAC,
-		Bridge:    invocation.VIF.Bridge,
+		MAC:       vif.MAC,
+		Bridge:    vif.Bridge,
 		UUID:      c.String("uuid"),
 		RunAs:     c.Int("runas"),
 		Label:     c.String("label"),
@@ -65,14 +64,11 @@ func request(c *cli.Context, invocation xenout.Invocation) (boot.Request, error)
 			return r, usage(fmt.Errorf("--server: %w", err), "")
 		}
 	}
-	if r.MAC == nil {
-		return r, usage(errors.New("the guest's MAC is not known"), noMAC)
-	}
 	return r, nil
 }
 
-// noMAC is the remedy for a guest whose MAC nobody wrote down.
-const noMAC = `say it in the guest's config: bootloader_args=["mac=00:16:3e:xx:xx:xx,bridge=xenbr0"] for xl, with the MAC that vif= has`
+// noMAC is the remedy for a command line without a MAC.
+const noMAC = "say mac=00:16:3e:xx:xx:xx,bridge=xenbr0, with what the guest's vif= has"
 
 func usage(err error, try string) error {
 	return &boot.Error{Code: boot.Usage, Stage: "usage", Err: err, Try: try}

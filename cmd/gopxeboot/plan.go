@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strconv"
@@ -38,9 +40,12 @@ func planAction(c *cli.Context) error {
 	if err != nil {
 		return usage(err, "")
 	}
-	r, err := request(c, xenout.Invocation{VIF: vif})
+	r, err := request(c, vif)
 	if err != nil {
 		return err
+	}
+	if r.MAC == nil {
+		return usage(errors.New("the guest's MAC is not known"), noMAC)
 	}
 	con := console.New(c.App.ErrWriter, level(c))
 	var plan *boot.Plan
@@ -54,13 +59,18 @@ func planAction(c *cli.Context) error {
 	} else {
 		plan, failure = boot.Preview(c.Context, r, con)
 	}
-	encoder := json.NewEncoder(c.App.Writer)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(plan); err != nil {
+	if err := printJSON(c.App.Writer, plan); err != nil {
 		return err
 	}
 	return failure
+}
+
+// printJSON prints it as a person can read it, too.
+func printJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
 }
 
 // leaseOf is the lease that the flags describe.

@@ -17,6 +17,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"golang.org/x/sys/unix"
 )
 
 // maxConfig bounds one configuration file, in bytes. The largest that anybody
@@ -123,9 +124,9 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 	case errors.Is(err, dhcpclient.ErrNoOffer) && !errors.Is(err, context.Canceled):
 		// Also when it was the deadline that ended the wait: a lab without a
 		// DHCP server is not slow.
-		return nil, &Error{NoLease, "dhcp", fmt.Errorf("%w (%s)", err, where), "see that a DHCP server serves that bridge and this MAC"}
+		return nil, &Error{NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see that a DHCP server serves that bridge and this MAC"}
 	case err != nil:
-		return nil, fail(ctx, NoLease, "dhcp", fmt.Errorf("%w (%s)", err, where), "see the DHCP server's log for this MAC")
+		return nil, fail(ctx, NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see the DHCP server's log for this MAC")
 	}
 	if r.Server.IsValid() {
 		lease.NextServer = r.Server
@@ -162,6 +163,7 @@ func (p *pipeline) host(lease *dhcpclient.Lease) pxelinux.Host {
 		MAC: p.task.Request.MAC, UUID: p.task.Request.UUID,
 		Address: lease.Address, Server: lease.NextServer,
 		BootFile: lease.BootFile, ConfigFile: lease.ConfigFile, PathPrefix: lease.PathPrefix,
+		ConfigDir: p.task.Request.ConfigDir,
 	}
 	if len(lease.Routers) == 1 { // PXELINUX takes option 3 only when it is 4 bytes long
 		h.Router = lease.Router
@@ -228,6 +230,8 @@ func (p *pipeline) noConfig(ctx context.Context, host pxelinux.Host, err error) 
 		if tried := p.plan.Config.Tried; len(tried) > 0 {
 			try = fmt.Sprintf("the first name asked for was %s, the last %s", tried[0].URL, tried[len(tried)-1].URL)
 		}
+	case errors.Is(err, unix.ENETUNREACH):
+		try = "dom0 has no route there: --net guest needs none"
 	case errors.Is(err, fetch.ErrTimeout):
 		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", text(host.Server), text(host.Address))
 	}

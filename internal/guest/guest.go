@@ -101,7 +101,7 @@ func Start(ctx context.Context, spec Spec) (*Guest, error) {
 	}
 	g := &Guest{Bridge: bridge.name, Net: spec.Net, exited: make(chan struct{})}
 	if g.Net == Auto {
-		g.Net, g.Why = bridge.choose(spec.MAC)
+		g.Net, g.Why = bridge.choose(ctx, spec.MAC)
 	}
 	if g.Net == Own && !bridge.linux {
 		return nil, fmt.Errorf("%s is no Linux bridge but %q: use --net dom0", bridge.name, bridge.kind)

@@ -216,7 +216,7 @@ func TestOwnNetwork(t *testing.T) {
 
 func TestAuto(t *testing.T) {
 	t.Run("spanning tree", func(t *testing.T) {
-		l := labtest.New(t, lab.Config{STP: true})
+		l := labtest.New(t, lab.Config{STP: true, ForwardDelay: 2 * time.Second})
 		if g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Auto}); g.Net != guest.Dom0 || !strings.Contains(g.Why, "STP") {
 			t.Errorf("chose %s: %s", g.Net, g.Why)
 		}
@@ -366,7 +366,10 @@ func TestCancel(t *testing.T) {
 func parentToKill() {
 	g, err := guest.Start(context.Background(), guest.Spec{MAC: mac, Bridge: "xenbr0", Net: guest.Own})
 	if err == nil {
-		err = g.Send(order{Confine: true})
+		err = g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.Addr{})
+	}
+	if err == nil {
+		err = g.Send(order{Confine: true, Dial: "192.168.1.166:7000"}) // so that the bridge knows the MAC
 	}
 	var r report
 	if err == nil {
@@ -400,6 +403,12 @@ func TestKilledParent(t *testing.T) {
 	}
 	parent.Process.Kill()
 	parent.Wait()
+	// Who comes next finds the MAC on a port that is about to go.
+	if g := start(t, guest.Spec{MAC: mac, Bridge: "xenbr0", Net: guest.Auto}); g.Net != guest.Own {
+		t.Errorf("auto chose %s: %s", g.Net, g.Why)
+	} else if err := g.Close(); err != nil {
+		t.Error(err)
+	}
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		diff := cmp.Diff(before, interfaces(t))

@@ -26,6 +26,8 @@ const (
 	// defaultBridge is what libxl gives a vif without bridge= (libxl_nic.c,
 	// libxl__device_nic_setdefault).
 	defaultBridge = "xenbr0"
+	// portPrefix and the child's pid are the name of its port on the bridge.
+	portPrefix = "gpx"
 	// guestInterface is the child's end of the veth, in its own namespace.
 	guestInterface = "eth0"
 	// forwarding is BR_STATE_FORWARDING of linux/if_bridge.h.
@@ -98,7 +100,7 @@ func listBridges() string {
 }
 
 // choose decides for Auto, and says why.
-func (b *bridge) choose(mac net.HardwareAddr) (Net, string) {
+func (b *bridge) choose(ctx context.Context, mac net.HardwareAddr) (Net, string) {
 	if !b.linux {
 		return Dom0, fmt.Sprintf("%s is no Linux bridge but %q", b.name, b.kind)
 	}
@@ -108,10 +110,28 @@ func (b *bridge) choose(mac net.HardwareAddr) (Net, string) {
 			return Dom0, fmt.Sprintf("%s runs STP: a new port would not forward at once", b.name)
 		}
 	}
-	if port := b.portOf(mac); port != "" {
+	if port := b.livePortOf(ctx, mac); port != "" {
 		return Dom0, fmt.Sprintf("%s is in use on port %s of %s", mac, port, b.name)
 	}
 	return Own, fmt.Sprintf("%s is a Linux bridge that forwards at once", b.name)
+}
+
+// livePortOf is portOf, but for the port of a child that was just killed: that
+// one is on its way out, and goes a moment after the child.
+func (b *bridge) livePortOf(ctx context.Context, mac net.HardwareAddr) string {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for {
+		port := b.portOf(mac)
+		if !strings.HasPrefix(port, portPrefix) {
+			return port
+		}
+		select {
+		case <-ctx.Done():
+			return port
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // portOf names the port behind which the bridge knows the MAC, "" when none.
@@ -147,7 +167,7 @@ func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*pl
 		return fmt.Errorf("plug into bridge %s: %w", b.name, err)
 	}
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = fmt.Sprintf("gpx%d", pid)
+	attrs.Name = fmt.Sprintf("%s%d", portPrefix, pid)
 	attrs.MTU = b.mtu
 	attrs.MasterIndex = b.index
 	attrs.HardwareAddr = vifMAC

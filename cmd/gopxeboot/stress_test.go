@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+)
+
+var boots = flag.Int("boots", 60, "how many boots TestStress does")
+
+// Boots in a row, every third one killed by SIGKILL at a random moment. What
+// would be left by each is left for the end to see: namespaces live on in
+// their processes and interfaces, and files lie around.
+func TestStress(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	tree := sampleTree(t)
+	for name, size := range map[string]int{lab.SampleKernel: 200_000, lab.SampleInitrd: 300_000} {
+		labtest.Check(t, os.Truncate(filepath.Join(tree, name), int64(size)))
+	}
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+	before, processes := links(t), len(guests(t))
+	dir := t.TempDir()
+
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("seed %d", seed)
+	usual := 100 * time.Millisecond // how long a boot takes
+	killed, finished := 0, 0
+	for i := range *boots {
+		answer := filepath.Join(dir, "answer")
+		labtest.Check(t, os.WriteFile(answer, nil, 0o600))
+		cmd := command(t.Context(), "-q", "--output="+answer, "--output-format=simple0", "--output-directory="+dir, vif)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		begin := time.Now()
+		labtest.Check(t, cmd.Start())
+		if i%3 == 2 {
+			time.Sleep(time.Duration(random.Int64N(int64(usual))))
+			cmd.Process.Kill()
+		}
+		err := cmd.Wait()
+		text, readErr := os.ReadFile(answer)
+		labtest.Check(t, readErr)
+		switch {
+		case err == nil:
+			if i%3 != 2 {
+				usual = (3*usual + time.Since(begin)) / 4
+			}
+			finished++
+		case i%3 != 2:
+			t.Fatalf("boot %d: %v: %s", i, err, stderr.String())
+		default:
+			killed++
+		}
+		// Libxl deletes what it was told of. A killed boot that has told
+		// everything already has done its job.
+		for _, item := range strings.Split(string(text), "\x00") {
+			if _, path, ok := strings.Cut(item, " "); ok && !strings.HasPrefix(item, "args ") {
+				labtest.Check(t, os.Remove(path))
+			}
+		}
+		labtest.Check(t, os.Remove(answer))
+		if left := entries(t, dir); len(left) > 0 {
+			t.Fatalf("boot %d (%v): left %v, told %q", i, err, left, text)
+		}
+	}
+	t.Logf("%d boots finished, %d killed; a boot took about %v", finished, killed, usual.Round(time.Millisecond))
+	eventually(t, "interfaces", func() string { return strings.Join(links(t), " ") }, strings.Join(before, " "))
+	eventually(t, "processes", func() string { return strings.Repeat("guest ", len(guests(t))) }, strings.Repeat("guest ", processes))
+}
+
+// guests are the processes that are a gopxeboot's child.
+func guests(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	labtest.Check(t, err)
+	var found []string
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && strings.HasPrefix(string(text), "gopxeboot-guest") {
+			found = append(found, file)
+		}
+	}
+	return found
+}
