@@ -79,7 +79,7 @@ func (m *machine) search(ctx context.Context) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("looking for a configuration: %w", err)
+			return err
 		}
 		m.config.URL = url
 		m.configName = name

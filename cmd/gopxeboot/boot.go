@@ -16,6 +16,10 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO (default: stdout)"},
 		&cli.StringFlag{Name: "output-format", Usage: "`FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json or shell"},
 		&cli.StringFlag{Name: "output-directory", Usage: "`DIRECTORY` for the kernel and the initrd"},
+		&cli.StringFlag{Name: "kernel", Usage: "boot this `FILE` of the server, or URL, instead of the label's kernel"},
+		&cli.StringFlag{Name: "ramdisk", Usage: "with this `FILE` of the server, or URL, instead of the label's initrds"},
+		&cli.StringFlag{Name: "pygrub", Usage: "the `PROGRAM` that boots from DISK for LOCALBOOT (default: Xen's pygrub)"},
+		&cli.StringFlag{Name: "pygrub-image", Usage: "the `IMAGE` that it boots from (default: DISK)"},
 		&cli.StringFlag{Name: "args", Usage: "`ARGUMENTS` to add to the kernel's command line"},
 		&cli.StringFlag{Name: "vm", Usage: "the guest's `UUID`, as XAPI gives it to its eliloader"},
 		&cli.StringFlag{Name: "default_args", Usage: "`ARGUMENTS` to add, as XenServer's eliloader takes them"},
@@ -53,7 +57,8 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 	if err := boot.Identify(c.Context, &r, invocation, domain.ThisHost(), con); err != nil {
 		return err
 	}
-	r.Args = invocation.Args
+	r.Kernel, r.Ramdisk, r.Args = invocation.Kernel, invocation.Ramdisk, invocation.Args
+	r.Disk, r.Pygrub, r.Quiet = invocation.Disk, c.String("pygrub"), invocation.Quiet
 	r.Format = invocation.Format
 	r.OutputDirectory = invocation.OutputDirectory
 	r.MaxKernel = c.Generic("max-kernel").(*size).value
@@ -78,8 +83,14 @@ func invocationOf(c *cli.Context, toolstack xenout.Toolstack) (xenout.Invocation
 		VM:              c.String("vm"),
 		Domid:           xenout.DomidOf(c.String("output"), c.String("output-directory")),
 		RunAs:           c.Int("runas"),
+		Kernel:          c.String("kernel"),
+		Ramdisk:         c.String("ramdisk"),
+		Quiet:           c.Bool("q"),
 		OutputDirectory: c.String("output-directory"),
 		Format:          toolstack.DefaultFormat(),
+	}
+	if image := c.String("pygrub-image"); image != "" {
+		i.Disk = image
 	}
 	for _, name := range []string{"args", "default_args", "extra_args"} {
 		i.Args = xenout.MergeArgs(i.Args, c.String(name))

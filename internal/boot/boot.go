@@ -17,6 +17,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -33,6 +34,10 @@ type Request struct {
 	Server    netip.Addr // instead of the lease's next-server
 	BootFile  string     // instead of the lease's boot file
 
+	Kernel, Ramdisk string // instead of what the label names: as in a configuration, or a URL
+	Disk            string // the guest's, for LOCALBOOT
+	Pygrub          string // who boots from it; "" is the one that Xen has
+	Quiet           bool   // nobody is there to answer a question
 	Args            string // the toolstack's own, added to the end
 	OutputDirectory string
 	Format          xenout.Format
@@ -45,6 +50,8 @@ type Request struct {
 // directory and writes their names to out. After an error both are as they
 // were before.
 func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (result xenout.Result, err error) {
+	ctx, cancel := r.inTime(ctx)
+	defer cancel()
 	undo, err := outputDirectory(r.OutputDirectory)
 	if err != nil {
 		return result, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
@@ -54,6 +61,11 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 		if err != nil {
 			for _, f := range files {
 				f.discard()
+			}
+			for _, path := range []string{result.Kernel, result.Ramdisk} {
+				if path != "" { // pygrub's
+					os.Remove(path)
+				}
 			}
 			undo()
 		}
@@ -70,7 +82,14 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 	if err != nil {
 		return result, err
 	}
-	if result, err = answerTo(r, plan, kernel, ramdisk, con); err != nil {
+	if plan.Outcome == string(pxelinux.LocalBoot) {
+		kernel.discard()
+		ramdisk.discard()
+		result, err = localBoot(ctx, r, con)
+	} else {
+		result, err = answerTo(r, plan, kernel, ramdisk, con)
+	}
+	if err != nil {
 		return result, err
 	}
 	if err := xenout.Write(out, r.Format, result); err != nil {
@@ -82,16 +101,19 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 // Preview finds out what would boot, without downloading it. The plan is
 // returned also with an error, with what is known by then.
 func Preview(ctx context.Context, r Request, con *console.Console) (*Plan, error) {
+	ctx, cancel := r.inTime(ctx)
+	defer cancel()
 	return asGuest(ctx, r, con)
+}
+
+// inTime is the one deadline for everything.
+func (r *Request) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, r.Timeout, context.DeadlineExceeded)
 }
 
 // asGuest runs the pipeline in a child that is the guest. With files, the
 // first one gets the kernel, the second one the initrds.
 func asGuest(ctx context.Context, r Request, con *console.Console, files ...*os.File) (*Plan, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, context.DeadlineExceeded)
-	defer cancel()
-	deadline, _ := ctx.Deadline()
-
 	plan := newPlan()
 	plan.MAC, plan.UUID = r.MAC.String(), r.UUID
 	g, err := guest.Start(ctx, guest.Spec{
@@ -109,6 +131,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, files ...*os.
 	plan.Net = string(g.Net)
 	con.Detail(fmt.Sprintf("network: --net %s on %s%s", g.Net, g.Bridge, because(g.Why)))
 
+	deadline, _ := ctx.Deadline()
 	if err := g.Send(task{Request: r, Deadline: deadline, Download: len(files) > 0, Bridge: g.Bridge}); err != nil {
 		return plan, fail(ctx, OwnFault, "network", err, "")
 	}

@@ -95,7 +95,7 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 	p.files.Warn = func(text string) { p.say(line{Warn: true, Text: text}) }
 	p.open = p.openURL
 	boot, err := p.decide(ctx, host)
-	if err != nil || !p.task.Download {
+	if err != nil || !p.task.Download || boot.Outcome == pxelinux.LocalBoot {
 		return err
 	}
 	return p.download(ctx, boot, c.File(0), c.File(1))
@@ -188,18 +188,60 @@ func (p *pipeline) decide(ctx context.Context, host pxelinux.Host) (*pxelinux.Bo
 	if err != nil {
 		return nil, fail(ctx, NotBootable, "boot", err, "")
 	}
+	if err := p.override(boot, host); err != nil {
+		return nil, &Error{Usage, "boot", err, ""}
+	}
 	p.plan.setBoot(boot)
 	for _, w := range p.plan.Warnings {
 		p.say(line{Warn: true, Text: w})
 	}
-	if boot.Err == nil && boot.Kernel == "" {
-		boot.Err = errNothingBoots
+	if err := unbootable(boot); err != nil {
+		return nil, fail(ctx, NotBootable, "boot", fmt.Errorf("%s: %w", config.URL, err), "")
 	}
-	if boot.Err != nil {
-		return nil, fail(ctx, NotBootable, "boot", fmt.Errorf("%s: %w", config.URL, boot.Err), "")
+	if boot.Outcome == pxelinux.LocalBoot {
+		p.stage("boot: %sfrom the guest's own disk", labelled(boot.Label))
+	} else {
+		p.stage("boot: %s%s", labelled(boot.Label), boot.Args)
 	}
-	p.stage("boot: %s%s", labelled(boot.Label), boot.Args)
 	return boot, nil
+}
+
+// unbootable says why a guest without firmware can't boot what PXELINUX would.
+func unbootable(boot *pxelinux.Boot) error {
+	switch {
+	case boot.Err != nil:
+		return boot.Err
+	case boot.Outcome == pxelinux.LocalBoot:
+		return nil
+	case boot.Outcome == pxelinux.ChainBoot:
+		return fmt.Errorf("%s%s is a boot program, which a guest without firmware can't run", labelled(boot.Label), boot.Kernel)
+	case boot.Kernel == "":
+		return errors.New("nothing that a guest could boot")
+	}
+	return nil
+}
+
+// override puts the caller's kernel and ramdisk in the place of the label's.
+func (p *pipeline) override(boot *pxelinux.Boot, host pxelinux.Host) error {
+	r := &p.task.Request
+	if r.Kernel == "" && r.Ramdisk == "" {
+		return nil
+	}
+	if r.Kernel != "" {
+		url, err := host.Resolve(r.Kernel)
+		if err != nil {
+			return fmt.Errorf("--kernel: %w", err)
+		}
+		boot.Outcome, boot.Kernel, boot.Err = pxelinux.Linux, url, nil
+	}
+	if r.Ramdisk != "" {
+		url, err := host.Resolve(r.Ramdisk)
+		if err != nil {
+			return fmt.Errorf("--ramdisk: %w", err)
+		}
+		boot.Initrds = []string{url}
+	}
+	return nil
 }
 
 // choose is what boots: the label that the caller named, or what boots when
@@ -232,7 +274,7 @@ func (p *pipeline) noConfig(ctx context.Context, host pxelinux.Host, err error) 
 		}
 	case errors.Is(err, unix.ENETUNREACH):
 		try = "dom0 has no route there: --net guest needs none"
-	case errors.Is(err, fetch.ErrTimeout):
+	case !errors.Is(err, pxelinux.ErrTooLarge):
 		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", text(host.Server), text(host.Address))
 	}
 	return fail(ctx, NoConfig, "config", err, try)
@@ -246,6 +288,9 @@ func (p *pipeline) openURL(ctx context.Context, url string) (io.ReadCloser, erro
 	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
 		p.detail("config: %v", err)
 		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
+	}
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		return nil, e.Err // package pxelinux names the URL itself
 	}
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"errors"
 	"net/netip"
 	"time"
 
@@ -131,6 +130,3 @@ func text[A interface {
 	}
 	return a.String()
 }
-
-// errNothingBoots is what a Boot without a reason of its own means.
-var errNothingBoots = errors.New("nothing that a guest could boot")

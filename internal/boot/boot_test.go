@@ -1,0 +1,220 @@
+package boot
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/xenout"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var mac = net.HardwareAddr{0x00, 0x16, 0x3e, 0x72, 0x79, 0xe3}
+
+func quiet() *console.Console { return console.New(&bytes.Buffer{}, console.Quiet) }
+
+// offline is the plan for a tree of files by name.
+func offline(t *testing.T, r Request, files map[string]string) (*Plan, error) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := netip.MustParseAddr("192.168.1.166")
+	lease := &dhcpclient.Lease{
+		Address: netip.MustParsePrefix("192.168.1.199/24"), Router: server, Routers: []netip.Addr{server},
+		NextServer: server, ServerID: server, BootFile: "pxelinux.0",
+	}
+	return Offline(t.Context(), r, lease, dir, "", quiet())
+}
+
+// The JSON that others read: keys, order, no null.
+func TestPlanJSON(t *testing.T) {
+	plan, err := offline(t, Request{MAC: mac, UUID: "564d1c4f-0a1b-4c3d-8e5f-a0b1c2d3e4f5"}, map[string]string{
+		"pxelinux.cfg/C0A8": "default install\nlabel install\n menu label ^Install\n kernel vmlinuz\n append initrd=a.img,b.img quiet\n ipappend 3\n" +
+			"label xen\n kernel mboot.c32\n append xen.gz dom0_mem=1G --- vmlinuz ro --- initrd.img\n",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range plan.Config.Tried {
+		plan.Config.Tried[i].Millis = 0.1
+	}
+	got, err := json.MarshalIndent(plan, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	golden := "testdata/plan.json"
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// A plan that came to nothing still says what was tried, without a null.
+func TestPlanOfNothing(t *testing.T) {
+	plan, err := offline(t, Request{MAC: mac}, map[string]string{"pxelinux.cfg/default": ""})
+	if CodeOf(err) != NoConfig {
+		t.Errorf("got %v", err)
+	}
+	text, jsonErr := json.Marshal(plan)
+	if jsonErr != nil || strings.Contains(string(text), "null") {
+		t.Errorf("%s %v", text, jsonErr)
+	}
+	tried := plan.Config.Tried
+	if len(tried) != 10 || tried[9].Result != "empty" || tried[0].Result != "not found" {
+		t.Errorf("tried %v", tried)
+	}
+}
+
+func TestNotBootable(t *testing.T) {
+	for config, says := range map[string]string{
+		"label a\n kernel k\n":                      "DEFAULT",
+		"default a\nlabel a\n com32 hdt.c32\n":      "hdt",
+		"default a\nlabel a\n kernel memtest.bin\n": "memtest.bin",
+	} {
+		plan, err := offline(t, Request{MAC: mac}, map[string]string{"pxelinux.cfg/default": config})
+		if CodeOf(err) != NotBootable || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v", config, err)
+		}
+		if len(plan.Labels) != 1 {
+			t.Errorf("%q: %+v", config, plan)
+		}
+	}
+}
+
+func TestCodeOf(t *testing.T) {
+	cancelled, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("terminated signal received"))
+	late, cancelLate := context.WithTimeoutCause(t.Context(), 0, context.DeadlineExceeded)
+	defer cancelLate()
+	for _, test := range []struct {
+		err  error
+		code ExitCode
+		text string
+	}{
+		{nil, Done, ""},
+		{errors.New("x"), OwnFault, "x"},
+		{context.Canceled, OutOfTime, "context canceled"},
+		{&Error{NoLease, "dhcp", errors.New("no server"), "start one"}, NoLease, "dhcp: no server; start one"},
+		{fmt.Errorf("wrapped: %w", &Error{NotFetched, "kernel", errors.New("gone"), ""}), NotFetched, "wrapped: kernel: gone"},
+		{fail(t.Context(), NotFetched, "kernel", errors.New("gone"), "look"), NotFetched, "kernel: gone; look"},
+		// The cause counts, not what it made of the stage.
+		{fail(cancelled, NotFetched, "kernel", errors.New("gone"), "look"), OutOfTime, "kernel: terminated signal received"},
+		{fail(late, NotFetched, "kernel", errors.New("gone"), "look"), OutOfTime, "kernel: the time for the whole boot is over: gone; raise --timeout if the network is that slow"},
+	} {
+		if got := CodeOf(test.err); got != test.code {
+			t.Errorf("%v: code %d, want %d", test.err, got, test.code)
+		}
+		if test.err != nil && test.err.Error() != test.text {
+			t.Errorf("got %q, want %q", test.err, test.text)
+		}
+	}
+}
+
+// The child may claim anything: what reaches the toolstack are the parent's
+// own files, and one line of arguments.
+func TestHostileChild(t *testing.T) {
+	for name, test := range map[string]struct {
+		plan    Plan
+		kernel  string
+		ramdisk string
+		code    ExitCode
+	}{
+		"all right":               {Plan{Args: "BOOT_IMAGE=k quiet", Initrds: []string{"tftp://h/i"}}, "k", "i", Done},
+		"no kernel written":       {Plan{Args: "a"}, "", "", NotFetched},
+		"kernel too big":          {Plan{Args: "a"}, "kernel too big", "", NotFetched},
+		"no initrd written":       {Plan{Args: "a", Initrds: []string{"tftp://h/i"}}, "k", "", NotFetched},
+		"args end an item":        {Plan{Args: "a\x00kernel /etc/shadow"}, "k", "", NoOutput},
+		"args end a line":         {Plan{Args: "a\nkernel /etc/shadow"}, "k", "", NoOutput},
+		"args too long":           {Plan{Args: strings.Repeat("a", 2000)}, "k", "", NotBootable},
+		"file names mean nothing": {Plan{Args: "a", Kernel: "/etc/shadow"}, "k", "", Done},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			files := make([]*resultFile, 2)
+			for i, text := range []string{test.kernel, test.ramdisk} {
+				f, err := createResult(dir, []string{"kernel", "ramdisk"}[i])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := f.WriteString(text); err != nil {
+					t.Fatal(err)
+				}
+				files[i] = f
+			}
+			r := Request{MAC: mac, MaxKernel: 8, MaxInitrd: 8, Format: xenout.Simple0, Args: "extra"}
+			result, err := answerTo(r, &test.plan, files[0], files[1], quiet())
+			var answer bytes.Buffer
+			if err == nil {
+				if err = xenout.Write(&answer, r.Format, result); err != nil {
+					err = &Error{NoOutput, "output", err, ""}
+				}
+			}
+			if CodeOf(err) != test.code {
+				t.Fatalf("got %v, want code %d", err, test.code)
+			}
+			if test.code != Done {
+				if answer.Len() > 0 {
+					t.Errorf("answered %q", answer.String())
+				}
+				return
+			}
+			want := "kernel " + files[0].name + "\x00"
+			if len(test.plan.Initrds) > 0 {
+				want += "ramdisk " + files[1].name + "\x00"
+			}
+			want += "args " + test.plan.Args + " extra\x00"
+			if diff := cmp.Diff(want, answer.String()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// Errors keep code and words on their way from the child; one that claims
+// success is none.
+func TestFailure(t *testing.T) {
+	text, err := json.Marshal(answer{Plan: newPlan(), Failure: newFailure(&Error{NoConfig, "config", errors.New("nothing there"), "look"})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a answer
+	if err := json.Unmarshal(text, &a); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.Failure.err(t.Context()); CodeOf(got) != NoConfig || got.Error() != "config: nothing there; look" {
+		t.Errorf("got %v", got)
+	}
+	if got := (&failure{Code: Done, Text: "x"}).err(t.Context()); CodeOf(got) != OwnFault {
+		t.Errorf("got %v", got)
+	}
+	if got := (*failure)(nil).err(t.Context()); got != nil {
+		t.Errorf("got %v", got)
+	}
+}

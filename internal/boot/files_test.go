@@ -1,0 +1,143 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// A result has no name until it is complete, then one that nobody can guess.
+func TestResultFile(t *testing.T) {
+	dir := t.TempDir()
+	f, err := createResult(dir, "kernel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("kernel"); err != nil {
+		t.Fatal(err)
+	}
+	if left := names(t, dir); left != nil && !f.open {
+		t.Errorf("before: %v", left)
+	}
+	if err := f.publish(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(f.name)
+	if err != nil || string(text) != "kernel" || !strings.HasPrefix(f.name, filepath.Join(dir, "kernel.")) {
+		t.Errorf("%s: %q, %v", f.name, text, err)
+	}
+	if info, err := os.Stat(f.name); err != nil || info.Mode() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	f.discard()
+	if left := names(t, dir); left != nil {
+		t.Errorf("after: %v", left)
+	}
+}
+
+// What is there already stays as it is.
+func TestPublishTaken(t *testing.T) {
+	f, err := createResult(t.TempDir(), "kernel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.discard()
+	if f.open {
+		t.Skip("this file system has no O_TMPFILE")
+	}
+	if err := os.WriteFile(f.name, []byte("other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.publish(); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v", err)
+	}
+	if text, _ := os.ReadFile(f.name); string(text) != "other" {
+		t.Errorf("it became %q", text)
+	}
+}
+
+func TestOutputDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a")
+	undo, err := outputDirectory(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v %v", info, err)
+	}
+	undo()
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+
+	dir = t.TempDir() // one that was there before stays
+	if undo, err = outputDirectory(dir); err != nil {
+		t.Fatal(err)
+	}
+	undo()
+	if _, err := os.Stat(dir); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOutput(t *testing.T) {
+	dir := t.TempDir()
+	there := filepath.Join(dir, "there")
+	if err := os.WriteFile(there, []byte("of the last boot"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{there, filepath.Join(dir, "new")} {
+		out, err := OpenOutput(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Discard()
+	}
+	// The toolstack's file stays, empty; ours goes.
+	if text, err := os.ReadFile(there); err != nil || len(text) > 0 {
+		t.Errorf("%q, %v", text, err)
+	}
+	if got := names(t, dir); len(got) != 1 {
+		t.Errorf("left %v", got)
+	}
+	_, err := OpenOutput(t.Context(), filepath.Join(dir, "no", "file"))
+	if CodeOf(err) != NoOutput {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Nobody reads the FIFO: that must not hold us for ever.
+func TestOutputCancelled(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := OpenOutput(ctx, fifo); CodeOf(err) != OutOfTime {
+		t.Errorf("got %v", err)
+	}
+	// Let the opening go on, so that the goroutine ends.
+	if f, err := os.Open(fifo); err == nil {
+		f.Close()
+	}
+}

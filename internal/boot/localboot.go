@@ -1,0 +1,144 @@
+package boot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"golang.org/x/term"
+)
+
+// pygrubPlaces are where Xen's packages put pygrub, newest Xen last: Debian's
+// by version, then others'. After these comes the PATH.
+var pygrubPlaces = []string{"/usr/lib/xen-*/bin/pygrub", "/usr/lib*/xen/bin/pygrub", "/usr/libexec/xen/bin/pygrub"}
+
+// maxPygrub bounds pygrub's answer, in bytes: two paths and a command line.
+const maxPygrub = 64 << 10
+
+// localBoot hands over to pygrub, which finds what the guest's own disk boots:
+// what LOCALBOOT means to a guest without a BIOS.
+func localBoot(ctx context.Context, r Request, con *console.Console) (xenout.Result, error) {
+	var none xenout.Result
+	if r.Disk == "" {
+		return none, &Error{NotBootable, "localboot", errors.New("the configuration says to boot from disk, and there is no disk"), "name the guest's disk as the last argument"}
+	}
+	pygrub, err := findPygrub(r.Pygrub)
+	if err != nil {
+		return none, &Error{NotBootable, "localboot", err, "install pygrub, or name it with --pygrub"}
+	}
+	con.Stage(fmt.Sprintf("localboot: %s on %s", pygrub, r.Disk))
+	answer, err := runPygrub(ctx, pygrub, r)
+	if err != nil {
+		return none, fail(ctx, NotBootable, "localboot", err, "see what "+pygrub+" says about "+r.Disk)
+	}
+	result, err := parsePygrub(answer, r.OutputDirectory)
+	if err != nil {
+		return none, &Error{NotBootable, "localboot", fmt.Errorf("%s on %s: %w", pygrub, r.Disk, err), ""}
+	}
+	return result, nil
+}
+
+// runPygrub returns its answer as simple0. Its exit status is not to be
+// believed: one that gave up privileges exits with 0 when it failed (depriv,
+// sys.exit of a wait status).
+func runPygrub(ctx context.Context, pygrub string, r Request) ([]byte, error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer read.Close()
+	defer write.Close()
+
+	args := []string{
+		"--output=/proc/self/fd/3", "--output-format=simple0",
+		"--output-directory=" + strings.TrimSuffix(r.OutputDirectory, "/") + "/",
+	}
+	if r.Args != "" {
+		args = append(args, "--args="+r.Args) // pygrub adds them itself
+	}
+	if r.RunAs != 0 {
+		args = append(args, "--runas="+strconv.Itoa(r.RunAs))
+	}
+	interactive := !r.Quiet && r.RunAs == 0 && term.IsTerminal(int(os.Stdin.Fd()))
+	if !interactive {
+		args = append(args, "--quiet")
+	}
+	cmd := exec.CommandContext(ctx, pygrub, append(args, r.Disk)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stderr, os.Stderr // stdout may be where our result goes
+	cmd.ExtraFiles = []*os.File{write}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	write.Close()
+	answer, readErr := io.ReadAll(io.LimitReader(read, maxPygrub))
+	read.Close() // who has more to say than that gets SIGPIPE
+	err = cmd.Wait()
+	switch {
+	case len(bytes.Trim(answer, "\x00")) > 0 && ctx.Err() == nil:
+		return answer, nil
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", pygrub, err)
+	case readErr != nil:
+		return nil, readErr
+	}
+	return nil, errors.New("pygrub found nothing to boot")
+}
+
+// parsePygrub reads what libxl would (parse_bootloader_result), and takes only
+// files of the directory that pygrub was told to put them in.
+func parsePygrub(answer []byte, dir string) (xenout.Result, error) {
+	var result xenout.Result
+	for item := range strings.SplitSeq(string(answer), "\x00") {
+		key, value, _ := strings.Cut(item, " ")
+		switch key {
+		case "kernel":
+			result.Kernel = filepath.Clean(value)
+		case "ramdisk":
+			result.Ramdisk = filepath.Clean(value)
+		case "args":
+			result.Args = value
+		}
+	}
+	if result.Kernel == "" {
+		return result, errors.New("pygrub named no kernel")
+	}
+	for _, path := range []string{result.Kernel, result.Ramdisk} {
+		if path != "" && filepath.Dir(path) != filepath.Clean(dir) {
+			return result, fmt.Errorf("pygrub named %s, which is not in %s", path, dir)
+		}
+	}
+	return result, nil
+}
+
+// findPygrub looks for the program: a name as given, or the usual places.
+func findPygrub(name string) (string, error) {
+	if name != "" {
+		return exec.LookPath(name)
+	}
+	for _, place := range pygrubPlaces {
+		found, err := filepath.Glob(place)
+		if err != nil {
+			return "", err
+		}
+		for _, path := range slices.Backward(found) {
+			if _, err := exec.LookPath(path); err == nil {
+				return path, nil
+			}
+		}
+	}
+	return exec.LookPath("pygrub")
+}
