@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,7 +22,10 @@ import (
 // TestMain makes the test binary a gopxeboot too: the tests run it under that
 // name, as a toolstack would.
 func TestMain(m *testing.M) {
-	if guest.IsChild() || filepath.Base(os.Args[0]) == "gopxeboot" {
+	if status, ours := boot.Helper(); ours {
+		os.Exit(status)
+	}
+	if filepath.Base(os.Args[0]) == "gopxeboot" {
 		main()
 	}
 	lab.Main(m)

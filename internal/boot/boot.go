@@ -57,10 +57,14 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 		return result, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
 	}
 	var files []*resultFile
+	var sweeper *broom
 	defer func() {
 		if err != nil {
 			for _, f := range files {
 				f.discard()
+			}
+			if sweeper != nil {
+				sweeper.sweep()
 			}
 			for _, path := range []string{result.Kernel, result.Ramdisk} {
 				if path != "" { // pygrub's
@@ -78,6 +82,9 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 		files = append(files, f)
 	}
 	kernel, ramdisk := files[0], files[1]
+	if sweeper, err = newBroom(kernel.name, ramdisk.name); err != nil {
+		return result, &Error{OwnFault, "output", err, ""}
+	}
 	plan, err := asGuest(ctx, r, con, kernel.File, ramdisk.File)
 	if err != nil {
 		return result, err
@@ -94,6 +101,9 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 	}
 	if err := xenout.Write(out, r.Format, result); err != nil {
 		return result, &Error{NoOutput, "output", err, ""}
+	}
+	if err := sweeper.putAway(); err != nil {
+		return result, &Error{OwnFault, "output", err, ""}
 	}
 	return result, nil
 }

@@ -38,8 +38,7 @@ type pipeline struct {
 	say   func(line)
 }
 
-// Child is what the child process does; main calls it when guest.IsChild says
-// so. It returns the process's exit status.
+// Child is what the child process does. It returns the process's exit status.
 func Child() int {
 	c, err := guest.Inside()
 	if err != nil {
