@@ -22,6 +22,12 @@ test: build servers ## all tests; those that need a Debian server skip when it c
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))"
 	$(GO) test ./...
 
+test-pxelinux: ## ask the real PXELINUX about every tree of testdata/pxelinux again (root, QEMU; 15 minutes)
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run 'Golden|Real|Debian' -real | grep -v '^=== '
+
+goldens: ## the same, and write its answers anew
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -run Real -real -update
+
 servers: ## fetch the Debian servers that the tests use into build/servers
 	@sh .ci/servers $(GOPXEBOOT_SERVERS) || echo "some servers could not be had: the tests that need them will skip"
 
@@ -34,5 +40,5 @@ clean: ## remove what was made
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
 
-.PHONY: build demo test servers install clean help
+.PHONY: build demo test test-pxelinux goldens servers install clean help
 .DEFAULT_GOAL := build

@@ -39,9 +39,12 @@ func (c *Child) Confine() error {
 	if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
 		return fmt.Errorf("set no_new_privs: %w", err)
 	}
-	// No rule at all: nothing can be opened, made, removed or executed. A
-	// kernel before 5.13 has no landlock; the uid is what protects there.
-	if err := landlock.V3.BestEffort().RestrictPaths(); err != nil {
+	// No rule at all: nothing can be opened, made, removed or executed, and
+	// nobody be signalled or reached by an abstract Unix socket of dom0's. A
+	// kernel before 5.13 has no landlock, one before 6.12 not the latter; the
+	// uid is what protects there.
+	sandbox := landlock.V6.BestEffort()
+	if err := errors.Join(sandbox.RestrictPaths(), sandbox.RestrictScoped()); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
 	// Changing credentials forgot who to die with (prctl(2),

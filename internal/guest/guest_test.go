@@ -114,6 +114,9 @@ func child() {
 			note("setuid", syscall.Setuid(0))
 			_, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
 			note("raw socket", err)
+			note("signal", syscall.Kill(os.Getppid(), 0))
+			_, err = net.Dial("unix", "@"+o.Try)
+			note("abstract socket", err)
 		}
 		if o.Write {
 			_, err := c.File(0).WriteString("kernel")
@@ -297,17 +300,26 @@ func TestConfined(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(secret), 0o777); err != nil { // so that only the sandbox is in the way
 		t.Fatal(err)
 	}
-	for _, net := range []guest.Net{guest.Own, guest.Dom0} {
-		t.Run(string(net), func(t *testing.T) {
+	abstract, err := net.Listen("unix", "@"+secret) // of dom0's network namespace
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer abstract.Close()
+	for _, network := range []guest.Net{guest.Own, guest.Dom0} {
+		t.Run(string(network), func(t *testing.T) {
 			result, err := os.CreateTemp(t.TempDir(), "result")
 			if err != nil {
 				t.Fatal(err)
 			}
-			g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: net, Files: []*os.File{result}})
+			g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: network, Files: []*os.File{result}})
 			r := do(t, g, order{Confine: true, Try: secret, Write: true})
 			want := map[string]string{
 				"read": "EACCES", "write": "EACCES", "remove": "EACCES", "list": "EACCES", "exec": "EACCES",
 				"setuid": "EPERM", "raw socket": "EPERM", "result": "allowed",
+				"signal": "EPERM", "abstract socket": "EPERM",
+			}
+			if network == guest.Own {
+				want["abstract socket"] = "ECONNREFUSED" // it is not even in that namespace
 			}
 			if r.UID == 0 {
 				delete(want, "setuid") // the only uid of a person's namespace, and not root's
