@@ -6,12 +6,13 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # generators of documentation out of package cli (0.4 MB).
 export CGO_ENABLED = 0
 TAGS    = urfave_cli_no_docs,urfave_cli_no_suggest
+SOURCES = cmd dhcpclient internal pxelinux tftpget xenout
 # Real servers for the tests, unpacked from Debian packages, not installed.
 export GOPXEBOOT_SERVERS ?= $(CURDIR)/build/servers
 
 build: build/gopxeboot ## build/gopxeboot, static
 
-build/gopxeboot: $(shell find . -name '*.go' -not -path './build/*') go.mod go.sum
+build/gopxeboot: FORCE
 	$(GO) build -trimpath -tags $(TAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/gopxeboot
 
 demo: build ## boot the howto's guest in a lab of its own: no root, no server, no Xen needed
@@ -19,8 +20,17 @@ demo: build ## boot the howto's guest in a lab of its own: no root, no server, n
 
 test: build servers ## all tests; those that need a Debian server skip when it can't be had
 	$(GO) vet ./...
-	test -z "$$(gofmt -l $$(git ls-files '*.go'))"
+	test -z "$$(gofmt -l $(SOURCES))"
 	$(GO) test ./...
+
+race: servers ## the tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+lint: ## staticcheck
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+stress: build ## a thousand boots in a row, a third of them killed
+	$(GO) test ./cmd/gopxeboot -count=1 -timeout 30m -v -run TestStress -args -boots=1000
 
 test-pxelinux: ## ask the real PXELINUX about every tree of testdata/pxelinux again (root, QEMU; 15 minutes)
 	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run 'Golden|Real|Debian' -real | grep -v '^=== '
@@ -40,5 +50,7 @@ clean: ## remove what was made
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
 
-.PHONY: build demo test test-pxelinux goldens servers install clean help
+FORCE:
+
+.PHONY: build demo test race lint stress test-pxelinux goldens servers install clean help
 .DEFAULT_GOAL := build

@@ -43,6 +43,7 @@ type Client struct {
 	Conn FrameConn
 	MAC  net.HardwareAddr // the guest's
 	UUID string           // the guest's, as text; "" sends none
+	ROM  ROM              // what the guest's firmware says it is
 
 	// Patience is how long to wait for an offer. 0 is 60 s, as a PXE ROM.
 	Patience time.Duration
@@ -54,24 +55,35 @@ type Client struct {
 	// from a proxyDHCP or another server, when none has come yet. 0 is 2 s,
 	// negative is not at all.
 	ProxyWait time.Duration
+	// ProbeWait is how long after the REQUEST another station may say that it
+	// has the address. 0 is 20 ms, negative is not to ask.
+	ProbeWait time.Duration
 
 	// Offered, when it is set, is called by Lease for each server that answers.
 	Offered func(Offer)
+	// Warn, when it is set, is called by Lease with what went wrong, but did
+	// not end it, in words for a person.
+	Warn func(string)
 	// Rand is where transaction ids and jitter come from; nil is the runtime's.
 	Rand rand.Source
 }
 
 // Lease gets a lease, by RFC 2131 and PXE 2.1: DISCOVER until there is an
 // offer, REQUEST until the server confirms it. A BOOTP reply is a lease as it
-// is. An offer with a boot file is taken at once, another after ProxyWait. What
-// a proxyDHCP server says about booting wins, when its offer says all of it;
-// one that wants to be asked again on port 4011 is not asked.
+// is. An offer with a boot file is taken at once, another after ProxyWait. An
+// address that another station has is declined.
 //
-// It returns ErrNoOffer, ErrNoAck or ErrNak, wrapped; together with the error
-// of ctx when it was ctx that ended the wait. Any other error is about what
-// the caller said, or comes from Conn. A Conn serves one Lease at a time.
+// What a proxyDHCP server says about booting wins over a server that knows
+// nothing of PXE. It is asked on port 4011 when its offer leaves that open. Of
+// a boot menu, the first line is taken, and its boot server asked for the boot
+// file.
+//
+// It returns ErrNoOffer, ErrNoAck, ErrNak or ErrInUse, wrapped; together with
+// the error of ctx when it was ctx that ended the wait. Any other error is
+// about what the caller said, or comes from Conn. A Conn serves one Lease at a
+// time.
 func (c *Client) Lease(ctx context.Context) (*Lease, error) {
-	id, err := newIdentity(c.MAC, c.UUID)
+	id, err := newIdentity(c.MAC, c.UUID, c.ROM)
 	if err != nil {
 		return nil, err
 	}
@@ -93,22 +105,21 @@ func (c *Client) Lease(ctx context.Context) (*Lease, error) {
 			}
 			return nil, because(ctx, refusal)
 		}
-		ack := offer
-		if !offer.bootp() {
-			ack, err = x.request(ctx, offer)
-		}
+		ack, err := x.take(ctx, offer)
 		switch {
 		case err == nil:
-			// A proxy that wants to be asked on port 4011 would be asked here,
-			// from the address that the guest now has.
-			lease := newLease(offer, ack, seen.proxy())
-			lease.Offers = len(seen.addresses)
-			return lease, nil
-		case !errors.Is(err, ErrNak) && !errors.Is(err, ErrNoAck), ctx.Err() != nil:
+			return x.lease(ctx, offer, ack, seen)
+		case ctx.Err() != nil:
+			return nil, err
+		case errors.Is(err, ErrNak), errors.Is(err, ErrNoAck):
+			x.avoid = append(x.avoid, offer.server())
+		case errors.Is(err, ErrInUse):
+			// RFC 2131 §3.1 would wait 10 s, against loops; maxRounds ends them.
+			x.avoid = append(x.avoid, offer.yourAddress())
+		default:
 			return nil, err
 		}
 		refusal = err
-		x.avoid = append(x.avoid, offer.server())
 	}
 	return nil, refusal
 }
@@ -124,7 +135,10 @@ type exchange struct {
 	discovers int                  // how many were sent
 	xid       dhcpv4.TransactionID // of this round
 	secs      uint16               // in the last DISCOVER
-	avoid     []netip.Addr         // servers whose offer came to nothing
+	avoid     []netip.Addr         // servers whose offer came to nothing, and addresses in use
+
+	conflict conflict
+	network  Lease // what the guest has; zero before it has it
 }
 
 // discover sends DISCOVER until there is something to decide on. It gives what
@@ -166,6 +180,34 @@ func (x *exchange) discover(ctx context.Context) (*offers, error) {
 	return seen, nil
 }
 
+// take makes a lease of an offer. It returns the server's confirmation.
+func (x *exchange) take(ctx context.Context, offer *reply) (*reply, error) {
+	x.conflict = conflict{}
+	ack, err := offer, error(nil)
+	if offer.bootp() {
+		err = x.probe(offer.yourAddress())
+	} else {
+		ack, err = x.request(ctx, offer)
+	}
+	if err == nil {
+		err = x.free(ctx, offer)
+	}
+	return ack, err
+}
+
+// lease is what the replies come to, and the PXE servers.
+func (x *exchange) lease(ctx context.Context, offer, ack *reply, seen *offers) (*Lease, error) {
+	x.network = *newLease(offer, ack)
+	boot, err := x.boot(ctx, offer, ack, seen.proxies)
+	if err != nil {
+		return nil, err
+	}
+	lease := newLease(offer, ack, boot.replies...)
+	lease.MenuItem, lease.LocalBoot = boot.item, boot.local
+	lease.Offers = len(seen.addresses)
+	return lease, nil
+}
+
 // request asks the server for what it offered, until it says yes or no.
 func (x *exchange) request(ctx context.Context, offer *reply) (*reply, error) {
 	m := message{
@@ -176,6 +218,9 @@ func (x *exchange) request(ctx context.Context, offer *reply) (*reply, error) {
 	}
 	sent := 0
 	for ; sent < requestTries && ctx.Err() == nil; sent++ {
+		if err := x.probe(m.address); err != nil {
+			return nil, err
+		}
 		if err := x.send(m); err != nil {
 			return nil, err
 		}
@@ -193,7 +238,7 @@ func (x *exchange) request(ctx context.Context, offer *reply) (*reply, error) {
 			}
 			switch r.MessageType() {
 			case dhcpv4.MessageTypeAck:
-				if r.yourAddress().IsValid() {
+				if r.yourAddress() == m.address { // the one that was probed
 					return r, nil
 				}
 			case dhcpv4.MessageTypeNak:
@@ -209,34 +254,58 @@ func (x *exchange) request(ctx context.Context, offer *reply) (*reply, error) {
 // send broadcasts m.
 func (x *exchange) send(m message) error {
 	m.xid = x.xid
-	if _, err := x.Conn.Write(x.id.broadcast(m)); err != nil {
-		return fmt.Errorf("send %s on %s: %w", m.kind, x.Conn, err)
+	return x.write(m.kind.String(), x.id.broadcast(m))
+}
+
+func (x *exchange) write(what string, frame []byte) error {
+	if _, err := x.Conn.Write(frame); err != nil {
+		return fmt.Errorf("send %s on %s: %w", what, x.Conn, err)
 	}
 	return nil
+}
+
+// event is what is received: one of the two.
+type event struct {
+	reply *reply
+	arp   *arpPacket // its MACs are good until the next event
 }
 
 // receive gives the next reply to this round; nil when there is none until
 // then, or when ctx ends.
 func (x *exchange) receive(ctx context.Context, until time.Time) (*reply, error) {
 	for {
+		e, err := x.next(ctx, until)
+		if err != nil || e.reply != nil || e == (event{}) {
+			return e.reply, err
+		}
+	}
+}
+
+// next gives the next reply or ARP packet; none when there is none until then,
+// or when ctx ends.
+func (x *exchange) next(ctx context.Context, until time.Time) (event, error) {
+	for {
 		// The order matters: the deadline that ctx sets must not be
 		// overwritten unseen. And the clock is looked at after each frame, or a
 		// flood of foreign ones would hold us here.
 		if err := x.Conn.SetReadDeadline(until); err != nil {
-			return nil, fmt.Errorf("receive on %s: %w", x.Conn, err)
+			return event{}, fmt.Errorf("receive on %s: %w", x.Conn, err)
 		}
 		if ctx.Err() != nil || !time.Now().Before(until) {
-			return nil, nil
+			return event{}, nil
 		}
 		n, err := x.Conn.Read(x.buffer)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("receive on %s: %w", x.Conn, err)
+			return event{}, fmt.Errorf("receive on %s: %w", x.Conn, err)
+		}
+		if p, ok := parseARP(x.buffer[:n]); ok {
+			return event{arp: &p}, x.hear(p)
 		}
 		if r := parseReply(x.buffer[:n], x.id.mac); r != nil && r.TransactionID == x.xid {
-			return r, nil
+			return event{reply: r}, nil
 		}
 	}
 }
@@ -258,10 +327,22 @@ func (x *exchange) tell(r *reply) {
 		return
 	}
 	next, _ := r.nextServer()
-	x.Offered(Offer{
+	o := Offer{
 		Server: r.server(), Address: r.yourAddress(), NextServer: next,
 		BootFile: r.bootFile(), Proxy: isProxy(r), After: time.Since(x.begin),
-	})
+	}
+	if m := r.menu(); m != nil {
+		for _, item := range m.items {
+			o.Menu = append(o.Menu, item.text)
+		}
+	}
+	x.Offered(o)
+}
+
+func (x *exchange) warn(format string, args ...any) {
+	if x.Warn != nil {
+		x.Warn(fmt.Sprintf(format, args...))
+	}
 }
 
 // noOffer is ErrNoOffer with what was tried.
@@ -314,12 +395,17 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// said is a server's reason (option 56), made safe to print.
+// said is a server's reason (option 56).
 func said(r *reply) string {
-	const most = 80
 	reason := r.Options.Get(dhcpv4.OptionMessage)
 	if len(reason) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", saying %q", text(reason[:min(len(reason), most)]))
+	return ", saying " + quote(text(reason))
+}
+
+// quote makes a server's words safe to print, and short.
+func quote(s string) string {
+	const most = 80
+	return fmt.Sprintf("%q", s[:min(len(s), most)])
 }

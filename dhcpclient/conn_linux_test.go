@@ -115,7 +115,7 @@ func bridge(t *testing.T, name, port string) {
 	up(t, name)
 }
 
-func listen(t *testing.T, name string, promiscuous bool) *Conn {
+func listenOn(t *testing.T, name string, promiscuous bool) *Conn {
 	t.Helper()
 	c, err := Listen(name, promiscuous)
 	if err != nil {
@@ -139,7 +139,7 @@ func TestListenErrors(t *testing.T) {
 		}
 	}
 	link(t, "srv0", "guest0")
-	c := listen(t, "guest0", true)
+	c := listenOn(t, "guest0", true)
 	if _, err := c.Write([]byte("short")); err == nil {
 		t.Error("wrote 5 bytes")
 	}
@@ -157,7 +157,7 @@ func TestListenFilter(t *testing.T) {
 		return
 	}
 	link(t, "srv0", "guest0")
-	guest, peer := listen(t, "guest0", false), listen(t, "srv0", false)
+	guest, peer := listenOn(t, "guest0", false), listenOn(t, "srv0", false)
 
 	frame := func(port uint16, payload string) []byte {
 		return datagram{
@@ -198,34 +198,113 @@ func TestListenFilter(t *testing.T) {
 	if _, err := guest.Write(frame(clientPort, "the guest's own")); err != nil {
 		t.Fatal(err)
 	}
-	if err := guest.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	b := make([]byte, maxFrame)
-	for {
-		n, err := guest.Read(b)
-		if err != nil {
-			t.Fatalf("after %q: %v", got, err)
-		}
-		d, ok := parseFrame(b[:n], guestMAC)
-		if !ok {
-			t.Fatalf("frame %x", b[:n])
-		}
-		got = append(got, string(d.payload))
-		if got[len(got)-1] == "last" {
-			// Its own frame was there before, if it is there at all.
-			break
-		}
-	}
+	// Its own frame was there before the last one, if it is there at all.
+	got := received(t, guest)
 	if diff := cmp.Diff([]string{"with IP options", "last"}, got); diff != "" {
 		t.Errorf("received (-want +got):\n%s", diff)
 	}
 }
 
+// A frame of another VLAN is never taken, tagged or not, and one of one's own
+// goes out with its tag.
+func TestListenVLAN(t *testing.T) {
+	if !ownNetwork(t) {
+		return
+	}
+	link(t, "srv0", "guest0")
+	for name, want := range map[uint16]string{0: "listen on guest0: VLAN 0 is not between 1 and 4094", 4095: "listen on guest0: VLAN 4095 is not between 1 and 4094"} {
+		if c, err := ListenVLAN("guest0", name, false); c != nil || err == nil || err.Error() != want {
+			t.Errorf("%v, %v; want %s", c, err, want)
+		}
+	}
+	vlan20, err := ListenVLAN("guest0", 20, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer vlan20.Close()
+	if got := vlan20.String(); got != "guest0, VLAN 20" {
+		t.Errorf("is called %s", got)
+	}
+	untagged, peer := listenOn(t, "guest0", false), listenOn(t, "srv0", false)
+	frame := func(payload string, tags ...byte) []byte {
+		b := payloadFrame([]byte(payload))
+		return bytes.Join([][]byte{b[:12], tags, b[12:]}, nil)
+	}
+	question := arpPacket{operation: arpRequest, senderMAC: serverMAC, sender: ipAddr("10.77.0.1"), targetMAC: make(net.HardwareAddr, 6), target: ipAddr("10.77.0.42")}.frame()
+	for _, b := range [][]byte{
+		frame("untagged"),
+		frame("VLAN 20", 0x81, 0, 0, 20),
+		frame("VLAN 20 with priority 7", 0x81, 0, 0xe0, 20),
+		frame("VLAN 21", 0x81, 0, 0, 21),
+		frame("VLAN 0x114", 0x81, 0, 1, 20),
+		frame("priority 5 and no VLAN", 0x81, 0, 0xa0, 0),
+		frame("a provider's 20", 0x88, 0xa8, 0, 20),
+		frame("20 in 20", 0x81, 0, 0, 20, 0x81, 0, 0, 20),
+		frame("20 in a provider's 20", 0x88, 0xa8, 0, 20, 0x81, 0, 0, 20),
+		bytes.Join([][]byte{question[:12], {0x81, 0, 0, 20}, question[12:]}, nil),
+		question,
+		frame("last"),
+		frame("last", 0x81, 0, 0, 20),
+	} {
+		if _, err := peer.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for conn, want := range map[*Conn][]string{
+		vlan20:   {"VLAN 20", "VLAN 20 with priority 7", "ARP", "last"},
+		untagged: {"untagged", "priority 5 and no VLAN", "ARP", "last"},
+	} {
+		if diff := cmp.Diff(want, received(t, conn)); diff != "" {
+			t.Errorf("received on %s (-want +got):\n%s", conn, diff)
+		}
+	}
+
+	// The way out.
+	on20, err := ListenVLAN("srv0", 20, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer on20.Close()
+	again := frame("again")
+	if n, err := vlan20.Write(again); err != nil || n != len(again) {
+		t.Errorf("wrote %d bytes of %d, %v", n, len(again), err)
+	}
+	if _, err := vlan20.Write(frame("last")); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"again", "last"}, received(t, on20)); diff != "" {
+		t.Errorf("received on %s (-want +got):\n%s", on20, diff)
+	}
+}
+
+// received are the payloads that arrive, up to the one that is "last".
+func received(t *testing.T, conn *Conn) (got []string) {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for b := make([]byte, maxFrame); ; {
+		n, err := conn.Read(b)
+		if err != nil {
+			t.Fatalf("after %q: %v", got, err)
+		}
+		if _, ok := parseARP(b[:n]); ok {
+			got = append(got, "ARP")
+			continue
+		}
+		d, ok := parseFrame(b[:n], guestMAC)
+		if !ok {
+			t.Fatalf("frame %x", b[:n])
+		}
+		if got = append(got, string(d.payload)); string(d.payload) == "last" {
+			return got
+		}
+	}
+}
+
 // The rest of the filter needs no kernel: that it ends, and where.
 func TestFilterOnShortFrames(t *testing.T) {
-	filter := dhcpFilter()[6:] // the virtual machine knows no packet types
+	filter := dhcpFilter()
 	vm, err := bpf.NewVM(filter)
 	if err != nil {
 		t.Fatal(err)
@@ -315,7 +394,7 @@ func TestUnicastReplies(t *testing.T) {
 				return nil
 			}, ip("10.77.0.42"))
 
-			client := testClient(t, listen(t, on, c.promiscuous))
+			client := testClient(t, listenOn(t, on, c.promiscuous))
 			client.Retransmit = []time.Duration{100 * time.Millisecond}
 			if !c.leases {
 				client.Patience = 300 * time.Millisecond
@@ -432,7 +511,7 @@ func TestDnsmasq(t *testing.T) {
 		{name: "matched", options: []string{dhcp, host, "--dhcp-match=set:bios,option:client-arch,0", "--dhcp-vendorclass=set:pxe,PXEClient",
 			"--tag-if=set:rom,tag:bios,tag:pxe", "--dhcp-match=set:ipxe,175", "--dhcp-boot=tag:rom,tag:!ipxe,pxelinux.0"}, want: want(func(*Lease) {})},
 		// A boot menu: the file comes from a boot server, on port 4011.
-		{name: "pxe-service", options: []string{dhcp, host, "--pxe-service=x86PC,Boot,pxelinux"}, want: want(func(l *Lease) { l.BootFile = "" })},
+		{name: "pxe-service", options: []string{dhcp, host, "--pxe-service=x86PC,Boot,pxelinux"}, want: want(func(l *Lease) { l.MenuItem = "Boot" })},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			link(t, "srv0", "guest0")
@@ -444,7 +523,7 @@ func TestDnsmasq(t *testing.T) {
 				t.Cleanup(func() { remove(t, "br0") })
 			}
 			ctx := dnsmasq(t, c.options...)
-			conn := &recorder{FrameConn: listen(t, on, c.bridge)}
+			conn := &recorder{FrameConn: listenOn(t, on, c.bridge)}
 			client := &Client{Conn: conn, MAC: guestMAC, UUID: guestUUID, Retransmit: []time.Duration{50 * time.Millisecond}}
 			if *update {
 				client.Rand = &steady{} // the same capture every time, but for the times in it
@@ -480,16 +559,16 @@ func TestDnsmasqProxy(t *testing.T) {
 		want    Offer
 	}{
 		{name: "proxy-boot", options: []string{"--dhcp-boot=pxelinux.0,,10.77.0.9", "--pxe-service=x86PC,Boot,pxelinux,10.77.0.9"},
-			want: Offer{Server: self, NextServer: netip.MustParseAddr("10.77.0.9"), BootFile: "pxelinux.0", Proxy: true}},
+			want: Offer{Server: self, NextServer: netip.MustParseAddr("10.77.0.9"), BootFile: "pxelinux.0", Menu: []string{"Boot"}, Proxy: true}},
 		{name: "proxy-menu", options: []string{"--pxe-prompt=Choose,3", "--pxe-service=x86PC,Linux,pxelinux", "--pxe-service=x86PC,Disk"},
-			want: Offer{Server: self, Proxy: true}},
+			want: Offer{Server: self, Menu: []string{"Linux", "Disk"}, Proxy: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			link(t, "srv0", "guest0")
 			t.Cleanup(func() { remove(t, "srv0") })
 			ctx, cancel := context.WithCancel(dnsmasq(t, append(c.options, "--dhcp-range=10.77.0.0,proxy")...))
 			defer cancel()
-			conn := &recorder{FrameConn: listen(t, "guest0", false)}
+			conn := &recorder{FrameConn: listenOn(t, "guest0", false)}
 			client := &Client{Conn: conn, MAC: guestMAC, UUID: guestUUID, Retransmit: []time.Duration{50 * time.Millisecond}}
 			if *update {
 				client.Rand = &steady{}

@@ -2,7 +2,13 @@
 // Ethernet frames with the MAC of a guest that has no network of its own
 // yet, and asks as that guest's PXE ROM would.
 //
-// [Listen] opens the wire, [Client.Lease] does DHCP on it. Nothing is
-// configured on the interface and nothing is released afterwards: the guest
-// asks again with the same MAC and gets the same address.
+// [Listen] opens the wire, or [ListenVLAN] one VLAN of it; [Client.Lease] does
+// DHCP on it. That is all that a ROM does: offers of several servers, proxyDHCP
+// in the offer and on port 4011, boot menus and boot servers of option 43, and
+// a look by ARP for somebody else with the address. [ROM] says which firmware
+// asks, [Capture] keeps the frames for tcpdump and tshark.
+//
+// Nothing is configured on the interface and nothing is released afterwards:
+// the guest asks again with the same MAC and gets the same address. Only while
+// Lease runs does it answer ARP for that address.
 package dhcpclient

@@ -12,6 +12,7 @@ var (
 	ErrNoOffer = errors.New("no DHCP server answered")
 	ErrNoAck   = errors.New("no DHCP server confirmed its offer")
 	ErrNak     = errors.New("DHCP server refused the address it offered")
+	ErrInUse   = errors.New("DHCP server gave an address that is in use")
 )
 
 // because adds why the wait ended to err, when it was not our own patience.

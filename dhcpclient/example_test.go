@@ -40,3 +40,17 @@ func ExampleClient_Lease() {
 	}
 	// Output: nobody serves 00:16:3e:72:79:e3 on xenbr0
 }
+
+func ExampleParseOption() {
+	rom := dhcpclient.ROM{Arch: 7, Options: make(map[uint8][]byte)}
+	for _, text := range []string{"12=guest1", "175=0x010203"} {
+		code, value, err := dhcpclient.ParseOption(text)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		rom.Options[code] = value
+	}
+	fmt.Println(rom.Options)
+	// Output: map[12:[103 117 101 115 116 49] 175:[1 2 3]]
+}

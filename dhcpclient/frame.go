@@ -10,18 +10,23 @@ import (
 const (
 	serverPort = 67
 	clientPort = 68
+	pxePort    = 4011 // of proxyDHCP and boot servers (PXE 2.1 §2.2)
 
 	ethernetHeader = 14
 	ipv4Header     = 20 // without options
 	udpHeader      = 8
 
 	etherTypeIPv4 = 0x0800
+	etherTypeVLAN = 0x8100
 	protocolUDP   = 17
 
 	// maxFrame is the largest frame that is read. What a server sends is at
 	// most maxMessage and these headers.
 	maxFrame = 2048
 )
+
+// everybody on the wire.
+var everybody = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 var ethernetBroadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 

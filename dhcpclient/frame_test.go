@@ -170,7 +170,10 @@ func use(r *reply) {
 		seen.complete()
 	}
 	if r.yourAddress().IsValid() {
-		newLease(r, r, seen.proxy())
+		newLease(r, r, seen.proxies...)
+	}
+	if m := r.menu(); m != nil {
+		r.isFor(m.items[0])
 	}
 	said(r)
 }
@@ -179,7 +182,11 @@ func FuzzParseReply(f *testing.F) {
 	for _, frame := range captures(f) {
 		f.Add(frame)
 	}
+	f.Add(arpPacket{operation: arpReply, senderMAC: serverMAC, sender: ipAddr("10.77.0.1"), targetMAC: guestMAC, target: ipAddr("10.77.0.42")}.frame())
 	f.Fuzz(func(t *testing.T, frame []byte) {
+		if p, ok := parseARP(frame); ok && !bytes.Equal(p.frame()[ethernetHeader:], frame[ethernetHeader:][:arpLength]) {
+			t.Errorf("an ARP packet became %+v", p)
+		}
 		if r := parseReply(frame, guestMAC); r != nil {
 			if !bytes.Equal(r.ClientHWAddr, guestMAC) {
 				t.Errorf("took a message to %s", r.ClientHWAddr)

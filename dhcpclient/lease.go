@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -34,14 +35,18 @@ type Lease struct {
 	PathPrefix string        // option 210
 	RebootTime time.Duration // option 211; 0 when absent
 
+	// What a PXE boot menu led to; zero when there was none.
+	MenuItem  string // the text of the first line, which a machine takes by itself
+	LocalBoot bool   // that line means the machine's own disk, and BootFile says nothing
+
 	Offers int // how many servers offered an address, as far as they were waited for
 }
 
 // newLease puts together what the replies say: the first that has something
-// says what it is. Of a BOOTP server, offer and ack are the same reply. What a
-// proxy says about booting wins over both, as PXELINUX takes the last reply's;
-// proxy may be nil.
-func newLease(offer, ack, proxy *reply) *Lease {
+// says what it is. Of a BOOTP server, offer and ack are the same reply. What
+// PXE servers said about booting, the last one asked first, wins over both, as
+// PXELINUX takes the last reply's.
+func newLease(offer, ack *reply, boot ...*reply) *Lease {
 	replies := []*reply{ack, offer}
 	// option is the first value that is valid.
 	option := func(code dhcpv4.OptionCode, valid func([]byte) bool) []byte {
@@ -81,11 +86,11 @@ func newLease(offer, ack, proxy *reply) *Lease {
 	}
 	l.Duration = seconds(option(dhcpv4.OptionIPAddressLeaseTime, isNumber))
 
-	if proxy != nil {
-		replies = append([]*reply{proxy}, replies...)
-	}
-	for _, r := range replies {
+	for i, r := range slices.Concat(boot, replies) {
 		next, name := r.nextServer()
+		if i < len(boot) && r.bootFile() != "" && !next.IsValid() && name == "" {
+			next = r.server() // who knows the file has it
+		}
 		if !l.NextServer.IsValid() {
 			l.NextServer = next
 		}

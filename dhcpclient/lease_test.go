@@ -146,11 +146,11 @@ func TestNewLease(t *testing.T) {
 				return r
 			}
 			dhcp := server{id: "10.0.0.1", address: "10.0.0.42"}
-			var proxy *reply
+			var proxy []*reply
 			if c.proxy != nil {
-				proxy = build(server{id: "10.0.0.3"}, dhcpv4.MessageTypeOffer, c.proxy)
+				proxy = append(proxy, build(server{id: "10.0.0.3"}, dhcpv4.MessageTypeOffer, c.proxy))
 			}
-			got := newLease(build(dhcp, dhcpv4.MessageTypeOffer, c.offer), build(dhcp, dhcpv4.MessageTypeAck, c.ack), proxy)
+			got := newLease(build(dhcp, dhcpv4.MessageTypeOffer, c.offer), build(dhcp, dhcpv4.MessageTypeAck, c.ack), proxy...)
 
 			want := &Lease{
 				Address: netip.MustParsePrefix("10.0.0.42/24"), ServerID: netip.MustParseAddr("10.0.0.1"),

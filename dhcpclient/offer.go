@@ -19,6 +19,7 @@ type Offer struct {
 	Address    netip.Addr    // invalid from a proxyDHCP server, which gives none
 	NextServer netip.Addr    // siaddr, else 66 or sname when they are addresses; invalid when not said
 	BootFile   string        // as in Lease
+	Menu       []string      // the lines of a PXE boot menu, which takes the place of a boot file
 	Proxy      bool          // from a proxyDHCP server
 	After      time.Duration // since the first DISCOVER
 }
@@ -28,7 +29,7 @@ type Offer struct {
 type offers struct {
 	addresses []*reply     // from servers that give an address
 	proxies   []*reply     // from proxyDHCP servers
-	avoid     []netip.Addr // servers whose offer came to nothing before
+	avoid     []netip.Addr // servers whose offer came to nothing before, and addresses in use
 }
 
 // isOffer says whether r answers a DISCOVER.
@@ -45,11 +46,12 @@ func isProxy(r *reply) bool {
 	return r.YourIPAddr.IsUnspecified() && r.pxe() && !r.bootp()
 }
 
-// bootable says whether an offer tells by itself what to boot. A server that
-// gives the address need not name a next-server: it is the one. A proxy that
-// does not name it wants a REQUEST on port 4011.
+// bootable says whether a reply tells by itself what to boot: a boot file, or a
+// menu to find one by. A server that gives the address need not name a
+// next-server: it is the one. A proxy that does not name it wants a REQUEST on
+// port 4011.
 func bootable(r *reply) bool {
-	return r.bootFile() != "" && (!isProxy(r) || address(r.ServerIPAddr).IsValid())
+	return r.menu() != nil || r.bootFile() != "" && (!isProxy(r) || address(r.ServerIPAddr).IsValid())
 }
 
 // add keeps an offer, and says whether it is the first of its server. A later
@@ -94,22 +96,16 @@ func (o *offers) best() *reply {
 	})
 }
 
-// proxy is the proxyDHCP offer that says what to boot; nil when there is none.
-func (o *offers) proxy() *reply {
-	i := slices.IndexFunc(o.proxies, bootable)
-	if i < 0 {
-		return nil
-	}
-	return o.proxies[i]
-}
-
-// complete says whether nothing better need be waited for.
+// complete says whether nothing better need be waited for. A proxy that does
+// not say what to boot yet will do so when it is asked.
 func (o *offers) complete() bool {
 	best := o.best()
-	return best != nil && !o.avoided(best) && (bootable(best) || o.proxy() != nil)
+	return best != nil && !o.avoided(best) && (bootable(best) || len(o.proxies) > 0)
 }
 
-func (o *offers) avoided(r *reply) bool { return slices.Contains(o.avoid, r.server()) }
+func (o *offers) avoided(r *reply) bool {
+	return slices.Contains(o.avoid, r.server()) || slices.Contains(o.avoid, r.yourAddress())
+}
 
 // compare puts false before true.
 func compare(a, b bool) int {

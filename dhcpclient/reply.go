@@ -94,11 +94,7 @@ func (r *reply) pxelinux(code dhcpv4.OptionCode) []byte {
 	if value := r.Options.Get(code); value != nil {
 		return value
 	}
-	inside := make(dhcpv4.Options)
-	if inside.FromBytes(r.Options.Get(dhcpv4.OptionVendorSpecificInformation)) != nil {
-		return nil
-	}
-	return inside.Get(code)
+	return r.encapsulated().Get(code)
 }
 
 // address reads one address that a machine can have. PXELINUX refuses the same

@@ -1,17 +1,24 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
 
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
+	args := &kernelArgs{}
 	return append(guestFlags(),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO (default: stdout)"},
 		&cli.StringFlag{Name: "output-format", Usage: "`FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json or shell"},
@@ -20,16 +27,22 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "ramdisk", Usage: "with this `FILE` of the server, or URL, instead of the label's initrds"},
 		&cli.StringFlag{Name: "pygrub", Usage: "the `PROGRAM` that boots from DISK for LOCALBOOT (default: Xen's pygrub)"},
 		&cli.StringFlag{Name: "pygrub-image", Usage: "the `IMAGE` that it boots from (default: DISK)"},
-		&cli.StringFlag{Name: "args", Usage: "`ARGUMENTS` to add to the kernel's command line"},
+		&cli.GenericFlag{Name: "args", Value: args, Usage: "`ARGUMENTS` to add to the kernel's command line"},
+		&cli.BoolFlag{Name: "l", Aliases: []string{"list-entries"}, Usage: "list the labels, and boot nothing"},
+		&cli.BoolFlag{Name: "n", Aliases: []string{"not-really"}, Usage: "say what would boot, and boot nothing"},
 		&cli.StringFlag{Name: "vm", Usage: "the guest's `UUID`, as XAPI gives it to its eliloader"},
-		&cli.StringFlag{Name: "default_args", Usage: "`ARGUMENTS` to add, as XenServer's eliloader takes them"},
-		&cli.StringFlag{Name: "extra_args", Usage: "`ARGUMENTS` to add, as XenServer's eliloader takes them"},
+		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
 		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
 		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
 		&cli.BoolFlag{Name: "version", Usage: "print the version"},
-		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Hidden: true},
-		&cli.BoolFlag{Name: "isconfig", Aliases: []string{"debug", "logging"}, Hidden: true},
+		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Usage: "let pygrub ask, also with -q"},
+		// What those before us took, and what is not needed or not there.
+		&cli.GenericFlag{Name: "default_args", Value: args, Hidden: true},
+		&cli.GenericFlag{Name: "extra_args", Value: args, Hidden: true},
+		&cli.BoolFlag{Name: "debug", Aliases: []string{"logging"}, Hidden: true},
+		&cli.BoolFlag{Name: "isconfig", Hidden: true},
 		&cli.StringFlag{Name: "udhcpc", Hidden: true},
+		&cli.StringFlag{Name: "location", Hidden: true},
 	)
 }
 
@@ -45,7 +58,7 @@ func bootAction(toolstack xenout.Toolstack, out *boot.Output) cli.ActionFunc {
 }
 
 func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error {
-	invocation, err := invocationOf(c, toolstack)
+	invocation, unknown, err := invocationOf(c, toolstack)
 	if err != nil {
 		return err
 	}
@@ -54,29 +67,84 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 		return err
 	}
 	con := console.New(c.App.ErrWriter, level(c))
-	if err := boot.Identify(c.Context, &r, invocation, domain.ThisHost(), con); err != nil {
+	for _, word := range unknown {
+		con.Warn(fmt.Sprintf("%q is neither an option, nor a vif, nor the last word, which is the disk: it is ignored", word))
+	}
+	if c.IsSet("udhcpc") {
+		con.Warn("--udhcpc is not needed any more")
+	}
+	inTime(&r, invocation, con)
+	// One deadline for everything, the search for the guest included.
+	ctx, cancel := context.WithTimeoutCause(c.Context, r.Timeout, context.DeadlineExceeded)
+	defer cancel()
+	if err := boot.Identify(ctx, &r, invocation, domain.ThisHost(), con); err != nil {
 		return err
 	}
 	r.Kernel, r.Ramdisk, r.Args = invocation.Kernel, invocation.Ramdisk, invocation.Args
-	r.Disk, r.Pygrub, r.Quiet = invocation.Disk, c.String("pygrub"), invocation.Quiet
+	r.Disk, r.Pygrub, r.Offset = invocation.Disk, c.String("pygrub"), c.String("offset")
+	r.Quiet = invocation.Quiet && !c.Bool("i")
 	r.Format = invocation.Format
 	r.OutputDirectory = invocation.OutputDirectory
 	r.MaxKernel = c.Generic("max-kernel").(*size).value
 	r.MaxInitrd = c.Generic("max-initrd").(*size).value
-	if c.IsSet("udhcpc") {
-		con.Warn("--udhcpc is not needed any more")
+	if c.Bool("l") || c.Bool("n") {
+		return say(ctx, c, r, con)
 	}
-	_, err = boot.Boot(c.Context, r, out, con)
+	_, err = boot.Boot(ctx, r, out, con)
 	return err
 }
 
-// invocationOf is what the toolstack asks for.
-func invocationOf(c *cli.Context, toolstack xenout.Toolstack) (xenout.Invocation, error) {
-	vif, disk, _, err := xenout.Positionals(c.Args().Slice())
-	if err != nil {
-		return xenout.Invocation{}, usage(err, "")
+// inTime keeps the time within what libxl gives a restricted bootloader, with
+// some left to say why it failed.
+func inTime(r *boot.Request, invocation xenout.Invocation, con *console.Console) {
+	if invocation.Domid == 0 || invocation.RunAs == 0 {
+		return
 	}
-	i := xenout.Invocation{
+	limit := xenout.RestrictedTime(os.Getenv("LIBXL_BOOTLOADER_TIMEOUT"))
+	if margin := min(limit/10, 5*time.Second); limit > 0 && r.Timeout > limit-margin {
+		r.Timeout = limit - margin
+		con.Warn(fmt.Sprintf("libxl gives a restricted bootloader %v: all has to be done in %v; LIBXL_BOOTLOADER_TIMEOUT raises that", limit, r.Timeout))
+	}
+}
+
+// say is pygrub's -l and -n: what there is, and what would boot.
+func say(ctx context.Context, c *cli.Context, r boot.Request, con *console.Console) error {
+	plan, err := boot.Preview(ctx, r, con)
+	w := c.App.Writer
+	if c.Bool("l") {
+		for _, label := range plan.Labels {
+			fmt.Fprintln(w, console.Printable(label.Name))
+		}
+		if len(plan.Labels) > 0 {
+			return nil // also when none of them boots by itself
+		}
+	}
+	if err != nil || c.Bool("l") {
+		return err
+	}
+	if plan.Outcome == string(pxelinux.LocalBoot) {
+		fmt.Fprintf(w, "disk: %s\n", console.Printable(r.Disk))
+		return nil
+	}
+	fmt.Fprintf(w, "kernel: %s\n", console.Printable(plan.Kernel))
+	for _, initrd := range plan.Initrds {
+		fmt.Fprintf(w, "initrd: %s\n", console.Printable(initrd))
+	}
+	fmt.Fprintf(w, "args: %s\n", console.Printable(xenout.MergeArgs(plan.Args, r.Args)))
+	return nil
+}
+
+// invocationOf is what the toolstack asks for, and the words that mean nothing.
+func invocationOf(c *cli.Context, toolstack xenout.Toolstack) (i xenout.Invocation, unknown []string, err error) {
+	vif, disk, unknown, err := xenout.Positionals(c.Args().Slice())
+	if err != nil {
+		return i, nil, usage(err, "")
+	}
+	if location := c.String("location"); location != "" {
+		return i, nil, usage(fmt.Errorf("--location %s: installing from a repository is not supported yet", location),
+			"--kernel URL --ramdisk URL name files, beside the lab's configuration")
+	}
+	i = xenout.Invocation{
 		Toolstack:       toolstack,
 		VIF:             vif,
 		Disk:            disk,
@@ -85,26 +153,60 @@ func invocationOf(c *cli.Context, toolstack xenout.Toolstack) (xenout.Invocation
 		RunAs:           c.Int("runas"),
 		Kernel:          c.String("kernel"),
 		Ramdisk:         c.String("ramdisk"),
+		Args:            c.Generic("args").(*kernelArgs).text,
 		Quiet:           c.Bool("q"),
+		Output:          c.String("output"),
 		OutputDirectory: c.String("output-directory"),
 		Format:          toolstack.DefaultFormat(),
 	}
 	if image := c.String("pygrub-image"); image != "" {
 		i.Disk = image
 	}
-	for _, name := range []string{"args", "default_args", "extra_args"} {
-		i.Args = xenout.MergeArgs(i.Args, c.String(name))
-	}
 	if i.OutputDirectory == "" {
 		i.OutputDirectory = toolstack.DefaultDirectory()
 	}
 	if i.OutputDirectory, err = filepath.Abs(i.OutputDirectory); err != nil {
-		return i, err
+		return i, nil, err
 	}
 	if f := c.String("output-format"); f != "" {
 		if i.Format, err = xenout.ParseFormat(f); err != nil {
-			return i, usage(err, "")
+			return i, nil, usage(err, "")
 		}
 	}
-	return i, nil
+	if i.Format == toolstack.DefaultFormat() && !toolstack.TakesFilesFrom(i.OutputDirectory) {
+		return i, nil, usage(fmt.Errorf("XAPI takes no kernel from %s", i.OutputDirectory),
+			"leave --output-directory away; to have room elsewhere, mount it on "+toolstack.DefaultDirectory())
+	}
+	return i, unknown, nil
+}
+
+// openOutput waits for somebody who reads a FIFO, and not for ever.
+func openOutput(ctx context.Context, name string) (*boot.Output, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, defaultTimeout, context.DeadlineExceeded)
+	defer cancel()
+	return boot.OpenOutput(ctx, name)
+}
+
+// whileParentLives ends when the process that started us does: nobody would
+// read the answer, or delete the files. A terminal would tell, too, by SIGHUP,
+// but XAPI gives none. PR_SET_PDEATHSIG would tell also when only the thread
+// ends that started us, and libvirt has threads that come and go.
+func whileParentLives(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	parent := os.Getppid()
+	go func() {
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if os.Getppid() != parent {
+					cancel(errors.New("the process that started this one is gone"))
+				}
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }

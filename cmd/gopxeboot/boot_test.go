@@ -14,6 +14,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/xenread"
 	"github.com/vishvananda/netlink"
 )
 
@@ -453,8 +454,11 @@ echo kernel >"${dir}boot_kernel.x"
 printf 'kernel %sboot_kernel.x\0args root=/dev/xvda1 of %s\0\0' "$dir" "$a" >"$out"
 `), 0o755))
 	o := gopxeboot(t, "--output-format=simple0", "--output-directory="+dir, "--pygrub="+pygrub, vif, "/dev/vg/guest")
-	equal(t, "the answer", o.Stdout, "kernel "+dir+"/boot_kernel.x\x00args root=/dev/xvda1 of /dev/vg/guest\x00")
-	equal(t, "files", entries(t, dir), []string{"boot_kernel.x"})
+	result, err := xenread.Simple0(o.Stdout)
+	labtest.Check(t, err)
+	equal(t, "args", result.Args, "root=/dev/xvda1 of /dev/vg/guest")
+	equal(t, "files", entries(t, dir), []string{filepath.Base(result.Kernel)})
+	equal(t, "the kernel", readFile(t, result.Kernel), "kernel\n")
 
 	o = gopxeboot(t, "plan", vif)
 	contains(t, o.Stdout, `"outcome": "localboot"`)

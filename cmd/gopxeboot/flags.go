@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,19 +16,30 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// defaultTimeout is below the 120 s after which libxl kills a restricted
+// bootloader.
+const defaultTimeout = 110 * time.Second
+
 // guestFlags describe the guest and its network, for every command that acts
 // as one.
 func guestFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "mac", Usage: "the guest's `MAC`, if no VIF says it"},
 		&cli.StringFlag{Name: "bridge", Aliases: []string{"interface"}, Usage: "the guest's `BRIDGE` (default: the vif's, else xenbr0, else the only one)"},
+		&cli.UintFlag{Name: "vlan", Usage: "the guest's VLAN `N` on the bridge, which is a trunk"},
 		&cli.StringFlag{Name: "uuid", Usage: "the guest's `UUID`"},
 		&cli.StringFlag{Name: "label", Aliases: []string{"entry"}, Usage: "boot this `LABEL` instead of the default one"},
 		&cli.StringFlag{Name: "config-dir", Value: "pxelinux.cfg", Usage: "the `DIRECTORY` of configurations below the boot file's"},
 		&cli.StringFlag{Name: "net", Value: "auto", Usage: "where to act from: `guest` (a port of its own on the bridge), dom0 or auto"},
+		&cli.GenericFlag{Name: "arch", Value: new(arch), Usage: "ask DHCP as a machine of this `ARCH`: bios, efi64, arm64 or a number of RFC 4578"},
+		&cli.StringFlag{Name: "client-id", Usage: "ask DHCP with this client identifier, `TEXT` or 0xHEX (default: the MAC's)"},
+		&cli.StringFlag{Name: "user-class", Usage: "ask DHCP with this user class, `TEXT`"},
+		&cli.StringFlag{Name: "vendor-class", Usage: "ask DHCP with this vendor class, `TEXT` (default: PXEClient:...)"},
+		&cli.GenericFlag{Name: "option", Value: &options{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of our own; with --tree: what DHCP gave"},
+		&cli.StringFlag{Name: "pcap", Usage: "write what DHCP sent and received to this `FILE`, for tcpdump and tshark"},
 		&cli.StringFlag{Name: "server", Usage: "use this `ADDRESS` instead of the lease's next-server"},
 		&cli.StringFlag{Name: "bootfile", Usage: "use this `NAME` instead of the lease's boot file"},
-		&cli.GenericFlag{Name: "timeout", Value: newDuration(110 * time.Second), Usage: "give up after this `TIME`, all stages together"},
+		&cli.GenericFlag{Name: "timeout", Value: newDuration(defaultTimeout), Usage: "give up after this `TIME`, all stages together"},
 		&cli.IntFlag{Name: "runas", Usage: "the `UID` that reads from the network (default: one that owns nothing)"},
 		&cli.BoolFlag{Name: "v", Aliases: []string{"verbose"}, Usage: "say why each thing is done"},
 		&cli.BoolFlag{Name: "q", Aliases: []string{"quiet"}, Usage: "say only what is wrong"},
@@ -47,7 +60,18 @@ func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 		MaxKernel: 128 << 20,
 		MaxInitrd: 2 << 30,
 	}
+	if n := c.Uint("vlan"); n > 4094 || n == 0 && c.IsSet("vlan") {
+		return r, usage(fmt.Errorf("--vlan %d is not between 1 and 4094", n), "")
+	}
+	r.VLAN = uint16(c.Uint("vlan"))
 	var err error
+	if r.ROM, err = romOf(c); err != nil {
+		return r, usage(err, "")
+	}
+	if r.RunAs < 0 || int64(r.RunAs) >= 1<<32-1 {
+		// setresuid(2) takes -1 for "stay who you are".
+		return r, usage(fmt.Errorf("--runas %d is no uid", r.RunAs), "")
+	}
 	if b := c.String("bridge"); b != "" {
 		r.Bridge = b
 	}
@@ -64,6 +88,12 @@ func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 			return r, usage(fmt.Errorf("--server: %w", err), "")
 		}
 	}
+	if name := c.String("pcap"); name != "" {
+		// Here, as the child has no files. It is open as long as this process is.
+		if r.Pcap, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
+			return r, usage(fmt.Errorf("--pcap: %w", err), "")
+		}
+	}
 	return r, nil
 }
 
@@ -77,12 +107,46 @@ func usage(err error, try string) error {
 // level is how much to say.
 func level(c *cli.Context) console.Level {
 	switch {
-	case c.Bool("v"):
+	case c.Bool("v"), c.Bool("debug"):
 		return console.Verbose
 	case c.Bool("q"):
 		return console.Quiet
 	}
 	return console.Normal
+}
+
+// oneForm gives each option the first of its names. Package cli refuses two
+// forms of one option, and the toolstack's --quiet may meet a user's -q.
+func oneForm(words []string, flags []cli.Flag) []string {
+	first := make(map[string]string)
+	for _, f := range flags {
+		for _, name := range f.Names() {
+			first[name] = f.Names()[0]
+		}
+	}
+	words = slices.Clone(words)
+	for i, word := range words {
+		if word == "--" {
+			break
+		}
+		bare := strings.TrimLeft(word, "-")
+		name, _, _ := strings.Cut(bare, "=")
+		if f, ok := first[name]; ok {
+			words[i] = word[:len(word)-len(bare)] + f + bare[len(name):]
+		}
+	}
+	return words
+}
+
+// kernelArgs collects the values of options that add to the kernel's command
+// line, in their order on ours, as eliloader did.
+type kernelArgs struct{ text string }
+
+func (a *kernelArgs) String() string { return a.text }
+
+func (a *kernelArgs) Set(text string) error {
+	a.text = xenout.MergeArgs(a.text, text)
+	return nil
 }
 
 // duration is a flag's value as Go writes it, or in plain seconds.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
@@ -58,10 +60,20 @@ func labAction(c *cli.Context) error {
 	}
 	run := exec.CommandContext(c.Context, command[0], command[1:]...)
 	run.Stdin, run.Stdout, run.Stderr = os.Stdin, os.Stdout, os.Stderr
+	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
+	run.WaitDelay = 10 * time.Second
 	err = l.Dom0.Run(run)
+	return statusOf(err)
+}
+
+// statusOf is how a shell tells the end of a command.
+func statusOf(err error) error {
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() > 0:
 		return exitStatus(exit.ExitCode())
+	case errors.As(err, &exit):
+		return exitStatus(128 + int(exit.Sys().(syscall.WaitStatus).Signal()))
 	}
 	return err
 }

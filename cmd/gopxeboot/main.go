@@ -31,6 +31,10 @@ func main() {
 	// What a toolstack sends to stop us: libxl SIGTERM, a closed terminal
 	// SIGHUP, a person SIGINT. Each leaves nothing behind.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// Who does not read our result gets an error from us, and no files; a
+	// signal would kill us with the files made. Whoever we start gets the
+	// signal as usual.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	code := run(ctx, os.Args, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -91,20 +95,26 @@ func runApp(ctx context.Context, app *cli.App, argv []string) error {
 	words, ours := argv[1:], takesValue(app.Flags)
 	output := xenout.OutputOf(words, ours)
 	if command := app.Command(words[0]); command != nil && output == "" {
-		words = slices.Concat(words[:1], xenout.Arguments(words[1:], takesValue(command.Flags)))
-		return app.RunContext(ctx, slices.Concat(argv[:1], words))
+		rest := oneForm(xenout.Arguments(words[1:], takesValue(command.Flags)), command.Flags)
+		return app.RunContext(ctx, slices.Concat(argv[:1], words[:1], rest))
 	}
+	ctx, stop := whileParentLives(ctx)
+	defer stop()
 	// Before anything else can go wrong: see OpenOutput.
-	out, err := boot.OpenOutput(ctx, output)
+	out, err := openOutput(ctx, output)
 	if err != nil {
 		return err
 	}
-	words = xenout.Arguments(words, ours)
+	words = oneForm(xenout.Arguments(words, ours), app.Flags)
 	if slices.Contains(words, "--") {
 		app.Commands = nil // what follows is no command's name
 	}
 	app.Action = bootAction(xenout.ToolstackOf(argv), out)
-	if err := app.RunContext(ctx, slices.Concat(argv[:1], words)); err != nil {
+	err = app.RunContext(ctx, slices.Concat(argv[:1], words))
+	if err == nil && out.Unanswered() {
+		err = usage(errors.New("nothing was booted: --help, --version, --list-entries and --not-really have no answer for a toolstack"), "")
+	}
+	if err != nil {
 		out.Discard()
 		return err
 	}

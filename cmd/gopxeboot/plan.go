@@ -29,7 +29,6 @@ func planCommand() *cli.Command {
 			&cli.StringFlag{Name: "ip", Usage: "with --tree: the leased `ADDRESS`"},
 			&cli.StringFlag{Name: "netmask", Value: "255.255.255.0", Usage: "with --tree: its `NETMASK`"},
 			&cli.StringFlag{Name: "router", Usage: "with --tree: the router's `ADDRESS`"},
-			&cli.StringSliceFlag{Name: "option", Usage: "with --tree: the DHCP option `NUMBER=VALUE`, one of 209, 210 or 211"},
 		),
 		Action: planAction,
 	}
@@ -98,7 +97,7 @@ func leaseOf(c *cli.Context, r boot.Request) (*dhcpclient.Lease, error) {
 		}
 		lease.Router, lease.Routers = address, []netip.Addr{address}
 	}
-	for _, option := range c.StringSlice("option") {
+	for _, option := range *c.Generic("option").(*options) {
 		number, value, _ := strings.Cut(option, "=")
 		code, err := strconv.Atoi(number)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -25,9 +26,13 @@ import (
 type Request struct {
 	MAC    net.HardwareAddr
 	Bridge string // "" is xenbr0, or the only bridge there is
+	VLAN   uint16 // where the guest is on the bridge; 0 for no VLAN
 	UUID   string // the guest's uuid as text; "" when unknown
 	Net    guest.Net
 	RunAs  int // uid of the process that reads from the network; 0 is one that nobody has
+
+	ROM  dhcpclient.ROM // what the guest's firmware says it is, to DHCP
+	Pcap *os.File       `json:"-"` // a packet capture of DHCP; nil for none
 
 	Label     string     // boot this label instead of what the configuration says
 	ConfigDir string     // instead of pxelinux.cfg
@@ -37,6 +42,7 @@ type Request struct {
 	Kernel, Ramdisk string // instead of what the label names: as in a configuration, or a URL
 	Disk            string // the guest's, for LOCALBOOT
 	Pygrub          string // who boots from it; "" is the one that Xen has
+	Offset          string // where the partition begins on it, for pygrub; "" lets pygrub look
 	Quiet           bool   // nobody is there to answer a question
 	Args            string // the toolstack's own, added to the end
 	OutputDirectory string
@@ -66,11 +72,6 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 			if sweeper != nil {
 				sweeper.sweep()
 			}
-			for _, path := range []string{result.Kernel, result.Ramdisk} {
-				if path != "" { // pygrub's
-					os.Remove(path)
-				}
-			}
 			undo()
 		}
 	}()
@@ -90,9 +91,7 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 		return result, err
 	}
 	if plan.Outcome == string(pxelinux.LocalBoot) {
-		kernel.discard()
-		ramdisk.discard()
-		result, err = localBoot(ctx, r, con)
+		result, err = localBoot(ctx, r, kernel, ramdisk, con)
 	} else {
 		result, err = answerTo(r, plan, kernel, ramdisk, con)
 	}
@@ -126,8 +125,13 @@ func (r *Request) inTime(ctx context.Context) (context.Context, context.CancelFu
 func asGuest(ctx context.Context, r Request, con *console.Console, files ...*os.File) (*Plan, error) {
 	plan := newPlan()
 	plan.MAC, plan.UUID = r.MAC.String(), r.UUID
+	download, pcap := len(files) > 0, 0
+	if r.Pcap != nil {
+		pcap = len(files) + 1
+		files = append(files, r.Pcap)
+	}
 	g, err := guest.Start(ctx, guest.Spec{
-		MAC: r.MAC, Bridge: r.Bridge, Net: r.Net, RunAs: r.RunAs,
+		MAC: r.MAC, Bridge: r.Bridge, VLAN: r.VLAN, Net: r.Net, RunAs: r.RunAs,
 		Files: files, MaxFile: uint64(max(r.MaxKernel, r.MaxInitrd)),
 	})
 	if err != nil {
@@ -139,22 +143,27 @@ func asGuest(ctx context.Context, r Request, con *console.Console, files ...*os.
 	}
 	defer g.Close()
 	plan.Net = string(g.Net)
-	con.Detail(fmt.Sprintf("network: --net %s on %s%s", g.Net, g.Bridge, because(g.Why)))
+	where := g.Bridge
+	if g.VLAN != 0 {
+		where = fmt.Sprintf("%s, VLAN %d", where, g.VLAN)
+	}
+	con.Detail(fmt.Sprintf("network: --net %s on %s%s", g.Net, where, because(g.Why)))
 
 	deadline, _ := ctx.Deadline()
-	if err := g.Send(task{Request: r, Deadline: deadline, Download: len(files) > 0, Bridge: g.Bridge}); err != nil {
+	if err := g.Send(task{Request: r, Deadline: deadline, Download: download, Pcap: pcap, Bridge: where}); err != nil {
 		return plan, fail(ctx, OwnFault, "network", err, "")
 	}
+	configured := false
 	for {
-		var a answer
-		if err := g.Receive(&a); err != nil {
+		a, err := receive(ctx, g)
+		if err != nil {
 			return plan, fail(ctx, OwnFault, "network", err, "")
 		}
 		switch {
 		case a.Line != nil:
 			a.Line.print(con)
 		case a.Configure != nil:
-			if err := g.Configure(a.Configure.Address, a.Configure.Router); err != nil {
+			if err := configureOnce(g, a.Configure, &configured); err != nil {
 				return plan, fail(ctx, NoLease, "dhcp", err, "")
 			}
 			if err := g.Send(struct{}{}); err != nil {
@@ -163,8 +172,60 @@ func asGuest(ctx context.Context, r Request, con *console.Console, files ...*os.
 		case a.Plan != nil:
 			a.Plan.MAC, a.Plan.UUID, a.Plan.Net = plan.MAC, plan.UUID, plan.Net
 			return a.Plan, a.Failure.err(ctx)
+		default:
+			return plan, fail(ctx, OwnFault, "network", errors.New("the guest's process sent a message that says nothing"), "")
 		}
 	}
+}
+
+// receive takes the child's next message, and waits no longer for it than
+// there is time: a child that was taken over may have left a process behind
+// that holds our pipe open.
+func receive(ctx context.Context, g *guest.Guest) (answer, error) {
+	type received struct {
+		answer
+		err error
+	}
+	done := make(chan received, 1)
+	go func() {
+		var r received
+		r.err = g.Receive(&r.answer)
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		return r.answer, r.err
+	case <-ctx.Done():
+		return answer{}, context.Cause(ctx)
+	}
+}
+
+// configureOnce gives the child the address that it says it has leased. One
+// that was taken over can ask for any, but only once and only for one that a
+// guest can have.
+func configureOnce(g *guest.Guest, c *configure, done *bool) error {
+	if *done {
+		return errors.New("the guest's process asks for a second address")
+	}
+	*done = true
+	if a := c.Address; !usable(a.Addr()) || a.Bits() < 1 {
+		return fmt.Errorf("the leased address %s is none that a guest can have", a)
+	}
+	if r := c.Router; r.IsValid() && !usable(r) {
+		return fmt.Errorf("the router's address %s is none that a machine can have", r)
+	}
+	return g.Configure(c.Address, c.Router)
+}
+
+// usable says whether a machine can have the address: IPv4, and neither
+// 0.0.0.0/8, nor loopback, nor from 224.0.0.0 on, which is multicast,
+// reserved and broadcast (RFC 6890).
+func usable(a netip.Addr) bool {
+	if !a.Is4() {
+		return false
+	}
+	first := a.As4()[0]
+	return first != 0 && first != 127 && first < 224
 }
 
 func because(why string) string {
@@ -182,12 +243,9 @@ func answerTo(r Request, plan *Plan, kernel, ramdisk *resultFile, con *console.C
 	if err := checkFile(kernel.File, 1, r.MaxKernel); err != nil {
 		return none, &Error{NotFetched, "kernel", err, ""}
 	}
-	args, dropped, err := xenout.FitArgs(xenout.MergeArgs(plan.Args, r.Args))
+	args, err := fitArgs(r, xenout.MergeArgs(plan.Args, r.Args), con)
 	if err != nil {
 		return none, &Error{NotBootable, "boot", err, "shorten APPEND in " + plan.Config.URL}
-	}
-	if dropped {
-		con.Warn("the command line is too long for Xen: BOOT_IMAGE= and initrd= are left out")
 	}
 	if err := kernel.publish(); err != nil {
 		return none, &Error{NoOutput, "output", err, ""}
@@ -205,6 +263,15 @@ func answerTo(r Request, plan *Plan, kernel, ramdisk *resultFile, con *console.C
 	}
 	result.Ramdisk = ramdisk.name
 	return result, nil
+}
+
+// fitArgs makes a command line that the guest gets whole.
+func fitArgs(r Request, args string, con *console.Console) (string, error) {
+	fitted, dropped, err := xenout.FitArgs(r.Format, args)
+	if dropped {
+		con.Warn(fmt.Sprintf("the command line is longer than %d bytes: BOOT_IMAGE= and initrd= are left out", r.Format.MaxArgs()))
+	}
+	return fitted, err
 }
 
 func checkFile(f *os.File, least, most int64) error {

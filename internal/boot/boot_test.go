@@ -122,6 +122,10 @@ func TestCodeOf(t *testing.T) {
 		{errors.New("x"), OwnFault, "x"},
 		{context.Canceled, OutOfTime, "context canceled"},
 		{&Error{NoLease, "dhcp", errors.New("no server"), "start one"}, NoLease, "dhcp: no server; start one"},
+		// A status that would become 0 is none to tell a toolstack.
+		{&Error{256, "boot", errors.New("x"), ""}, OwnFault, "boot: x"},
+		{&Error{-256, "boot", errors.New("x"), ""}, OwnFault, "boot: x"},
+		{&Error{Done, "boot", errors.New("x"), ""}, OwnFault, "boot: x"},
 		{fmt.Errorf("wrapped: %w", &Error{NotFetched, "kernel", errors.New("gone"), ""}), NotFetched, "wrapped: kernel: gone"},
 		{fail(t.Context(), NotFetched, "kernel", errors.New("gone"), "look"), NotFetched, "kernel: gone; look"},
 		// The cause counts, not what it made of the stage.
@@ -153,6 +157,8 @@ func TestHostileChild(t *testing.T) {
 		"args end an item":        {Plan{Args: "a\x00kernel /etc/shadow"}, "k", "", NoOutput},
 		"args end a line":         {Plan{Args: "a\nkernel /etc/shadow"}, "k", "", NoOutput},
 		"args too long":           {Plan{Args: strings.Repeat("a", 2000)}, "k", "", NotBootable},
+		"args without bound":      {Plan{Args: strings.Repeat("a", 30<<20)}, "k", "", NotBootable},
+		"args begin with a blank": {Plan{Args: " a"}, "k", "", NoOutput},
 		"file names mean nothing": {Plan{Args: "a", Kernel: "/etc/shadow"}, "k", "", Done},
 	} {
 		t.Run(name, func(t *testing.T) {

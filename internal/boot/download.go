@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
@@ -33,8 +35,10 @@ func (p *pipeline) download(ctx context.Context, boot *pxelinux.Boot, kernel, ra
 		}
 		p.say(line{Warn: true, Text: err.Error()})
 		p.stage("boot: instead, %s%s", labelled(next.Label), next.Args)
-		if err := errors.Join(kernel.Truncate(0), ramdisk.Truncate(0)); err != nil {
-			return fail(ctx, NoOutput, "output", err, "")
+		for _, f := range []*os.File{kernel, ramdisk} {
+			if err := f.Truncate(0); err != nil {
+				return fail(ctx, NoOutput, "output", err, "")
+			}
 		}
 		boot = next
 		p.plan.setBoot(boot)
@@ -42,31 +46,49 @@ func (p *pipeline) download(ctx context.Context, boot *pxelinux.Boot, kernel, ra
 	return &Error{NotBootable, "boot", errors.New("one missing file leads to the next"), "see ONERROR in " + p.plan.Config.URL}
 }
 
-// fetchBoth fetches the kernel and the initrds side by side.
+// fetchBoth fetches the kernel and the initrds side by side. The first error
+// ends the rest, and is the one that is returned.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *pxelinux.Boot, kernel, ramdisk *os.File) error {
+	job := &job{p: p, begin: time.Now()}
+	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return p.image("kernel", kernel, p.task.Request.MaxKernel, "--max-kernel").fetch(ctx, []string{boot.Kernel})
-	})
+	images := []*image{job.image("kernel", kernel, p.task.Request.MaxKernel, "--max-kernel")}
+	urls := [][]string{{boot.Kernel}}
 	if len(boot.Initrds) > 0 {
-		group.Go(func() error {
-			return p.image("initrd", ramdisk, p.task.Request.MaxInitrd, "--max-initrd").fetch(ctx, boot.Initrds)
-		})
+		images = append(images, job.image("initrd", ramdisk, p.task.Request.MaxInitrd, "--max-initrd"))
+		urls = append(urls, boot.Initrds)
+	}
+	for i, m := range images {
+		group.Go(func() error { return m.fetch(ctx, urls[i]) })
 	}
 	return group.Wait()
 }
 
+// job is all that is downloaded for one boot.
+type job struct {
+	p      *pipeline
+	begin  time.Time
+	images []*image
+	done   atomic.Int64 // bytes written
+
+	mu sync.Mutex // for the images' ends
+}
+
 // image is one file that the toolstack gets, made of one or more downloads.
 type image struct {
-	p     *pipeline
+	*job
 	stage string
 	file  *os.File
 	limit int64  // bytes
 	raise string // the option that sets the limit
+	end   int64  // bytes that it will have, as far as that is known
+	whole bool   // all sizes are known
 }
 
-func (p *pipeline) image(stage string, file *os.File, limit int64, raise string) *image {
-	return &image{p, stage, file, limit, raise}
+func (j *job) image(stage string, file *os.File, limit int64, raise string) *image {
+	m := &image{job: j, stage: stage, file: file, limit: limit, raise: raise}
+	j.images = append(j.images, m)
+	return m
 }
 
 // fetch lays the downloads out one after the other, each but the last padded
@@ -75,31 +97,34 @@ func (p *pipeline) image(stage string, file *os.File, limit int64, raise string)
 // those before it are, and from then on they run side by side.
 func (m *image) fetch(ctx context.Context, urls []string) error {
 	group, ctx := errgroup.WithContext(ctx)
-	var offset int64
-	for _, url := range urls {
-		f, err := m.p.files.Open(ctx, url)
-		if err != nil {
-			return errors.Join(m.failed(ctx, err), group.Wait())
-		}
-		begin := (offset + 3) &^ 3
-		if err := m.checkSpace(begin + max(f.Size(), 0)); err != nil {
-			f.Close()
-			return errors.Join(err, group.Wait())
-		}
-		if f.Size() >= 0 {
-			offset = begin + f.Size()
-			group.Go(func() error {
-				_, err := m.copy(ctx, f, begin)
+	group.Go(func() error {
+		var offset int64
+		for i, url := range urls {
+			f, err := m.p.files.Open(ctx, url)
+			if err != nil {
+				return m.failed(ctx, err)
+			}
+			begin := (offset + 3) &^ 3
+			if err := m.reserve(begin+max(f.Size(), 0), i == len(urls)-1 && f.Size() >= 0); err != nil {
+				f.Close()
 				return err
-			})
-			continue
+			}
+			if f.Size() >= 0 {
+				offset = begin + f.Size()
+				group.Go(func() error {
+					_, err := m.copy(ctx, f, begin)
+					return err
+				})
+				continue
+			}
+			n, err := m.copy(ctx, f, begin)
+			if err != nil {
+				return err
+			}
+			offset = begin + n
 		}
-		n, err := m.copy(ctx, f, begin)
-		if err != nil {
-			return errors.Join(err, group.Wait())
-		}
-		offset = begin + n
-	}
+		return nil
+	})
 	return group.Wait()
 }
 
@@ -107,7 +132,7 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, error) {
 	defer f.Close()
 	begin := time.Now()
-	n, err := f.WriteTo(&limited{io.NewOffsetWriter(m.file, offset), m.limit - offset})
+	n, err := f.WriteTo(&limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done})
 	if err == nil && n == 0 {
 		// PXELINUX takes an empty file as not there (pxe.c), and libxl can't
 		// map it.
@@ -116,8 +141,19 @@ func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, e
 	if err != nil {
 		return n, m.failed(ctx, err)
 	}
-	m.p.stage("%s: %s, %s", m.stage, f.URL(), rate(n, time.Since(begin)))
+	m.p.stage("%s: %s, %s%s", m.stage, f.URL(), rate(n, time.Since(begin)), agreed(f.Stats()))
 	return n, nil
+}
+
+// agreed is what a TFTP server agreed to: it explains the rate.
+func agreed(s fetch.Stats) string {
+	switch {
+	case s.BlockSize == 0:
+		return ""
+	case s.WindowSize > 1:
+		return fmt.Sprintf(", blksize %d, windowsize %d", s.BlockSize, s.WindowSize)
+	}
+	return fmt.Sprintf(", blksize %d", s.BlockSize)
 }
 
 var errEmpty = errors.New("the file is empty")
@@ -132,33 +168,82 @@ func (m *image) failed(ctx context.Context, err error) error {
 		return fail(ctx, NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
 	case errors.Is(err, fetch.ErrNotFound):
 		return fail(ctx, NotFetched, m.stage, err, "see that the file is there and that the server may read it")
-	case errors.Is(err, fetch.ErrTimeout):
+	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
 		return fail(ctx, NotFetched, m.stage, err, "see that the server is up and can be reached as the guest")
 	}
 	return fail(ctx, NotFetched, m.stage, err, "")
 }
 
-// checkSpace refuses what can't end well before the first byte is moved.
-func (m *image) checkSpace(size int64) error {
-	if size > m.limit {
-		return &Error{NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", bytesText(size), bytesText(m.limit), errTooBig), "raise " + m.raise + " if that is right"}
+// reserve refuses what can't end well before the first byte is moved: an image
+// that is larger than allowed, or images that there is no room for.
+func (m *image) reserve(end int64, whole bool) error {
+	if end > m.limit {
+		return &Error{NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", bytesText(end), bytesText(m.limit), errTooBig), "raise " + m.raise + " if that is right"}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.end, m.whole = end, whole
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(m.file.Fd()), &fs); err != nil {
 		return nil // no figure is no reason not to try
 	}
-	if free := int64(fs.Bavail) * fs.Bsize; size > free {
-		return &Error{NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free", bytesText(size), bytesText(free)), "make room, or name a larger --output-directory"}
+	var needed int64 // beside what is there already
+	for _, other := range m.images {
+		needed += other.end
+	}
+	needed -= m.done.Load()
+	if free := int64(fs.Bavail) * fs.Bsize; needed > free {
+		return &Error{NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free", bytesText(needed), bytesText(free)), "make room, or name a larger --output-directory"}
 	}
 	return nil
 }
 
+// total is how many bytes there will be, -1 while that is not known.
+func (j *job) total() (n int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, m := range j.images {
+		if !m.whole {
+			return -1
+		}
+		n += m.end
+	}
+	return n
+}
+
+// show tells a person how far it is, twice a second, until the function that
+// it returns is called. What is done within a second says so by itself.
+func (j *job) show(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(500 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case now := <-tick.C:
+				if took := now.Sub(j.begin); took >= time.Second {
+					j.p.say(line{Progress: &progress{j.done.Load(), j.total(), took}})
+				}
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
 var errTooBig = errors.New("larger than allowed")
 
-// limited lets no more than the limit through.
+// limited lets no more than the limit through, and counts.
 type limited struct {
 	w    io.Writer
 	left int64
+	done *atomic.Int64
 }
 
 func (l *limited) Write(p []byte) (int, error) {
@@ -167,6 +252,7 @@ func (l *limited) Write(p []byte) (int, error) {
 	}
 	n, err := l.w.Write(p)
 	l.left -= int64(n)
+	l.done.Add(int64(n))
 	return n, err
 }
 

@@ -49,6 +49,13 @@ func CodeOf(err error) ExitCode {
 	case err == nil:
 		return Done
 	case errors.As(err, &e):
+		// What the guest's process claims is not to become success: a
+		// status is cut to 8 bits, and libxl or libvirtd may die of an
+		// assertion after a success without a kernel (libxl_dom.c,
+		// libxl__domain_firmware).
+		if e.Code < OwnFault || e.Code > OutOfTime {
+			return OwnFault
+		}
 		return e.Code
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return OutOfTime

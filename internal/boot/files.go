@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,8 +49,30 @@ func (f *resultFile) publish() error {
 	// By way of /proc: linking a bare descriptor needs CAP_DAC_READ_SEARCH
 	// (open(2), O_TMPFILE).
 	self := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
-	if err := unix.Linkat(unix.AT_FDCWD, self, unix.AT_FDCWD, f.name, unix.AT_SYMLINK_FOLLOW); err != nil {
+	link := func() error { return unix.Linkat(unix.AT_FDCWD, self, unix.AT_FDCWD, f.name, unix.AT_SYMLINK_FOLLOW) }
+	err := link()
+	if errors.Is(err, fs.ErrNotExist) {
+		// Another boot that failed took the directory away that it had made
+		// and that seemed empty.
+		if err = os.MkdirAll(filepath.Dir(f.name), 0o700); err == nil {
+			err = link()
+		}
+	}
+	if err != nil {
 		return &fs.PathError{Op: "name the file", Path: f.name, Err: err}
+	}
+	f.open = true
+	return nil
+}
+
+// adopt takes a file that another program made, in place of this empty one.
+func (f *resultFile) adopt(path string) error {
+	f.Close()
+	if err := os.Chmod(path, 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(path, f.name); err != nil {
+		return err
 	}
 	f.open = true
 	return nil
@@ -69,24 +92,55 @@ func randomName() string {
 	return hex.EncodeToString(b[:])
 }
 
-// outputDirectory makes the directory when it is missing. The function that
-// it returns takes it away again, if it was us who made it and it is empty.
+// outputDirectory makes the directory, and those above it, when they are
+// missing: xenopsd does not make those that it takes files from. The function
+// that it returns takes away again what it made and what is empty.
 func outputDirectory(dir string) (undo func(), err error) {
-	if err := os.Mkdir(dir, 0o700); err == nil {
-		return func() { os.Remove(dir) }, nil
-	} else if !errors.Is(err, fs.ErrExist) {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+	var made []string
+	undo = func() {
+		for _, dir := range slices.Backward(made) {
+			os.Remove(dir)
+		}
+	}
+	var missing []string
+	for path := filepath.Clean(dir); ; path = filepath.Dir(path) {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			break // it is there, or Mkdir says what is wrong
+		}
+		missing = append(missing, path)
+	}
+	for i, path := range slices.Backward(missing) {
+		mode := fs.FileMode(0o755)
+		if i == 0 {
+			mode = 0o700
+		}
+		switch err := os.Mkdir(path, mode); {
+		case err == nil:
+			made = append(made, path)
+		case !errors.Is(err, fs.ErrExist): // another boot may have made it meanwhile
+			undo()
 			return nil, err
 		}
 	}
-	return func() {}, nil
+	return undo, nil
 }
 
 // Output is where the result goes.
 type Output struct {
 	*os.File
 	created string // the file's name, when it was not there before
+	written bool
 }
+
+func (o *Output) Write(answer []byte) (int, error) {
+	o.written = true
+	return o.File.Write(answer)
+}
+
+// Unanswered says that somebody waits for an answer in this file and got
+// none. Libxl takes that for a kernel without a name, and for a PVH guest dies
+// of an assertion, if the exit status says success.
+func (o *Output) Unanswered() bool { return o.File != os.Stdout && !o.written }
 
 // OpenOutput opens the result file; "" and "-" are standard output.
 //

@@ -89,6 +89,19 @@ func TestOutputDirectory(t *testing.T) {
 		t.Errorf("it is still there: %v", err)
 	}
 
+	// All that was made goes, but not what somebody else has put there.
+	base := t.TempDir()
+	if undo, err = outputDirectory(filepath.Join(base, "xen", "pygrub")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(base, "xen", "other"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	undo()
+	if got := names(t, filepath.Join(base, "xen")); len(got) != 1 || got[0] != "other" {
+		t.Errorf("left %v", got)
+	}
+
 	dir = t.TempDir() // one that was there before stays
 	if undo, err = outputDirectory(dir); err != nil {
 		t.Fatal(err)
@@ -96,6 +109,48 @@ func TestOutputDirectory(t *testing.T) {
 	undo()
 	if _, err := os.Stat(dir); err != nil {
 		t.Error(err)
+	}
+}
+
+// Another boot takes the directory away that both of them use.
+func TestDirectoryGone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pygrub")
+	undo, err := outputDirectory(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := createResult(dir, "kernel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.discard()
+	if f.open {
+		t.Skip("this file system has no O_TMPFILE")
+	}
+	undo()
+	if err := f.publish(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(f.name); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnanswered(t *testing.T) {
+	out, err := OpenOutput(t.Context(), filepath.Join(t.TempDir(), "answer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if !out.Unanswered() {
+		t.Error("nothing was written, but it is answered")
+	}
+	if _, err := out.Write([]byte("kernel")); err != nil || out.Unanswered() {
+		t.Errorf("written, but unanswered (%v)", err)
+	}
+	stdout, err := OpenOutput(t.Context(), "-")
+	if err != nil || stdout.Unanswered() {
+		t.Errorf("nobody waits for an answer on stdout (%v)", err)
 	}
 }
 

@@ -12,21 +12,29 @@ import (
 )
 
 // Identify completes a request with what the toolstack knows about the guest
-// that it is creating: the MAC and bridge when nobody wrote them down, and the
-// uuid, for which PXELINUX has a file name.
+// that it is creating: the MAC and the bridge when nobody wrote them down, and
+// the uuid, for which PXELINUX has a file name. Without the MAC there is no
+// boot, without the others there may be one.
 func Identify(ctx context.Context, r *Request, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
-	if r.MAC != nil && (r.UUID != "" || (invocation.Domid == 0 && invocation.VM == "")) {
-		return nil
-	}
-	if r.MAC != nil {
+	// Who calls by hand names a guest by its MAC, and nothing else is known.
+	known := invocation.Domid != 0 || invocation.VM != "" || invocation.Toolstack == xenout.XAPI
+	switch {
+	case r.MAC == nil:
+		return find(ctx, r, invocation, host, con)
+	case r.Bridge == "" && known:
+		findBridge(ctx, r, invocation, host, con)
+	case r.UUID == "" && known:
 		guest, err := host.Identity(ctx, invocation)
 		if err != nil {
 			con.Detail(err.Error()) // a name of the search path less, no more
-			return nil
 		}
 		r.UUID = guest.UUID
-		return nil
 	}
+	return nil
+}
+
+// find looks for the first of the guest's interfaces.
+func find(ctx context.Context, r *Request, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
 	guest, err := host.Find(ctx, invocation)
 	if r.UUID == "" {
 		r.UUID = guest.UUID
@@ -44,4 +52,23 @@ func Identify(ctx context.Context, r *Request, invocation xenout.Invocation, hos
 		r.Bridge = vif.Bridge
 	}
 	return nil
+}
+
+// findBridge looks for the interface with the MAC that is known. Where none is
+// found the default bridge has to do, as for a vif without one.
+func findBridge(ctx context.Context, r *Request, invocation xenout.Invocation, host *domain.Host, con *console.Console) {
+	guest, err := host.Find(ctx, invocation)
+	if r.UUID == "" {
+		r.UUID = guest.UUID
+	}
+	if err != nil {
+		con.Detail(err.Error())
+	}
+	for _, vif := range guest.VIFs {
+		if bytes.Equal(vif.MAC, r.MAC) && vif.Bridge != "" {
+			con.Detail(fmt.Sprintf("guest: %s is on %s, says %s", vif.MAC, vif.Bridge, guest.Source))
+			r.Bridge = vif.Bridge
+			return
+		}
+	}
 }

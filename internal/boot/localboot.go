@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,11 @@ const maxPygrub = 64 << 10
 
 // localBoot hands over to pygrub, which finds what the guest's own disk boots:
 // what LOCALBOOT means to a guest without a BIOS.
-func localBoot(ctx context.Context, r Request, con *console.Console) (xenout.Result, error) {
+//
+// pygrub works in a directory of its own within the output directory, and
+// what it made becomes kernel and ramdisk. So nothing of it is left however it
+// ends, and the toolstack gets no name that was not chosen here.
+func localBoot(ctx context.Context, r Request, kernel, ramdisk *resultFile, con *console.Console) (xenout.Result, error) {
 	var none xenout.Result
 	if r.Disk == "" {
 		return none, &Error{NotBootable, "localboot", errors.New("the configuration says to boot from disk, and there is no disk"), "name the guest's disk as the last argument"}
@@ -38,22 +43,55 @@ func localBoot(ctx context.Context, r Request, con *console.Console) (xenout.Res
 	if err != nil {
 		return none, &Error{NotBootable, "localboot", err, "install pygrub, or name it with --pygrub"}
 	}
+	dir, err := os.MkdirTemp(r.OutputDirectory, "pygrub.")
+	if err != nil {
+		return none, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
+	}
+	defer os.RemoveAll(dir)
 	con.Stage(fmt.Sprintf("localboot: %s on %s", pygrub, r.Disk))
-	answer, err := runPygrub(ctx, pygrub, r)
+	answer, err := runPygrub(ctx, pygrub, dir, r)
 	if err != nil {
 		return none, fail(ctx, NotBootable, "localboot", err, "see what "+pygrub+" says about "+r.Disk)
 	}
-	result, err := parsePygrub(answer, r.OutputDirectory)
+	found, err := parsePygrub(answer, dir)
+	if err == nil {
+		found.Args, err = fitArgs(r, found.Args, con)
+	}
+	if err == nil {
+		err = take(found.Kernel, kernel, r.MaxKernel)
+	}
+	result := xenout.Result{Kernel: kernel.name, Args: found.Args}
+	if err == nil && found.Ramdisk != "" {
+		err = take(found.Ramdisk, ramdisk, r.MaxInitrd)
+		result.Ramdisk = ramdisk.name
+	} else {
+		ramdisk.discard()
+	}
 	if err != nil {
 		return none, &Error{NotBootable, "localboot", fmt.Errorf("%s on %s: %w", pygrub, r.Disk, err), ""}
 	}
 	return result, nil
 }
 
+// take makes a file of pygrub's the result. Libxl says nothing of one that it
+// can't map, such as an empty one; its domain builder fails later.
+func take(path string, result *resultFile, most int64) error {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no regular file", path)
+	case info.Size() == 0 || info.Size() > most:
+		return fmt.Errorf("the size of %s is %d bytes, which is not between 1 and %d", path, info.Size(), most)
+	}
+	return result.adopt(path)
+}
+
 // runPygrub returns its answer as simple0. Its exit status is not to be
 // believed: one that gave up privileges exits with 0 when it failed (depriv,
 // sys.exit of a wait status).
-func runPygrub(ctx context.Context, pygrub string, r Request) ([]byte, error) {
+func runPygrub(ctx context.Context, pygrub, dir string, r Request) ([]byte, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -61,12 +99,12 @@ func runPygrub(ctx context.Context, pygrub string, r Request) ([]byte, error) {
 	defer read.Close()
 	defer write.Close()
 
-	args := []string{
-		"--output=/proc/self/fd/3", "--output-format=simple0",
-		"--output-directory=" + strings.TrimSuffix(r.OutputDirectory, "/") + "/",
-	}
+	args := []string{"--output=/proc/self/fd/3", "--output-format=simple0", "--output-directory=" + dir + "/"}
 	if r.Args != "" {
 		args = append(args, "--args="+r.Args) // pygrub adds them itself
+	}
+	if r.Offset != "" {
+		args = append(args, "--offset="+r.Offset)
 	}
 	if r.RunAs != 0 {
 		args = append(args, "--runas="+strconv.Itoa(r.RunAs))
@@ -80,10 +118,18 @@ func runPygrub(ctx context.Context, pygrub string, r Request) ([]byte, error) {
 	cmd.ExtraFiles = []*os.File{write}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Second
+	// Pygrub holds the guest's console; it has to go with us however we go.
+	// The signal is tied to the thread that forks (prctl(2)).
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	write.Close()
+	// Who holds the pipe open after pygrub was told to go does not hold us.
+	stop := context.AfterFunc(ctx, func() { read.SetReadDeadline(time.Now().Add(cmd.WaitDelay)) })
+	defer stop()
 	answer, readErr := io.ReadAll(io.LimitReader(read, maxPygrub))
 	read.Close() // who has more to say than that gets SIGPIPE
 	err = cmd.Wait()
@@ -108,7 +154,9 @@ func parsePygrub(answer []byte, dir string) (xenout.Result, error) {
 		case "kernel":
 			result.Kernel = filepath.Clean(value)
 		case "ramdisk":
-			result.Ramdisk = filepath.Clean(value)
+			if value != "" {
+				result.Ramdisk = filepath.Clean(value)
+			}
 		case "args":
 			result.Args = value
 		}

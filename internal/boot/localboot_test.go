@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,72 +26,136 @@ func fakePygrub(t *testing.T, body string) (program, arguments string) {
 	return program, arguments
 }
 
+// newResults are a kernel and a ramdisk that are not there yet, in a directory
+// of their own.
+func newResults(t *testing.T) (dir string, kernel, ramdisk *resultFile) {
+	t.Helper()
+	dir = t.TempDir()
+	var files []*resultFile
+	for _, kind := range []string{"kernel", "ramdisk"} {
+		f, err := createResult(dir, kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(f.discard)
+		files = append(files, f)
+	}
+	return dir, files[0], files[1]
+}
+
 func TestLocalBoot(t *testing.T) {
-	const both = `echo k >"$dir/boot_kernel.ab"; echo i >"$dir/boot_ramdisk.cd"
+	const both = `printf k >"$dir/boot_kernel.ab"; printf i >"$dir/boot_ramdisk.cd"
 printf 'kernel %sboot_kernel.ab\0ramdisk %sboot_ramdisk.cd\0args root=/dev/xvda1 ro extra\0\0' "$dir" "$dir" >$out
 `
-	dir := t.TempDir()
-	full := xenout.Result{Kernel: dir + "/boot_kernel.ab", Ramdisk: dir + "/boot_ramdisk.cd", Args: "root=/dev/xvda1 ro extra"}
+	const args = "root=/dev/xvda1 ro extra"
 	for name, test := range map[string]struct {
-		pygrub string
-		disk   string
-		want   xenout.Result
-		says   string
+		pygrub  string
+		disk    string
+		ramdisk bool
+		args    string
+		says    string
 	}{
-		"kernel and ramdisk":      {both, "/disk", full, ""},
-		"its status is no news":   {both + "exit 1", "/disk", full, ""},
-		"kernel alone":            {`printf 'kernel %sboot_kernel.ab\0\0' "$dir" >$out`, "/disk", xenout.Result{Kernel: full.Kernel}, ""},
-		"failed with status 0":    {"exit 0", "/disk", xenout.Result{}, "found nothing to boot"},
-		"failed":                  {"exit 1", "/disk", xenout.Result{}, "exit status 1"},
-		"a file of dom0's":        {`printf 'kernel /etc/shadow\0' >$out`, "/disk", xenout.Result{}, "/etc/shadow, which is not in"},
-		"a way out of the place":  {`printf 'kernel %s../x\0' "$dir" >$out`, "/disk", xenout.Result{}, "which is not in"},
-		"no kernel":               {`printf 'args x\0' >$out`, "/disk", xenout.Result{}, "named no kernel"},
-		"no disk":                 {both, "", xenout.Result{}, "there is no disk"},
-		"an answer without bound": {`yes >$out`, "/disk", xenout.Result{}, "named no kernel"},
+		"kernel and ramdisk":      {both, "/disk", true, args, ""},
+		"its status is no news":   {both + "exit 1", "/disk", true, args, ""},
+		"kernel alone":            {`printf k >"$dir/k"; printf 'kernel %sk\0\0' "$dir" >$out`, "/disk", false, "", ""},
+		"an empty ramdisk item":   {`printf k >"$dir/k"; printf 'kernel %sk\0ramdisk \0' "$dir" >$out`, "/disk", false, "", ""},
+		"failed with status 0":    {"exit 0", "/disk", false, "", "found nothing to boot"},
+		"failed":                  {"exit 1", "/disk", false, "", "exit status 1"},
+		"failed half way":         {`printf k >"$dir/boot_kernel.ab"; exit 1`, "/disk", false, "", "exit status 1"},
+		"a file of dom0's":        {`printf 'kernel /etc/shadow\0' >$out`, "/disk", false, "", "/etc/shadow, which is not in"},
+		"a ramdisk of dom0's":     {both + `printf 'ramdisk /etc/shadow\0' >>$out`, "/disk", false, "", "/etc/shadow, which is not in"},
+		"a way out of the place":  {`printf 'kernel %s../x\0' "$dir" >$out`, "/disk", false, "", "which is not in"},
+		"a link out of it":        {`ln -s /etc/shadow "$dir/k"; printf 'kernel %sk\0' "$dir" >$out`, "/disk", false, "", "no regular file"},
+		"a kernel that is not":    {`printf 'kernel %sk\0' "$dir" >$out`, "/disk", false, "", "no such file"},
+		"an empty kernel":         {`: >"$dir/k"; printf 'kernel %sk\0' "$dir" >$out`, "/disk", false, "", "0 bytes"},
+		"a kernel too large":      {`printf 123456789 >"$dir/k"; printf 'kernel %sk\0' "$dir" >$out`, "/disk", false, "", "9 bytes"},
+		"arguments too long":      {`printf k >"$dir/k"; printf 'kernel %sk\0args %01024d\0' "$dir" 7 >$out`, "/disk", false, "", "1024 bytes"},
+		"no kernel":               {`printf 'args x\0' >$out`, "/disk", false, "", "named no kernel"},
+		"no disk":                 {both, "", false, "", "there is no disk"},
+		"an answer without bound": {`yes >$out`, "/disk", false, "", "named no kernel"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			program, arguments := fakePygrub(t, test.pygrub)
-			r := Request{Disk: test.disk, Pygrub: program, OutputDirectory: dir, Args: "extra", Quiet: true}
+			dir, kernel, ramdisk := newResults(t)
+			r := Request{
+				Disk: test.disk, Offset: "32256", Pygrub: program, OutputDirectory: dir, Args: "extra", Quiet: true, RunAs: 65539,
+				Format: xenout.Simple0, MaxKernel: 8, MaxInitrd: 8,
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			got, err := localBoot(ctx, r, quiet())
+			got, err := localBoot(ctx, r, kernel, ramdisk, quiet())
 			if test.says != "" {
 				if CodeOf(err) != NotBootable || !strings.Contains(err.Error(), test.says) {
 					t.Errorf("got %v", err)
+				}
+				kernel.discard()
+				ramdisk.discard()
+				if left := names(t, dir); left != nil {
+					t.Errorf("left %v", left)
 				}
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			want := xenout.Result{Kernel: kernel.name, Args: test.args}
+			files := map[string]string{kernel.name: "k"}
+			if test.ramdisk {
+				want.Ramdisk = ramdisk.name
+				files[ramdisk.name] = "i"
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
+			}
+			if there := names(t, dir); len(there) != len(files) {
+				t.Errorf("the output directory holds %v", there)
+			}
+			for name, content := range files {
+				if text, err := os.ReadFile(name); err != nil || string(text) != content {
+					t.Errorf("%s holds %q (%v), want %q", name, text, err, content)
+				}
 			}
 			text, err := os.ReadFile(arguments)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := "--output=/proc/self/fd/3\n--output-format=simple0\n--output-directory=" + dir + "/\n--args=extra\n--quiet\n/disk\n"
-			if diff := cmp.Diff(want, string(text)); diff != "" {
+			working := regexp.MustCompile(`(?m)^(--output-directory=` + regexp.QuoteMeta(dir) + `/pygrub\.)\d+/$`)
+			const options = "--output=/proc/self/fd/3\n--output-format=simple0\n"
+			wantArguments := options + "--output-directory=" + dir + "/pygrub.N/\n--args=extra\n--offset=32256\n--runas=65539\n--quiet\n/disk\n"
+			if diff := cmp.Diff(wantArguments, working.ReplaceAllString(string(text), "${1}N/")); diff != "" {
 				t.Errorf("pygrub's arguments (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// A pygrub that hangs ends with us.
+// A pygrub that hangs ends with us, also when something that it started lives
+// on and holds its files.
 func TestLocalBootCancelled(t *testing.T) {
-	program, _ := fakePygrub(t, "exec sleep 1000")
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, context.DeadlineExceeded)
-	defer cancel()
-	if _, err := localBoot(ctx, Request{Disk: "/disk", Pygrub: program, OutputDirectory: t.TempDir()}, quiet()); CodeOf(err) != OutOfTime {
-		t.Errorf("got %v", err)
+	for _, body := range []string{"exec sleep 1000", "sleep 5 >/dev/null 2>&1 & exec sleep 1000"} {
+		program, _ := fakePygrub(t, `: >"$dir/boot_kernel.ab"; `+body)
+		dir, kernel, ramdisk := newResults(t)
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, context.DeadlineExceeded)
+		defer cancel()
+		begin := time.Now()
+		if _, err := localBoot(ctx, Request{Disk: "/disk", Pygrub: program, OutputDirectory: dir}, kernel, ramdisk, quiet()); CodeOf(err) != OutOfTime {
+			t.Errorf("%s: got %v", body, err)
+		}
+		if took := time.Since(begin); took > 4*time.Second {
+			t.Errorf("%s: it took %v", body, took)
+		}
+		kernel.discard()
+		ramdisk.discard()
+		if left := names(t, dir); left != nil {
+			t.Errorf("%s: left %v", body, left)
+		}
 	}
 }
 
 func TestNoPygrub(t *testing.T) {
-	r := Request{Disk: "/disk", Pygrub: filepath.Join(t.TempDir(), "pygrub")}
-	if _, err := localBoot(t.Context(), r, quiet()); CodeOf(err) != NotBootable || !strings.Contains(err.Error(), "--pygrub") {
+	dir, kernel, ramdisk := newResults(t)
+	r := Request{Disk: "/disk", Pygrub: filepath.Join(dir, "pygrub"), OutputDirectory: dir}
+	if _, err := localBoot(t.Context(), r, kernel, ramdisk, quiet()); CodeOf(err) != NotBootable || !strings.Contains(err.Error(), "--pygrub") {
 		t.Errorf("got %v", err)
 	}
 }

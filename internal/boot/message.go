@@ -12,9 +12,10 @@ import (
 // task is what the parent asks of the child.
 type task struct {
 	Request  Request
-	Bridge   string
+	Bridge   string // and VLAN, for messages
 	Deadline time.Time
 	Download bool
+	Pcap     int // which of the files the packet capture is, counted from 1; 0 for none
 }
 
 // answer is one message of the child: exactly one of Line, Configure and Plan
@@ -34,13 +35,22 @@ type configure struct {
 
 // line is something for a person to read.
 type line struct {
-	Level console.Level
-	Warn  bool
-	Text  string
+	Level    console.Level
+	Warn     bool
+	Text     string
+	Progress *progress `json:",omitempty"` // instead of Text
+}
+
+// progress is how far the downloads are.
+type progress struct {
+	Done, Total int64 // bytes; Total is -1 while it is not known
+	Took        time.Duration
 }
 
 func (l *line) print(con *console.Console) {
 	switch {
+	case l.Progress != nil:
+		con.Progress(l.Progress.Done, l.Progress.Total, l.Progress.Took)
 	case l.Warn:
 		con.Warn(l.Text)
 	case l.Level >= console.Verbose:

@@ -15,6 +15,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"golang.org/x/sys/unix"
 )
 
 // Offline is Preview without a network: the lease is what the caller says,
@@ -56,7 +57,7 @@ func (t tree) open(_ context.Context, name string) (io.ReadCloser, error) {
 	if t.config != "" && plain == t.config {
 		file = t.config
 	}
-	f, err := os.Open(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would block
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -88,6 +89,11 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 			return err
 		}
 	}
+	if lease.LocalBoot {
+		p.plan.Outcome = string(pxelinux.LocalBoot)
+		p.stage("boot: from the guest's own disk, as the PXE boot menu says")
+		return nil
+	}
 	host := p.host(lease)
 	p.files.DNS, p.files.Domain, p.files.Fallback = lease.DNS, lease.Domain, lease.NextServer
 	p.files.SysAppend = host.SysAppend()
@@ -104,9 +110,13 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease, error) {
 	r := &p.task.Request
 	where := fmt.Sprintf("for %s on %s", r.MAC, p.task.Bridge)
-	conn, err := dhcpclient.Listen(c.Interface, !c.OwnNet)
+	conn, err := listen(c)
 	if err != nil {
-		return nil, fail(ctx, OwnFault, "dhcp", fmt.Errorf("open a raw socket on %s: %w", p.task.Bridge, err), "run as root")
+		try := ""
+		if errors.Is(err, os.ErrPermission) {
+			try = "run as root"
+		}
+		return nil, fail(ctx, OwnFault, "dhcp", err, try)
 	}
 	defer conn.Close()
 	// The last look at a file: whom https believes.
@@ -117,7 +127,15 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 		return nil, fail(ctx, OwnFault, "sandbox", err, "")
 	}
 	begin := time.Now()
-	client := &dhcpclient.Client{Conn: conn, MAC: r.MAC, UUID: r.UUID, Offered: p.offered}
+	client := &dhcpclient.Client{Conn: conn, MAC: r.MAC, UUID: r.UUID, ROM: r.ROM, Offered: p.offered}
+	client.Warn = func(text string) { p.say(line{Warn: true, Text: "dhcp: " + text}) }
+	if p.task.Pcap != 0 {
+		capture, err := dhcpclient.NewCapture(c.File(p.task.Pcap - 1))
+		if err != nil {
+			return nil, fail(ctx, NoOutput, "pcap", err, "")
+		}
+		client.Conn = capture.Tap(conn)
+	}
 	lease, err := client.Lease(ctx)
 	switch {
 	case errors.Is(err, dhcpclient.ErrNoOffer) && !errors.Is(err, context.Canceled):
@@ -137,6 +155,7 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 	p.stage("dhcp: %s from %s %s, next-server %s, boot file %s (%s)",
 		lease.Address, lease.ServerID, where, text(lease.NextServer), quoted(lease.BootFile), took(begin))
 	switch {
+	case lease.LocalBoot:
 	case !lease.NextServer.IsValid():
 		return nil, &Error{NoLease, "dhcp", fmt.Errorf("%s gave %s no next-server", lease.ServerID, lease.Address.Addr()),
 			"set next-server in the DHCP server, or use --server ADDRESS"}
@@ -147,11 +166,22 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 	return lease, nil
 }
 
+// listen opens the wire: the guest's own, or dom0's bridge with the guest's tag.
+func listen(c *guest.Child) (*dhcpclient.Conn, error) {
+	if c.VLAN != 0 {
+		return dhcpclient.ListenVLAN(c.Interface, c.VLAN, !c.OwnNet)
+	}
+	return dhcpclient.Listen(c.Interface, !c.OwnNet)
+}
+
 // offered tells of every server that answers, also of those that lose.
 func (p *pipeline) offered(o dhcpclient.Offer) {
 	what := "offers " + text(o.Address)
 	if o.Proxy {
 		what = "is a proxyDHCP server"
+	}
+	if len(o.Menu) > 0 {
+		what += fmt.Sprintf(", PXE boot menu %q", o.Menu)
 	}
 	p.detail("dhcp: %s %s, next-server %s, boot file %s (after %s)", o.Server, what, quoted(text(o.NextServer)), quoted(o.BootFile), o.After.Round(100*time.Microsecond))
 }

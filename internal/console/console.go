@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"golang.org/x/term"
@@ -33,6 +35,9 @@ type Console struct {
 	w     io.Writer
 	level Level
 	end   string
+
+	shown   int // length of the progress line; 0 when there is none
+	shownAt time.Time
 }
 
 // New returns a console that prints to w.
@@ -71,12 +76,17 @@ func (c *Console) Error(err error) { c.print(err.Error()) }
 func (c *Console) print(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fmt.Fprintf(c.w, "gopxeboot: %s%s", Printable(text), c.end)
+	fmt.Fprintf(c.w, "%sgopxeboot: %s%s", c.clear(), Printable(text), c.end)
 }
 
+// password matches what a URL may have before its host.
+var password = regexp.MustCompile(`(://[^/@\s:]*):[^/@\s]*@`)
+
 // Printable makes text that came from the network fit for one line of a
-// terminal: what is no printable character becomes "?".
+// terminal, and of a log that others read: what is no printable character
+// becomes "?", and a password in a URL "***".
 func Printable(text string) string {
+	text = password.ReplaceAllString(text, "$1:***@")
 	return strings.Map(func(r rune) rune {
 		if r != unicode.ReplacementChar && unicode.IsPrint(r) {
 			return r

@@ -38,6 +38,7 @@ func TestPrintable(t *testing.T) {
 		"\xff\xfe":           "??",
 		"é ☃":                "é ☃",
 		"\u202e":             "?",
+		"http://me:secret@h/x and http://h:80/a@b": "http://me:***@h/x and http://h:80/a@b",
 	} {
 		if got := Printable(in); got != want {
 			t.Errorf("Printable(%q) = %q, want %q", in, got, want)

@@ -2,7 +2,6 @@ package guest
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 )
@@ -25,6 +24,7 @@ func IsChild() bool { return len(os.Args) == 1 && os.Args[0] == childName }
 type Child struct {
 	Interface string // to do DHCP on
 	OwnNet    bool   // the interface is the guest's own, not dom0's bridge
+	VLAN      uint16 // the frames there need this tag; 0 for none
 
 	setup    setup
 	requests *os.File
@@ -41,10 +41,7 @@ func Inside() (*Child, error) {
 	if err := c.receive.Decode(&c.setup); err != nil {
 		return nil, fmt.Errorf("read the parent's first message: %w", err)
 	}
-	c.Interface, c.OwnNet = c.setup.Interface, c.setup.OwnNet
-	if os.Getppid() != c.setup.Parent {
-		return nil, errors.New("the parent is gone")
-	}
+	c.Interface, c.OwnNet, c.VLAN = c.setup.Interface, c.setup.OwnNet, c.setup.VLAN
 	return c, nil
 }
 

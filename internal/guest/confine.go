@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -17,43 +18,61 @@ import (
 // added, so that no two children share one and could signal each other.
 const nobodyBase = 0x70000000
 
+// nobody is the uid that the kernel shows for one that a namespace lacks, and
+// that containers map for that reason.
+const nobody = 65534
+
 // Confine gives up everything that the child does not need any more, for
 // good: root's uid, all capabilities, new privileges, the file system (it
-// keeps what is open). What comes from the network is read after this only.
+// keeps what is open), and the system calls that it has no use for. What comes
+// from the network is read after this only.
 //
 // The order matters: rights to change rights go last.
 func (c *Child) Confine() error {
-	uid := c.setup.RunAs
-	if uid == 0 {
-		uid = nobodyBase + os.Getpid()
+	uidMap, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return err
 	}
-	if err := limit(c.setup.MaxFile); err != nil {
-		return fmt.Errorf("set limits: %w", err)
+	uid := available(c.setup.RunAs, string(uidMap))
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		{"set limits", func() error { return limit(c.setup.MaxFile) }},
+		{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
+		{"drop capabilities", dropCapabilities},
+		{"set no_new_privs", func() error { return prctl(unix.PR_SET_NO_NEW_PRIVS, 1) }},
+		{"landlock", landlocked},
+		// Changing credentials forgot who to die with (prctl(2),
+		// PR_SET_PDEATHSIG): ask again, and see that it is not too late.
+		{"tie to the parent", func() error { return prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL)) }},
+		{"look for the parent", c.parentLives},
+		{"filter system calls", filterCalls},
+	} {
+		if err := step.do(); err != nil {
+			return fmt.Errorf("%s: %w", step.what, err)
+		}
 	}
-	if err := becomeNobody(uid); err != nil {
-		return fmt.Errorf("become uid %d: %w", uid, err)
-	}
-	if err := dropCapabilities(); err != nil {
-		return fmt.Errorf("drop capabilities: %w", err)
-	}
-	if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
-		return fmt.Errorf("set no_new_privs: %w", err)
-	}
-	// No rule at all: nothing can be opened, made, removed or executed, and
-	// nobody be signalled or reached by an abstract Unix socket of dom0's. A
-	// kernel before 5.13 has no landlock, one before 6.12 not the latter; the
-	// uid is what protects there.
+	return nil
+}
+
+// landlocked has no rule at all: nothing can be opened, made, removed or
+// executed, and nobody be signalled or reached by an abstract Unix socket of
+// dom0's. A kernel before 5.13 has no landlock, and the child can read there
+// what everybody can; one before 6.12 lacks the latter.
+func landlocked() error {
 	sandbox := landlock.V6.BestEffort()
-	if err := errors.Join(sandbox.RestrictPaths(), sandbox.RestrictScoped()); err != nil {
-		return fmt.Errorf("landlock: %w", err)
+	return errors.Join(sandbox.RestrictPaths(), sandbox.RestrictScoped())
+}
+
+// parentLives looks at the pipe that the parent holds the other end of.
+func (c *Child) parentLives() error {
+	poll := []unix.PollFd{{Fd: requestsFD, Events: unix.POLLIN}}
+	if _, err := unix.Poll(poll, 0); err != nil && !errors.Is(err, unix.EINTR) {
+		return err
 	}
-	// Changing credentials forgot who to die with (prctl(2),
-	// PR_SET_PDEATHSIG): ask again, and see that it is not too late.
-	if err := prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL)); err != nil {
-		return fmt.Errorf("tie to the parent: %w", err)
-	}
-	if os.Getppid() != c.setup.Parent {
-		return errors.New("the parent is gone")
+	if poll[0].Revents&unix.POLLHUP != 0 {
+		return errors.New("it is gone")
 	}
 	return nil
 }
@@ -73,30 +92,49 @@ func limit(maxFile uint64) error {
 	return nil
 }
 
-// becomeNobody leaves root. In a user namespace that maps a single uid, as
-// `gopxeboot lab` makes for a person without privileges, no other uid exists
-// (EINVAL) and setgroups is forbidden (EPERM): there the uid was never root's.
+// becomeNobody leaves root for that uid and gid; none is for a process that
+// has no other to become.
 func becomeNobody(uid int) error {
-	if err := syscall.Setgroups(nil); err != nil && !(errors.Is(err, syscall.EPERM) && inUserNamespace()) {
-		return err
+	if uid == none {
+		return nil
 	}
-	for _, change := range []func(int, int, int) error{syscall.Setresgid, syscall.Setresuid} {
-		if err := change(uid, uid, uid); err != nil && !(errors.Is(err, syscall.EINVAL) && inUserNamespace()) {
+	for _, change := range []func() error{
+		func() error { return syscall.Setgroups(nil) },
+		func() error { return syscall.Setresgid(uid, uid, uid) },
+		func() error { return syscall.Setresuid(uid, uid, uid) },
+	} {
+		if err := change(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// inUserNamespace says whether this is any other than the first user
-// namespace, the only one that maps every uid.
-func inUserNamespace() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	var inside, outside, count uint32
-	if err == nil {
-		_, err = fmt.Sscan(string(text), &inside, &outside, &count)
+const none = -1
+
+// available is the uid that the process can have instead of root's: the
+// wanted one in the first user namespace, which maps every uid. A container's
+// maps fewer, of which nobody is one; and the one that `gopxeboot lab` makes
+// for a person without privileges maps only that person.
+func available(wanted int, uidMap string) int {
+	total := 0
+	for line := range strings.Lines(uidMap) {
+		var inside, outside, count int
+		if _, err := fmt.Sscan(line, &inside, &outside, &count); err != nil {
+			continue
+		}
+		if wanted >= inside && wanted < inside+count {
+			return wanted
+		}
+		total += count
 	}
-	return err == nil && count != 1<<32-1
+	switch {
+	case total <= 1:
+		return none
+	case wanted >= nobodyBase:
+		return nobody
+	}
+	return wanted // and fail, as somebody asked for this one
 }
 
 func dropCapabilities() error {

@@ -55,6 +55,7 @@ func ParseNet(s string) (Net, error) {
 type Spec struct {
 	MAC    net.HardwareAddr
 	Bridge string // "" is xenbr0, or the only bridge there is
+	VLAN   uint16 // where the guest is on the bridge, 1 to 4094; 0 for no VLAN
 	Net    Net
 	RunAs  int // the uid (and gid) that the child becomes; 0 is one that nobody has
 	// Files are what the child may write, in the order Child.File counts.
@@ -71,6 +72,7 @@ type Guest struct {
 	Net    Net    // Own or Dom0
 	Why    string // the reason, where Auto chose
 	Bridge string
+	VLAN   uint16 // also when it was in the bridge's name
 
 	cmd     *exec.Cmd
 	plug    *plug
@@ -86,8 +88,8 @@ type Guest struct {
 type setup struct {
 	Interface string
 	OwnNet    bool
+	VLAN      uint16
 	RunAs     int
-	Parent    int // the parent's pid, to notice that it died before the child could ask to be told
 	MaxFile   uint64
 }
 
@@ -95,27 +97,38 @@ type setup struct {
 // program, which has to call Inside when IsChild says so. Cancelling the
 // context kills it.
 func Start(ctx context.Context, spec Spec) (*Guest, error) {
-	bridge, err := findBridge(spec.Bridge)
+	if spec.RunAs < 0 || spec.RunAs >= 1<<32-1 {
+		return nil, fmt.Errorf("the guest's process can't run as uid %d", spec.RunAs)
+	}
+	bridge, err := findBridge(spec.Bridge, spec.VLAN)
 	if err != nil {
 		return nil, err
 	}
-	g := &Guest{Bridge: bridge.name, Net: spec.Net, exited: make(chan struct{})}
+	g := &Guest{Bridge: bridge.name, VLAN: bridge.vlan, Net: spec.Net, exited: make(chan struct{})}
 	if g.Net == Auto {
 		g.Net, g.Why = bridge.choose(ctx, spec.MAC)
 	}
 	if g.Net == Own && !bridge.linux {
-		return nil, fmt.Errorf("%s is no Linux bridge but %q: use --net dom0", bridge.name, bridge.kind)
+		bridge.ovs = newOpenVSwitch()
+		if err := bridge.ovs.check(ctx, bridge.name); err != nil {
+			return nil, fmt.Errorf("%s is no bridge of Linux but %q (%w): use --net dom0", bridge.name, bridge.kind, err)
+		}
 	}
 	if err := g.start(ctx, spec.Files); err != nil {
 		return nil, err
 	}
-	first := setup{Interface: bridge.name, RunAs: spec.RunAs, Parent: os.Getpid(), MaxFile: spec.MaxFile}
+	first := setup{Interface: bridge.name, RunAs: spec.RunAs, MaxFile: spec.MaxFile}
+	if first.RunAs == 0 {
+		first.RunAs = nobodyBase + g.cmd.Process.Pid
+	}
 	if g.Net == Own {
 		if g.plug, err = bridge.plugIn(ctx, g.cmd.Process.Pid, spec.MAC); err != nil {
 			g.Close()
 			return nil, err
 		}
-		first.Interface, first.OwnNet = guestInterface, true
+		first.Interface, first.OwnNet = g.plug.eth0.Attrs().Name, true
+	} else {
+		first.VLAN = bridge.vlan
 	}
 	if err := g.Send(first); err != nil {
 		g.Close()
@@ -148,7 +161,8 @@ func (g *Guest) start(ctx context.Context, files []*os.File) error {
 	g.cmd.Stderr = &g.stderr
 	g.cmd.WaitDelay = time.Second
 	g.cmd.ExtraFiles = append([]*os.File{fromParent, toParent}, files...)
-	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A group of its own: what the terminal sends to us is not for the child.
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if g.Net == Own {
 		g.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET
 	}

@@ -44,35 +44,49 @@ type bridge struct {
 	index int
 	mtu   int
 	kind  string
-	linux bool // a Linux bridge, not Open vSwitch or something else
+	linux bool         // a Linux bridge, not Open vSwitch or something else
+	vlan  uint16       // where the guest is on it; 0 for no VLAN
+	ovs   *openVSwitch // set when it is to be plugged in there
 }
 
-// findBridge looks the bridge up, or chooses one when name is empty.
-func findBridge(name string) (*bridge, error) {
+// findBridge looks the bridge up, or chooses one when name is empty. A name like
+// xenbr0.20 is a device's or, when there is none, VLAN 20 on xenbr0.
+func findBridge(name string, vlan uint16) (*bridge, error) {
+	if vlan > 4094 {
+		return nil, fmt.Errorf("VLAN %d is not between 1 and 4094", vlan)
+	}
 	if name == "" {
-		return guessBridge()
+		return guessBridge(vlan)
 	}
 	link, err := netlink.LinkByName(name)
 	if err != nil {
 		var missing netlink.LinkNotFoundError
 		if errors.As(err, &missing) {
+			if trunk, n, ok := splitVLAN(name); ok {
+				if vlan != 0 && vlan != n {
+					return nil, fmt.Errorf("there is no device %s, and VLAN %d is not in its name", name, vlan)
+				}
+				if b, err := findBridge(trunk, n); err == nil {
+					return b, nil
+				}
+			}
 			return nil, fmt.Errorf("%w: %s (there are: %s)", ErrNoBridge, name, listBridges())
 		}
 		return nil, fmt.Errorf("look up bridge %s: %w", name, err)
 	}
 	attrs := link.Attrs()
-	return &bridge{name: attrs.Name, index: attrs.Index, mtu: attrs.MTU, kind: link.Type(), linux: link.Type() == "bridge"}, nil
+	return &bridge{name: attrs.Name, index: attrs.Index, mtu: attrs.MTU, kind: link.Type(), linux: link.Type() == "bridge", vlan: vlan}, nil
 }
 
-func guessBridge() (*bridge, error) {
+func guessBridge(vlan uint16) (*bridge, error) {
 	names := bridges()
 	for _, name := range names {
 		if name == defaultBridge {
-			return findBridge(name)
+			return findBridge(name, vlan)
 		}
 	}
 	if len(names) == 1 {
-		return findBridge(names[0])
+		return findBridge(names[0], vlan)
 	}
 	return nil, fmt.Errorf("%w: name the guest's one as bridge=NAME in the vif or with --bridge (there are: %s)", ErrNoBridge, listBridges())
 }
@@ -109,6 +123,9 @@ func (b *bridge) choose(ctx context.Context, mac net.HardwareAddr) (Net, string)
 		if delay, err := linkAttribute(b.index, nl.IFLA_INFO_DATA, nl.IFLA_BR_FORWARD_DELAY); err != nil || delay != 0 {
 			return Dom0, fmt.Sprintf("%s runs STP: a new port would not forward at once", b.name)
 		}
+	}
+	if b.vlan != 0 && !b.filters() && !vlanDevices() {
+		return Dom0, fmt.Sprintf("VLAN %d on %s: this kernel has no VLAN devices (8021q)", b.vlan, b.name)
 	}
 	if port := b.livePortOf(ctx, mac); port != "" {
 		return Dom0, fmt.Sprintf("%s is in use on port %s of %s", mac, port, b.name)
@@ -152,9 +169,10 @@ func (b *bridge) portOf(mac net.HardwareAddr) string {
 
 // plug is a veth with one end in the bridge and the other in the child.
 type plug struct {
-	host  netlink.Link
-	child *netlink.Handle
-	eth0  netlink.Link
+	bridge *bridge
+	host   netlink.Link
+	child  *netlink.Handle
+	eth0   netlink.Link // what the child speaks on: its end, or a VLAN device on that
 }
 
 // plugIn gives the child of that pid an interface with the guest's MAC on the
@@ -169,7 +187,9 @@ func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*pl
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = fmt.Sprintf("%s%d", portPrefix, pid)
 	attrs.MTU = b.mtu
-	attrs.MasterIndex = b.index
+	if b.ovs == nil {
+		attrs.MasterIndex = b.index
+	}
 	attrs.HardwareAddr = vifMAC
 	veth := netlink.NewVeth(attrs)
 	veth.PeerName = guestInterface
@@ -178,12 +198,19 @@ func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*pl
 	if err := netlink.LinkAdd(veth); err != nil {
 		return nil, wrap(err)
 	}
-	p := &plug{host: veth}
-	if err := p.raise(pid); err != nil {
-		p.remove()
-		return nil, wrap(err)
+	p := &plug{host: veth, bridge: b}
+	err := p.raise(pid)
+	switch {
+	case err != nil:
+	case b.ovs != nil:
+		err = b.ovs.plug(ctx, b.name, attrs.Name, b.vlan)
+	case b.vlan != 0:
+		err = p.enterVLAN(b)
 	}
-	if err := p.waitForwarding(ctx); err != nil {
+	if err == nil {
+		err = p.waitForwarding(ctx)
+	}
+	if err != nil {
 		p.remove()
 		return nil, wrap(err)
 	}
@@ -224,11 +251,11 @@ func (p *plug) raise(pid int) error {
 // spanning tree lets the port through, after twice the forward delay.
 func (p *plug) waitForwarding(ctx context.Context) error {
 	for wait := time.Millisecond / 4; ; wait = min(2*wait, 100*time.Millisecond) {
-		state, err := linkAttribute(p.host.Attrs().Index, nl.IFLA_INFO_SLAVE_DATA, nl.IFLA_BRPORT_STATE)
+		state, err := p.portState()
 		if err != nil {
 			return err
 		}
-		eth0, err := p.child.LinkByName(guestInterface)
+		eth0, err := p.child.LinkByIndex(p.eth0.Attrs().Index)
 		if err != nil {
 			return err
 		}
@@ -241,6 +268,15 @@ func (p *plug) waitForwarding(ctx context.Context) error {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// portState is the state of the bridge's port. Open vSwitch shows none to the
+// kernel; there ovs-vsctl returned when the port was in use.
+func (p *plug) portState() (uint64, error) {
+	if p.bridge.ovs != nil {
+		return forwarding, nil
+	}
+	return linkAttribute(p.host.Attrs().Index, nl.IFLA_INFO_SLAVE_DATA, nl.IFLA_BRPORT_STATE)
 }
 
 func (p *plug) configure(address netip.Prefix, router netip.Addr) error {
@@ -268,12 +304,18 @@ func (p *plug) remove() error {
 	if p.child != nil {
 		p.child.Close()
 	}
+	name := p.host.Attrs().Name
+	var left error
+	if ovs := p.bridge.ovs; ovs != nil {
+		// Also when the boot was cancelled; ovs-vsctl ends by itself.
+		left = ovs.unplug(context.Background(), p.bridge.name, name)
+	}
 	err := netlink.LinkDel(p.host)
 	var missing netlink.LinkNotFoundError
 	if err == nil || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) || errors.As(err, &missing) {
-		return nil
+		return left
 	}
-	return fmt.Errorf("unplug %s: %w", p.host.Attrs().Name, err)
+	return errors.Join(left, fmt.Errorf("unplug %s: %w", name, err))
 }
 
 // linkAttribute reads one number from a link's own (IFLA_INFO_DATA) or its

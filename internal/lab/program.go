@@ -17,6 +17,7 @@ var packages = map[string]string{
 	"dnsmasq":   "dnsmasq-base",
 	"dhcpd":     "isc-dhcp-server",
 	"kea-dhcp4": "kea-dhcp4-server",
+	"dhcrelay":  "isc-dhcp-relay",
 	"in.tftpd":  "tftpd-hpa",
 	"atftpd":    "atftpd",
 }

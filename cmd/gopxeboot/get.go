@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/urfave/cli/v2"
+)
+
+func getCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "get",
+		Usage:     "download files as the guest, or without a VIF as dom0, and say how fast that went",
+		ArgsUsage: "[VIF] URL...",
+		Flags: append(guestFlags(), append(transferFlags(),
+			&cli.StringFlag{Name: "o", Usage: "write to this `FILE`, or - for standard output (default: the URL's last part, in the current directory)"},
+			&cli.GenericFlag{Name: "max-size", Value: newSize(2 << 30), Usage: "the largest file to accept, in `BYTES`"},
+			&cli.BoolFlag{Name: "json", Usage: "print the figures as JSON"},
+		)...),
+		Action: getAction,
+	}
+}
+
+// transferFlags say how to download.
+func transferFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "ca", Usage: "believe the certificates in this PEM `FILE` too, for https"},
+		&cli.StringFlag{Name: "proxy", Usage: "the `URL` of a proxy for http and https (default: as dom0 that of the environment, as the guest none)"},
+	}
+}
+
+func transfer(c *cli.Context) (t boot.Transfer, err error) {
+	t.Proxy = c.String("proxy")
+	if name := c.String("ca"); name != "" {
+		if t.CA, err = os.ReadFile(name); err != nil {
+			return t, usage(fmt.Errorf("--ca: %w", err), "")
+		}
+	}
+	return t, nil
+}
+
+func getAction(c *cli.Context) error {
+	var urls, words []string
+	for _, word := range c.Args().Slice() {
+		if strings.Contains(word, "://") {
+			urls = append(urls, word)
+		} else {
+			words = append(words, word)
+		}
+	}
+	vif, _, _, err := xenout.Positionals(words)
+	if err != nil {
+		return usage(err, "")
+	}
+	r, err := request(c, vif)
+	if err != nil {
+		return err
+	}
+	r.MaxInitrd = c.Generic("max-size").(*size).value
+	t, err := transfer(c)
+	if err != nil {
+		return err
+	}
+	output := c.String("o")
+	switch {
+	case len(urls) == 0:
+		return usage(errors.New("which URL?"), "gopxeboot get tftp://SERVER/FILE")
+	case output != "" && len(urls) > 1:
+		return usage(errors.New("-o is for one URL"), "")
+	case output == "-" && c.Bool("json"):
+		return usage(errors.New("--json and -o - both want standard output"), "")
+	}
+	con := console.New(c.App.ErrWriter, level(c))
+	var files []*os.File
+	var made []string
+	defer func() {
+		for i, f := range files {
+			f.Close()
+			if info, err := os.Stat(made[i]); made[i] != "" && err == nil && info.Size() == 0 {
+				os.Remove(made[i]) // nothing came
+			}
+		}
+	}()
+	for _, url := range urls {
+		f, isNew, err := create(output, url)
+		if err != nil {
+			return &boot.Error{Code: boot.NoOutput, Stage: "get", Err: err, Try: "-o names another file"}
+		}
+		files, made = append(files, f), append(made, isNew)
+	}
+	downloads, failure := boot.Get(c.Context, r, t, urls, files, con)
+	if c.Bool("json") {
+		if err := printDownloads(c.App.Writer, downloads); err != nil {
+			return err
+		}
+	}
+	return failure
+}
+
+// create opens where a URL's content goes. A file that -o did not name must not
+// be there yet.
+func create(output, url string) (f *os.File, isNew string, err error) {
+	switch output {
+	case "-":
+		return os.Stdout, "", nil
+	case "":
+		name, _, _ := strings.Cut(url, "?")
+		_, name, _ = strings.Cut(name, "://")
+		if !strings.Contains(name, "/") || strings.HasSuffix(name, "/") {
+			return nil, "", fmt.Errorf("%s names no file", url)
+		}
+		name = path.Base(name)
+		f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		return f, name, err
+	}
+	if _, err := os.Stat(output); errors.Is(err, fs.ErrNotExist) {
+		isNew = output
+	}
+	f, err = os.Create(output)
+	return f, isNew, err
+}
+
+func printDownloads(w io.Writer, downloads []boot.Download) error {
+	if downloads == nil {
+		downloads = []boot.Download{}
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(downloads)
+}

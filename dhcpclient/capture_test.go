@@ -1,0 +1,154 @@
+package dhcpclient
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// record makes a capture of one whole exchange.
+func record(t *testing.T) (recorded []byte) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var buffer bytes.Buffer
+		capture, err := NewCapture(&buffer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWire(&server{id: "10.0.0.3", pxe: pxe("10.0.0.3", file("pxelinux.0"))}, &server{id: "10.0.0.1", address: "10.0.0.42", after: 500 * time.Millisecond})
+		client := testClient(t, capture.Tap(w))
+		client.ProbeWait = 0
+		if client.Conn.String() != "wire0" {
+			t.Errorf("the tap is called %s", client.Conn)
+		}
+		if _, err := client.Lease(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		recorded = buffer.Bytes()
+	})
+	return recorded
+}
+
+func TestCapture(t *testing.T) {
+	b := record(t)
+	const header = "d4c3b2a1" + "02000400" + "00000000" + "00000000" + "00080000" + "01000000"
+	if got := hexOf(string(b[:24])); got != header {
+		t.Errorf("header %s, want %s", got, header)
+	}
+	var got []string
+	begin := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // of every synctest bubble
+	for b = b[24:]; len(b) > 0; {
+		number := func(i int) int64 { return int64(binary.LittleEndian.Uint32(b[4*i:])) }
+		at := time.Unix(number(0), number(1)*1000).Sub(begin)
+		if number(2) != number(3) {
+			t.Errorf("%d bytes of %d", number(2), number(3))
+		}
+		frame := b[16 : 16+number(2)]
+		b = b[16+number(2):]
+		what := ""
+		if p, ok := parseARP(frame); ok {
+			what = p.sender.String() + " asks for " + p.target.String()
+			if p.operation == arpReply {
+				what = p.sender.String() + " is there"
+			}
+		} else if to, m := parseRequest(frame); m != nil {
+			what = m.MessageType().String() + " to " + to.String()
+		} else if r := parseReply(frame, guestMAC); r != nil {
+			what = r.MessageType().String() + " of " + r.server().String()
+		}
+		got = append(got, at.String()+" "+what)
+	}
+	want := []string{
+		"0s DISCOVER to 255.255.255.255:67", "0s OFFER of 10.0.0.3", "500ms OFFER of 10.0.0.1",
+		"500ms 0.0.0.0 asks for 10.0.0.42", "500ms REQUEST to 255.255.255.255:67", "1s ACK of 10.0.0.1",
+		"1s 10.0.0.42 asks for 10.0.0.3", "1s 10.0.0.3 is there", "1s REQUEST to 10.0.0.3:4011",
+		"1s 10.0.0.3 asks for 10.0.0.42", "1s 10.0.0.42 is there", "1s ACK of 10.0.0.3",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The tools of the trade read it.
+func TestCaptureTools(t *testing.T) {
+	b := record(t)
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"tcpdump", "-n", "-v", "-r", "-"}, []string{"DHCP-Message (53), length 1: Discover", "Request who-has 10.0.0.3 tell 10.0.0.42", "10.0.0.42.68 > 10.0.0.3.4011"}},
+		{[]string{"tshark", "-n", "-r", "-"}, []string{"DHCP Discover", "Who has 10.0.0.3? Tell 10.0.0.42", "proxyDHCP"}},
+	} {
+		t.Run(c.args[0], func(t *testing.T) {
+			if _, err := exec.LookPath(c.args[0]); err != nil {
+				t.Skipf("%s is missing: Debian has a package of that name", c.args[0])
+			}
+			cmd := exec.Command(c.args[0], c.args[1:]...)
+			cmd.Stdin = bytes.NewReader(b)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(string(out), want) {
+					t.Errorf("does not show %q:\n%s", want, out)
+				}
+			}
+			if strings.Contains(string(out), "truncated") || strings.Contains(string(out), "Malformed") {
+				t.Errorf("shows something broken:\n%s", out)
+			}
+		})
+	}
+}
+
+// failing is a disk that is full after a number of writes.
+type failing struct {
+	room  int
+	bytes int
+}
+
+func (f *failing) Write(b []byte) (int, error) {
+	if f.room--; f.room < 0 {
+		return 0, errors.New("no space left on device")
+	}
+	f.bytes += len(b)
+	return len(b), nil
+}
+
+func TestCaptureEnds(t *testing.T) {
+	if c, err := NewCapture(&failing{}); c != nil || err == nil || err.Error() != "begin a packet capture: no space left on device" {
+		t.Errorf("%v, %v", c, err)
+	}
+	full := &failing{room: 3}
+	c, err := NewCapture(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		c.add(make([]byte, 100))
+	}
+	if full.room != -1 {
+		t.Errorf("was written to %d times after the disk was full", -1-full.room)
+	}
+
+	large := &failing{room: 1 << 30}
+	if c, err = NewCapture(large); err != nil {
+		t.Fatal(err)
+	}
+	for range maxCapture/4096 + 1 {
+		c.add(make([]byte, 4096)) // of which maxFrame are kept
+	}
+	for range maxCapture/4096 + 1 {
+		c.add(make([]byte, 4096))
+	}
+	if large.bytes > maxCapture || large.bytes < maxCapture-maxFrame-16 {
+		t.Errorf("%d bytes", large.bytes)
+	}
+}

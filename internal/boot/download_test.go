@@ -1,0 +1,213 @@
+package boot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
+)
+
+// images serves files: "/chunked/x" without saying how long they are, "/hang/x"
+// with a beginning and no end.
+type images map[string]string
+
+func (s images) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	dir, name := filepath.Split(r.URL.Path)
+	content, ok := s[name]
+	switch {
+	case !ok:
+		w.WriteHeader(404)
+	case dir == "/hang/":
+		w.Header().Set("Content-Length", "1000")
+		io.WriteString(w, content)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	case dir == "/chunked/":
+		w.(http.Flusher).Flush()
+		io.WriteString(w, content)
+	default:
+		io.WriteString(w, content)
+	}
+}
+
+// downloads is a pipeline with a server and the two files, and what it says.
+func downloads(t *testing.T, files images) (p *pipeline, url string, kernel, ramdisk *os.File, said func() []string) {
+	t.Helper()
+	server := httptest.NewServer(files)
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	create := func(name string) *os.File {
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	var mu sync.Mutex
+	var lines []string
+	p = &pipeline{task: task{Request: Request{MaxKernel: 1000, MaxInitrd: 1000}}, plan: newPlan(), files: fetch.Client{}}
+	p.say = func(l line) {
+		mu.Lock()
+		defer mu.Unlock()
+		lines = append(lines, l.Text)
+	}
+	return p, server.URL, create("kernel"), create("ramdisk"), func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return lines
+	}
+}
+
+func contents(t *testing.T, f *os.File) string {
+	t.Helper()
+	b, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Several initrds are one file: in order, each but the last padded to 4 bytes,
+// whether the server says how long they are or not.
+func TestLayout(t *testing.T) {
+	files := images{"k": "kernel", "1": "a", "2": "bb", "3": "ccc", "4": "dddd", "5": "eeeee", "big": strings.Repeat("x", 333)}
+	for names, want := range map[string]string{
+		"/1":                          "a",
+		"/4 /4":                       "dddddddd",
+		"/1 /2 /3 /4 /5":              "a\x00\x00\x00bb\x00\x00ccc\x00ddddeeeee",
+		"/chunked/1 /2 /chunked/3 /5": "a\x00\x00\x00bb\x00\x00ccc\x00eeeee",
+		"/5 /chunked/5":               "eeeee\x00\x00\x00eeeee",
+		"/big /1 /chunked/big":        files["big"] + "\x00\x00\x00a\x00\x00\x00" + files["big"],
+	} {
+		p, url, kernel, ramdisk, said := downloads(t, files)
+		boot := &pxelinux.Boot{Kernel: url + "/k"}
+		for _, name := range strings.Fields(names) {
+			boot.Initrds = append(boot.Initrds, url+name)
+		}
+		if err := p.fetchBoth(t.Context(), boot, kernel, ramdisk); err != nil {
+			t.Errorf("%s: %v", names, err)
+			continue
+		}
+		if diff := cmp.Diff([]string{"kernel", want}, []string{contents(t, kernel), contents(t, ramdisk)}); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", names, diff)
+		}
+		if got := len(said()); got != 1+len(boot.Initrds) {
+			t.Errorf("%s: %d lines: %q", names, got, said())
+		}
+	}
+}
+
+// The first thing that goes wrong ends everything else at once, and it alone
+// is what the caller gets, on one line and with its own exit code.
+func TestFirstError(t *testing.T) {
+	files := images{"k": "kernel", "1": "a", "empty": "", "big": strings.Repeat("x", 600)}
+	for _, tt := range []struct {
+		kernel, initrds string
+		code            ExitCode
+		err             error
+		says            string
+	}{
+		{"/missing", "/hang/1", NotFetched, fetch.ErrNotFound, "kernel: "},
+		{"/hang/k", "/hang/1 /missing", NotFetched, fetch.ErrNotFound, "initrd: "},
+		{"/hang/k", "/hang/1 /empty", NotFetched, errEmpty, "initrd: "},
+		{"/hang/k", "/big /big /hang/1", NotFetched, errTooBig, "--max-initrd"},
+		{"/hang/k", "/chunked/big /chunked/big", NotFetched, errTooBig, "--max-initrd"},
+		{"/hang/k", "nfs://x/y", NotFetched, fetch.ErrUnsupported, "initrd: "},
+	} {
+		p, url, kernel, ramdisk, _ := downloads(t, files)
+		boot := &pxelinux.Boot{Kernel: url + tt.kernel}
+		for _, name := range strings.Fields(tt.initrds) {
+			if !strings.Contains(name, "://") {
+				name = url + name
+			}
+			boot.Initrds = append(boot.Initrds, name)
+		}
+		begin := time.Now()
+		err := p.fetchBoth(t.Context(), boot, kernel, ramdisk)
+		if err == nil {
+			t.Errorf("%s, %s: no error", tt.kernel, tt.initrds)
+			continue
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("%s, %s: took %v", tt.kernel, tt.initrds, took)
+		}
+		if text := err.Error(); strings.Contains(text, "\n") || !strings.Contains(text, tt.says) || CodeOf(err) != tt.code || !errors.Is(err, tt.err) || errors.Is(err, context.Canceled) {
+			t.Errorf("%s, %s: got %d, %v", tt.kernel, tt.initrds, CodeOf(err), err)
+		}
+	}
+}
+
+// Our own end is the reason for whatever the downloads make of it.
+func TestDownloadDeadline(t *testing.T) {
+	p, url, kernel, ramdisk, _ := downloads(t, images{"k": "kernel"})
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, context.DeadlineExceeded)
+	defer cancel()
+	err := p.fetchBoth(ctx, &pxelinux.Boot{Kernel: url + "/hang/k", Initrds: []string{url + "/hang/k"}}, kernel, ramdisk)
+	if CodeOf(err) != OutOfTime || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %d, %v", CodeOf(err), err)
+	}
+}
+
+// What is written already needs no room once more.
+func TestReserve(t *testing.T) {
+	p, _, kernel, ramdisk, _ := downloads(t, nil)
+	j := &job{p: p}
+	k, r := j.image("kernel", kernel, 1<<62, "--max-kernel"), j.image("initrd", ramdisk, 1<<62, "--max-initrd")
+	if err := k.reserve(1000, true); err != nil {
+		t.Error(err)
+	}
+	if j.total() != -1 {
+		t.Errorf("total %d before the initrd is known", j.total())
+	}
+	err := r.reserve(1<<61, true)
+	if CodeOf(err) != NoOutput || !strings.Contains(err.Error(), "free; make room") {
+		t.Errorf("got %d, %v", CodeOf(err), err)
+	}
+	if j.total() != 1000+1<<61 {
+		t.Errorf("total %d", j.total())
+	}
+	j.done.Store(1000 + 1<<61)
+	if err := r.reserve(1<<61, true); err != nil {
+		t.Errorf("with all of it there: %v", err)
+	}
+	if err := r.reserve(1<<62+1, true); CodeOf(err) != NotFetched || !errors.Is(err, errTooBig) {
+		t.Errorf("got %d, %v", CodeOf(err), err)
+	}
+}
+
+type fullDisk struct{ error }
+
+func (w fullDisk) Write(p []byte) (int, error) { return 0, w.error }
+
+func TestLimited(t *testing.T) {
+	var b bytes.Buffer
+	j := new(job)
+	l := &limited{&b, 10, &j.done}
+	for _, tt := range []struct {
+		n    int
+		want error
+	}{{6, nil}, {5, errTooBig}, {4, nil}, {1, errTooBig}} {
+		if _, err := l.Write(make([]byte, tt.n)); !errors.Is(err, tt.want) {
+			t.Errorf("%d bytes: %v", tt.n, err)
+		}
+	}
+	if b.Len() != 10 || j.done.Load() != 10 {
+		t.Errorf("%d bytes written, %d counted", b.Len(), j.done.Load())
+	}
+	if _, err := (&limited{fullDisk{os.ErrPermission}, 10, &j.done}).Write([]byte("x")); !errors.Is(err, os.ErrPermission) {
+		t.Error(err)
+	}
+}

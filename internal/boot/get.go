@@ -1,0 +1,114 @@
+package boot
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
+)
+
+// Download is one file that was asked for by its URL: what `get --json`
+// prints. Keys are added, never renamed.
+type Download struct {
+	URL         string  `json:"url"`
+	File        string  `json:"file"`
+	Bytes       int64   `json:"bytes"`
+	Seconds     float64 `json:"seconds"`
+	Protocol    string  `json:"protocol"`
+	BlockSize   int     `json:"blksize"`    // TFTP's; 0 with other protocols
+	WindowSize  int     `json:"windowsize"` // TFTP's; 0 with other protocols
+	Retransmits int64   `json:"retransmits"`
+	SHA256      string  `json:"sha256"` // of a complete file
+	Error       string  `json:"error"`
+}
+
+// Get downloads files, one after the other: as the guest when r.MAC says who
+// that is, else as dom0. A file that can't be had stays empty, and does not
+// keep the next one from being tried; the error is that of the first.
+func Get(ctx context.Context, r Request, t Transfer, urls []string, files []*os.File, con *console.Console) ([]Download, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, context.DeadlineExceeded)
+	defer cancel()
+	p := &pipeline{task: task{Request: r}, plan: newPlan(), say: func(l line) { l.print(con) }}
+	p.files.Resolve, p.files.Proxy = resolveAsDom0, http.ProxyFromEnvironment
+	p.files.Warn = con.Warn
+	p.files.RootCAs, _ = x509.SystemCertPool() // without one https says what it lacks
+	if err := t.apply(&p.files); err != nil {
+		return nil, &Error{Usage, "get", err, ""}
+	}
+	return p.get(ctx, urls, func(i int) *os.File { return files[i] })
+}
+
+func resolveAsDom0(ctx context.Context, host string) (netip.Addr, error) {
+	list, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return list[0].Unmap(), nil
+}
+
+func (p *pipeline) get(ctx context.Context, urls []string, file func(int) *os.File) (done []Download, first error) {
+	for i, url := range urls {
+		d, err := p.getOne(ctx, url, file(i))
+		done = append(done, d)
+		if first == nil {
+			first = err
+		}
+	}
+	return done, first
+}
+
+func (p *pipeline) getOne(ctx context.Context, url string, file *os.File) (d Download, err error) {
+	d.URL, d.File = url, file.Name()
+	d.Protocol, _, _ = strings.Cut(url, "://")
+	job := &job{p: p, begin: time.Now()}
+	m := job.image("get", file, p.task.Request.MaxInitrd, "--max-size")
+	defer job.show(ctx)()
+	defer func() {
+		if err != nil {
+			d.Error = errors.Unwrap(err).Error() // of an *Error, without the stage and the advice
+			file.Truncate(0)                     // a part is no file; a pipe's reader is told by the exit code
+		}
+	}()
+	f, err := p.files.Open(ctx, url)
+	if err != nil {
+		return d, m.failed(ctx, err)
+	}
+	defer f.Close()
+	if err := m.reserve(max(f.Size(), 0), f.Size() >= 0); err != nil {
+		return d, err
+	}
+	sum := sha256.New()
+	d.Bytes, err = f.WriteTo(&limited{hashed{file, sum}, m.limit, &m.done})
+	d.Seconds = time.Since(job.begin).Seconds()
+	s := f.Stats()
+	d.BlockSize, d.WindowSize, d.Retransmits = s.BlockSize, s.WindowSize, s.Retransmits
+	if err != nil {
+		return d, m.failed(ctx, err)
+	}
+	d.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	p.stage("get: %s, %s%s", f.URL(), rate(d.Bytes, time.Since(job.begin)), agreed(s))
+	return d, nil
+}
+
+// hashed writes and hashes.
+type hashed struct {
+	w   io.Writer
+	sum hash.Hash
+}
+
+func (h hashed) Write(p []byte) (int, error) {
+	n, err := h.w.Write(p)
+	h.sum.Write(p[:n])
+	return n, err
+}

@@ -1,0 +1,72 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
+)
+
+// As dom0, one after the other; what can't be had does not keep the next from
+// being tried.
+func TestGet(t *testing.T) {
+	_, url, first, second, _ := downloads(t, images{"k": "kernel", "big": strings.Repeat("x", 2000)})
+	con := console.New(new(strings.Builder), console.Quiet)
+	r := Request{Timeout: 10 * time.Second, MaxInitrd: 1000}
+	got, err := Get(t.Context(), r, Transfer{}, []string{url + "/missing", url + "/k"}, []*os.File{first, second}, con)
+	if CodeOf(err) != NotFetched || !errors.Is(err, fetch.ErrNotFound) {
+		t.Errorf("got %d, %v", CodeOf(err), err)
+	}
+	want := []Download{
+		{URL: url + "/missing", File: first.Name(), Protocol: "http", Error: url + "/missing: file not found: 404 Not Found"},
+		{URL: url + "/k", File: second.Name(), Protocol: "http", Bytes: 6},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Download{}, "Seconds", "SHA256")); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+	if len(got) == 2 && (len(got[1].SHA256) != 64 || got[0].SHA256 != "" || got[1].Seconds <= 0) {
+		t.Errorf("got %+v", got)
+	}
+	if diff := cmp.Diff([]string{"", "kernel"}, []string{contents(t, first), contents(t, second)}); diff != "" {
+		t.Error("(-want +got)\n", diff)
+	}
+
+	// Nothing stays of what was too big, or took too long.
+	if _, err := Get(t.Context(), r, Transfer{}, []string{url + "/chunked/big"}, []*os.File{first}, con); !errors.Is(err, fetch.ErrTooBig) && !errors.Is(err, errTooBig) || contents(t, first) != "" {
+		t.Errorf("got %v, %q", err, contents(t, first))
+	}
+	r.Timeout = 50 * time.Millisecond
+	_, err = Get(t.Context(), r, Transfer{}, []string{url + "/hang/k", url + "/k"}, []*os.File{first, second}, con)
+	if CodeOf(err) != OutOfTime || errors.Is(err, context.Canceled) || contents(t, first) != "" {
+		t.Errorf("got %d, %v, %q", CodeOf(err), err, contents(t, first))
+	}
+}
+
+func TestTransfer(t *testing.T) {
+	for _, tt := range []struct {
+		t    Transfer
+		says string
+	}{
+		{Transfer{}, ""},
+		{Transfer{Proxy: "http://192.0.2.1:3128"}, ""},
+		{Transfer{Proxy: "192.0.2.1:3128"}, "want http://HOST:PORT"},
+		{Transfer{Proxy: "socks5://192.0.2.1"}, "want http://HOST:PORT"},
+		{Transfer{CA: []byte("no PEM")}, "there is no certificate"},
+	} {
+		var c fetch.Client
+		err := tt.t.apply(&c)
+		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%+v: %v", tt.t, err)
+		}
+		if (c.Proxy != nil) != (err == nil && tt.t.Proxy != "") {
+			t.Errorf("%+v: a proxy, or none", tt.t)
+		}
+	}
+}

@@ -1,0 +1,294 @@
+package boot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// TestMain makes the test binary the guest's process too: one that was taken
+// over by the first byte that it read, and does what the request's label says.
+func TestMain(m *testing.M) {
+	if guest.IsChild() {
+		hostileChild()
+		os.Exit(0)
+	}
+	if status, ours := Helper(); ours {
+		os.Exit(status)
+	}
+	lab.Main(m)
+}
+
+// attack is what a hostile child does, and what has to come of it.
+type attack struct {
+	does func(c *guest.Child)
+	code ExitCode
+	says string
+}
+
+// done is the answer of a child that claims success.
+func done(c *guest.Child, plan Plan) { c.Send(answer{Plan: &plan}) }
+
+// raw writes past the encoder of c, to the same pipe.
+func raw(text string) error {
+	_, err := os.NewFile(4, "answers").WriteString(text)
+	return err
+}
+
+func wantsAddress(address, router string) attack {
+	return attack{func(c *guest.Child) {
+		raw(fmt.Sprintf(`{"Configure":{"Address":%q,"Router":%q}}`, address, router))
+		c.Receive(&struct{}{})
+		done(c, Plan{})
+	}, NoLease, "none that a"}
+}
+
+var attacks = map[string]attack{
+	// XSA-25: what is handed to dom0 without bound.
+	"kernel beyond every limit": {func(c *guest.Child) {
+		fill(c.File(0))
+		done(c, Plan{Args: "a"})
+	}, NotFetched, "kernel: its size is"},
+	"initrd beyond its limit": {func(c *guest.Child) {
+		c.File(0).WriteString("k")
+		fill(c.File(1))
+		done(c, Plan{Args: "a", Initrds: []string{"i"}})
+	}, Done, ""}, // as large as was allowed, and the guest's own affair
+	"a huge file that is a hole": {func(c *guest.Child) {
+		if c.File(0).Truncate(1<<40) == nil {
+			done(c, Plan{Args: "a"})
+		}
+		done(c, Plan{Args: "no hole"})
+	}, NotFetched, "kernel: its size is 0 bytes"},
+	"an answer of a gigabyte": {func(c *guest.Child) {
+		raw(`{"Plan":{"args":"`)
+		for block := strings.Repeat("x", 1<<20); raw(block) == nil; {
+		}
+	}, OwnFault, "the guest's process"},
+	"lines without end": {func(c *guest.Child) {
+		for c.Send(answer{Line: &line{Level: 9, Text: strings.Repeat("x", 1<<20)}}) == nil {
+		}
+	}, OwnFault, "the guest's process"},
+	"messages without end": {func(c *guest.Child) {
+		for c.Send(answer{}) == nil {
+		}
+	}, OwnFault, "the guest's process"},
+	"nested without end": {func(c *guest.Child) {
+		for raw(strings.Repeat(`{"Plan":[`, 1000)) == nil {
+		}
+	}, OwnFault, "the guest's process"},
+
+	// Time: xl holds a lock for the whole host meanwhile.
+	"no answer":          {func(*guest.Child) { forever() }, OutOfTime, "--timeout"},
+	"half an answer":     {func(*guest.Child) { raw(`{"Plan":{"args":"`); forever() }, OutOfTime, "--timeout"},
+	"no answer any more": {func(*guest.Child) { os.Exit(0) }, OwnFault, "the guest's process ended"},
+	"a process that lives on and holds the pipe": {func(*guest.Child) {
+		if pid, _, errno := syscall.RawSyscall(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0); errno == 0 && pid == 0 {
+			timeout := unix.Timespec{Sec: 5}
+			for {
+				unix.Nanosleep(&timeout, nil)
+				unix.Exit(0)
+			}
+		}
+		forever()
+	}, OutOfTime, ""},
+
+	// XSA-198: an answer that makes the toolstack read another file.
+	"an item in the arguments": {func(c *guest.Child) {
+		c.File(0).WriteString("k")
+		done(c, Plan{Args: "a\x00kernel /etc/shadow"})
+	}, NoOutput, "NUL"},
+	"a line in the arguments": {func(c *guest.Child) {
+		c.File(0).WriteString("k")
+		done(c, Plan{Args: "a\nramdisk /etc/shadow"})
+	}, NoOutput, "LF"},
+	"a file of dom0's as the kernel": {func(c *guest.Child) {
+		done(c, Plan{Kernel: "/etc/shadow", Args: "a"})
+	}, NotFetched, "kernel: its size is 0 bytes"},
+	"nonsense": {func(*guest.Child) { raw("\x00\xff{"); forever() }, OwnFault, "the guest's process"},
+
+	// A status that would be success, with no kernel: libxl's assertion.
+	"success as a failure": {func(c *guest.Child) {
+		c.Send(answer{Plan: newPlan(), Failure: &failure{Code: 256, Stage: "boot", Text: "x"}})
+	}, OwnFault, "boot: x"},
+
+	// What the parent does for the child, in the child's own network.
+	"every address":          wantsAddress("0.0.0.0/0", ""),
+	"no network":             wantsAddress("10.0.0.1/0", ""),
+	"broadcast":              wantsAddress("255.255.255.255/24", ""),
+	"multicast":              wantsAddress("224.0.0.1/24", ""),
+	"loopback":               wantsAddress("127.0.0.1/8", ""),
+	"IPv6":                   wantsAddress("fe80::1/64", ""),
+	"IPv4 in IPv6":           wantsAddress("::ffff:10.0.0.1/120", ""),
+	"no address":             wantsAddress("", ""),
+	"router 0.0.0.0":         wantsAddress("10.0.0.1/24", "0.0.0.0"),
+	"router 255.255.255.255": wantsAddress("10.0.0.1/24", "255.255.255.255"),
+	"router multicast":       wantsAddress("10.0.0.1/24", "239.1.2.3"),
+	"router with a zone":     wantsAddress("10.0.0.1/24", "fe80::1%xenbr0"),
+	"addresses without end": {func(c *guest.Child) {
+		for {
+			c.Send(answer{Configure: &configure{Address: netip.MustParsePrefix("10.0.0.1/24")}})
+		}
+	}, NoLease, "a second address"},
+	"an address that is none": {func(*guest.Child) { raw(`{"Configure":{"Address":"10.0.0.300/99"}}`); forever() }, OwnFault, "the guest's process"},
+
+	// XSA-443: rights. What is not allowed fails here as it does in TestConfined
+	// of package guest, and its result is an answer.
+	"files of dom0": {func(c *guest.Child) {
+		_, readErr := os.ReadFile("/etc/passwd")
+		writeErr := os.WriteFile("/var/tmp/gopxeboot-hostile", nil, 0o666)
+		linkErr := os.Link("/proc/self/fd/5", "/var/tmp/gopxeboot-hostile")
+		_, memErr := os.OpenFile("/proc/self/mem", os.O_RDWR, 0)
+		if readErr == nil || writeErr == nil || linkErr == nil || memErr == nil {
+			done(c, Plan{Args: fmt.Sprint("allowed: ", readErr, writeErr, linkErr, memErr)})
+		}
+		c.Send(answer{Plan: newPlan(), Failure: &failure{Code: NotBootable, Stage: "boot", Text: "nothing is allowed"}})
+	}, NotBootable, "nothing is allowed"},
+}
+
+// hostileChild gives up its rights as the real one does, and then attacks.
+func hostileChild() {
+	c, err := guest.Inside()
+	if err != nil {
+		return
+	}
+	var t task
+	if err := c.Receive(&t); err != nil {
+		return
+	}
+	if err := c.Confine(); err != nil {
+		c.Send(answer{Plan: newPlan(), Failure: newFailure(err)})
+		return
+	}
+	attacks[t.Request.Label].does(c)
+}
+
+// fill writes until it is stopped.
+func fill(f *os.File) {
+	for block := make([]byte, 1<<16); ; {
+		if _, err := f.Write(block); err != nil {
+			return
+		}
+	}
+}
+
+// Whatever a child does that was taken over: the boot fails in time, with an
+// exit status that is no success, nothing reaches the toolstack, and nothing
+// is left.
+func TestHostileChildren(t *testing.T) {
+	for name, attack := range attacks {
+		t.Run(name, func(t *testing.T) {
+			labtest.New(t, lab.Config{})
+			before := network(t)
+			dir := t.TempDir()
+			file := filepath.Join(t.TempDir(), "bootloader.7.out")
+			out, err := OpenOutput(t.Context(), file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer out.Close()
+			timeout := 10 * time.Second
+			if attack.code == OutOfTime {
+				timeout = 300 * time.Millisecond
+			}
+			begin := time.Now()
+			var memory, memoryAfter runtime.MemStats
+			runtime.ReadMemStats(&memory)
+			result, err := Boot(t.Context(), Request{
+				MAC: mac, Bridge: "xenbr0", Net: guest.Own, Label: name, OutputDirectory: dir,
+				Format: xenout.Simple0, MaxKernel: 1 << 20, MaxInitrd: 2 << 20, Timeout: timeout,
+			}, out, quiet())
+			runtime.ReadMemStats(&memoryAfter)
+			if CodeOf(err) != attack.code || !strings.Contains(fmt.Sprint(err), attack.says) {
+				t.Errorf("got code %d: %.200v", CodeOf(err), err)
+			}
+			if took := time.Since(begin); took > timeout+3*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if grown := memoryAfter.HeapSys - memory.HeapSys; memoryAfter.HeapSys > memory.HeapSys && grown > 512<<20 {
+				t.Errorf("the parent's memory grew by %d MiB", grown>>20)
+			}
+			if attack.code == Done {
+				for name, limit := range map[string]int64{result.Kernel: 1 << 20, result.Ramdisk: 2 << 20} {
+					if info, err := os.Stat(name); err != nil || info.Size() > limit {
+						t.Errorf("%s: %v %v", name, info, err)
+					}
+				}
+				return
+			}
+			if text, err := os.ReadFile(file); err != nil || len(text) > 0 {
+				t.Errorf("the toolstack was told %q (%v)", text, err)
+			}
+			if left := names(t, dir); left != nil {
+				t.Errorf("left %v", left)
+			}
+			for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+				if after := network(t); after == before {
+					break
+				} else if time.Now().After(deadline) {
+					t.Errorf("dom0's network was\n%s\nand is\n%s", before, after)
+					break
+				}
+			}
+		})
+	}
+}
+
+// network is all of dom0's interfaces, addresses and routes.
+func network(t *testing.T) string {
+	t.Helper()
+	links, err := netlink.LinkList()
+	addresses, err2 := netlink.AddrList(nil, netlink.FAMILY_V4)
+	routes, err3 := netlink.RouteList(nil, netlink.FAMILY_V4)
+	if err := errors.Join(err, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	var text []string
+	for _, l := range links {
+		text = append(text, l.Attrs().Name+" "+l.Attrs().HardwareAddr.String())
+	}
+	all, err := json.Marshal([]any{text, addresses, routes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(all)
+}
+
+// With --net dom0 the child shares dom0's network, and what it asks for is
+// not done to it.
+func TestHostileChildInDom0(t *testing.T) {
+	labtest.New(t, lab.Config{})
+	before := network(t)
+	out := &Output{File: os.Stdout}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := Boot(ctx, Request{
+		MAC: mac, Bridge: "xenbr0", Net: guest.Dom0, Label: "addresses without end", OutputDirectory: t.TempDir(),
+		Format: xenout.Simple0, MaxKernel: 1, MaxInitrd: 1, Timeout: 10 * time.Second,
+	}, out, quiet())
+	if CodeOf(err) != NoLease {
+		t.Errorf("got %v", err)
+	}
+	if after := network(t); after != before {
+		t.Errorf("dom0's network was\n%s\nand is\n%s", before, after)
+	}
+}
+
+// forever is select {} that the runtime does not take for a deadlock.
+func forever() { time.Sleep(time.Hour) }

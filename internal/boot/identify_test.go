@@ -1,0 +1,77 @@
+package boot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/xenout"
+)
+
+// What is written down is believed; what is not is looked for, where a
+// toolstack calls.
+func TestIdentify(t *testing.T) {
+	const uuid = "3c2a1b00-5d6e-4f70-8192-a3b4c5d6e7f8"
+	second := net.HardwareAddr{0x00, 0x16, 0x3e, 0x72, 0x79, 0xe4}
+	other := net.HardwareAddr{0x00, 0x16, 0x3e, 0x00, 0x00, 0x01}
+	host := func() (*domain.Host, *int) {
+		asked := new(int)
+		return &domain.Host{
+			Root: fstest.MapFS{
+				"proc/1/cmdline": {Data: []byte("xl\x00create\x00/root/guest1.cfg\x00")},
+				"root/guest1.cfg": {Data: []byte("name='guest1'\nuuid='" + uuid + "'\n" +
+					"vif=['mac=" + mac.String() + ",bridge=br1', 'bridge=br2,mac=" + second.String() + "']\n")},
+			},
+			Run: func(context.Context, string, ...string) ([]byte, error) {
+				*asked++
+				return nil, errors.New("nothing is installed")
+			},
+			Parent: 1,
+		}, asked
+	}
+	called := xenout.Invocation{Domid: 7}
+	for name, test := range map[string]struct {
+		in, want Request
+		by       xenout.Invocation
+		asks     bool
+		code     ExitCode
+	}{
+		"nothing":             {Request{}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
+		"a bridge":            {Request{Bridge: "br9"}, Request{MAC: mac, Bridge: "br9", UUID: uuid}, called, true, Done},
+		"the MAC":             {Request{MAC: mac}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
+		"the second MAC":      {Request{MAC: second}, Request{MAC: second, Bridge: "br2", UUID: uuid}, called, true, Done},
+		"a MAC of nobody's":   {Request{MAC: other}, Request{MAC: other, UUID: uuid}, called, true, Done},
+		"both":                {Request{MAC: other, Bridge: "br9"}, Request{MAC: other, Bridge: "br9", UUID: uuid}, called, true, Done},
+		"all":                 {Request{MAC: mac, Bridge: "br9", UUID: "u"}, Request{MAC: mac, Bridge: "br9", UUID: "u"}, called, false, Done},
+		"by hand":             {Request{MAC: mac}, Request{MAC: mac}, xenout.Invocation{}, false, Done},
+		"XAPI without a uuid": {Request{}, Request{}, xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}, false, Usage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dom0, asked := host()
+			r := test.in
+			var said bytes.Buffer
+			err := Identify(t.Context(), &r, test.by, dom0, console.New(&said, console.Verbose))
+			if CodeOf(err) != test.code {
+				t.Fatalf("got %v", err)
+			}
+			if diff := cmp.Diff(test.want, r, cmp.Comparer(func(a, b Request) bool {
+				return a.MAC.String() == b.MAC.String() && a.Bridge == b.Bridge && a.UUID == b.UUID
+			})); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if *asked > 0 != test.asks {
+				t.Errorf("programs run: %d", *asked)
+			}
+			if strings.Contains(said.String(), "warning") {
+				t.Errorf("said %q", said.String())
+			}
+		})
+	}
+}

@@ -1,0 +1,37 @@
+package boot
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
+)
+
+// Transfer is what a caller can say about how files are downloaded.
+type Transfer struct {
+	CA    []byte // PEM: whom https believes beside those the system does
+	Proxy string // URL of the proxy for http and https; "" is none
+}
+
+// apply makes a client do so. Its RootCAs are the system's, or nil.
+func (t Transfer) apply(c *fetch.Client) error {
+	if len(t.CA) > 0 {
+		if c.RootCAs == nil {
+			c.RootCAs = x509.NewCertPool()
+		}
+		if !c.RootCAs.AppendCertsFromPEM(t.CA) {
+			return errors.New("--ca: there is no certificate in that file")
+		}
+	}
+	if t.Proxy != "" {
+		u, err := url.Parse(t.Proxy)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("--proxy %q: want http://HOST:PORT", t.Proxy)
+		}
+		c.Proxy = http.ProxyURL(u)
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package console
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Progress shows on a terminal how many bytes have come, in how much time, and
+// how long the rest will take. Total is -1 when it is not known. Each call
+// replaces the line of the one before, at most twice a second; what the other
+// methods print takes its place. What is no terminal gets nothing: under xl
+// the lines go to a log, too.
+func (c *Console) Progress(done, total int64, took time.Duration) {
+	if c.level < Normal || c.end != "\r\n" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := time.Now(); now.Sub(c.shownAt) >= 450*time.Millisecond {
+		c.shownAt = now
+		text := "gopxeboot: " + progress(done, total, took)
+		fmt.Fprintf(c.w, "\r%s%s", text, strings.Repeat(" ", max(c.shown-len(text), 0)))
+		c.shown = len(text)
+	}
+}
+
+// clear makes room for a line where progress is shown.
+func (c *Console) clear() string {
+	if c.shown == 0 {
+		return ""
+	}
+	blank := "\r" + strings.Repeat(" ", c.shown) + "\r"
+	c.shown, c.shownAt = 0, time.Time{}
+	return blank
+}
+
+func progress(done, total int64, took time.Duration) string {
+	const mib = 1 << 20
+	rate := float64(done) / max(took.Seconds(), 1e-3)
+	text := fmt.Sprintf("%.1f MiB", float64(done)/mib)
+	if total >= done {
+		text = fmt.Sprintf("%.1f of %.1f MiB", float64(done)/mib, float64(total)/mib)
+	}
+	text += fmt.Sprintf(", %.1f MB/s", rate/1e6)
+	if total >= done && rate > 0 {
+		left := float64(total-done) / rate
+		switch {
+		case left < 100:
+			text += fmt.Sprintf(", %.0f s left", left)
+		case left < 100*60:
+			text += fmt.Sprintf(", %.0f min left", left/60)
+		}
+	}
+	return text
+}

@@ -1,0 +1,87 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+)
+
+// openVSwitch plugs into bridges of Open vSwitch, which no netlink message
+// does: its ports are rows of a database, and stay there when their interface
+// is gone. Reference: ovs-vsctl(8).
+type openVSwitch struct {
+	// vsctl runs ovs-vsctl and returns what it prints.
+	vsctl func(ctx context.Context, args ...string) (string, error)
+	// exists says whether there is such a network interface.
+	exists func(name string) bool
+}
+
+func newOpenVSwitch() *openVSwitch {
+	return &openVSwitch{vsctl, func(name string) bool {
+		_, err := netlink.LinkByName(name)
+		return err == nil
+	}}
+}
+
+// vsctl gives up soon: without a database it would wait for one for ever.
+func vsctl(ctx context.Context, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, "ovs-vsctl", append([]string{"--timeout=5"}, args...)...).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
+	}
+	return string(out), err
+}
+
+// check says why the bridge is not one of Open vSwitch's, nil when it is.
+func (o *openVSwitch) check(ctx context.Context, bridge string) error {
+	if _, err := o.vsctl(ctx, "br-exists", bridge); err != nil {
+		return fmt.Errorf("ovs-vsctl br-exists: %w", err)
+	}
+	return nil
+}
+
+// plug makes an interface a port of the bridge, in a VLAN unless that is 0: its
+// frames then come and go without the tag. It returns when the switch has done
+// it. Ports that a killed gopxeboot left are removed first.
+func (o *openVSwitch) plug(ctx context.Context, bridge, port string, vlan uint16) error {
+	if err := o.sweep(ctx, bridge); err != nil {
+		return err
+	}
+	args := []string{"--may-exist", "add-port", bridge, port}
+	if vlan != 0 {
+		args = append(args, fmt.Sprintf("tag=%d", vlan))
+	}
+	if _, err := o.vsctl(ctx, args...); err != nil {
+		return fmt.Errorf("ovs-vsctl add-port: %w", err)
+	}
+	return nil
+}
+
+func (o *openVSwitch) unplug(ctx context.Context, bridge, port string) error {
+	if _, err := o.vsctl(ctx, "--if-exists", "del-port", bridge, port); err != nil {
+		return fmt.Errorf("ovs-vsctl del-port: %w", err)
+	}
+	return nil
+}
+
+// sweep removes our ports whose interface is gone.
+func (o *openVSwitch) sweep(ctx context.Context, bridge string) error {
+	list, err := o.vsctl(ctx, "list-ports", bridge)
+	if err != nil {
+		return fmt.Errorf("ovs-vsctl list-ports: %w", err)
+	}
+	for _, port := range strings.Fields(list) {
+		pid, ours := strings.CutPrefix(port, portPrefix)
+		if ours && pid != "" && strings.Trim(pid, "0123456789") == "" && !o.exists(port) {
+			if err := o.unplug(ctx, bridge, port); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
