@@ -38,6 +38,9 @@ test-pxelinux: ## ask the real PXELINUX about every tree of testdata/pxelinux ag
 goldens: ## the same, and write its answers anew
 	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -run Real -real -update
 
+test-xen: ## the bootloader on real Xen with real xl, pygrub and libvirt, in QEMU: a line a case, four minutes
+	$(GO) test -C internal/xenlab -count=1 -run TestXen -xen -timeout 40m
+
 servers: ## fetch the Debian servers that the tests use into build/servers
 	@sh .ci/servers $(GOPXEBOOT_SERVERS) || echo "some servers could not be had: the tests that need them will skip"
 
@@ -52,5 +55,5 @@ help: ## this list
 
 FORCE:
 
-.PHONY: build demo test race lint stress test-pxelinux goldens servers install clean help
+.PHONY: build demo test race lint stress test-xen test-pxelinux goldens servers install clean help
 .DEFAULT_GOAL := build

@@ -1,0 +1,9 @@
+# With LIBXL_BOOTLOADER_RESTRICT libxl asks for another user (--runas): the
+# process that reads from the network is that user's, and the guest boots.
+export LIBXL_BOOTLOADER_RESTRICT=1 LIBXL_BOOTLOADER_USER=bootloader
+initrd 6M
+cfg 'memory = 32'
+creating
+within 60 child_is 60001
+wait_created
+started_with "BOOT_IMAGE=kernel initrd=6M.img then=poweroff"

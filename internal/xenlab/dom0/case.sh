@@ -1,0 +1,154 @@
+# What the cases are written with. Runs the case that it is given, with -e: a
+# command that fails is a case that fails.
+
+fail() {
+	echo "$*"
+	exit 1
+}
+trap 'echo "line $LINENO: $BASH_COMMAND" >&2' ERR
+
+# guest NAME: all that follows is about this guest. It has a MAC of its own,
+# boots "then=poweroff" by PXE, and powers off.
+guest() {
+	guest_again "$1"
+	truncate -s 1M "$work/$name.img"
+	cat >"$config" <<END
+name = "$name"
+memory = 16
+vif = ["$vif"]
+disk = ["$work/$name.img,raw,xvda,rw"]
+bootloader = "/usr/bin/gopxeboot"
+bootloader_args = ["$vif"]
+END
+	pxe then=poweroff
+}
+
+# guest_again NAME: all that follows is about this guest, which is there.
+guest_again() {
+	name=$1
+	mac=00:16:3e:$(printf %s "$name" | md5sum | sed 's/\(..\)\(..\)\(..\).*/\1:\2:\3/')
+	vif="mac=$mac,bridge=xenbr0"
+	config=$work/$name.cfg
+	output=$work/$name.xl.log
+	console=/var/log/xen/console/guest-$name.log
+	pxelinux=/srv/tftp/pxelinux.cfg/01-${mac//:/-}
+}
+
+# pxe WORDS: what the guest's PXELINUX configuration appends. The kernel is the
+# lab's own, which starts in no time.
+pxe() {
+	cat >"$pxelinux" <<END
+DEFAULT linux
+LABEL linux
+  KERNEL kernel
+  APPEND initrd=ramdisk $*
+END
+}
+
+# what pxe's guest is started with, before the words
+booted="BOOT_IMAGE=kernel initrd=ramdisk"
+
+# cfg LINE...: more lines of the guest's configuration; the last one wins.
+cfg() { printf '%s\n' "$@" >>"$config"; }
+
+# create: xl create, which has to work.
+create() {
+	timeout 200 xl create "$@" "$config" >"$output" 2>&1 || fail "xl create: exit status $?"
+}
+
+# create_fails: xl create, which must not.
+create_fails() {
+	! timeout 200 xl create "$@" "$config" >"$output" 2>&1 || fail "xl create works, and should not"
+}
+
+# creating: xl create goes on, as process $create, while the case does.
+creating() {
+	timeout 200 xl create "$config" >"$output" 2>&1 &
+	create=$!
+}
+
+# wait_created: what creating began has to work.
+wait_created() { wait $create || fail "xl create: exit status $?"; }
+
+# within SECONDS COMMAND...: waits for the command to be true.
+within() {
+	local seconds=$1 end=$((SECONDS + $1)) -
+	shift
+	set +x
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || fail "not within $seconds s: $*"
+		sleep 0.1
+	done
+}
+
+# started_with WORDS: the guest is up, and this is its whole command line.
+started_with() {
+	within 60 grep -qa 'GUEST-UP\|panic' "$console"
+	is "the guest's command line" "$(grep -a GUEST-UP "$console" | tail -n 1 | tr -d '\r' | sed 's/^.*GUEST-UP //')" "$*"
+}
+
+gone() { ! xl domid "$name" >/dev/null 2>&1; }
+
+# linux: the guest is Linux, with 128 MB.
+linux() {
+	sed -i 's/KERNEL kernel/KERNEL vmlinuz/; s/initrd=ramdisk/initrd=initrd.img console=hvc0 quiet/' "$pxelinux"
+	booted="BOOT_IMAGE=vmlinuz initrd=initrd.img console=hvc0 quiet"
+	cfg 'memory = 128'
+}
+
+# initrd SIZE: the guest's initrd is this large. In the emulated machine TFTP
+# takes a second for 1M to 4M; 100M are the middle of a download for long.
+initrd() {
+	truncate -s "$1" "/srv/tftp/$1.img"
+	sed -i "s/initrd=ramdisk/initrd=$1.img/" "$pxelinux"
+}
+
+# downloading: a megabyte is there. (The files have no names before all is.)
+downloading() {
+	local pid
+	pid=$(child)
+	[ -n "$pid" ] && [ "$(awk '/^wchar:/ { print $2 }' "/proc/$pid/io")" -gt 1000000 ]
+}
+
+# served: what the servers said since the case began.
+served() { tail -n "+$(($(cat "$work/servers.begin") + 1))" /run/servers.log; }
+
+# leased: the guest's address.
+leased() { served | sed -n "s/.*DHCPACK(eth0) \([0-9.]*\) $mac.*/\1/p" | tail -n 1; }
+
+# bootlog: what the last bootloader said, as libxl wrote it down.
+bootlog() { ls -t /var/log/xen/bootloader.*.log | head -n 1 | xargs cat; }
+
+# is WHAT GOT WANT
+is() { [ "$2" = "$3" ] || fail "$1: got \"$2\", want \"$3\""; }
+
+# has FILE TEXT
+has() { grep -qaF -- "$2" "$1" || fail "no \"$2\" in ${1##*/}"; }
+
+# address: dom0 has an address on the bridge until the case ends.
+address() {
+	ip address add 192.168.77.1/24 dev xenbr0
+	trap 'ip address del 192.168.77.1/24 dev xenbr0' EXIT
+}
+
+# ours: the processes of the program under test. parent is the one that libxl
+# started, child the one that reads from the network. (One ls: a process for
+# each would take seconds.)
+ours() { ls -l /proc/[0-9]*/exe 2>/dev/null | sed -n 's|.* /proc/\([0-9]*\)/exe -> .*/gopxeboot$|\1|p'; }
+parent() { of_ours --output=; }
+child() { of_ours gopxeboot-guest; }
+of_ours() { ours | sed 's|.*|/proc/&/cmdline|' | xargs -r grep -l -e "$1" | cut -d / -f 3; }
+no_process() { [ -z "$(ours)" ]; }
+
+# child_is UID: the child is this user's, and has no way back.
+child_is() {
+	[ "$(awk '/^(Uid|CapPrm|NoNewPrivs):/ { $1 = $1; print }' "/proc/$(child)/status")" = "Uid: $1 $1 $1 $1
+CapPrm: 0000000000000000
+NoNewPrivs: 1" ]
+}
+
+case=${1##*/}
+guest "${case%.sh}"
+PS4='+$SECONDS s: '
+set -x
+. "$1"

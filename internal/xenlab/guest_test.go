@@ -1,0 +1,41 @@
+package xenlab
+
+import (
+	"bytes"
+	"debug/elf"
+	"os/exec"
+	"testing"
+)
+
+// TestAssemble looks at the guest's kernel as Xen's domain builder does.
+func TestAssemble(t *testing.T) {
+	for _, program := range []string{"as", "ld"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed", program)
+		}
+	}
+	kernel, err := assemble(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.NewFile(bytes.NewReader(kernel))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Type != elf.ET_EXEC || f.Machine != elf.EM_X86_64 {
+		t.Errorf("%v for %v, want an x86-64 program", f.Type, f.Machine)
+	}
+	notes := f.Section(".note.Xen")
+	if notes == nil {
+		t.Fatal("no .note.Xen: to Xen it is no guest")
+	}
+	data, err := notes.Data()
+	if err != nil || !bytes.Contains(data, []byte("xen-3.0\x00")) || !bytes.Contains(data, []byte("generic\x00")) {
+		t.Errorf("notes %q, %v", data, err)
+	}
+	for _, segment := range f.Progs {
+		if segment.Type == elf.PT_LOAD && segment.Vaddr != segment.Paddr {
+			t.Errorf("a segment at %#x is loaded at %#x", segment.Vaddr, segment.Paddr)
+		}
+	}
+}
