@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -15,21 +14,34 @@ import (
 const (
 	// DefaultBlockSize fills an Ethernet frame of 1500 bytes: 20 go to IPv4,
 	// 8 to UDP and 4 to TFTP.
-	DefaultBlockSize = 1468
-	DefaultTimeout   = time.Second
-	DefaultRetries   = 5
+	DefaultBlockSize  = 1468
+	DefaultWindowSize = maxWindowSize
+	DefaultTimeout    = time.Second
+	DefaultRetries    = 5
 )
 
 // Client downloads files. Its zero value is ready to use, by several
 // goroutines at once.
 type Client struct {
-	// BlockSize is the blksize to ask for (RFC 2348), 512 to 65464 bytes; 0
-	// means DefaultBlockSize. Ask for more than the path's MTU less 32 only
-	// where IP fragments arrive. The server may choose another.
+	// BlockSize is the blksize to ask for (RFC 2348), 512 to 65464 bytes; the
+	// server may choose another. 0 leaves the choice to the transfer: what
+	// fits into a packet of the path's MTU; of a server that knows no windows
+	// larger blocks, when the file has 1 MiB or more and the blocks arrive in
+	// spite of being cut into fragments; and smaller ones when none arrives.
 	BlockSize int
 
-	// Timeout is how long to wait for a packet before the one it answers is
-	// sent again; 0 means DefaultTimeout.
+	// WindowSize is the windowsize to ask for (RFC 7440), in blocks, 64 at
+	// most; 0 means DefaultWindowSize. It is asked for what fits into the
+	// socket's buffer, and during the first windows the transfer goes over to
+	// a smaller one if the network loses too much.
+	//
+	// 1 means lock-step, as PXELINUX and PXE ROMs do it: one request with
+	// tsize and blksize, and one block at a time. Good for small files.
+	WindowSize int
+
+	// Timeout is how long to wait for a packet, at most, before the one it
+	// answers is sent again; 0 means DefaultTimeout. With windows the wait is
+	// shorter, as measured.
 	Timeout time.Duration
 
 	// Retries is how often a packet is sent again before the server is given
@@ -50,24 +62,21 @@ type Client struct {
 // Open asks the server for a file, with the name exactly as given, and
 // returns when the server has agreed to send it. The context rules the whole
 // transfer, not only Open: when it ends, Open and WriteTo return its error at
-// once. The socket then lives on in the background until the server has been
-// told, for 2 x (Retries+1) x Timeout at most unless the server keeps it busy
-// with new OACKs.
+// once. In lock-step the socket then lives on in the background until the
+// server has been told, for 2 x (Retries+1) x Timeout at most unless the server
+// keeps it busy with new OACKs.
 //
-// Errors are of type *Error.
+// A port where nobody listens is noticed within 0.2 s, and not after all
+// retries. Errors are of type *Error.
 func (c *Client) Open(ctx context.Context, server netip.AddrPort, name string) (*File, error) {
 	server = netip.AddrPortFrom(server.Addr().Unmap(), server.Port())
-	f := &File{
-		ctx: ctx, server: server.String(), name: name,
-		limit: c.MaxSize, begin: time.Now(), retransmits: new(atomic.Int64),
-	}
-	o, err := c.options()
+	f := &File{ctx: ctx, server: server.String(), name: name, limit: c.MaxSize, begin: time.Now()}
+	o, err := c.options(server)
 	if err == nil {
-		f.patience = o.timeout
-		err = checkName(name, o.blockSize)
+		err = o.fit(name)
 	}
 	if err == nil {
-		f.transfer, err = request(ctx, server, name, o, f.retransmits)
+		f.transfer, err = start(ctx, server, name, o, &f.retransmits)
 	}
 	if err != nil {
 		return nil, f.fail(err)
@@ -79,23 +88,58 @@ func (c *Client) Open(ctx context.Context, server netip.AddrPort, name string) (
 	return f, nil
 }
 
-// options is a Client with the defaults filled in.
-type options struct {
-	blockSize int
-	timeout   time.Duration
-	retries   int
-	localAddr netip.Addr
+// start chooses the receiver. A server that wants no windows gets the request
+// of any PXE ROM from pin/tftp, and one that wants no options at all the
+// request of RFC 1350.
+func start(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (transfer, error) {
+	var said *serverError
+	if o.window > 1 {
+		d, err := startDownload(ctx, server, name, o, retransmits)
+		if err == nil {
+			return d, nil
+		}
+		if !errors.Is(err, errBadOptions) && !(errors.As(err, &said) && said.aboutOptions()) {
+			return nil, err
+		}
+	}
+	l, err := startLockstep(ctx, server, name, o, retransmits)
+	if err == nil {
+		return l, nil
+	}
+	if errors.As(err, &said) && said.aboutOptions() {
+		d := &download{ctx: ctx, server: server, name: name, options: o, retransmits: retransmits}
+		if d.ask(plainTerms) == nil {
+			return d, nil
+		}
+	}
+	return nil, err
 }
 
-func (c *Client) options() (options, error) {
-	o := options{c.BlockSize, c.Timeout, c.Retries, c.LocalAddr}
+// options is a Client with the defaults filled in.
+type options struct {
+	blockSize   int
+	chooseBlock bool // the caller does not mind
+	window      int
+	timeout     time.Duration
+	retries     int
+	localAddr   netip.Addr
+}
+
+func (c *Client) options(server netip.AddrPort) (options, error) {
+	o := options{c.BlockSize, c.BlockSize == 0, c.WindowSize, c.Timeout, c.Retries, c.LocalAddr}
 	if o.blockSize == 0 {
-		o.blockSize = DefaultBlockSize
+		o.blockSize = pathBlockSize(server, c.LocalAddr)
 	}
 	// RFC 2348 allows blocks from 8 bytes on, but pin/tftp takes an agreed
 	// size below 512 for 512, and then the first block for the last one.
-	if o.blockSize < 512 || o.blockSize > 65464 {
-		return o, fmt.Errorf("block size %d is not between 512 and 65464", o.blockSize)
+	if o.blockSize < 512 || o.blockSize > maxBlockSize {
+		return o, fmt.Errorf("block size %d is not between 512 and %d", o.blockSize, maxBlockSize)
+	}
+	if o.window == 0 {
+		o.window = DefaultWindowSize
+	}
+	if o.window < 1 || o.window > maxWindowSize {
+		return o, fmt.Errorf("window size %d is not between 1 and %d", o.window, maxWindowSize)
 	}
 	if o.timeout <= 0 {
 		o.timeout = DefaultTimeout
@@ -107,14 +151,36 @@ func (c *Client) options() (options, error) {
 	return o, nil
 }
 
-// checkName refuses what can't be asked for. A request has at most 512 bytes
-// (RFC 2347); pin/tftp cuts a longer name off or panics.
-func checkName(name string, blockSize int) error {
+// patience is how long the server may be silent.
+func (o options) patience() time.Duration { return time.Duration(o.retries+1) * o.timeout }
+
+// pathBlockSize fills a packet of the path's MTU, up to the usual jumbo frames.
+func pathBlockSize(server netip.AddrPort, local netip.Addr) int {
+	mtu, err := pathMTU(server, local)
+	if err != nil { // that which sends will say so better
+		return DefaultBlockSize
+	}
+	headers := 20 + 8 + 4 // IPv4, UDP, TFTP
+	if server.Addr().Is6() {
+		headers += 20
+	}
+	return max(min(mtu, 9000)-headers, 512)
+}
+
+// fit refuses what can't be asked for, and leaves out what there is no room
+// for. A request has at most 512 bytes (RFC 2347); pin/tftp cuts a longer name
+// off or panics.
+func (o *options) fit(name string) error {
 	if strings.ContainsRune(name, 0) {
 		return errors.New("a TFTP file name can't hold a NUL")
 	}
-	most := 512 - len("\x00\x01"+"\x00octet\x00tsize\x000\x00blksize\x00\x00") - len(strconv.Itoa(blockSize))
-	if len(name) > most {
+	room := func(blockSize, window int) int {
+		return 512 - len(readRequest("", terms{blockSize, window, -1}))
+	}
+	if len(name) > room(maxBlockSize, o.window) {
+		o.window, o.chooseBlock = 1, false
+	}
+	if most := room(o.blockSize, 1); len(name) > most {
 		return fmt.Errorf("the name has %d bytes, a TFTP request has room for %d", len(name), most)
 	}
 	return nil

@@ -9,15 +9,16 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/pin/tftp/v3"
 )
 
-// request sends the read request and returns when the server has accepted it.
-// Receiver and transfer are pin/tftp's, one block at a time.
-func request(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (transfer, error) {
+// startLockstep sends the read request and returns when the server has
+// accepted it. Receiver and transfer are pin/tftp's, one block at a time.
+func startLockstep(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (*lockstep, error) {
 	client, err := tftp.NewClient(server.String())
 	if err != nil {
 		return nil, err
@@ -37,28 +38,29 @@ func request(ctx context.Context, server netip.AddrPort, name string, o options,
 	})
 	client.SetBlockSize(o.blockSize)
 	client.RequestTSize(true)
-	w, err := receive(ctx, client, name)
-	if err != nil {
+	l := &lockstep{ctx: ctx, patience: o.timeout}
+	unheard := func() bool { return nobodyListens(ctx, server, name, o) }
+	if l.incoming, err = receive(ctx, client, name, unheard); err != nil {
 		return nil, err
 	}
 
-	size, known := w.Size()
+	size, known := l.incoming.Size()
 	if !known {
 		// An OACK without a tsize that pin/tftp can read. It may also hide a
 		// blksize: names of options may come in any case (RFC 2347), pin/tftp
 		// compares them exactly, and would then cut each block off at 512
 		// bytes without noticing. A block size of 512 can't be mistaken.
-		go w.WriteTo(&output{stopped: errClosed})
+		go l.incoming.WriteTo(new(gate))
 		client.SetBlockSize(512) // asking for none makes pin/tftp send an OACK back, or panic
 		client.RequestTSize(false)
-		if w, err = receive(ctx, client, name); err != nil {
+		if l.incoming, err = receive(ctx, client, name, unheard); err != nil {
 			return nil, err
 		}
 	}
-	if size <= 0 {
-		size = -1 // see File.Size
+	if l.size = size; size <= 0 {
+		l.size = -1 // see File.Size
 	}
-	return &lockstep{w, size}, nil
+	return l, nil
 }
 
 // incoming is what pin/tftp returns for an accepted request.
@@ -67,10 +69,14 @@ type incoming interface {
 	tftp.IncomingTransfer
 }
 
-// receive is pin/tftp's Receive with a context. When that ends first, Receive
-// goes on in the background until it has an answer or no more patience, and an
-// answer is then turned down.
-func receive(ctx context.Context, client *tftp.Client, name string) (incoming, error) {
+// unheardAfter is how long to wait for an answer before looking whether there
+// is anybody to give it.
+const unheardAfter = 100 * time.Millisecond
+
+// receive is pin/tftp's Receive with a context. When that ends first, or when
+// nobody hears us, Receive goes on in the background until it has an answer or
+// no more patience, and an answer is then turned down.
+func receive(ctx context.Context, client *tftp.Client, name string, unheard func() bool) (incoming, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -83,32 +89,144 @@ func receive(ctx context.Context, client *tftp.Client, name string) (incoming, e
 		w, err := client.Receive(name, "octet")
 		answers <- answer{w, err}
 	}()
-	select {
-	case a := <-answers:
-		if a.err != nil {
-			return nil, typed(a.err)
-		}
-		return a.w.(incoming), nil
-	case <-ctx.Done():
-		go func() {
-			if a := <-answers; a.err == nil {
-				a.w.WriteTo(&output{stopped: errClosed})
+	look := time.NewTimer(unheardAfter)
+	defer look.Stop()
+	for {
+		var err error
+		select {
+		case a := <-answers:
+			if a.err != nil {
+				return nil, typed(a.err)
 			}
-		}()
-		return nil, ctx.Err()
+			return a.w.(incoming), nil
+		case <-look.C:
+			if unheard() {
+				err = ErrNoServer
+			}
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
+			go func() {
+				if a := <-answers; a.err == nil {
+					a.w.WriteTo(new(gate))
+				}
+			}()
+			return nil, err
+		}
 	}
 }
 
+// nobodyListens asks once more from a socket of ours. The kernel tells it, but
+// not pin/tftp's, when the server's port is closed. An answer comes from
+// another port than asked, so it does not reach this socket, and the kernel
+// refuses it in our name.
+func nobodyListens(ctx context.Context, server netip.AddrPort, name string, o options) bool {
+	s, err := dial(ctx, server, o.localAddr)
+	if err != nil {
+		return false
+	}
+	defer s.close()
+	if s.connect() != nil || s.send(readRequest(name, terms{o.blockSize, 1, -1})) != nil {
+		return false
+	}
+	_, err = s.receive(make([]byte, headLen), unheardAfter)
+	return errors.Is(err, ErrNoServer)
+}
+
+// lockstep is a transfer of pin/tftp's.
 type lockstep struct {
+	ctx      context.Context
 	incoming incoming
 	size     int64
+	patience time.Duration // how long Close waits for the server
+	gate     gate
 }
 
 func (l *lockstep) Size() int64 { return l.size }
 
+func (l *lockstep) agreed() (block, window int) { return l.gate.blockSize(), 1 }
+
+// WriteTo returns when the transfer has ended or the context has.
 func (l *lockstep) WriteTo(w io.Writer) (int64, error) {
-	n, err := l.incoming.WriteTo(w)
-	return n, typed(err)
+	ended := l.start(w)
+	select {
+	case err := <-ended:
+		return 0, typed(err)
+	case <-l.ctx.Done():
+		l.gate.shut()
+		return 0, l.ctx.Err()
+	}
+}
+
+// Close accepts the first block, to answer it with an error.
+func (l *lockstep) Close() error {
+	ended := l.start(nil)
+	patience := time.NewTimer(l.patience)
+	defer patience.Stop()
+	select {
+	case <-ended:
+	case <-l.ctx.Done():
+	case <-patience.C:
+	}
+	return nil
+}
+
+func (l *lockstep) start(w io.Writer) <-chan error {
+	l.gate.w = w
+	ended := make(chan error, 1)
+	go func() {
+		_, err := l.incoming.WriteTo(&l.gate)
+		ended <- err
+	}()
+	return ended
+}
+
+// gate stands between pin/tftp and a writer until it is shut: a receiver that
+// waits for a packet can't be interrupted, but it can be kept from writing.
+// The zero value is shut.
+type gate struct {
+	mu     sync.Mutex
+	w      io.Writer
+	blocks int
+	first  int // length of the first block
+}
+
+// errStopped is all that a server gets to read of why we don't go on; a
+// writer's own error could name files of ours.
+var errStopped = errors.New("transfer cancelled")
+
+func (g *gate) Write(block []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.w == nil {
+		return 0, errStopped
+	}
+	if g.blocks == 0 {
+		g.first = len(block)
+	}
+	g.blocks++
+	if n, err := g.w.Write(block); err != nil {
+		return n, errStopped
+	}
+	return len(block), nil
+}
+
+// shut returns when no Write is under way, and none will follow.
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.w = nil
+}
+
+// blockSize is known as soon as a second block came: then the first was full.
+func (g *gate) blockSize() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.blocks < 2 {
+		return 0
+	}
+	return g.first
 }
 
 // serverError is an ERROR packet.
@@ -125,6 +243,11 @@ func (e *serverError) kind() error {
 	}
 	return ErrRefused
 }
+
+// aboutOptions tells whether a request with fewer options could do better.
+// Code 8 is for that (RFC 2347); servers older than it say "illegal operation"
+// or nothing in particular.
+func (e *serverError) aboutOptions() bool { return e.code == 8 || e.code == 4 || e.code == 0 }
 
 // typed gives pin/tftp's errors a type. An ERROR packet comes as text only,
 // "code: 1, message: File not found\x00"; silence as the socket's timeout.

@@ -80,7 +80,7 @@ func TestPinErrors(t *testing.T) {
 		if size, known := w.(tftp.IncomingTransfer).Size(); size != tt.size || known != tt.known {
 			t.Errorf("got %d, %v, want %d, %v", size, known, tt.size, tt.known)
 		}
-		go w.WriteTo(&output{stopped: errClosed})
+		go w.WriteTo(new(gate))
 	}
 }
 

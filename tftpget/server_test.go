@@ -62,9 +62,10 @@ func serve(t testing.TB, script func(*session)) *fakeServer {
 			if err != nil {
 				return
 			}
-			t.Cleanup(func() { tid.Close() }) // a script that still waits gives up
+			// At the end only, so that after the script there is silence and
+			// not a closed port, and a script that still waits gives up.
+			t.Cleanup(func() { tid.Close() })
 			sessions.Go(func() {
-				defer tid.Close()
 				script(&session{tid, from, fields[0], opts, nth})
 			})
 		}
@@ -115,7 +116,7 @@ func (s *session) expect(n int) error {
 
 func (s *session) next() ([]byte, error) {
 	buf := make([]byte, 2048)
-	s.conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	s.conn.SetReadDeadline(time.Now().Add(2 * time.Second))
 	n, _, err := s.conn.ReadFromUDPAddrPort(buf)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = errNoPacket

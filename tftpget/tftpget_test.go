@@ -19,7 +19,13 @@ import (
 
 // quick has little patience: silence costs a test 300 ms. A server of ours
 // must have answered within that, on a busy machine too.
-var quick = Client{Timeout: 100 * time.Millisecond, Retries: 2}
+var quick = Client{BlockSize: 1468, Timeout: 100 * time.Millisecond, Retries: 2}
+
+// pinned is pin/tftp.
+var pinned = Client{BlockSize: 1468, WindowSize: 1}
+
+// kinds are the two receivers: what holds for one should hold for the other.
+var kinds = map[string]int{"pin/tftp": 1, "own": 0}
 
 // get downloads x from a server with this script.
 func get(t testing.TB, c Client, script func(*session)) ([]byte, *File, error) {
@@ -47,12 +53,13 @@ func TestFiles(t *testing.T) {
 		want   []byte
 		size   int64 // 0: as long as want
 		block  int
+		own    []int // size and block where our own receiver knows better
 	}{
 		{name: "options taken", script: file(pattern(5000)), want: pattern(5000), block: 1468},
 		{name: "block size asked for", client: Client{BlockSize: 8192}, script: file(pattern(20000)), want: pattern(20000), block: 8192},
-		{name: "one block", script: file(pattern(100)), want: pattern(100)},
+		{name: "one block", script: file(pattern(100)), want: pattern(100), own: []int{100, 1468}},
 		{name: "last block empty", script: file(pattern(2 * 1468)), want: pattern(2 * 1468), block: 1468},
-		{name: "empty", script: file(nil), want: []byte{}, size: -1},
+		{name: "empty", script: file(nil), want: []byte{}, size: -1, own: []int{-1, 1468}},
 		{name: "no OACK", script: plain(pattern(1300)), want: pattern(1300), size: -1, block: 512},
 		{name: "as large as allowed", client: Client{MaxSize: 3000}, script: file(pattern(3000)), want: pattern(3000), block: 1468},
 		{name: "smaller blksize", want: pattern(1300), block: 600, script: func(s *session) {
@@ -72,7 +79,7 @@ func TestFiles(t *testing.T) {
 		}},
 		// RFC 2347: "the options are case insensitive"; pin/tftp would take
 		// 512 bytes of each block and call it a file.
-		{name: "upper case options", want: pattern(5000), size: -1, block: 512, script: func(s *session) {
+		{name: "upper case options", want: pattern(5000), size: -1, block: 512, own: []int{5000, 1468}, script: func(s *session) {
 			if s.opts["tsize"] != "" {
 				s.oack("BLKSIZE", s.opts["blksize"], "TSIZE", "5000")
 				if s.expect(0) == nil {
@@ -84,7 +91,7 @@ func TestFiles(t *testing.T) {
 			s.expect(0)
 			s.blocks(pattern(5000), 512)
 		}},
-		{name: "blksize below 512 without tsize", want: pattern(1300), size: -1, block: 512, script: func(s *session) {
+		{name: "blksize below 512 without tsize", want: pattern(1300), size: -1, block: 512, own: []int{-1, 8}, script: func(s *session) {
 			if s.opts["tsize"] != "" {
 				s.oack("blksize", "8")
 				if s.expect(0) == nil {
@@ -140,42 +147,53 @@ func TestFiles(t *testing.T) {
 		}},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			got, f, err := get(t, tt.client, tt.script)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got, tt.want) {
-				t.Errorf("got %d bytes, want %d, or their content differs", len(got), len(tt.want))
-			}
-			size := tt.size
-			if size == 0 {
-				size = int64(len(tt.want))
-			}
-			if f.Size() != size {
-				t.Errorf("Size() = %d, want %d", f.Size(), size)
-			}
-			stats := f.Stats()
-			if stats.Duration <= 0 {
-				t.Error("the transfer took no time")
-			}
-			stats.Duration = 0
-			if diff := cmp.Diff(Stats{Bytes: int64(len(tt.want)), BlockSize: tt.block}, stats); diff != "" {
-				t.Error("Stats (-want +got)\n", diff)
-			}
-		})
+		for kind, window := range kinds {
+			t.Run(tt.name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				c := tt.client
+				c.WindowSize = window
+				if c.BlockSize == 0 {
+					c.BlockSize = 1468
+				}
+				got, f, err := get(t, c, tt.script)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got, tt.want) {
+					t.Errorf("got %d bytes, want %d, or their content differs", len(got), len(tt.want))
+				}
+				size, block := tt.size, tt.block
+				if size == 0 {
+					size = int64(len(tt.want))
+				}
+				if window != 1 && tt.own != nil {
+					size, block = int64(tt.own[0]), tt.own[1]
+				}
+				if f.Size() != size {
+					t.Errorf("Size() = %d, want %d", f.Size(), size)
+				}
+				stats := f.Stats()
+				if stats.Duration <= 0 {
+					t.Error("the transfer took no time")
+				}
+				stats.Duration = 0
+				if diff := cmp.Diff(Stats{Bytes: int64(len(tt.want)), BlockSize: block, WindowSize: 1}, stats); diff != "" {
+					t.Error("Stats (-want +got)\n", diff)
+				}
+			})
+		}
 	}
 }
 
 func TestFailures(t *testing.T) {
 	tests := []struct {
-		name   string
-		client Client
-		script func(*session)
-		want   error
-		code   int // 0: none
-		said   string
+		name    string
+		client  Client
+		script  func(*session)
+		want    error
+		code    int // 0: none
+		said    string
+		pinOnly bool // the server is right, and pin/tftp does not see it
 	}{
 		{name: "not found", want: ErrNotFound, code: 1, said: "File not found",
 			script: func(s *session) { s.error(1, "File not found") }},
@@ -185,7 +203,7 @@ func TestFailures(t *testing.T) {
 			script: func(s *session) { s.error(8, "\x1b[2J\u202etwo\r\nlines "+strings.Repeat("\xff", 300)) }},
 		{name: "no words", want: ErrNotFound, code: 1,
 			script: func(s *session) { s.send(packet(5, 1, "\x00")) }},
-		{name: "not even a NUL", want: ErrRefused,
+		{name: "not even a NUL", want: ErrRefused, pinOnly: true,
 			script: func(s *session) { s.send(packet(5, 1, "")) }},
 		{name: "silence", want: ErrTimeout, script: func(s *session) {}},
 		{name: "silence after OACK", want: ErrTimeout, script: func(s *session) { s.agree(1000) }},
@@ -215,12 +233,12 @@ func TestFailures(t *testing.T) {
 			s.data(2, pattern(100))
 		}},
 		// pin/tftp ignores the option, and takes the first block for the last.
-		{name: "blksize below 512", want: ErrShort, script: func(s *session) {
+		{name: "blksize below 512", want: ErrShort, pinOnly: true, script: func(s *session) {
 			s.oack("tsize", "5000", "blksize", "8")
 			s.expect(0)
 			s.blocks(pattern(5000), 8)
 		}},
-		{name: "upper case blksize", want: ErrShort, script: func(s *session) {
+		{name: "upper case blksize", want: ErrShort, pinOnly: true, script: func(s *session) {
 			s.oack("tsize", "4500", "BLKSIZE", "1468")
 			s.expect(0)
 			s.blocks(pattern(4500), 1468)
@@ -241,28 +259,34 @@ func TestFailures(t *testing.T) {
 		}},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			tt.client.Timeout, tt.client.Retries = quick.Timeout, quick.Retries
-			got, _, err := get(t, tt.client, tt.script)
-			if !errors.Is(err, tt.want) {
-				t.Fatalf("got %v, want %v", err, tt.want)
-			}
-			var e *Error
-			if !errors.As(err, &e) {
-				t.Fatalf("%T is not an *Error", err)
-			}
-			code := tt.code
-			if code == 0 {
-				code = -1
-			}
-			if diff := cmp.Diff(Error{Server: e.Server, File: "x", Code: code, Message: tt.said}, Error{e.Server, e.File, e.Code, e.Message, nil}); diff != "" {
-				t.Error("error (-want +got)\n", diff)
-			}
-			if tt.client.MaxSize > 0 && int64(len(got)) > tt.client.MaxSize {
-				t.Errorf("%d bytes written, %d allowed", len(got), tt.client.MaxSize)
-			}
-		})
+		for kind, window := range kinds {
+			t.Run(tt.name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				c := quick
+				c.MaxSize, c.WindowSize = tt.client.MaxSize, window
+				if window != 1 && tt.pinOnly {
+					t.Skip("our own receiver gets the file")
+				}
+				got, _, err := get(t, c, tt.script)
+				if !errors.Is(err, tt.want) {
+					t.Fatalf("got %v, want %v", err, tt.want)
+				}
+				var e *Error
+				if !errors.As(err, &e) {
+					t.Fatalf("%T is not an *Error", err)
+				}
+				code := tt.code
+				if code == 0 {
+					code = -1
+				}
+				if diff := cmp.Diff(Error{Server: e.Server, File: "x", Code: code, Message: tt.said}, Error{e.Server, e.File, e.Code, e.Message, nil}); diff != "" {
+					t.Error("error (-want +got)\n", diff)
+				}
+				if tt.client.MaxSize > 0 && int64(len(got)) > tt.client.MaxSize {
+					t.Errorf("%d bytes written, %d allowed", len(got), tt.client.MaxSize)
+				}
+			})
+		}
 	}
 }
 
@@ -279,20 +303,25 @@ func TestGarbage(t *testing.T) {
 func TestRequest(t *testing.T) {
 	long := strings.Repeat("n", 482)
 	for _, name := range []string{"x", "/boot//x", "a b%20c?#;é\\", "", "../../etc/passwd", "\xff\n", long} {
-		s := serve(t, func(s *session) { s.error(1, "") })
-		_, err := quick.Open(t.Context(), s.addr, name)
-		if !errors.Is(err, ErrNotFound) {
-			t.Fatalf("%q: %v", name, err)
-		}
-		got := slices.Clone(s.asked()[0])
-		if len(got) != 6 {
-			t.Fatalf("%q was asked for as %q", name, got)
-		}
-		if got[2] == "blksize" { // the order is that of a map
-			got[2], got[3], got[4], got[5] = got[4], got[5], got[2], got[3]
-		}
-		if diff := cmp.Diff([]string{name, "octet", "tsize", "0", "blksize", "1468"}, got); diff != "" {
-			t.Errorf("%q (-want +got)\n%s", name, diff)
+		for kind, window := range kinds {
+			c := quick
+			c.WindowSize = window
+			s := serve(t, func(s *session) { s.error(1, "") })
+			_, err := c.Open(t.Context(), s.addr, name)
+			if !errors.Is(err, ErrNotFound) {
+				t.Fatalf("%s: %q: %v", kind, name, err)
+			}
+			got := slices.Clone(s.asked()[0])
+			if len(got) >= 6 && got[2] == "blksize" { // pin/tftp's order is that of a map
+				got[2], got[3], got[4], got[5] = got[4], got[5], got[2], got[3]
+			}
+			want := []string{name, "octet", "tsize", "0", "blksize", "1468"}
+			if window != 1 && name != long {
+				want = append(want, "windowsize", "64")
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: %q (-want +got)\n%s", kind, name, diff)
+			}
 		}
 	}
 }
@@ -308,6 +337,7 @@ func TestRefusedHere(t *testing.T) {
 		{quick, strings.Repeat("n", 483), "the name has 483 bytes, a TFTP request has room for 482"},
 		{Client{BlockSize: 511}, "x", "block size 511 is not between 512 and 65464"},
 		{Client{BlockSize: 65465}, "x", "block size 65465 is not between 512 and 65464"},
+		{Client{WindowSize: 65}, "x", "window size 65 is not between 1 and 64"},
 	} {
 		_, err := tt.client.Open(t.Context(), s.addr, tt.name)
 		if err == nil || !strings.HasSuffix(err.Error(), tt.want) {
@@ -321,7 +351,7 @@ func TestRefusedHere(t *testing.T) {
 
 func TestRetransmits(t *testing.T) {
 	t.Parallel()
-	_, f, err := get(t, Client{Timeout: 200 * time.Millisecond}, func(s *session) {
+	_, f, err := get(t, Client{WindowSize: 1, BlockSize: 1468, Timeout: 200 * time.Millisecond}, func(s *session) {
 		if s.nth == 0 {
 			return // the first request got lost
 		}
@@ -382,7 +412,7 @@ func TestLocalAddr(t *testing.T) {
 }
 
 func TestContext(t *testing.T) {
-	patient := Client{} // 6 s of it
+	slow := Client{BlockSize: 1468} // 6 s of it
 	for _, tt := range []struct {
 		name   string
 		script func(*session, context.CancelFunc)
@@ -409,7 +439,7 @@ func TestContext(t *testing.T) {
 					cancel()
 				})
 			})
-			f, err := patient.Open(ctx, s.addr, "x")
+			f, err := slow.Open(ctx, s.addr, "x")
 			if err == nil {
 				_, err = f.WriteTo(io.Discard)
 				defer f.Close()
@@ -440,7 +470,7 @@ func TestNothingAfterCancel(t *testing.T) {
 		p, _ := s.next()
 		told <- p
 	})
-	f, err := (&Client{}).Open(ctx, s.addr, "x")
+	f, err := pinned.Open(ctx, s.addr, "x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -479,7 +509,7 @@ func TestClose(t *testing.T) {
 		p, _ := s.next()
 		told <- p
 	})
-	f, err := (&Client{}).Open(t.Context(), s.addr, "x")
+	f, err := pinned.Open(t.Context(), s.addr, "x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -543,7 +573,7 @@ func TestWriter(t *testing.T) {
 			p, _ := s.next()
 			told <- p
 		})
-		f, err := quick.Open(t.Context(), s.addr, "x")
+		f, err := pinned.Open(t.Context(), s.addr, "x")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -578,7 +608,7 @@ func TestWrap(t *testing.T) {
 			}
 		}
 	})
-	f, err := (&Client{BlockSize: 512}).Open(t.Context(), s.addr, "x")
+	f, err := (&Client{BlockSize: 512, WindowSize: 1}).Open(t.Context(), s.addr, "x")
 	if err != nil {
 		t.Fatal(err)
 	}

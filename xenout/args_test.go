@@ -43,10 +43,10 @@ func TestFitArgs(t *testing.T) {
 		{name: "not enough to drop", args: "BOOT_IMAGE=k " + x(2000), tooLong: 2000},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, dropped, err := xenout.FitArgs(test.args)
+			got, dropped, err := xenout.FitArgs(xenout.Simple0, test.args)
 			if test.tooLong != 0 {
 				var tooLong *xenout.ArgsError
-				if !errors.As(err, &tooLong) || tooLong.Length != test.tooLong || got != "" || dropped {
+				if !errors.As(err, &tooLong) || tooLong.Length != test.tooLong || tooLong.Format != xenout.Simple0 || got != "" || dropped {
 					t.Fatalf("got %q, %v, %v; want an *ArgsError of %d bytes", got, dropped, err, test.tooLong)
 				}
 				return
@@ -58,19 +58,45 @@ func TestFitArgs(t *testing.T) {
 	}
 }
 
+// A PV guest gets fewer bytes than one that is booted directly.
+func TestMaxArgs(t *testing.T) {
+	for _, test := range []struct {
+		formats []xenout.Format
+		max     int
+		says    string
+	}{
+		{[]xenout.Format{xenout.SXP, xenout.Simple, xenout.Simple0}, 1023, "Xen gives a PV guest no more than 1023"},
+		{[]xenout.Format{xenout.XL, xenout.Libvirt, xenout.JSON, xenout.Shell}, 2047, "Linux reads no more than 2047"},
+	} {
+		for _, format := range test.formats {
+			longest := strings.Repeat("x", test.max)
+			if got, dropped, err := xenout.FitArgs(format, longest); got != longest || dropped || err != nil {
+				t.Errorf("%s: %d bytes became %d, %v, %v", format, test.max, len(got), dropped, err)
+			}
+			if got, dropped, err := xenout.FitArgs(format, "initrd=i "+longest); got != longest || !dropped || err != nil {
+				t.Errorf("%s: initrd= and %d bytes became %d, %v, %v", format, test.max, len(got), dropped, err)
+			}
+			if _, _, err := xenout.FitArgs(format, longest+"x"); err == nil || !strings.HasSuffix(err.Error(), test.says) {
+				t.Errorf("%s: %d bytes: %v", format, test.max+1, err)
+			}
+		}
+	}
+}
+
 func FuzzFitArgs(f *testing.F) {
 	f.Add("BOOT_IMAGE=vmlinuz initrd=initrd.img ", "x", 1000)
 	f.Add(`initrd="a b`, " initrd=", 130)
 	f.Fuzz(func(t *testing.T, head, repeated string, n int) {
+		max := xenout.Simple0.MaxArgs()
 		if n < 0 || n > 2000 || len(repeated) > 100 {
 			return
 		}
 		args := head + strings.Repeat(repeated, n)
-		got, dropped, err := xenout.FitArgs(args)
+		got, dropped, err := xenout.FitArgs(xenout.Simple0, args)
 		switch {
-		case len(got) > xenout.MaxArgs:
+		case len(got) > max:
 			t.Fatalf("%d bytes", len(got))
-		case (err != nil || dropped) && len(args) <= xenout.MaxArgs:
+		case (err != nil || dropped) && len(args) <= max:
 			t.Fatalf("%q fits, but got %v, %v", args, dropped, err)
 		case err == nil && !dropped && got != args:
 			t.Fatalf("%q became %q", args, got)

@@ -12,10 +12,11 @@ const blanks = " \t\r\n"
 // look like anything, so such a value is never taken apart.
 var commandLines = []string{"args", "extra_args", "default_args"}
 
-// outputs are the options of which the first counts. libxl puts its own
-// before the user's bootloader_args and reads the answer where and how those
-// say, so a later one could only break the boot.
-var outputs = []string{"output", "output-format", "output-directory"}
+// firstCounts are the options of which the first counts. libxl and XAPI put
+// their own before the user's arguments. They read the answer where and how
+// those say, so a later one could only break the boot; and who restricts
+// bootloaders does not want a guest's configuration to choose another uid.
+var firstCounts = []string{"output", "output-format", "output-directory", "runas"}
 
 // optionStart matches the dashes and the name that an option begins with.
 var optionStart = regexp.MustCompile(`^(--?)([A-Za-z][^=\s]*)`)
@@ -39,14 +40,14 @@ var optionStart = regexp.MustCompile(`^(--?)([A-Za-z][^=\s]*)`)
 //     word that is an absolute path stay as they are.
 //   - An option whose value is missing ends the result, so that the parser
 //     sees it.
-//   - Of --output, --output-format and --output-directory the first one
-//     stays, which is the toolstack's own.
+//   - Of --output, --output-format, --output-directory and --runas the first
+//     one stays, which is the toolstack's own.
 func Arguments(words []string, takesValue func(option string) bool) []string {
 	options, positionals := scan(words, takesValue)
 	var out []string
 	seen := make(map[string]bool)
 	for _, o := range options {
-		if slices.Contains(outputs, o.name) && seen[o.name] {
+		if slices.Contains(firstCounts, o.name) && seen[o.name] {
 			continue
 		}
 		seen[o.name] = true

@@ -61,6 +61,10 @@ func TestArguments(t *testing.T) {
 		{"the toolstack's output wins", list(libxl, "--output=/etc/passwd --output-format sxp --output-directory=/ --output -", vif, "/dev/loop0"),
 			list(libxl, "--", vif, "/dev/loop0")},
 
+		{"the toolstack's uid wins", list("--runas=65534 --quiet", libxl, "--runas=0 -q --runas 1", "/dev/loop0"),
+			list("--runas=65534 --quiet", libxl, "-q -- /dev/loop0")},
+		{"a uid of the user's own", list(libxl, "--runas 1", "/dev/loop0"), list(libxl, "--runas=1 -- /dev/loop0")},
+
 		// xm: bootargs = vif[0], through shlex.split
 		{"xm, mac alone", list("--output=/var/run/xend/boot/xenbl.5", mac, "/dev/vg/g"),
 			list("--output=/var/run/xend/boot/xenbl.5 --", mac, "/dev/vg/g")},
@@ -188,7 +192,7 @@ func FuzzArguments(f *testing.F) {
 				t.Errorf("%q became %q with an empty positional", words, got)
 			}
 		}
-		for _, name := range []string{"output", "output-format", "output-directory"} {
+		for _, name := range []string{"output", "output-format", "output-directory", "runas"} {
 			if len(options[name]) > 1 {
 				t.Errorf("%q became %q with two of --%s", words, got, name)
 			}

@@ -1,11 +1,13 @@
 package xenout
 
 import (
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Invocation is what a toolstack asks of a bootloader.
@@ -22,7 +24,7 @@ type Invocation struct {
 
 	Kernel  string // --kernel: instead of what would boot; "" when not given
 	Ramdisk string
-	Args    string // --args, then eliloader's --default_args and --extra_args, each appended with MergeArgs
+	Args    string // --args and eliloader's --default_args and --extra_args, joined in their order
 
 	Quiet bool // nobody is there to answer a question
 	RunAs int  // the uid to drop to; 0 when not given
@@ -37,7 +39,8 @@ const (
 	Xen Toolstack = "xen"
 
 	// XAPI is XenServer and XCP-ng. It never passes a VM's PV-args but
-	// appends them itself, it reads the answer from standard output, and it
+	// appends them itself, so that --args under it are what a person wrote
+	// into PV-bootloader-args. It reads the answer from standard output, and
 	// shows a person only the part of standard error after "RuntimeError: ".
 	XAPI Toolstack = "xapi"
 )
@@ -73,14 +76,25 @@ func (t Toolstack) DefaultFormat() Format {
 }
 
 // DefaultDirectory is where kernel and ramdisk go when no --output-directory
-// is given. XAPI takes them from two directories only (bootloader.ml,
-// sanity_check_path), and need not have made this one. Everybody else
-// deletes them wherever they are, and /var/run is often too small for them.
+// is given. XAPI takes them from few directories only, and need not have made
+// this one. Everybody else deletes them wherever they are, and /var/run is
+// often too small for them.
 func (t Toolstack) DefaultDirectory() string {
 	if t == XAPI {
-		return "/var/run/xen/pygrub"
+		return xapiDirectories[0]
 	}
 	return "/var/lib/xen"
+}
+
+// xapiDirectories are those that XAPI takes files from, and not from below
+// them. The comparison is textual: /run/xend/boot is another one
+// (bootloader.ml, sanity_check_path).
+var xapiDirectories = []string{"/var/run/xen/pygrub", "/var/run/xend/boot"}
+
+// TakesFilesFrom says whether the toolstack boots a kernel in this directory,
+// named as it will be in the answer.
+func (t Toolstack) TakesFilesFrom(directory string) bool {
+	return t != XAPI || slices.Contains(xapiDirectories, path.Clean(directory))
 }
 
 // FailurePrefix is what the last line on standard error must begin with for
@@ -110,4 +124,23 @@ func DomidOf(paths ...string) int {
 		}
 	}
 	return 0
+}
+
+// libxlTimeout is LIBXL_BOOTLOADER_TIMEOUT of libxl_internal.h.
+const libxlTimeout = 120 * time.Second
+
+// RestrictedTime is how long libxl lets a bootloader run that it gives
+// --runas; then it kills it by SIGKILL, and nobody learns why. value is that of
+// the environment variable LIBXL_BOOTLOADER_TIMEOUT, in seconds, which the
+// bootloader inherits; "" is libxl's default. The result is 0 for no limit.
+func RestrictedTime(value string) time.Duration {
+	if value == "" {
+		return libxlTimeout
+	}
+	// libxl uses atoi, which takes what is no number for 0.
+	seconds, err := strconv.Atoi(strings.TrimSpace(value))
+	if err != nil || seconds < 0 || seconds > 1<<31-1 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }

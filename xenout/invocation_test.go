@@ -1,9 +1,12 @@
 package xenout_test
 
 import (
+	"path"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/xenread"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -52,8 +55,35 @@ func TestToolstackConventions(t *testing.T) {
 
 // What goes where XAPI wants it passes XAPI's own check.
 func TestXAPIDirectory(t *testing.T) {
-	if err := sanityCheckPath(xenout.XAPI.DefaultDirectory() + "/kernel-1"); err != nil {
-		t.Error(err)
+	for directory, want := range map[string]bool{
+		xenout.XAPI.DefaultDirectory(): true,
+		"/var/run/xen/pygrub/":         true,
+		"/var/run/xend/boot":           true,
+		"/run/xend/boot":               false,
+		"/var/run/xend/boot/mine":      false,
+		"/var/lib/xen":                 false,
+	} {
+		if got := xenout.XAPI.TakesFilesFrom(directory); got != want {
+			t.Errorf("%s: %v, want %v", directory, got, want)
+		}
+		_, err := xenread.Simple("kernel " + path.Join(directory, "kernel.1") + "\n")
+		if got := err == nil; got != want {
+			t.Errorf("%s: XAPI itself says %v", directory, err)
+		}
+		if !xenout.Xen.TakesFilesFrom(directory) {
+			t.Errorf("%s: xl takes files from everywhere", directory)
+		}
+	}
+}
+
+func TestRestrictedTime(t *testing.T) {
+	for value, want := range map[string]time.Duration{
+		"": 120 * time.Second, "3": 3 * time.Second, " 600": 10 * time.Minute,
+		"0": 0, "off": 0, "-1": 0, "99999999999999999999": 0,
+	} {
+		if got := xenout.RestrictedTime(value); got != want {
+			t.Errorf("%q: %v, want %v", value, got, want)
+		}
 	}
 }
 

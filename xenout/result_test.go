@@ -14,10 +14,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gopxeboot/gopxeboot/internal/xenread"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
-var formats = slices.Sorted(maps.Keys(readers))
+const cSpace = " \t\n\v\f\r" // isspace in the C locale
+
+var formats = slices.Sorted(maps.Keys(xenread.Readers))
 
 // The reference case: the tree of the XEN PXE boot howto.
 var howto = xenout.Result{
@@ -212,7 +215,7 @@ func readBack(t *testing.T, format xenout.Format, want xenout.Result) {
 	if b.calls != 1 {
 		t.Fatalf("%s of %q: %d writes", format, want, b.calls)
 	}
-	got, err := readers[format](b.String())
+	got, err := xenread.Readers[format](b.String())
 	if err != nil {
 		t.Fatalf("%s of %q: the reader of %q says: %v", format, want, b.String(), err)
 	}
@@ -311,7 +314,7 @@ func fuzzFormat(f *testing.F, format xenout.Format) {
 			}
 			return
 		}
-		got, err := readers[format](b.String())
+		got, err := xenread.Readers[format](b.String())
 		if strings.Contains(args, "/") && format == xenout.Simple {
 			err = nil // XAPI has its files right in its directory, and others anywhere
 		}

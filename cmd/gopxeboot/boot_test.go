@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -332,22 +333,21 @@ func TestSignals(t *testing.T) {
 			before := links(t)
 			dir, answer := t.TempDir(), filepath.Join(t.TempDir(), "answer")
 			cmd := command(t.Context(), "--output="+answer, "--output-directory="+dir, vif)
-			done := make(chan outcome, 1)
-			var started = make(chan struct{})
-			go func() { close(started); done <- wait(t, cmd) }()
-			<-started
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			labtest.Check(t, cmd.Start())
 			<-underWay
 			begin := time.Now()
 			labtest.Check(t, cmd.Process.Signal(signal))
-			o := <-done
+			cmd.Wait()
 			if took := time.Since(begin); took > 3*time.Second {
 				t.Errorf("it took %v", took)
 			}
 			if signal != syscall.SIGKILL {
-				if o.Code != 8 {
-					t.Errorf("exit code %d: %s", o.Code, o.Stderr)
+				if code := cmd.ProcessState.ExitCode(); code != 8 {
+					t.Errorf("exit code %d: %s", code, stderr.String())
 				}
-				contains(t, o.Stderr, signal.String())
+				contains(t, stderr.String(), signal.String())
 			}
 			equal(t, "left in the output directory", entries(t, dir), []string(nil))
 			eventually(t, "interfaces", func() string { return strings.Join(links(t), " ") }, strings.Join(before, " "))

@@ -54,7 +54,7 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 		Usage:     "the bootloader that lets a Xen guest without firmware PXE boot",
 		UsageText: "gopxeboot [OPTIONS] [VIF] [DISK]\ngopxeboot COMMAND [OPTIONS] ...",
 		Version:   version,
-		Commands:  []*cli.Command{planCommand(), lintCommand(), labCommand(), demoCommand()},
+		Commands:  []*cli.Command{planCommand(), getCommand(), lintCommand(), labCommand(), demoCommand()},
 		Flags:     bootFlags(),
 		Action:    func(c *cli.Context) error { return cli.ShowAppHelp(c) },
 		Writer:    stdout,

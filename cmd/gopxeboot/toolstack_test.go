@@ -639,14 +639,10 @@ func TestRestrictedTime(t *testing.T) {
 	d := newDom0(t)
 	c := d.libxl(t, libxl{Restrict: true, Args: []string{vif, "--timeout=1h"}})
 	c.Env = append(c.Env, "LIBXL_BOOTLOADER_TIMEOUT=3")
-	begin := time.Now()
 	cmd, _ := toolstack(t, []string{"xl", "create", "guest1.cfg"}, c)
 	cmd.Wait()
-	if took := time.Since(begin); took > 3*time.Second {
-		t.Errorf("it took %v", took)
-	}
 	equal(t, "exit status", cmd.ProcessState.ExitCode(), 8)
-	contains(t, readFile(t, c.Log), "warning: libxl gives a restricted bootloader 3s", "the time for the whole boot is over")
+	contains(t, readFile(t, c.Log), "warning: libxl gives a restricted bootloader 3s: all has to be done in 2.7s", "the time for the whole boot is over")
 }
 
 // What pygrub's -l and -n are for, and that libxl is not told of success

@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/tftpget"
@@ -36,6 +38,13 @@ type Client struct {
 
 	TFTP tftpget.Client // its MaxSize is not used
 
+	// Resolve finds a name's address; nil means by asking DNS.
+	Resolve func(ctx context.Context, host string) (netip.Addr, error)
+
+	// Proxy is http.Transport's: the proxy for an http or https request, or
+	// nil for none; nil means no proxy at all.
+	Proxy func(*http.Request) (*url.URL, error)
+
 	// Dial makes connections to an IP address and port, for all but TFTP; nil
 	// means a net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -47,8 +56,8 @@ type Client struct {
 // Open asks a server for a file and returns when the server has agreed to send
 // it. The context rules the whole transfer, not only Open. Errors are of type
 // *Error.
-func (c *Client) Open(ctx context.Context, url string) (*File, error) {
-	l, err := parse(url)
+func (c *Client) Open(ctx context.Context, link string) (*File, error) {
+	l, err := parse(link)
 	if err != nil {
 		return nil, failed(ctx, l, err)
 	}
@@ -73,11 +82,13 @@ func (c *Client) Open(ctx context.Context, url string) (*File, error) {
 	return &File{ctx, l, s, c.MaxSize}, nil
 }
 
-// ReadAll reads a whole file of at most limit bytes.
-func (c *Client) ReadAll(ctx context.Context, url string, limit int64) ([]byte, error) {
+// ReadAll reads a whole file of at most limit bytes, which is a small one: by
+// TFTP it comes in lock-step, as PXELINUX asks for it.
+func (c *Client) ReadAll(ctx context.Context, link string, limit int64) ([]byte, error) {
 	bounded := *c
 	bounded.MaxSize = limit
-	f, err := bounded.Open(ctx, url)
+	bounded.TFTP.WindowSize = 1
+	f, err := bounded.Open(ctx, link)
 	if err != nil {
 		return nil, err
 	}

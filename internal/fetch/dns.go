@@ -32,7 +32,11 @@ func (c *Client) resolve(ctx context.Context, host string) (netip.Addr, error) {
 		}
 		return netip.Addr{}, errors.New("the URL names no host")
 	}
-	addr, err := c.lookup(ctx, host)
+	lookup := c.lookup
+	if c.Resolve != nil {
+		lookup = c.Resolve
+	}
+	addr, err := lookup(ctx, host)
 	if err != nil && ctx.Err() == nil && c.Fallback.IsValid() {
 		c.warn("%v; using the boot server %s in its place, as PXELINUX does", err, c.Fallback)
 		return c.Fallback, nil

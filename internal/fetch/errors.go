@@ -20,9 +20,12 @@ var (
 	ErrNotFound    = tftpget.ErrNotFound // TFTP error 1, HTTP 404 and 410, FTP 550
 	ErrRefused     = tftpget.ErrRefused  // any other answer that is no file
 	ErrTimeout     = tftpget.ErrTimeout  // silence
+	ErrNoServer    = tftpget.ErrNoServer // a TFTP port where nobody listens
 	ErrShort       = tftpget.ErrShort
 	ErrLong        = tftpget.ErrLong
 	ErrTooBig      = tftpget.ErrTooBig
+	ErrTooSlow     = errors.New("too slow")
+	ErrChanged     = errors.New("the file changed during the download")
 	ErrUnsupported = errors.New("unsupported URL scheme")
 )
 

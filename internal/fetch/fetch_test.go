@@ -185,7 +185,7 @@ func TestOutput(t *testing.T) {
 	}{
 		{-1, 0, nil, 12}, {12, 12, nil, 12}, {11, 0, ErrLong, 8}, {-1, 11, ErrTooBig, 8}, {4, 0, ErrLong, 4}, {0, 0, ErrLong, 0},
 	} {
-		o := &output{w: io.Discard, size: tt.size, limit: tt.limit}
+		o := &output{w: io.Discard, size: tt.size, limit: tt.limit, now: time.Now, since: time.Now()}
 		for range 3 {
 			o.Write([]byte("1234"))
 		}

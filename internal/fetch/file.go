@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // File is a file that a server has agreed to send. One goroutine at a time may
@@ -34,7 +35,8 @@ func (f *File) Size() int64 { return f.src.Size() }
 // that w has all of it; after an error it may have some of it. An error of w's
 // comes back wrapped in an *Error like all others.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
-	out := &output{w: w, size: f.Size(), limit: f.limit}
+	out := &output{w: w, size: f.Size(), limit: f.limit, now: time.Now}
+	out.since = out.now()
 	_, err := f.src.WriteTo(out)
 	switch {
 	case out.err != nil:
@@ -54,12 +56,23 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 // Close ends the transfer. It must be called, also after WriteTo.
 func (f *File) Close() error { return f.src.Close() }
 
+// A server that sends, but less than this, is given up: 4 KiB/s over half a
+// minute. Silence is each scheme's own matter, and ends sooner.
+const (
+	leastBytes = 120 << 10
+	leastTime  = 30 * time.Second
+)
+
 // output lets through what was announced and allowed, and keeps apart what
 // went wrong on this side.
 type output struct {
 	w              io.Writer
 	size, limit, n int64
 	err            error
+
+	now    func() time.Time
+	since  time.Time // the rate is measured from here
+	before int64     // and this was there already
 }
 
 func (o *output) Write(p []byte) (int, error) {
@@ -75,6 +88,12 @@ func (o *output) Write(p []byte) (int, error) {
 	}
 	n, err := o.w.Write(p)
 	o.n += int64(n)
+	if now := o.now(); err == nil && now.Sub(o.since) >= leastTime {
+		if got := o.n - o.before; got < leastBytes && o.n != o.size {
+			err = fmt.Errorf("%w: %d bytes in %v", ErrTooSlow, got, now.Sub(o.since).Round(time.Second))
+		}
+		o.since, o.before = now, o.n
+	}
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
 	}
@@ -82,15 +101,16 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// stream is a source that is read from a connection.
-type stream struct {
-	io.ReadCloser
-	size int64
+// Stats are the figures of a download, for people and for --json.
+type Stats struct {
+	BlockSize, WindowSize int   // TFTP's, as agreed; 0 with other protocols
+	Retransmits           int64 // TFTP packets that were sent again, or connections that were resumed
 }
 
-func (s *stream) Size() int64 { return s.size }
-
-func (s *stream) WriteTo(w io.Writer) (int64, error) {
-	// Without these wrappers io.Copy would look for other methods than ours.
-	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{s.ReadCloser}, make([]byte, 128<<10))
+// Stats returns the figures so far; all of them after WriteTo.
+func (f *File) Stats() Stats {
+	if s, ok := f.src.(interface{ stats() Stats }); ok {
+		return s.stats()
+	}
+	return Stats{}
 }

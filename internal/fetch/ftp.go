@@ -9,6 +9,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jlaffaye/ftp"
 )
@@ -16,7 +17,7 @@ import (
 // maxControl bounds all that an FTP server may say besides the file, in bytes.
 const maxControl = 64 << 10
 
-func (c *Client) openFTP(ctx context.Context, l location) (_ source, err error) {
+func (c *Client) openFTP(ctx context.Context, l location) (source, error) {
 	name := l.name()
 	if strings.ContainsAny(name, "\r\n\x00") {
 		return nil, errors.New("an FTP file name can't hold a line end or a NUL")
@@ -27,8 +28,34 @@ func (c *Client) openFTP(ctx context.Context, l location) (_ source, err error) 
 	if l.user == "" {
 		l.user, l.password = "anonymous", "syslinux@" // as PXELINUX
 	}
+	f := &ftpFile{client: c, ctx: ctx, at: l, name: name}
+	body, err := f.from(0)
+	if err != nil {
+		return nil, err
+	}
+	s := &stream{ctx: ctx, body: body, size: f.size, warn: c.warn}
+	if f.size >= 0 { // else nothing tells one version from another
+		s.resume = f.from
+	}
+	return s, nil
+}
+
+// ftpFile is a file on an FTP server.
+type ftpFile struct {
+	client *Client
+	ctx    context.Context
+	at     location
+	name   string
+
+	seen    bool
+	size    int64     // -1 when not known
+	changed time.Time // zero when not known
+}
+
+// from logs in and asks for the file, beginning there.
+func (f *ftpFile) from(offset int64) (_ io.ReadCloser, err error) {
 	// The library knows no context: it ends when its connections do.
-	ctx, hangUp := context.WithCancel(ctx)
+	ctx, hangUp := context.WithCancel(f.ctx)
 	defer func() {
 		if err != nil {
 			hangUp()
@@ -36,7 +63,7 @@ func (c *Client) openFTP(ctx context.Context, l location) (_ source, err error) 
 	}()
 	control := true // is dialled first
 	dial := func(network, address string) (net.Conn, error) {
-		conn, err := c.connect(ctx, network, address)
+		conn, err := f.client.connect(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
@@ -47,24 +74,32 @@ func (c *Client) openFTP(ctx context.Context, l location) (_ source, err error) 
 		}
 		return conn, nil
 	}
-	server, err := ftp.Dial(net.JoinHostPort(l.host, strconv.Itoa(int(l.port))),
+	server, err := ftp.Dial(net.JoinHostPort(f.at.host, strconv.Itoa(int(f.at.port))),
 		ftp.DialWithDialFunc(dial),
 		ftp.DialWithDisabledUTF8(true)) // names are bytes
 	if err != nil {
 		return nil, fromFTP(err)
 	}
-	if err := server.Login(l.user, l.password); err != nil {
-		return nil, fmt.Errorf("log in as %s: %w", printable(l.user), fromLogin(err))
+	if err := server.Login(f.at.user, f.at.password); err != nil {
+		return nil, fmt.Errorf("log in as %s: %w", printable(f.at.user), fromLogin(err))
 	}
-	size, err := server.FileSize(name)
+	size, err := server.FileSize(f.name)
 	if err != nil || size < 0 {
 		size = -1 // RETR will tell whether it is there
 	}
-	body, err := server.Retr(name)
+	var changed time.Time
+	if server.IsGetTimeSupported() {
+		changed, _ = server.GetTime(f.name)
+	}
+	if f.seen && (size != f.size || !changed.Equal(f.changed)) {
+		return nil, &final{ErrChanged}
+	}
+	f.seen, f.size, f.changed = true, size, changed
+	body, err := server.RetrFrom(f.name, uint64(offset))
 	if err != nil {
 		return nil, fromFTP(err)
 	}
-	return &stream{&ftpBody{body, server, hangUp}, size}, nil
+	return &ftpBody{body, server, hangUp}, nil
 }
 
 // ftpBody is the data connection together with the control connection, on

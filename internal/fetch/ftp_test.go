@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,8 @@ type ftpServer struct {
 	answers map[string]string // by command; replaces the good answer
 	content string
 	done    string // what follows the content
+	each    int    // bytes that a connection brings before it breaks; 0: all
+	grows   bool   // the file, with each connection
 
 	mu  sync.Mutex
 	got []string
@@ -77,7 +80,14 @@ func (s *ftpServer) session(ctx context.Context, conn net.Conn) {
 		"EPSV": fmt.Sprintf("229 here (|||%d|)", data.Addr().(*net.TCPAddr).Port),
 		"RETR": "150 here it comes",
 		"QUIT": "221 bye",
+		"REST": "350 go on",
 	}
+	if s.grows {
+		s.mu.Lock()
+		good["SIZE"] = fmt.Sprintf("213 %d", len(s.content)+len(s.got))
+		s.mu.Unlock()
+	}
+	offset := 0
 	say := func(verb string) bool {
 		text, ok := s.answers[verb]
 		if !ok {
@@ -97,7 +107,10 @@ func (s *ftpServer) session(ctx context.Context, conn net.Conn) {
 		s.mu.Lock()
 		s.got = append(s.got, lines.Text())
 		s.mu.Unlock()
-		verb, _, _ := strings.Cut(lines.Text(), " ")
+		verb, argument, _ := strings.Cut(lines.Text(), " ")
+		if verb == "REST" {
+			offset, _ = strconv.Atoi(argument)
+		}
 		if !say(verb) {
 			continue
 		}
@@ -105,7 +118,14 @@ func (s *ftpServer) session(ctx context.Context, conn net.Conn) {
 		if err != nil {
 			return
 		}
-		io.WriteString(d, s.content)
+		content := s.content[offset:]
+		if s.each > 0 && s.each < len(content) {
+			io.WriteString(d, content[:s.each])
+			d.Close()
+			io.WriteString(conn, "426 aborted\r\n")
+			return
+		}
+		io.WriteString(d, content)
 		if s.done == "stall" {
 			<-ctx.Done()
 		}

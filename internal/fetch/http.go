@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,18 +26,14 @@ func (c *Client) openHTTP(ctx context.Context, l location) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := (&http.Request{Method: http.MethodGet, URL: u, Header: http.Header{}}).WithContext(ctx)
-	cookies := c.cookies()
-	setHeader := func(r *http.Request) {
-		r.Header.Set("User-Agent", userAgent)
-		if cookies != "" {
-			r.Header.Set("Cookie", cookies)
-		}
-	}
-	setHeader(req)
-	client := http.Client{
+	h := &httpFile{ctx: ctx, url: u, cookies: c.cookies()}
+	h.client = http.Client{
 		Transport: &http.Transport{
-			DialContext:            c.connect,
+			Proxy: c.Proxy,
+			// Not with the Transport's own context, which outlives ours.
+			DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
+				return c.connect(ctx, network, address)
+			},
 			TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs},
 			TLSHandshakeTimeout:    c.timeout(),
 			ResponseHeaderTimeout:  c.timeout(),
@@ -44,31 +41,109 @@ func (c *Client) openHTTP(ctx context.Context, l location) (source, error) {
 			DisableKeepAlives:      true, // as PXELINUX; nothing to clean up
 			DisableCompression:     true, // the file as it is, with its length
 		},
-		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > maxRedirects {
-				return fmt.Errorf("%w: more than %d redirects", ErrRefused, maxRedirects)
-			}
-			if r.URL.Scheme != "http" && r.URL.Scheme != "https" {
-				return fmt.Errorf("%w: redirect to %s", ErrRefused, printable(r.URL.Redacted()))
-			}
-			// PXELINUX says who it is to each server; net/http only to the first.
-			setHeader(r)
-			return nil
-		},
+		CheckRedirect: h.checkRedirect,
 	}
-	resp, err := client.Do(req)
+	resp, err := h.get("", "")
 	if err != nil {
-		var e *url.Error // repeats the URL
-		if errors.As(err, &e) {
-			err = e.Err
-		}
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
 		return nil, statusError(resp)
 	}
-	return &stream{resp.Body, resp.ContentLength}, nil
+	s := &stream{ctx: ctx, body: resp.Body, size: resp.ContentLength, warn: c.warn}
+	if h.version = version(resp.Header); h.version != "" {
+		h.size = resp.ContentLength
+		s.resume = h.from
+	}
+	return s, nil
+}
+
+// httpFile is a file on an HTTP server.
+type httpFile struct {
+	ctx     context.Context
+	client  http.Client
+	url     *url.URL
+	cookies string
+	version string // ETag or Last-Modified, "" when not known
+	size    int64  // -1 when not known
+}
+
+// get sends a request, with a Range when it is to be resumed.
+func (h *httpFile) get(bytes, version string) (*http.Response, error) {
+	req := (&http.Request{Method: http.MethodGet, URL: h.url, Header: http.Header{}}).WithContext(h.ctx)
+	h.setHeader(req)
+	if bytes != "" {
+		req.Header.Set("Range", bytes)
+		req.Header.Set("If-Range", version)
+	}
+	resp, err := h.client.Do(req)
+	var e *url.Error // repeats the URL
+	if errors.As(err, &e) {
+		err = e.Err
+	}
+	return resp, err
+}
+
+func (h *httpFile) setHeader(r *http.Request) {
+	r.Header.Set("User-Agent", userAgent)
+	if h.cookies != "" {
+		r.Header.Set("Cookie", h.cookies)
+	}
+}
+
+func (h *httpFile) checkRedirect(r *http.Request, via []*http.Request) error {
+	to := printable(r.URL.Redacted())
+	switch {
+	case len(via) > maxRedirects:
+		return fmt.Errorf("%w: more than %d redirects", ErrRefused, maxRedirects)
+	case r.URL.Scheme != "http" && r.URL.Scheme != "https":
+		return fmt.Errorf("%w: redirect to %s", ErrRefused, to)
+	case r.URL.Scheme == "http" && via[len(via)-1].URL.Scheme == "https":
+		return fmt.Errorf("%w: redirect from https to %s", ErrRefused, to)
+	}
+	// PXELINUX says who it is to each server; net/http only to the first.
+	h.setHeader(r)
+	return nil
+}
+
+// version is what tells two versions of a file apart (RFC 9110, section
+// 13.1.5): a weak ETag does not.
+func version(h http.Header) string {
+	if tag := h.Get("ETag"); strings.HasPrefix(tag, `"`) {
+		return tag
+	}
+	return h.Get("Last-Modified")
+}
+
+// from is the rest of the file, beginning there.
+func (h *httpFile) from(offset int64) (io.ReadCloser, error) {
+	resp, err := h.get(fmt.Sprintf("bytes=%d-", offset), h.version)
+	if err != nil {
+		return nil, err
+	}
+	begin := fmt.Sprintf("bytes %d-", offset)
+	end := "/*"
+	if h.size >= 0 {
+		end = fmt.Sprintf("/%d", h.size)
+	}
+	got := resp.Header.Get("Content-Range")
+	switch {
+	case resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(got, begin) && (h.size < 0 || strings.HasSuffix(got, end)):
+		return resp.Body, nil
+	case resp.StatusCode == http.StatusPartialContent:
+		err = fmt.Errorf("%w: asked for %s it sent %s", ErrRefused, begin, printable(got))
+	case resp.StatusCode == http.StatusOK, resp.StatusCode == http.StatusRequestedRangeNotSatisfiable, resp.StatusCode == http.StatusPreconditionFailed:
+		// The whole file once more is another version, or a server without
+		// ranges: what is written can't be taken back.
+		if err = ErrChanged; resp.StatusCode == http.StatusOK && version(resp.Header) == h.version {
+			err = errNoRanges
+		}
+	default:
+		err = statusError(resp)
+	}
+	resp.Body.Close()
+	return nil, &final{err}
 }
 
 // httpURL is the URL as net/http wants it. The path stays as it was written,

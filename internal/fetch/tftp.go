@@ -49,3 +49,8 @@ func fromTFTP(err error) error {
 	}
 	return fmt.Errorf("%w: %s said %d %s", e.Err, e.Server, e.Code, e.Message)
 }
+
+func (f *tftpFile) stats() Stats {
+	s := f.Stats()
+	return Stats{s.BlockSize, s.WindowSize, s.Retransmits}
+}

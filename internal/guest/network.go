@@ -93,6 +93,12 @@ func guessBridge(vlan uint16) (*bridge, error) {
 
 func bridges() []string {
 	links, err := netlink.LinkList()
+	for range 10 { // somebody else has just plugged in, or out
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+		links, err = netlink.LinkList()
+	}
 	if err != nil {
 		return nil
 	}
@@ -154,7 +160,7 @@ func (b *bridge) livePortOf(ctx context.Context, mac net.HardwareAddr) string {
 // portOf names the port behind which the bridge knows the MAC, "" when none.
 func (b *bridge) portOf(mac net.HardwareAddr) string {
 	entries, err := netlink.NeighList(0, unix.AF_BRIDGE)
-	if err != nil {
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) { // what was seen counts
 		return ""
 	}
 	for _, e := range entries {

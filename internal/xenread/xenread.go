@@ -1,6 +1,7 @@
-package xenout_test
-
-// The programs that read our answers, from the rules of their parsers.
+// Package xenread is the other end of package xenout, for tests: the programs
+// that read a bootloader's answer, made anew from the rules of their parsers.
+// What they only warn of is an error here.
+package xenread
 
 import (
 	"bytes"
@@ -15,21 +16,21 @@ import (
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
-var readers = map[xenout.Format]func(string) (xenout.Result, error){
-	xenout.SXP:     readSXP,
-	xenout.Simple:  readSimple,
-	xenout.Simple0: readSimple0,
-	xenout.XL:      readXL,
-	xenout.Libvirt: readLibvirt,
-	xenout.JSON:    readJSON,
-	xenout.Shell:   readShell,
+// Readers holds each format's reader.
+var Readers = map[xenout.Format]func(answer string) (xenout.Result, error){
+	xenout.SXP:     SXP,
+	xenout.Simple:  Simple,
+	xenout.Simple0: Simple0,
+	xenout.XL:      XL,
+	xenout.Libvirt: Libvirt,
+	xenout.JSON:    JSON,
+	xenout.Shell:   Shell,
 }
 
 const cSpace = " \t\n\v\f\r" // isspace in the C locale, and Python's
 
-// readSimple0 is libxl's parse_bootloader_result (libxl_bootloader.c). What
-// libxl only warns of is an error here.
-func readSimple0(answer string) (r xenout.Result, err error) {
+// Simple0 is libxl's parse_bootloader_result (libxl_bootloader.c).
+func Simple0(answer string) (r xenout.Result, err error) {
 	for item := range strings.SplitSeq(answer, "\x00") {
 		if len(item) >= 4096*2 {
 			return r, errors.New("overly long item")
@@ -54,9 +55,9 @@ func command(item, keyword string, value *string) bool {
 	return ok && *value != rest && *value != ""
 }
 
-// readSimple is xenopsd's parse_output_simple and sanity_check_path
+// Simple is xenopsd's parse_output_simple and sanity_check_path
 // (bootloader.ml).
-func readSimple(answer string) (r xenout.Result, err error) {
+func Simple(answer string) (r xenout.Result, err error) {
 	seen := make(map[string]bool)
 	for line := range strings.SplitSeq(answer, "\n") {
 		keyword, value, ok := strings.Cut(line, " ")
@@ -98,11 +99,11 @@ func sanityCheckPath(p string) error {
 	return fmt.Errorf("malicious guest? %q", p)
 }
 
-// readSXP is xend's sxp.Parser (sxp.py), then what
+// SXP is xend's sxp.Parser (sxp.py), then what
 // XendConfig.update_with_image_sxp takes from the values: the first child of
 // each name, and its first atom. Platform keys, which it would take too, are
 // an error here.
-func readSXP(answer string) (r xenout.Result, err error) {
+func SXP(answer string) (r xenout.Result, err error) {
 	p := &sxpParser{in: answer}
 	var values []any
 	for p.skip() {
@@ -223,9 +224,9 @@ func (p *sxpParser) quoted(delimiter byte) (any, error) {
 	return nil, errors.New("unexpected EOF")
 }
 
-// readXL is xl's configuration lexer and xlu__cfgl_dequote
+// XL is xl's configuration lexer and xlu__cfgl_dequote
 // (libxlu_cfg_l.l, libxlu_cfg.c), for lines of one assignment.
-func readXL(answer string) (r xenout.Result, err error) {
+func XL(answer string) (r xenout.Result, err error) {
 	if strings.Contains(answer, "\x00") {
 		return r, errors.New("a NUL fails an assertion")
 	}
@@ -271,7 +272,8 @@ func xlDequote(s string) (string, error) {
 	return b.String(), nil
 }
 
-func readLibvirt(answer string) (xenout.Result, error) {
+// Libvirt reads one <os> element with nothing in it but what boots.
+func Libvirt(answer string) (xenout.Result, error) {
 	var os struct {
 		XMLName xml.Name `xml:"os"`
 		Kernel  string   `xml:"kernel"`
@@ -292,7 +294,8 @@ func readLibvirt(answer string) (xenout.Result, error) {
 	return xenout.Result{Kernel: os.Kernel, Ramdisk: os.Initrd, Args: os.Cmdline}, err
 }
 
-func readJSON(answer string) (r xenout.Result, err error) {
+// JSON reads one object with three keys.
+func JSON(answer string) (r xenout.Result, err error) {
 	values := make(map[string]string)
 	decoder := json.NewDecoder(bytes.NewReader([]byte(answer)))
 	err = decoder.Decode(&values)
@@ -302,10 +305,10 @@ func readJSON(answer string) (r xenout.Result, err error) {
 	return xenout.Result{Kernel: values["kernel"], Ramdisk: values["ramdisk"], Args: values["args"]}, err
 }
 
-// readShell is POSIX's reading of an assignment made of single-quoted
+// Shell is POSIX's reading of an assignment made of single-quoted
 // strings and backslash-escaped quotes; anything else is an error.
-// TestShellIsSafe asks a real shell.
-func readShell(answer string) (r xenout.Result, err error) {
+// Package xenout's TestShellIsSafe asks a real shell.
+func Shell(answer string) (r xenout.Result, err error) {
 	for _, variable := range []struct {
 		name  string
 		value *string

@@ -1,0 +1,212 @@
+package tftpget
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync/atomic"
+)
+
+const (
+	// wholeFrame is the block that fills an Ethernet frame, and pxelinuxBlock
+	// PXELINUX's own, which leaves room for tunnels.
+	wholeFrame    = DefaultBlockSize
+	pxelinuxBlock = 1408
+
+	// largeBlock is what a server without windows is asked for when the file
+	// is worth it: it then takes 1/45 of the round trips. Each block is cut
+	// into fragments, and the first one shows whether they arrive: all blocks
+	// make the same burst.
+	largeBlock = maxBlockSize
+	worthIt    = 1 << 20 // bytes
+)
+
+// download is a transfer with a receiver of our own.
+type download struct {
+	ctx     context.Context
+	server  netip.AddrPort
+	name    string
+	options options
+
+	socket *udpSocket
+	asked  terms
+	terms  terms  // as agreed
+	first  []byte // the first block, where the server sent it instead of an OACK
+	rtt    rtt
+
+	retransmits *atomic.Int64
+}
+
+// startDownload asks for the file, on the best terms that the server agrees
+// to.
+func startDownload(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (*download, error) {
+	d := &download{ctx: ctx, server: server, name: name, options: o, retransmits: retransmits}
+	t := terms{blockSize: o.blockSize, window: o.window, size: -1}
+	if err := d.ask(t); err != nil {
+		return nil, err
+	}
+	if o.chooseBlock && d.first == nil && d.terms.window == 1 && d.terms.size >= worthIt && d.terms.blockSize == t.blockSize {
+		// It does not know windows.
+		d.abort()
+		err := d.ask(terms{blockSize: largeBlock, window: 1, size: -1})
+		if err != nil || d.terms.blockSize < 2*t.blockSize {
+			// It has a limit of its own. Two fragments for a block that is
+			// hardly larger would be a bad deal.
+			if err == nil {
+				d.abort()
+			}
+			return d, d.ask(t)
+		}
+	}
+	return d, nil
+}
+
+// ask sends the request until the server has agreed to something.
+//
+// A server that is silent may have thrown a request away whose options it does
+// not know. So after two of each kind the next has fewer options: first the
+// window goes, which PXE ROMs don't ask for, then all.
+func (d *download) ask(asked terms) (err error) {
+	if d.socket, err = dial(d.ctx, d.server, d.options.localAddr); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			d.socket.close()
+		}
+	}()
+	d.socket.fit(&asked)
+	d.asked, d.first, d.rtt = asked, nil, rtt{}
+	kinds := []terms{asked, {asked.blockSize, 1, -1}, plainTerms}
+	begin := d.socket.now()
+	packet := make([]byte, 1500)
+	for try := 0; ; try++ {
+		sent := d.socket.now()
+		if try > d.options.retries && sent.Sub(begin) >= d.options.patience() {
+			return ErrTimeout
+		}
+		if try > 0 {
+			d.retransmits.Add(1)
+		}
+		if err := d.socket.send(readRequest(d.name, kinds[min(try/2, len(kinds)-1)])); err != nil {
+			return err
+		}
+		until := sent.Add(d.rtt.patience(try, d.options.timeout))
+		for now := sent; now.Before(until); now = d.socket.now() {
+			n, err := d.socket.receive(packet, until.Sub(now))
+			if errors.Is(err, errQuiet) {
+				continue
+			}
+			if err != nil {
+				return d.ctxErr(err)
+			}
+			answered, err := d.answer(packet[:min(n, len(packet))])
+			if answered && try == 0 {
+				d.rtt.sample(d.socket.now().Sub(now))
+			}
+			if answered || err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// answer reads what may be the answer to a request.
+func (d *download) answer(p []byte) (answered bool, err error) {
+	if len(p) < 4 {
+		return false, nil
+	}
+	switch binary.BigEndian.Uint16(p) {
+	case opERROR:
+		return false, parseError(p[2:])
+	case opDATA:
+		if binary.BigEndian.Uint16(p[2:]) != 1 || len(p)-4 > plainTerms.blockSize {
+			return false, nil
+		}
+		d.terms, d.first = plainTerms, p[4:]
+	case opOACK:
+		if d.terms, err = parseOACK(p[2:], d.asked); err != nil {
+			d.socket.connect()
+			d.socket.send(errorPacket(8, err.Error()))
+			return false, err
+		}
+	default:
+		return false, nil
+	}
+	return true, d.socket.connect()
+}
+
+func (d *download) Size() int64                 { return d.terms.size }
+func (d *download) agreed() (block, window int) { return d.terms.blockSize, d.terms.window }
+
+// WriteTo returns at once when the context ends.
+func (d *download) WriteTo(w io.Writer) (int64, error) {
+	size := d.terms.size
+	for {
+		r := newReceiver(d.socket, d.terms, d.options, d.rtt, d.retransmits)
+		err := r.run(w, d.first)
+		again := d.terms
+		switch smaller := d.smallerBlock(); {
+		case errors.Is(err, errTooWide):
+			again.window = r.narrower()
+		case errors.Is(err, errTooLarge) && smaller > 0:
+			again.blockSize = smaller
+		default:
+			var said *serverError
+			if err != nil && !errors.As(err, &said) {
+				d.socket.send(errorPacket(0, errStopped.Error()))
+			}
+			d.socket.close()
+			if errors.Is(err, ErrNoServer) {
+				err = fmt.Errorf("%w: the server ended the transfer", ErrShort)
+			}
+			return 0, d.ctxErr(err)
+		}
+		d.abort()
+		if err := d.ask(again); err != nil {
+			return 0, err
+		}
+		if d.terms.size >= 0 && size >= 0 && d.terms.size != size {
+			d.abort()
+			return 0, errChanged
+		}
+	}
+}
+
+var errChanged = errors.New("the file's size changed meanwhile")
+
+// smallerBlock is the block size to try when the one agreed on does not come
+// through; 0 when there is none.
+func (d *download) smallerBlock() int {
+	if !d.options.chooseBlock {
+		return 0
+	}
+	for _, size := range []int{wholeFrame, pxelinuxBlock, plainTerms.blockSize} {
+		if size < d.terms.blockSize {
+			return size
+		}
+	}
+	return 0
+}
+
+// abort tells the server that nobody wants the rest.
+func (d *download) abort() {
+	d.socket.send(errorPacket(0, errStopped.Error()))
+	d.socket.close()
+}
+
+func (d *download) Close() error {
+	d.abort()
+	return nil
+}
+
+// ctxErr is the context's error where it was that which ended the wait.
+func (d *download) ctxErr(err error) error {
+	if errors.Is(err, errHungUp) {
+		return d.ctx.Err()
+	}
+	return err
+}

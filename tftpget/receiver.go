@@ -1,0 +1,296 @@
+package tftpget
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
+
+// receiver takes a file in, in windows of blocks (RFC 7440); without that
+// option a window is one block.
+//
+// A block that is ahead of its turn is kept. What makes us acknowledge is the
+// end of a window, a gap in it, and silence; a block that was there before
+// never does, so that no packet of ours begets two of theirs ("sorcerer's
+// apprentice", RFC 1123 section 4.2.3.1).
+type receiver struct {
+	socket socket
+	terms
+	timeout  time.Duration // the longest wait before a packet is sent again
+	patience time.Duration // how long nothing new may come
+
+	rtt    rtt
+	again  int           // how often in a row the last ACK was sent again after silence
+	repeat bool          // the last ACK asked again for what an earlier one did
+	sentAt time.Time     // when it was sent
+	newAt  time.Time     // when the last new block came
+	pause  time.Duration // the usual time between the blocks of a window
+
+	// Blocks count from 1, and on beyond 65535.
+	next  int64 // the first that is missing
+	acked int64
+	last  int64 // the one that ends the file; 0 while that is not known
+	skew  int64 // how many numbers the server left out when it went on from 65535 to 1
+	ahead int   // blocks that came while next was missing
+	gap   int64 // the block that the last ACK asked for again
+
+	base    int64  // the block at the buffer's start
+	buffer  []byte // room for a header, and then for blocks
+	have    []bool // for the blocks from next on, by number modulo window
+	lastLen int    // length in bytes of the last block
+
+	cuts        int // windows whose end did not come
+	cutBlocks   int // and the blocks of them that did
+	retransmits *atomic.Int64
+}
+
+// A window is given up for a smaller one within the first of them, while
+// nothing was written that would have to be taken back.
+const trialWindows = 4
+
+// Reasons to ask for the file once more, on other terms. Nothing was written.
+var (
+	errTooWide  = errors.New("the window is too wide for the network")
+	errTooLarge = errors.New("blocks of that size do not arrive")
+)
+
+// A block size is given up when its first block did not come for this many
+// ACKs, which is 750 ms on a LAN.
+const trialACKs = 4
+
+func newReceiver(s socket, t terms, o options, measured rtt, retransmits *atomic.Int64) *receiver {
+	room := max((trialWindows+1)*t.window*t.blockSize, 128<<10)
+	return &receiver{
+		socket: s, terms: t, timeout: o.timeout, patience: o.patience(), rtt: measured, retransmits: retransmits,
+		next: 1, base: 1, buffer: make([]byte, headLen+room), have: make([]bool, t.window),
+	}
+}
+
+// run receives the file into w, in order. It begins with the ACK of the OACK,
+// or with the first block where the server agreed to no options. The last
+// block is acknowledged when w has taken it.
+func (r *receiver) run(w io.Writer, first []byte) error {
+	now := r.socket.now()
+	r.newAt, r.sentAt = now, now
+	if first == nil {
+		r.ack(now)
+	} else {
+		r.take(1, first, now)
+	}
+	expected := r.next // the block that will likely come, read to where it belongs
+	for {
+		if r.last > 0 && r.next > r.last {
+			return r.finish(w)
+		}
+		if r.next > r.acked+int64(r.window) { // the whole window is here
+			r.ack(now)
+		}
+		if r.room() < r.window*r.blockSize {
+			// The server is sending meanwhile.
+			if err := r.flush(w); err != nil {
+				return err
+			}
+		}
+		if expected < r.next || expected >= r.next+int64(r.window) || r.have[expected%int64(r.window)] {
+			expected = r.next
+		}
+		head, payload, n, err := r.receive(expected, r.wait(now))
+		now = r.socket.now()
+		switch {
+		case errors.Is(err, errQuiet):
+			if r.wait(now) > 0 {
+				continue
+			}
+			if err := r.silence(now); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		case n < headLen:
+			continue
+		}
+		switch binary.BigEndian.Uint16(head[:]) {
+		case opERROR:
+			return parseError(append(head[2:], payload...))
+		case opDATA:
+			if n <= headLen+r.blockSize {
+				block := r.number(binary.BigEndian.Uint16(head[2:]))
+				r.take(block, payload, now)
+				expected = block + 1
+			}
+		}
+		if r.tooWide() {
+			return errTooWide
+		}
+	}
+}
+
+// receive reads a packet so that its payload is where that block belongs. The
+// header overwrites the end of the block before for a moment.
+func (r *receiver) receive(block int64, wait time.Duration) (head [headLen]byte, payload []byte, n int, err error) {
+	begin := int(block-r.base) * r.blockSize
+	p := r.buffer[begin : begin+headLen+r.blockSize]
+	var before [headLen]byte
+	copy(before[:], p)
+	n, err = r.socket.receive(p, wait)
+	copy(head[:], p)
+	copy(p, before[:])
+	return head, p[headLen:max(min(n, len(p)), headLen)], n, err
+}
+
+// number is the block that a packet's 16 bits mean.
+func (r *receiver) number(wire uint16) int64 {
+	block := r.next + int64(int16(wire-uint16(r.next+r.skew)))
+	// Some servers have no block 0 but the first. In lock-step none can be
+	// lost between two.
+	if r.window == 1 && wire == 1 && r.next > 1 && uint16(r.next+r.skew) == 0 {
+		r.skew++
+		return r.next
+	}
+	return block
+}
+
+// place is where a block belongs.
+func (r *receiver) place(block int64) []byte {
+	begin := headLen + int(block-r.base)*r.blockSize
+	return r.buffer[begin : begin+r.blockSize]
+}
+
+// room is how many bytes there are from the first missing block on.
+func (r *receiver) room() int {
+	return len(r.buffer) - headLen - int(r.next-r.base)*r.blockSize
+}
+
+// take takes a block in, if it is a new one of this window.
+func (r *receiver) take(block int64, payload []byte, now time.Time) {
+	if block < r.next || block >= r.next+int64(r.window) {
+		return
+	}
+	if !r.have[block%int64(r.window)] {
+		if len(payload) < r.blockSize && (r.last == 0 || block < r.last) {
+			r.last, r.lastLen = block, len(payload)
+		}
+		copy(r.place(block), payload)
+		r.have[block%int64(r.window)] = true
+		r.heard(now)
+	}
+	if block > r.next {
+		r.missed(block, now)
+		return
+	}
+	for r.have[r.next%int64(r.window)] {
+		r.have[r.next%int64(r.window)] = false
+		r.next++
+	}
+	r.ahead = 0
+}
+
+// heard notes the time that an answer took, or a block of a window after the
+// other.
+func (r *receiver) heard(now time.Time) {
+	switch {
+	case r.newAt.After(r.sentAt):
+		r.pause += (now.Sub(r.newAt) - r.pause) / 8
+	case !r.repeat: // else it may answer either (Karn)
+		r.rtt.sample(now.Sub(r.sentAt))
+	}
+	r.again = 0
+	r.newAt = now
+}
+
+// missed asks again for a block that others have overtaken: three of them, as
+// TCP has it, since networks change the order of packets; or the window's
+// last, after which no other will. It does so once, for the server sends all
+// from there on.
+func (r *receiver) missed(block int64, now time.Time) {
+	r.ahead++
+	if r.gap != r.next && (r.ahead >= 3 || block == r.acked+int64(r.window)) {
+		r.askAgain(now)
+	}
+}
+
+func (r *receiver) askAgain(now time.Time) {
+	r.retransmits.Add(1)
+	r.gap = r.next
+	r.ack(now)
+	r.repeat = true
+}
+
+// wait is how long there is until the network has been silent for too long.
+// The rest of a window follows at once, or never.
+func (r *receiver) wait(now time.Time) time.Duration {
+	until := r.sentAt.Add(r.rtt.patience(r.again, r.timeout))
+	if r.window > 1 && r.newAt.After(r.sentAt) {
+		pause := max(8*r.pause, leastPause)
+		until = r.newAt.Add(min(pause, r.rtt.patience(0, r.timeout)))
+	}
+	return until.Sub(now)
+}
+
+func (r *receiver) silence(now time.Time) error {
+	switch {
+	case now.Sub(r.newAt) >= r.patience:
+		return ErrTimeout
+	case r.next == 1 && r.ahead == 0 && r.again >= trialACKs:
+		return errTooLarge
+	}
+	if r.newAt.After(r.sentAt) && r.ahead == 0 {
+		r.cuts++
+		r.cutBlocks += int(r.next - 1 - r.acked)
+	}
+	r.again++
+	r.askAgain(now)
+	return nil
+}
+
+// tooWide tells whether a smaller window would do better: each time so far,
+// its end was lost, as in a switch that has no room for that many packets. What
+// is lost here and there is better made up for in a large window, where what
+// follows shows it.
+func (r *receiver) tooWide() bool {
+	return r.window > 1 && r.base == 1 && r.cuts > trialWindows/2 && r.narrower() < r.window
+}
+
+// narrower is a window that would have come through whole.
+func (r *receiver) narrower() int {
+	return 1 << (bits.Len(uint(max(r.cutBlocks/r.cuts, 1))) - 1)
+}
+
+func (r *receiver) ack(now time.Time) {
+	r.acked = r.next - 1
+	r.sentAt = now
+	r.ahead = 0
+	r.repeat = false
+	// What can't be sent is a packet lost; the network's own words, if there
+	// are any, come with the next receive.
+	_ = r.socket.send(ackPacket(r.acked + r.skew))
+}
+
+// flush writes what there is in order.
+func (r *receiver) flush(w io.Writer) error {
+	n := int(r.next-r.base) * r.blockSize
+	if n == 0 {
+		return nil
+	}
+	blocks := r.buffer[headLen:]
+	if _, err := w.Write(blocks[:n]); err != nil {
+		return err
+	}
+	copy(blocks, blocks[n:min(n+r.window*r.blockSize, len(blocks))])
+	r.base = r.next
+	return nil
+}
+
+func (r *receiver) finish(w io.Writer) error {
+	if n := int(r.last-r.base)*r.blockSize + r.lastLen; n > 0 {
+		if _, err := w.Write(r.buffer[headLen : headLen+n]); err != nil {
+			return err
+		}
+	}
+	r.ack(r.socket.now())
+	return nil
+}

@@ -1,0 +1,34 @@
+package tftpget
+
+import "time"
+
+const (
+	firstWait  = 250 * time.Millisecond // before anything was measured
+	leastWait  = 50 * time.Millisecond  // for an answer; servers read disks
+	leastPause = 10 * time.Millisecond  // for the rest of a window
+)
+
+// rtt estimates how long an answer takes (RFC 6298, section 2).
+type rtt struct{ smooth, deviation time.Duration }
+
+func (r *rtt) sample(d time.Duration) {
+	if r.smooth == 0 {
+		r.smooth, r.deviation = max(d, 1), d/2
+		return
+	}
+	r.deviation += (max(r.smooth-d, d-r.smooth) - r.deviation) / 4
+	r.smooth += (d - r.smooth) / 8
+}
+
+// patience is how long to wait for an answer before asking again, when it was
+// asked for that many times already. It doubles each time, up to most.
+func (r *rtt) patience(times int, most time.Duration) time.Duration {
+	wait := firstWait
+	if r.smooth > 0 {
+		wait = max(r.smooth+4*r.deviation, leastWait)
+	}
+	for ; times > 0 && wait < most; times-- {
+		wait *= 2
+	}
+	return min(wait, most)
+}
