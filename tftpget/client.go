@@ -175,7 +175,7 @@ func (o *options) fit(name string) error {
 		return errors.New("a TFTP file name can't hold a NUL")
 	}
 	room := func(blockSize, window int) int {
-		return 512 - len(readRequest("", terms{blockSize, window, -1}))
+		return 512 - len(readRequest("", terms{blockSize, window, -1}, time.Second))
 	}
 	if len(name) > room(maxBlockSize, o.window) {
 		o.window, o.chooseBlock = 1, false

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -36,6 +37,7 @@ type download struct {
 	terms  terms  // as agreed
 	first  []byte // the first block, where the server sent it instead of an OACK
 	rtt    rtt
+	resend time.Duration // see readRequest
 
 	retransmits *atomic.Int64
 }
@@ -50,6 +52,7 @@ func startDownload(ctx context.Context, server netip.AddrPort, name string, o op
 	}
 	if o.chooseBlock && d.first == nil && d.terms.window == 1 && d.terms.size >= worthIt && d.terms.blockSize == t.blockSize {
 		// It does not know windows.
+		d.resend = d.rtt.patience(0, time.Second)
 		d.abort()
 		err := d.ask(terms{blockSize: largeBlock, window: 1, size: -1})
 		if err != nil || d.terms.blockSize < 2*t.blockSize {
@@ -91,7 +94,11 @@ func (d *download) ask(asked terms) (err error) {
 		if try > 0 {
 			d.retransmits.Add(1)
 		}
-		if err := d.socket.send(readRequest(d.name, kinds[min(try/2, len(kinds)-1)])); err != nil {
+		kind, resend := kinds[min(try/2, len(kinds)-1)], d.resend
+		if kind.window > 1 || kind == plainTerms {
+			resend = 0
+		}
+		if err := d.socket.send(readRequest(d.name, kind, resend)); err != nil {
 			return err
 		}
 		until := sent.Add(d.rtt.patience(try, d.options.timeout))
@@ -147,12 +154,14 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 	size := d.terms.size
 	for {
 		r := newReceiver(d.socket, d.terms, d.options, d.rtt, d.retransmits)
+		smaller := d.smallerBlock()
+		r.trial = smaller > 0
 		err := r.run(w, d.first)
 		again := d.terms
-		switch smaller := d.smallerBlock(); {
+		switch {
 		case errors.Is(err, errTooWide):
 			again.window = r.narrower()
-		case errors.Is(err, errTooLarge) && smaller > 0:
+		case errors.Is(err, errTooLarge):
 			again.blockSize = smaller
 		default:
 			var said *serverError

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The packets of RFC 1350 and RFC 2347 that a reader sends or gets.
@@ -39,7 +40,11 @@ var plainTerms = terms{blockSize: 512, window: 1, size: -1}
 
 // readRequest asks for a file and proposes the terms; options that say what
 // holds anyway are left out.
-func readRequest(name string, t terms) []byte {
+//
+// resend, unless 0, is how long a lock-step server should wait for an ACK. It
+// is tftp-hpa's own option, in microseconds: that server waits a second
+// otherwise, then two and so on, and does nothing about a repeated ACK.
+func readRequest(name string, t terms, resend time.Duration) []byte {
 	p := binary.BigEndian.AppendUint16(nil, opRRQ)
 	p = append(p, name+"\x00octet\x00"...)
 	if t == plainTerms {
@@ -48,6 +53,9 @@ func readRequest(name string, t terms) []byte {
 	p = append(p, "tsize\x000\x00blksize\x00"+strconv.Itoa(t.blockSize)+"\x00"...)
 	if t.window > 1 {
 		p = append(p, "windowsize\x00"+strconv.Itoa(t.window)+"\x00"...)
+	}
+	if resend > 0 {
+		p = append(p, "utimeout\x00"+strconv.FormatInt(resend.Microseconds(), 10)+"\x00"...)
 	}
 	return p
 }

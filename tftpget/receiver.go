@@ -42,8 +42,10 @@ type receiver struct {
 	have    []bool // for the blocks from next on, by number modulo window
 	lastLen int    // length in bytes of the last block
 
-	cuts        int // windows whose end did not come
-	cutBlocks   int // and the blocks of them that did
+	trial       bool // smaller blocks could be asked for
+	lost        int  // how often there was silence
+	cuts        int  // windows whose end did not come
+	cutBlocks   int  // and the blocks of them that did
 	retransmits *atomic.Int64
 }
 
@@ -57,12 +59,21 @@ var (
 	errTooLarge = errors.New("blocks of that size do not arrive")
 )
 
-// A block size is given up when its first block did not come for this many
-// ACKs, which is 750 ms on a LAN.
-const trialACKs = 4
+const (
+	// A block size is given up when its first block did not come for this
+	// many ACKs, which is 750 ms on a LAN.
+	trialACKs = 4
+
+	// Blocks in fragments are given up when two of the first ones were lost.
+	// With 45 fragments in each, one lost in a hundred is every third block.
+	trialBlocks = 16
+)
 
 func newReceiver(s socket, t terms, o options, measured rtt, retransmits *atomic.Int64) *receiver {
 	room := max((trialWindows+1)*t.window*t.blockSize, 128<<10)
+	if t.window == 1 {
+		room = max((trialBlocks+1)*t.blockSize, 128<<10)
+	}
 	return &receiver{
 		socket: s, terms: t, timeout: o.timeout, patience: o.patience(), rtt: measured, retransmits: retransmits,
 		next: 1, base: 1, buffer: make([]byte, headLen+room), have: make([]bool, t.window),
@@ -232,10 +243,13 @@ func (r *receiver) wait(now time.Time) time.Duration {
 }
 
 func (r *receiver) silence(now time.Time) error {
+	r.lost++
 	switch {
 	case now.Sub(r.newAt) >= r.patience:
 		return ErrTimeout
-	case r.next == 1 && r.ahead == 0 && r.again >= trialACKs:
+	case r.trial && r.next == 1 && r.ahead == 0 && r.again >= trialACKs:
+		return errTooLarge
+	case r.trial && r.base == 1 && r.window == 1 && r.blockSize >= largeBlock/2 && r.next > 1 && r.lost >= 2:
 		return errTooLarge
 	}
 	if r.newAt.After(r.sentAt) && r.ahead == 0 {

@@ -186,7 +186,7 @@ func TestNothingNew(t *testing.T) {
 		n := newNetwork(content, terms{512, 4, -1}, 1)
 		n.drop = drop
 		got, err := run(t, n, patient)
-		if want := ErrTimeout; !errors.Is(err, want) && !errors.Is(err, errTooLarge) {
+		if want := ErrTimeout; !errors.Is(err, want) {
 			t.Errorf("%s: got %d bytes, %v, want %v", name, len(got), err, want)
 		}
 		if took := n.clock.Sub(time.Unix(0, 0)); took > 2*patient.patience() {

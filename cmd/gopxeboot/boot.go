@@ -19,7 +19,7 @@ import (
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
 	args := &kernelArgs{}
-	return append(guestFlags(),
+	return append(append(guestFlags(), transferFlags()...),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO (default: stdout)"},
 		&cli.StringFlag{Name: "output-format", Usage: "`FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json or shell"},
 		&cli.StringFlag{Name: "output-directory", Usage: "`DIRECTORY` for the kernel and the initrd"},
@@ -81,6 +81,9 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 		return err
 	}
 	r.Kernel, r.Ramdisk, r.Args = invocation.Kernel, invocation.Ramdisk, invocation.Args
+	if r.Transfer, err = transfer(c); err != nil {
+		return err
+	}
 	r.Disk, r.Pygrub, r.Offset = invocation.Disk, c.String("pygrub"), c.String("offset")
 	r.Quiet = invocation.Quiet && !c.Bool("i")
 	r.Format = invocation.Format

@@ -48,6 +48,9 @@ type Request struct {
 	OutputDirectory string
 	Format          xenout.Format
 
+	URLs     []string // for Get
+	Transfer Transfer
+
 	MaxKernel, MaxInitrd int64         // bytes
 	Timeout              time.Duration // for everything
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"net"
@@ -39,6 +40,11 @@ type Download struct {
 func Get(ctx context.Context, r Request, t Transfer, urls []string, files []*os.File, con *console.Console) ([]Download, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, context.DeadlineExceeded)
 	defer cancel()
+	if r.MAC != nil {
+		r.URLs, r.Transfer = urls, t
+		plan, err := asGuest(ctx, r, con, files...)
+		return believe(plan.Downloads, urls, files, err)
+	}
 	p := &pipeline{task: task{Request: r}, plan: newPlan(), say: func(l line) { l.print(con) }}
 	p.files.Resolve, p.files.Proxy = resolveAsDom0, http.ProxyFromEnvironment
 	p.files.Warn = con.Warn
@@ -47,6 +53,28 @@ func Get(ctx context.Context, r Request, t Transfer, urls []string, files []*os.
 		return nil, &Error{Usage, "get", err, ""}
 	}
 	return p.get(ctx, urls, func(i int) *os.File { return files[i] })
+}
+
+// believe checks what the child says against the files. It may have been taken
+// over by what it read.
+func believe(said []Download, urls []string, files []*os.File, err error) ([]Download, error) {
+	done := make([]Download, len(files))
+	for i, f := range files {
+		if i < len(said) {
+			done[i] = said[i]
+		} else {
+			done[i].Error = "not tried"
+		}
+		d := &done[i]
+		d.URL, d.File = urls[i], f.Name()
+		if info, statErr := f.Stat(); d.Error == "" && statErr == nil && info.Mode().IsRegular() && info.Size() != d.Bytes {
+			d.Error = fmt.Sprintf("%d bytes were written, %d announced", info.Size(), d.Bytes)
+		}
+		if d.Error != "" && err == nil {
+			err = &Error{NotFetched, "get", errors.New(d.Error), ""}
+		}
+	}
+	return done, err
 }
 
 func resolveAsDom0(ctx context.Context, host string) (netip.Addr, error) {

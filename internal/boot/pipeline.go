@@ -98,6 +98,13 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 	p.files.DNS, p.files.Domain, p.files.Fallback = lease.DNS, lease.Domain, lease.NextServer
 	p.files.SysAppend = host.SysAppend()
 	p.files.Warn = func(text string) { p.say(line{Warn: true, Text: text}) }
+	if err := p.task.Request.Transfer.apply(&p.files); err != nil {
+		return &Error{Usage, "https", err, ""}
+	}
+	if urls := p.task.Request.URLs; len(urls) > 0 {
+		p.plan.Downloads, err = p.get(ctx, urls, c.File)
+		return err
+	}
 	p.open = p.openURL
 	boot, err := p.decide(ctx, host)
 	if err != nil || !p.task.Download || boot.Outcome == pxelinux.LocalBoot {
@@ -156,6 +163,7 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 		lease.Address, lease.ServerID, where, text(lease.NextServer), quoted(lease.BootFile), took(begin))
 	switch {
 	case lease.LocalBoot:
+	case len(r.URLs) > 0: // they say where to go
 	case !lease.NextServer.IsValid():
 		return nil, &Error{NoLease, "dhcp", fmt.Errorf("%s gave %s no next-server", lease.ServerID, lease.Address.Addr()),
 			"set next-server in the DHCP server, or use --server ADDRESS"}

@@ -26,6 +26,8 @@ type Plan struct {
 	Modules  []Module `json:"modules"`
 	Labels   []Label  `json:"labels"`
 	Warnings []string `json:"warnings"`
+
+	Downloads []Download `json:"downloads,omitempty"` // of Get
 }
 
 // Lease is the part of a DHCP lease that decides what boots.
