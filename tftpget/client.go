@@ -174,13 +174,13 @@ func (o *options) fit(name string) error {
 	if strings.ContainsRune(name, 0) {
 		return errors.New("a TFTP file name can't hold a NUL")
 	}
-	room := func(blockSize, window int) int {
-		return 512 - len(readRequest("", terms{blockSize, window, -1}, time.Second))
+	room := func(blockSize, window int, resend time.Duration) int {
+		return 512 - len(readRequest("", terms{blockSize, window, -1}, resend))
 	}
-	if len(name) > room(maxBlockSize, o.window) {
+	if len(name) > min(room(o.blockSize, o.window, 0), room(maxBlockSize, 1, time.Second)) {
 		o.window, o.chooseBlock = 1, false
 	}
-	if most := room(o.blockSize, 1); len(name) > most {
+	if most := room(o.blockSize, 1, 0); len(name) > most {
 		return fmt.Errorf("the name has %d bytes, a TFTP request has room for %d", len(name), most)
 	}
 	return nil

@@ -484,3 +484,21 @@ func TestOverride(t *testing.T) {
 	sameFile(t, kernel, filepath.Join(tree, "other.krn"))
 	sameFile(t, ramdisk, filepath.Join(tree, "other.img"))
 }
+
+// A configuration can't make dom0's own loopback serve a guest.
+func TestLoopback(t *testing.T) {
+	for _, url := range []string{"http://127.0.0.1/initrd.img", "tftp://127.0.0.1/x", "http://0.0.0.0/x"} {
+		l := labtest.New(t, lab.Config{Dom0: netip.MustParsePrefix("192.168.1.1/24")})
+		tree := sampleTree(t)
+		labtest.Check(t, l.Dom0.ServeHTTP(tree))
+		labtest.Check(t, os.WriteFile(filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"),
+			[]byte("default a\nlabel a\n kernel "+lab.SampleKernel+"\n initrd "+url+"\n"), 0o644))
+		labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+		o := gopxeboot(t, "--net=dom0", "--output-directory="+t.TempDir(), vif)
+		if o.Code != 6 || o.Stdout != "" {
+			t.Errorf("%s: %+v", url, o)
+		}
+		contains(t, o.Stderr, "is no address of a server")
+		labtest.Check(t, l.Close())
+	}
+}

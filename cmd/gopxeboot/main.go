@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
@@ -31,6 +32,11 @@ func main() {
 	// What a toolstack sends to stop us: libxl SIGTERM, a closed terminal
 	// SIGHUP, a person SIGINT. Each leaves nothing behind.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// Also when nobody reads what we say, and a line of it blocks: the broom
+	// sweeps.
+	context.AfterFunc(ctx, func() {
+		time.AfterFunc(5*time.Second, func() { os.Exit(int(boot.OutOfTime)) })
+	})
 	// Who does not read our result gets an error from us, and no files; a
 	// signal would kill us with the files made. Whoever we start gets the
 	// signal as usual.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -21,6 +22,8 @@ func Helper() (status int, helper bool) {
 	case guest.IsChild():
 		return Child(), true
 	case os.Args[0] == broomName:
+		// Whoever stops all of us stops the one that we work for, too.
+		signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 		sweepUp(os.Stdin, os.Args[1:])
 		return 0, true
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -97,6 +98,7 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 	host := p.host(lease)
 	p.files.DNS, p.files.Domain, p.files.Fallback = lease.DNS, lease.Domain, lease.NextServer
 	p.files.SysAppend = host.SysAppend()
+	p.files.Refuse = refuseLoopback
 	p.files.Warn = func(text string) { p.say(line{Warn: true, Text: text}) }
 	if err := p.task.Request.Transfer.apply(&p.files); err != nil {
 		return &Error{Usage, "https", err, ""}
@@ -172,6 +174,16 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0"}
 	}
 	return lease, nil
+}
+
+// refuseLoopback keeps a configuration from what only dom0 itself can reach:
+// with --net dom0 the loopback is dom0's, and what it serves is nothing for a
+// guest's ramdisk.
+func refuseLoopback(a netip.Addr) error {
+	if a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() {
+		return fmt.Errorf("%s is no address of a server", a)
+	}
+	return nil
 }
 
 // listen opens the wire: the guest's own, or dom0's bridge with the guest's tag.

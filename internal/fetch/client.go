@@ -31,6 +31,10 @@ type Client struct {
 	// MaxSize is the size in bytes of the largest file; 0 means any.
 	MaxSize int64
 
+	// Refuse, when not nil, says which addresses must not be asked, after
+	// names are resolved and redirects followed.
+	Refuse func(netip.Addr) error
+
 	// Timeout is how long one thing may take: to resolve a name, to connect,
 	// to answer a request, to send more of a file; 0 means 10 s. TFTP has its
 	// own.

@@ -23,6 +23,14 @@ const maxServers = 4
 // /etc/nsswitch.conf, which are dom0's and not the guest's, so the question is
 // asked here.
 func (c *Client) resolve(ctx context.Context, host string) (netip.Addr, error) {
+	addr, err := c.find(ctx, host)
+	if err == nil && c.Refuse != nil {
+		err = c.Refuse(addr)
+	}
+	return addr, err
+}
+
+func (c *Client) find(ctx context.Context, host string) (netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Unmap(), nil
 	}

@@ -64,8 +64,9 @@ type Spec struct {
 	MaxFile uint64
 }
 
-// maxAnswers bounds all that the parent reads from one child, in bytes.
-const maxAnswers = 32 << 20
+// maxAnswers bounds all that the parent reads from one child, in bytes, and so
+// the memory that it makes of it. Ten thousand labels are two MiB.
+const maxAnswers = 4 << 20
 
 // Guest is the parent's end of a running child.
 type Guest struct {

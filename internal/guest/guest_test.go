@@ -308,6 +308,21 @@ func TestBridgeNames(t *testing.T) {
 	}
 }
 
+// A bridge that is down is told at once, and not after the whole deadline.
+func TestBridgeDown(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	bridge, err := netlink.LinkByName(l.Bridge())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetDown(bridge); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := guest.Start(t.Context(), guest.Spec{MAC: mac, Bridge: l.Bridge()}); err == nil || !strings.Contains(err.Error(), "ip link set xenbr0 up") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What a child can do that was taken over by what it read: nothing but write
 // to what it was given.
 func TestConfined(t *testing.T) {

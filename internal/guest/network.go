@@ -75,6 +75,9 @@ func findBridge(name string, vlan uint16) (*bridge, error) {
 		return nil, fmt.Errorf("look up bridge %s: %w", name, err)
 	}
 	attrs := link.Attrs()
+	if attrs.Flags&net.FlagUp == 0 { // no frame would get through, ever
+		return nil, fmt.Errorf("%s is down: ip link set %s up", name, name)
+	}
 	return &bridge{name: attrs.Name, index: attrs.Index, mtu: attrs.MTU, kind: link.Type(), linux: link.Type() == "bridge", vlan: vlan}, nil
 }
 
