@@ -105,6 +105,9 @@ func Start(ctx context.Context, spec Spec) (*Guest, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !bridge.up { // no frame would get through, ever
+		return nil, fmt.Errorf("%s is down: ip link set %s up", bridge.name, bridge.name)
+	}
 	g := &Guest{Bridge: bridge.name, VLAN: bridge.vlan, Net: spec.Net, exited: make(chan struct{})}
 	if g.Net == Auto {
 		g.Net, g.Why = bridge.choose(ctx, spec.MAC)

@@ -272,6 +272,9 @@ func TestAuto(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer netlink.LinkDel(other)
+		if err := netlink.LinkSetUp(other); err != nil {
+			t.Fatal(err)
+		}
 		if g := start(t, guest.Spec{MAC: mac, Bridge: "ovsbr0", Net: guest.Auto}); g.Net != guest.Dom0 {
 			t.Errorf("chose %s: %s", g.Net, g.Why)
 		}

@@ -44,6 +44,7 @@ type bridge struct {
 	index int
 	mtu   int
 	kind  string
+	up    bool
 	linux bool         // a Linux bridge, not Open vSwitch or something else
 	vlan  uint16       // where the guest is on it; 0 for no VLAN
 	ovs   *openVSwitch // set when it is to be plugged in there
@@ -75,10 +76,7 @@ func findBridge(name string, vlan uint16) (*bridge, error) {
 		return nil, fmt.Errorf("look up bridge %s: %w", name, err)
 	}
 	attrs := link.Attrs()
-	if attrs.Flags&net.FlagUp == 0 { // no frame would get through, ever
-		return nil, fmt.Errorf("%s is down: ip link set %s up", name, name)
-	}
-	return &bridge{name: attrs.Name, index: attrs.Index, mtu: attrs.MTU, kind: link.Type(), linux: link.Type() == "bridge", vlan: vlan}, nil
+	return &bridge{name: attrs.Name, up: attrs.Flags&net.FlagUp != 0, index: attrs.Index, mtu: attrs.MTU, kind: link.Type(), linux: link.Type() == "bridge", vlan: vlan}, nil
 }
 
 func guessBridge(vlan uint16) (*bridge, error) {
