@@ -41,6 +41,9 @@ goldens: ## the same, and write its answers anew
 test-xen: ## the bootloader on real Xen with real xl, pygrub and libvirt, in QEMU: a line a case, four minutes
 	$(GO) test -C internal/xenlab -count=1 -run TestXen -xen -timeout 40m
 
+bench: servers ## compare our downloads with curl's, tftp-hpa's and atftp's: docs/performance.md, some 10 minutes
+	$(GO) run ./internal/bench -o docs/performance.md
+
 servers: ## fetch the Debian servers that the tests use into build/servers
 	@sh .ci/servers $(GOPXEBOOT_SERVERS) || echo "some servers could not be had: the tests that need them will skip"
 
@@ -55,5 +58,5 @@ help: ## this list
 
 FORCE:
 
-.PHONY: build demo test race lint stress test-xen test-pxelinux goldens servers install clean help
+.PHONY: build demo test race lint stress test-xen bench test-pxelinux goldens servers install clean help
 .DEFAULT_GOAL := build
