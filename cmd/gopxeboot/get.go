@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -99,7 +97,7 @@ func getAction(c *cli.Context) error {
 	}
 	downloads, failure := boot.Get(c.Context, r, t, urls, files, con)
 	if c.Bool("json") {
-		if err := printDownloads(c.App.Writer, downloads); err != nil {
+		if err := printJSON(c.App.Writer, append([]boot.Download{}, downloads...)); err != nil { // [], not null
 			return err
 		}
 	}
@@ -127,14 +125,4 @@ func create(output, url string) (f *os.File, isNew string, err error) {
 	}
 	f, err = os.Create(output)
 	return f, isNew, err
-}
-
-func printDownloads(w io.Writer, downloads []boot.Download) error {
-	if downloads == nil {
-		downloads = []boot.Download{}
-	}
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(downloads)
 }
