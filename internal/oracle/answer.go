@@ -48,7 +48,7 @@ const (
 // result and the file: "absent pxelinux.cfg/C".
 type Request struct {
 	Result string // Found, Absent, Empty or Moved
-	File   string // as sent: TFTP's file name, HOST::NAME if HOST is not next-server, or an http URL
+	File   string // as sent: TFTP's file name, HOST::NAME if HOST is not next-server, or an http or ftp URL
 }
 
 // What a server can answer.

@@ -168,6 +168,9 @@ func (s *server) get(address string) ([]byte, error) {
 		return nil, err
 	}
 	name, file := strings.Replace(address, ":80/", "/", 1), u.Path
+	if u.User != nil { // which is no part of what the server is asked for
+		name = strings.Replace(name, u.User.String()+"@", "", 1)
+	}
 	if u.Scheme == "tftp" {
 		name = strings.TrimPrefix(u.Path, "/")
 		file = strings.ReplaceAll(name, `\`, "/") // as dnsmasq does
@@ -215,7 +218,7 @@ func host(c *oracle.Case) pxelinux.Host {
 		BootFile: c.BootFile,
 	}
 	for _, o := range c.Options {
-		number, value, _ := strings.Cut(o, ",")
+		number, value, _ := strings.Cut(strings.TrimPrefix(o, "vendor:PXEClient,"), ",") // inside option 43 they are the same
 		switch number {
 		case "3":
 			h.Router, _ = netip.ParseAddr(value) // two are none
@@ -280,6 +283,9 @@ func boot(ctx context.Context, c *oracle.Case, answer *oracle.Answer) (*ours, er
 		}
 	}
 	o.Requests = s.requests
+	if o.Outcome == "nothing" && b != nil && b.Err == nil {
+		return nil, fmt.Errorf("%s boots nothing, and does not say why", b.Outcome)
+	}
 	return o, err
 }
 

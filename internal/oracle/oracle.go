@@ -127,6 +127,12 @@ func boot(ctx context.Context, c *Case, dir string) (*Answer, error) {
 	}
 	defer web.Close()
 	go http.Serve(web, r.serveHTTP(root, c.Moved))
+	files, err := net.Listen("tcp4", ":21")
+	if err != nil {
+		return nil, err
+	}
+	defer files.Close()
+	go r.serveFTP(files, root)
 
 	servers := dnsmasq(ctx, c, root, dir)
 	var log bytes.Buffer
