@@ -111,7 +111,9 @@ func (x *exchange) askBootServer(ctx context.Context, m *menu, item menuItem) (*
 	if m.control&noMulticast == 0 && m.multicast.IsValid() {
 		to = append(to, netip.AddrPortFrom(m.multicast, pxePort))
 	}
-	if m.control&noBroadcast == 0 {
+	// To a DHCP server it would look like a REQUEST to renew the lease, which a
+	// survey has not.
+	if m.control&noBroadcast == 0 && x.survey == nil {
 		to = append(to, netip.AddrPortFrom(everybody, serverPort))
 	}
 	for _, to := range to {
@@ -129,6 +131,9 @@ func (x *exchange) askBootServer(ctx context.Context, m *menu, item menuItem) (*
 // ask sends a REQUEST from the leased address until there is the answer that
 // is wanted. nil is none.
 func (x *exchange) ask(ctx context.Context, to netip.AddrPort, m message, wanted func(*reply) bool) (*reply, error) {
+	if x.said != nil {
+		return x.said(to, wanted), nil
+	}
 	giveUp := time.Now().Add(askPatience)
 	by, err := x.resolve(ctx, to.Addr(), giveUp)
 	if err != nil || by == nil {
@@ -148,8 +153,7 @@ func (x *exchange) ask(ctx context.Context, to netip.AddrPort, m message, wanted
 			if r == nil {
 				break
 			}
-			// iPXE and some servers take an OFFER for an answer, too.
-			if kind := r.MessageType(); (kind == dhcpv4.MessageTypeAck || kind == dhcpv4.MessageTypeOffer) && wanted(r) {
+			if isAnswer(r) && wanted(r) {
 				return r, nil
 			}
 		}
@@ -158,6 +162,12 @@ func (x *exchange) ask(ctx context.Context, to netip.AddrPort, m message, wanted
 		}
 	}
 	return nil, nil
+}
+
+// isAnswer says whether r can be a PXE server's answer to a REQUEST. Some
+// servers send an OFFER, and iPXE takes it, too.
+func isAnswer(r *reply) bool {
+	return r.MessageType() == dhcpv4.MessageTypeAck || r.MessageType() == dhcpv4.MessageTypeOffer
 }
 
 // resolve finds the MAC that frames to an address go to: its own, or the
@@ -169,9 +179,8 @@ func (x *exchange) resolve(ctx context.Context, to netip.Addr, giveUp time.Time)
 	case to.IsMulticast():
 		b := to.As4()
 		return net.HardwareAddr{0x01, 0x00, 0x5e, b[1] & 0x7f, b[2], b[3]}, nil // RFC 1112 §6.4
-	case !x.network.Address.Contains(to) && x.network.Router.IsValid():
-		to = x.network.Router
 	}
+	to = x.hop(to)
 	question := arpPacket{
 		operation: arpRequest, senderMAC: x.id.mac, targetMAC: make(net.HardwareAddr, 6),
 		sender: x.network.Address.Addr(), target: to,
@@ -197,4 +206,12 @@ func (x *exchange) resolve(ctx context.Context, to netip.Addr, giveUp time.Time)
 		}
 	}
 	return nil, nil
+}
+
+// hop is the station on the wire that leads to an address.
+func (x *exchange) hop(to netip.Addr) netip.Addr {
+	if !x.network.Address.Contains(to) && x.network.Router.IsValid() {
+		return x.network.Router
+	}
+	return to
 }

@@ -59,9 +59,13 @@ type Client struct {
 	// has the address. 0 is 20 ms, negative is not to ask.
 	ProbeWait time.Duration
 
-	// Offered, when it is set, is called by Lease for each server that answers.
+	// Elsewhere is where Survey hears what servers say in other VLANs, as from
+	// ListenElsewhere; nil is not to listen there.
+	Elsewhere FrameConn
+
+	// Offered, when it is set, is called for each server that answers.
 	Offered func(Offer)
-	// Warn, when it is set, is called by Lease with what went wrong, but did
+	// Warn, when it is set, is called with what went wrong, but did
 	// not end it, in words for a person.
 	Warn func(string)
 	// Rand is where transaction ids and jitter come from; nil is the runtime's.
@@ -83,15 +87,11 @@ type Client struct {
 // about what the caller said, or comes from Conn. A Conn serves one Lease at a
 // time.
 func (c *Client) Lease(ctx context.Context) (*Lease, error) {
-	id, err := newIdentity(c.MAC, c.UUID, c.ROM)
+	x, end, err := c.start(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// A deadline in the past ends the Read that is under way.
-	stop := context.AfterFunc(ctx, func() { c.Conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-
-	x := &exchange{Client: c, id: id, random: random{c.Rand}, begin: time.Now(), buffer: make([]byte, maxFrame)}
+	defer end()
 	var refusal error // what came of the offer before
 	for range maxRounds {
 		seen, err := x.discover(ctx)
@@ -124,12 +124,25 @@ func (c *Client) Lease(ctx context.Context) (*Lease, error) {
 	return nil, refusal
 }
 
-// exchange is one Lease under way.
+// start begins an exchange; end is to be called when it is over.
+func (c *Client) start(ctx context.Context) (x *exchange, end func(), err error) {
+	id, err := newIdentity(c.MAC, c.UUID, c.ROM)
+	if err != nil {
+		return nil, nil, err
+	}
+	// A deadline in the past ends the Read that is under way.
+	stop := context.AfterFunc(ctx, func() { c.Conn.SetReadDeadline(time.Unix(1, 0)) })
+	x = &exchange{Client: c, id: id, random: random{c.Rand}, begin: time.Now(), buffer: make([]byte, maxFrame)}
+	return x, func() { stop() }, nil
+}
+
+// exchange is one Lease, or one Survey, under way.
 type exchange struct {
 	*Client
 	id     identity
 	random random
-	buffer []byte // for frames
+	buffer []byte   // for frames
+	survey *journal // what takes down all that is said; nil for a Lease
 
 	begin     time.Time            // of the whole exchange
 	discovers int                  // how many were sent
@@ -139,45 +152,43 @@ type exchange struct {
 
 	conflict conflict
 	network  Lease // what the guest has; zero before it has it
+
+	// said looks an answer up in a capture, in place of asking; nil is to ask.
+	said func(to netip.AddrPort, wanted func(*reply) bool) *reply
 }
 
 // discover sends DISCOVER until there is something to decide on. It gives what
 // there is when patience or ctx ends, and an error only when Conn fails.
 func (x *exchange) discover(ctx context.Context) (*offers, error) {
-	giveUp := x.begin.Add(orDefault(x.Patience, defaultPatience))
-	seen := &offers{avoid: x.avoid}
+	d := x.decision()
+	d.seen.avoid = x.avoid
 	// Late answers to an earlier round must not count in this one.
 	binary.BigEndian.PutUint32(x.xid[:], x.random.xid())
-	for try := 0; time.Now().Before(giveUp) && ctx.Err() == nil; try++ {
-		x.secs = uint16(min(time.Since(x.begin)/time.Second, 0xffff))
-		if err := x.send(message{kind: dhcpv4.MessageTypeDiscover, secs: x.secs}); err != nil {
+	for try := 0; !d.made(time.Now()) && ctx.Err() == nil; try++ {
+		if err := x.sendDiscover(); err != nil {
 			return nil, err
 		}
-		x.discovers++
 		resend := time.Now().Add(x.wait(try))
-		for {
-			r, err := x.receive(ctx, earlier(resend, giveUp))
+		for !d.complete {
+			r, err := x.receive(ctx, earlier(resend, d.giveUp))
 			if err != nil {
 				return nil, err
 			}
 			if r == nil {
 				break
 			}
-			if !isOffer(r) {
-				continue
-			}
-			if seen.add(r) {
+			if isOffer(r) && d.add(r, time.Now()) {
 				x.tell(r)
-			}
-			if seen.complete() {
-				return seen, nil
-			}
-			if len(seen.addresses) > 0 {
-				giveUp = earlier(giveUp, time.Now().Add(orDefault(x.ProxyWait, defaultProxyWait)))
 			}
 		}
 	}
-	return seen, nil
+	return &d.seen, nil
+}
+
+func (x *exchange) sendDiscover() error {
+	x.secs = uint16(min(time.Since(x.begin)/time.Second, 0xffff))
+	x.discovers++
+	return x.send(message{kind: dhcpv4.MessageTypeDiscover, secs: x.secs})
 }
 
 // take makes a lease of an offer. It returns the server's confirmation.
@@ -258,6 +269,9 @@ func (x *exchange) send(m message) error {
 }
 
 func (x *exchange) write(what string, frame []byte) error {
+	if x.survey != nil {
+		x.survey.sent(time.Now(), frame)
+	}
 	if _, err := x.Conn.Write(frame); err != nil {
 		return fmt.Errorf("send %s on %s: %w", what, x.Conn, err)
 	}
@@ -304,7 +318,11 @@ func (x *exchange) next(ctx context.Context, until time.Time) (event, error) {
 		if p, ok := parseARP(x.buffer[:n]); ok {
 			return event{arp: &p}, x.hear(p)
 		}
-		if r := parseReply(x.buffer[:n], x.id.mac); r != nil && r.TransactionID == x.xid {
+		r := parseReply(x.buffer[:n], x.id.mac)
+		if x.survey != nil {
+			x.survey.heard(time.Now(), x.buffer[:n], r)
+		}
+		if r != nil && r.TransactionID == x.xid {
 			return event{reply: r}, nil
 		}
 	}
@@ -326,17 +344,7 @@ func (x *exchange) tell(r *reply) {
 	if x.Offered == nil {
 		return
 	}
-	next, _ := r.nextServer()
-	o := Offer{
-		Server: r.server(), Address: r.yourAddress(), NextServer: next,
-		BootFile: r.bootFile(), Proxy: isProxy(r), After: time.Since(x.begin),
-	}
-	if m := r.menu(); m != nil {
-		for _, item := range m.items {
-			o.Menu = append(o.Menu, item.text)
-		}
-	}
-	x.Offered(o)
+	x.Offered(newOffer(r, time.Since(x.begin)))
 }
 
 func (x *exchange) warn(format string, args ...any) {

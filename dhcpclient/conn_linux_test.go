@@ -277,6 +277,65 @@ func TestListenVLAN(t *testing.T) {
 	}
 }
 
+// What one socket does not take the other does, with the tags.
+func TestListenElsewhere(t *testing.T) {
+	if !ownNetwork(t) {
+		return
+	}
+	link(t, "srv0", "guest0")
+	peer := listenOn(t, "srv0", false)
+	if _, err := ListenElsewhere("guest9", 0, false); err == nil {
+		t.Error("listens on what is not there")
+	}
+	open := func(vlan uint16) *Elsewhere {
+		e, err := ListenElsewhere("guest0", vlan, vlan == 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { e.Close() })
+		return e
+	}
+	beside0, beside20 := open(0), open(20)
+	if _, err := beside0.Write(replyFrame(&dhcpv4.DHCPv4{})); err == nil || beside0.String() != "other VLANs of guest0" {
+		t.Errorf("%s takes frames", beside0)
+	}
+	number := byte(0)
+	for _, tags := range [][]byte{
+		{}, {0x81, 0, 0, 20}, {0x81, 0, 0xe0, 20}, {0x81, 0, 0, 21}, {0x81, 0, 0xa0, 0}, {0x88, 0xa8, 0, 20}, {0x88, 0xa8, 0, 5}, {0x81, 0, 0, 99},
+	} {
+		number++
+		b := replyFrame((&server{id: "10.0.0.1", address: "10.0.0.42"}).reply(dhcpv4.TransactionID{number}, dhcpv4.MessageTypeOffer))
+		if _, err := peer.Write(bytes.Join([][]byte{b[:12], tags, b[12:]}, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for conn, want := range map[*Elsewhere][]string{
+		beside0:  {"2 [20]", "3 [20]", "4 [21]", "6 [20]", "7 [5]", "8 [99]"},
+		beside20: {"1 []", "4 [21]", "5 []", "6 [20]", "7 [5]", "8 [99]"},
+	} {
+		var got []string
+		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		for b := make([]byte, maxFrame); len(got) == 0 || got[len(got)-1] != "8 [99]"; {
+			n, err := conn.Read(b)
+			if err != nil {
+				t.Fatalf("%s: after %q: %v", conn, got, err)
+			}
+			m, err := Decode(b[:n])
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprint(m.XID>>24, m.VLANs))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", conn, diff)
+		}
+		conn.SetReadDeadline(time.Now())
+		if _, err := conn.Read(make([]byte, maxFrame)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %v", conn, err)
+		}
+	}
+}
+
 // received are the payloads that arrive, up to the one that is "last".
 func received(t *testing.T, conn *Conn) (got []string) {
 	t.Helper()

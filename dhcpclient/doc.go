@@ -8,7 +8,12 @@
 // a look by ARP for somebody else with the address. [ROM] says which firmware
 // asks, [Capture] keeps the frames for tcpdump and tshark.
 //
+// [Client.Survey] asks and takes nothing: it tells all that servers answer, and
+// where each value of the lease would come from. [Replay] tells the same of a
+// capture, and [Decode] reads one frame of it.
+//
 // Nothing is configured on the interface and nothing is released afterwards:
-// the guest asks again with the same MAC and gets the same address. Only while
-// Lease runs does it answer ARP for that address.
+// the guest asks again with the same MAC and gets the same address. Who wants to
+// give it back calls [Client.Release]. Only while Lease or Survey run do they
+// answer ARP for that address.
 package dhcpclient

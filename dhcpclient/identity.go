@@ -22,6 +22,9 @@ type ROM struct {
 	// dhclient send it and as servers' configurations compare it, and not in
 	// the parts of RFC 3004. "iPXE" gets an iPXE script at many sites.
 	UserClass string
+	// Unicast leaves the broadcast flag out, as iPXE and newer ROMs do: servers
+	// then answer to the guest's MAC and the address that they offer.
+	Unicast bool
 
 	// Options are sent too, each in the place of the client's own option with
 	// that code if there is one. An empty value leaves the option out.
@@ -32,6 +35,7 @@ type ROM struct {
 // DISCOVER and REQUEST say the same.
 type identity struct {
 	mac     net.HardwareAddr
+	unicast bool        // may be answered so
 	options []rawOption // in the order of sending
 }
 
@@ -49,7 +53,7 @@ var own = []uint8{
 
 // newIdentity checks what the caller said.
 func newIdentity(mac net.HardwareAddr, uuid string, rom ROM) (identity, error) {
-	id := identity{mac: mac}
+	id := identity{mac: mac, unicast: rom.Unicast}
 	if !isStation(mac) {
 		return id, fmt.Errorf("%q is not the MAC of an Ethernet card", mac)
 	}
@@ -123,12 +127,17 @@ func machineIdentifier(uuid string) ([]byte, error) {
 	if err != nil || len(b) != 16 {
 		return nil, fmt.Errorf("%q is not a UUID", uuid)
 	}
-	// The SMBIOS of a real machine has the first three fields little-endian,
-	// and PXE clients send those bytes.
+	swapUUID(b)
+	return append([]byte{0}, b...), nil
+}
+
+// swapUUID turns the bytes of a UUID's text into those that PXE clients send,
+// and back: the SMBIOS of a real machine has the first three fields
+// little-endian.
+func swapUUID(b []byte) {
 	slices.Reverse(b[0:4])
 	slices.Reverse(b[4:6])
 	slices.Reverse(b[6:8])
-	return append([]byte{0}, b...), nil
 }
 
 // ParseOption reads an option as a person writes it, for ROM.Options: the

@@ -47,11 +47,19 @@ type Lease struct {
 // PXE servers said about booting, the last one asked first, wins over both, as
 // PXELINUX takes the last reply's.
 func newLease(offer, ack *reply, boot ...*reply) *Lease {
+	l, _ := merge(offer, ack, boot...)
+	return l
+}
+
+// merge is newLease, and tells where it has each value from.
+func merge(offer, ack *reply, boot ...*reply) (*Lease, *Origins) {
 	replies := []*reply{ack, offer}
+	from := new(Origins)
 	// option is the first value that is valid.
-	option := func(code dhcpv4.OptionCode, valid func([]byte) bool) []byte {
+	option := func(code dhcpv4.OptionCode, from *Origin, valid func([]byte) bool) []byte {
 		for _, r := range replies {
 			if b := r.Options.Get(code); valid(b) {
+				*from = r.origin(optionField(code))
 				return b
 			}
 		}
@@ -60,62 +68,73 @@ func newLease(offer, ack *reply, boot ...*reply) *Lease {
 	isList := func(b []byte) bool { return len(b) > 0 && len(b)%4 == 0 }
 	isNumber := func(b []byte) bool { return len(b) == 4 }
 
-	l := &Lease{ServerID: ack.server()}
+	l := new(Lease)
+	var field string
+	l.ServerID, field = ack.serverIn()
+	from.ServerID = ack.origin(field)
 
 	given := ack.yourAddress()
+	from.Address, from.Netmask = ack.origin("yiaddr"), ack.origin("address class")
 	length := classLength(given)
-	if mask := option(dhcpv4.OptionSubnetMask, isMask); mask != nil {
+	if mask := option(dhcpv4.OptionSubnetMask, &from.Netmask, isMask); mask != nil {
 		length = bits.OnesCount32(binary.BigEndian.Uint32(mask))
 	}
 	l.Address = netip.PrefixFrom(given, length)
 
-	l.Routers = addresses(option(dhcpv4.OptionRouter, isList))
+	l.Routers = addresses(option(dhcpv4.OptionRouter, &from.Routers, isList))
 	if len(l.Routers) > 0 {
 		l.Router = address(l.Routers[0].AsSlice())
 	}
-	for _, a := range addresses(option(dhcpv4.OptionDomainNameServer, isList)) {
+	for _, a := range addresses(option(dhcpv4.OptionDomainNameServer, &from.DNS, isList)) {
 		if a = address(a.AsSlice()); a.IsValid() && len(l.DNS) < maxDNS {
 			l.DNS = append(l.DNS, a)
 		}
 	}
-	l.Domain = hostName(text(option(dhcpv4.OptionDomainName, func(b []byte) bool { return hostName(text(b)) != "" })))
+	l.Domain = hostName(text(option(dhcpv4.OptionDomainName, &from.Domain, func(b []byte) bool { return hostName(text(b)) != "" })))
 	// RFC 2132 §5.1: 68 is the least that IPv4 allows.
 	isMTU := func(b []byte) bool { return len(b) == 2 && binary.BigEndian.Uint16(b) >= 68 }
-	if mtu := option(dhcpv4.OptionInterfaceMTU, isMTU); mtu != nil {
+	if mtu := option(dhcpv4.OptionInterfaceMTU, &from.MTU, isMTU); mtu != nil {
 		l.MTU = int(binary.BigEndian.Uint16(mtu))
 	}
-	l.Duration = seconds(option(dhcpv4.OptionIPAddressLeaseTime, isNumber))
+	l.Duration = seconds(option(dhcpv4.OptionIPAddressLeaseTime, &from.Duration, isNumber))
 
 	for i, r := range slices.Concat(boot, replies) {
-		next, name := r.nextServer()
-		if i < len(boot) && r.bootFile() != "" && !next.IsValid() && name == "" {
-			next = r.server() // who knows the file has it
+		next, name, field := r.nextServer()
+		file, fileField := r.bootFileIn()
+		if i < len(boot) && file != "" && !next.IsValid() && name == "" {
+			next, field = r.serverIn() // who knows the file has it
 		}
-		if !l.NextServer.IsValid() {
-			l.NextServer = next
+		if !l.NextServer.IsValid() && next.IsValid() {
+			l.NextServer, from.NextServer = next, r.origin(field)
 		}
-		if l.ServerName == "" {
-			l.ServerName = name
+		if l.ServerName == "" && name != "" {
+			l.ServerName, from.ServerName = name, r.origin(field)
 		}
-		if l.BootFile == "" {
-			l.BootFile = r.bootFile()
+		if l.BootFile == "" && file != "" {
+			l.BootFile, from.BootFile = file, r.origin(fileField)
 		}
-		if l.ConfigFile == "" {
-			l.ConfigFile = text(r.pxelinux(dhcpv4.OptionPXELinuxConfigFile))
+		for _, own := range []struct {
+			code  dhcpv4.OptionCode
+			value *string
+			from  *Origin
+		}{
+			{dhcpv4.OptionPXELinuxConfigFile, &l.ConfigFile, &from.ConfigFile},
+			{dhcpv4.OptionPXELinuxPathPrefix, &l.PathPrefix, &from.PathPrefix},
+		} {
+			if b, field := r.pxelinux(own.code); *own.value == "" && text(b) != "" {
+				*own.value, *own.from = text(b), r.origin(field)
+			}
 		}
-		if l.PathPrefix == "" {
-			l.PathPrefix = text(r.pxelinux(dhcpv4.OptionPXELinuxPathPrefix))
-		}
-		if l.RebootTime == 0 {
-			l.RebootTime = seconds(r.pxelinux(dhcpv4.OptionPXELinuxRebootTime))
+		if b, field := r.pxelinux(dhcpv4.OptionPXELinuxRebootTime); l.RebootTime == 0 && seconds(b) != 0 {
+			l.RebootTime, from.RebootTime = seconds(b), r.origin(field)
 		}
 	}
 	if l.NextServer.IsValid() {
-		l.ServerName = ""
+		l.ServerName, from.ServerName = "", Origin{}
 	} else {
-		l.NextServer = l.ServerID
+		l.NextServer, from.NextServer = l.ServerID, from.ServerID
 	}
-	return l
+	return l, from
 }
 
 // isMask says whether b is a netmask: ones, then zeros.

@@ -50,9 +50,10 @@ func (id identity) bytes(m message) []byte {
 		NumSeconds:    m.secs,
 		ClientHWAddr:  id.mac,
 	}
-	if m.client.IsValid() {
+	switch {
+	case m.client.IsValid():
 		header.ClientIPAddr = m.client.AsSlice()
-	} else {
+	case !id.unicast:
 		header.Flags = broadcastFlag
 	}
 	// Package dhcpv4 would sort the options.
@@ -61,12 +62,12 @@ func (id identity) bytes(m message) []byte {
 		b = appendOption(b, code.Code(), value)
 	}
 	option(dhcpv4.OptionDHCPMessageType, byte(m.kind))
-	if m.kind != dhcpv4.MessageTypeDecline {
+	if m.kind != dhcpv4.MessageTypeDecline && m.kind != dhcpv4.MessageTypeRelease {
 		for _, o := range id.options {
 			b = appendOption(b, o.code, o.value)
 		}
 	} else if o, ok := id.option(dhcpv4.OptionClientIdentifier); ok {
-		// RFC 2131, table 5: a DECLINE says who it is from, and no more.
+		// RFC 2131, table 5: these say who they are from, and no more.
 		b = appendOption(b, o.code, o.value)
 	}
 	if m.item != nil {

@@ -24,6 +24,21 @@ type Offer struct {
 	After      time.Duration // since the first DISCOVER
 }
 
+// newOffer is what r says, so long after the first DISCOVER.
+func newOffer(r *reply, after time.Duration) Offer {
+	next, _, _ := r.nextServer()
+	o := Offer{
+		Server: r.server(), Address: r.yourAddress(), NextServer: next,
+		BootFile: r.bootFile(), Proxy: isProxy(r), After: after,
+	}
+	if m := r.menu(); m != nil {
+		for _, item := range m.items {
+			o.Menu = append(o.Menu, item.text)
+		}
+	}
+	return o
+}
+
 // offers are the answers to a DISCOVER: one a server, at most maxOffers of a
 // kind, in the order of their first arrival.
 type offers struct {

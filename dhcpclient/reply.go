@@ -3,6 +3,7 @@ package dhcpclient
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -16,6 +17,8 @@ import (
 type reply struct {
 	*dhcpv4.DHCPv4
 	source netip.Addr // of the IP packet: the server, or a relay
+	// message is the same as it was on the wire; nil when nobody wants to know.
+	message *Message
 }
 
 // parseReply reads a frame. It is nil unless the frame is a BOOTP or DHCP
@@ -34,7 +37,7 @@ func parseReply(frame []byte, mac net.HardwareAddr) *reply {
 		message.HWType != iana.HWTypeEthernet || !bytes.Equal(message.ClientHWAddr, mac) {
 		return nil
 	}
-	return &reply{message, d.source.Addr()}
+	return &reply{DHCPv4: message, source: d.source.Addr()}
 }
 
 // bootp says whether it is a BOOTP reply, which needs no REQUEST (RFC 1534).
@@ -49,52 +52,73 @@ func (r *reply) pxe() bool {
 // server tells servers apart: option 54, else siaddr, else where the packet
 // came from.
 func (r *reply) server() netip.Addr {
+	server, _ := r.serverIn()
+	return server
+}
+
+// serverIn is server, and the field that says so.
+func (r *reply) serverIn() (server netip.Addr, field string) {
 	if id := address(r.Options.Get(dhcpv4.OptionServerIdentifier)); id.IsValid() {
-		return id
+		return id, optionField(dhcpv4.OptionServerIdentifier)
 	}
 	if next := address(r.ServerIPAddr); next.IsValid() {
-		return next
+		return next, "siaddr"
 	}
-	return r.source
+	return r.source, "source address"
 }
 
 // yourAddress is the address given to the guest; invalid when there is none.
 func (r *reply) yourAddress() netip.Addr { return address(r.YourIPAddr) }
 
 // nextServer is siaddr, else option 66 or the sname field where they hold an
-// address. When they hold a name, name is it.
-func (r *reply) nextServer() (next netip.Addr, name string) {
+// address. When they hold a name, name is it. The field is the one that says so.
+func (r *reply) nextServer() (next netip.Addr, name, field string) {
 	if next = address(r.ServerIPAddr); next.IsValid() {
-		return next, ""
+		return next, "", "siaddr"
 	}
-	for _, s := range []string{text(r.Options.Get(dhcpv4.OptionTFTPServerName)), text([]byte(r.ServerHostName))} {
+	for _, said := range []struct {
+		field string
+		value []byte
+	}{
+		{optionField(dhcpv4.OptionTFTPServerName), r.Options.Get(dhcpv4.OptionTFTPServerName)},
+		{inSName, []byte(r.ServerHostName)},
+	} {
+		s := text(said.value)
 		if a, err := netip.ParseAddr(s); err == nil {
 			if a = address(a.AsSlice()); a.IsValid() {
-				return a, ""
+				return a, "", said.field
 			}
 		} else if name == "" {
-			name = hostName(s)
+			if name = hostName(s); name != "" {
+				field = said.field
+			}
 		}
 	}
-	return netip.Addr{}, name
+	return netip.Addr{}, name, field
 }
 
 // bootFile is the header's file field, else option 67: PXELINUX's order. Either
 // may be filled up with NUL or, from some servers, 0xff.
 func (r *reply) bootFile() string {
+	file, _ := r.bootFileIn()
+	return file
+}
+
+// bootFileIn is bootFile, and the field that says so.
+func (r *reply) bootFileIn() (file, field string) {
 	if file := text([]byte(r.BootFileName)); file != "" {
-		return file
+		return file, inFile
 	}
-	return text(r.Options.Get(dhcpv4.OptionBootfileName))
+	return text(r.Options.Get(dhcpv4.OptionBootfileName)), optionField(dhcpv4.OptionBootfileName)
 }
 
 // pxelinux is an option of PXELINUX's own, 209 to 211 (RFC 5071). It may also
 // stand inside option 43.
-func (r *reply) pxelinux(code dhcpv4.OptionCode) []byte {
+func (r *reply) pxelinux(code dhcpv4.OptionCode) (value []byte, field string) {
 	if value := r.Options.Get(code); value != nil {
-		return value
+		return value, optionField(code)
 	}
-	return r.encapsulated().Get(code)
+	return r.encapsulated().Get(code), fmt.Sprintf("option 43.%d", code.Code())
 }
 
 // address reads one address that a machine can have. PXELINUX refuses the same

@@ -64,6 +64,9 @@ func (w *wire) Read(b []byte) (int, error) {
 		w.mu.Lock()
 		deadline, moved := w.deadline, w.moved
 		w.mu.Unlock()
+		if deadline.IsZero() { // none
+			deadline = time.Now().Add(time.Hour)
+		}
 		if !time.Now().Before(deadline) {
 			return 0, os.ErrDeadlineExceeded
 		}
