@@ -1,26 +1,24 @@
 package xenlab
 
 import (
-	"bytes"
 	"compress/gzip"
 	"debug/elf"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 )
 
 // modules are what dom0 needs besides what its kernel has built in; what they
 // depend on is found. Ext4 is for pygrub's disks; it asks for its checksum by
 // the algorithm's name only.
 var modules = []string{
-	"bridge", "veth", "loop", "crc32c_generic", "ext4",
+	"bridge", "veth", "8021q", "loop", "crc32c_generic", "ext4", "openvswitch",
 	"xen-netback", "xen-blkback", "xen-gntdev", "xen-gntalloc", "xen-evtchn", "xen-privcmd", "xenfs",
 }
 
@@ -83,42 +81,20 @@ func gunzip(file string) ([]byte, error) {
 // vmlinux is the ELF kernel inside a bzImage. Xen takes either; to unpack it
 // here saves the emulated processor a minute of its time.
 func vmlinux(bzImage string) ([]byte, error) {
-	data, err := os.ReadFile(bzImage)
+	f, err := os.Open(bzImage)
 	if err != nil {
 		return nil, err
 	}
-	payload, err := payloadOf(data)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	r, err := kernel.Vmlinux(f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", bzImage, err)
 	}
-	cmd := exec.Command("xz", "-dc")
-	cmd.Stdin = bytes.NewReader(payload)
-	kernel, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s: xz: %w", bzImage, err)
-	}
-	return kernel, nil
-}
-
-// payloadOf finds the compressed kernel in a bzImage (the kernel's
-// Documentation/arch/x86/boot.rst: setup_sects, payload_offset and
-// payload_length). The build appends the unpacked size to it, which is no
-// part of the xz stream.
-func payloadOf(bzImage []byte) ([]byte, error) {
-	if len(bzImage) < 0x250 || string(bzImage[0x202:0x206]) != "HdrS" {
-		return nil, errors.New("no bzImage")
-	}
-	setup := 512 * (1 + uint64(bzImage[0x1f1]))
-	begin := setup + uint64(binary.LittleEndian.Uint32(bzImage[0x248:]))
-	end := begin + uint64(binary.LittleEndian.Uint32(bzImage[0x24c:]))
-	if end > uint64(len(bzImage)) {
-		return nil, errors.New("bzImage is cut short")
-	}
-	payload, ok := bytes.CutPrefix(bzImage[begin:end], []byte("\xfd7zXZ\x00"))
-	if !ok || len(payload) < 4 {
-		return nil, errors.New("the kernel is not compressed with xz")
-	}
-	return bzImage[begin : end-4], nil
+	return io.ReadAll(r)
 }
 
 // moduleFiles are the files of the modules and of those they depend on, in
