@@ -30,6 +30,7 @@ type Child struct {
 	requests *os.File
 	receive  *json.Decoder
 	send     *json.Encoder
+	files    files
 }
 
 // Inside is how the child begins. It returns when the parent has plugged the
@@ -42,6 +43,12 @@ func Inside() (*Child, error) {
 		return nil, fmt.Errorf("read the parent's first message: %w", err)
 	}
 	c.Interface, c.OwnNet, c.VLAN = c.setup.Interface, c.setup.OwnNet, c.setup.VLAN
+	if c.setup.Opener != 0 {
+		var err error
+		if c.files.conn, err = openerConn(os.NewFile(uintptr(c.setup.Opener), "opener")); err != nil {
+			return nil, fmt.Errorf("the parent's socket for files: %w", err)
+		}
+	}
 	return c, nil
 }
 

@@ -34,6 +34,12 @@ func (c *Child) Confine() error {
 		return err
 	}
 	uid := available(c.setup.RunAs, string(uidMap))
+	if c.OwnNet {
+		// NFS servers give files to ports below 1024 only (exports(5), secure).
+		// In a network of the guest's own they are nobody else's. Best effort:
+		// a server may do without, and a container's /proc may be read-only.
+		_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
+	}
 	for _, step := range []struct {
 		what string
 		do   func() error

@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,6 +39,9 @@ const (
 	// Dom0 is dom0's own namespace: DHCP by raw frames on the bridge itself,
 	// downloads through dom0's stack.
 	Dom0 Net = "dom0"
+	// None is a namespace of the child's own with nothing in it, for who
+	// reads dom0's files only. ParseNet does not know it.
+	None Net = "none"
 )
 
 // ParseNet reads the value of --net; "" is Auto.
@@ -53,6 +57,8 @@ func ParseNet(s string) (Net, error) {
 
 // Spec describes the child.
 type Spec struct {
+	// MAC is the guest's. With None, and with Dom0 when it is nil, there is no
+	// bridge: nobody acts as the guest.
 	MAC    net.HardwareAddr
 	Bridge string // "" is xenbr0, or the only bridge there is
 	VLAN   uint16 // where the guest is on the bridge, 1 to 4094; 0 for no VLAN
@@ -62,6 +68,12 @@ type Spec struct {
 	Files []*os.File
 	// MaxFile is how large a file the child can make, in bytes; 0 is no limit.
 	MaxFile uint64
+	// Open, when not nil, opens a file of dom0's that the child asks for, of
+	// which it has to believe nothing. It is called by one goroutine at a time,
+	// 256 times at most, and should use OpenFlags. What it returns is the
+	// child's only if it is a regular file or a block device and opened for
+	// reading only.
+	Open func(name string) (*os.File, error)
 }
 
 // maxAnswers bounds all that the parent reads from one child, in bytes, and so
@@ -76,6 +88,7 @@ type Guest struct {
 	VLAN   uint16 // also when it was in the bridge's name
 
 	cmd     *exec.Cmd
+	claim   *claim // nil for none
 	plug    *plug
 	send    *json.Encoder
 	receive *json.Decoder
@@ -92,36 +105,43 @@ type setup struct {
 	VLAN      uint16
 	RunAs     int
 	MaxFile   uint64
+	Opener    int // the descriptor of the socket to ask for files on; 0 for none
 }
 
 // Start plugs a child into the bridge and starts it. The child runs the same
 // program, which has to call Inside when IsChild says so. Cancelling the
 // context kills it.
-func Start(ctx context.Context, spec Spec) (*Guest, error) {
+func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 	if spec.RunAs < 0 || spec.RunAs >= 1<<32-1 {
 		return nil, fmt.Errorf("the guest's process can't run as uid %d", spec.RunAs)
 	}
-	bridge, err := findBridge(spec.Bridge, spec.VLAN)
-	if err != nil {
-		return nil, err
-	}
-	if !bridge.up { // no frame would get through, ever
-		return nil, fmt.Errorf("%s is down: ip link set %s up", bridge.name, bridge.name)
-	}
-	g := &Guest{Bridge: bridge.name, VLAN: bridge.vlan, Net: spec.Net, exited: make(chan struct{})}
-	if g.Net == Auto {
-		g.Net, g.Why = bridge.choose(ctx, spec.MAC)
-	}
-	if g.Net == Own && !bridge.linux {
-		bridge.ovs = newOpenVSwitch()
-		if err := bridge.ovs.check(ctx, bridge.name); err != nil {
-			return nil, fmt.Errorf("%s is no bridge of Linux but %q (%w): use --net dom0", bridge.name, bridge.kind, err)
+	g := &Guest{Net: spec.Net, exited: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			g.claim.release()
+		}
+	}()
+	bridge := &bridge{}
+	if spec.Net != None && (spec.Net != Dom0 || spec.MAC != nil) {
+		if bridge, err = g.choose(ctx, spec); err != nil {
+			return nil, err
 		}
 	}
-	if err := g.start(ctx, spec.Files); err != nil {
+	first := setup{Interface: bridge.name, RunAs: spec.RunAs, MaxFile: spec.MaxFile}
+	files := spec.Files
+	if spec.Open != nil {
+		ours, theirs, err := openerPair()
+		if err != nil {
+			return nil, err
+		}
+		defer theirs.Close()
+		go serveFiles(ours, spec.Open) // until the child's end is closed
+		files = append(slices.Clip(files), theirs)
+		first.Opener = filesFD + len(spec.Files)
+	}
+	if err := g.start(ctx, files); err != nil {
 		return nil, err
 	}
-	first := setup{Interface: bridge.name, RunAs: spec.RunAs, MaxFile: spec.MaxFile}
 	if first.RunAs == 0 {
 		first.RunAs = nobodyBase + g.cmd.Process.Pid
 	}
@@ -139,6 +159,31 @@ func Start(ctx context.Context, spec Spec) (*Guest, error) {
 		return nil, err
 	}
 	return g, nil
+}
+
+// choose finds the bridge, and where the child is to be.
+func (g *Guest) choose(ctx context.Context, spec Spec) (*bridge, error) {
+	bridge, err := findBridge(spec.Bridge, spec.VLAN)
+	if err != nil {
+		return nil, err
+	}
+	if !bridge.up { // no frame would get through, ever
+		return nil, fmt.Errorf("%s is down: ip link set %s up", bridge.name, bridge.name)
+	}
+	g.Bridge, g.VLAN = bridge.name, bridge.vlan
+	if g.claim, err = claimGuest(ctx, spec.MAC, bridge.name, bridge.vlan); err != nil {
+		return nil, err
+	}
+	if g.Net == Auto {
+		g.Net, g.Why = bridge.choose(ctx, spec.MAC)
+	}
+	if g.Net == Own && !bridge.linux {
+		bridge.ovs = newOpenVSwitch()
+		if err := bridge.ovs.check(ctx, bridge.name); err != nil {
+			return nil, fmt.Errorf("%s is no bridge of Linux but %q (%w): use --net dom0", bridge.name, bridge.kind, err)
+		}
+	}
+	return bridge, nil
 }
 
 // start runs the child. Pdeathsig is tied to the thread that forks, not to
@@ -167,7 +212,7 @@ func (g *Guest) start(ctx context.Context, files []*os.File) error {
 	g.cmd.ExtraFiles = append([]*os.File{fromParent, toParent}, files...)
 	// A group of its own: what the terminal sends to us is not for the child.
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	if g.Net == Own {
+	if g.Net != Dom0 {
 		g.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET
 	}
 	started := make(chan error)
@@ -238,6 +283,7 @@ func (g *Guest) Close() error {
 	for _, p := range g.pipes {
 		p.Close()
 	}
+	defer g.claim.release()
 	if g.plug != nil {
 		return g.plug.remove()
 	}

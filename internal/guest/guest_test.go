@@ -44,9 +44,10 @@ func TestMain(m *testing.M) {
 // order is what a test tells the child to do, report what came of it.
 type order struct {
 	Confine bool
-	Try     string // a file to open, make and run
-	Write   bool   // to the first result file
-	Dial    string // send a datagram there
+	Try     string   // a file to open, make and run
+	Write   bool     // to the first result file
+	Open    []string // of the parent
+	Dial    string   // send a datagram there
 	Panic   bool
 }
 
@@ -56,6 +57,7 @@ type report struct {
 	UID            int
 	Status         map[string]string // of /proc/self/status
 	Errors         map[string]string
+	Opened         map[string]string // contents
 }
 
 // child obeys orders until the parent goes away.
@@ -73,7 +75,7 @@ func child() {
 		if o.Panic {
 			panic("told to\x1b[2J")
 		}
-		r := report{Interface: c.Interface, OwnNet: c.OwnNet, Status: map[string]string{}, Errors: map[string]string{}}
+		r := report{Interface: c.Interface, OwnNet: c.OwnNet, Status: map[string]string{}, Errors: map[string]string{}, Opened: map[string]string{}}
 		note := func(what string, err error) {
 			var errno syscall.Errno
 			switch {
@@ -114,6 +116,11 @@ func child() {
 			note("setuid", syscall.Setuid(0))
 			_, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
 			note("raw socket", err)
+			listener, err := net.Listen("tcp4", ":600")
+			if err == nil {
+				listener.Close()
+			}
+			note("reserved port", err)
 			note("signal", syscall.Kill(os.Getppid(), 0))
 			_, err = net.Dial("unix", "@"+o.Try)
 			note("abstract socket", err)
@@ -140,6 +147,13 @@ func child() {
 		if o.Write {
 			_, err := c.File(0).WriteString("kernel")
 			note("result", err)
+		}
+		for _, name := range o.Open {
+			text, err := readOpened(c, name)
+			note(name, err)
+			if err == nil {
+				r.Opened[name] = text
+			}
 		}
 		if o.Dial != "" {
 			conn, err := net.Dial("udp4", o.Dial)
@@ -275,9 +289,11 @@ func TestAuto(t *testing.T) {
 		if err := netlink.LinkSetUp(other); err != nil {
 			t.Fatal(err)
 		}
-		if g := start(t, guest.Spec{MAC: mac, Bridge: "ovsbr0", Net: guest.Auto}); g.Net != guest.Dom0 {
+		g := start(t, guest.Spec{MAC: mac, Bridge: "ovsbr0", Net: guest.Auto})
+		if g.Net != guest.Dom0 {
 			t.Errorf("chose %s: %s", g.Net, g.Why)
 		}
+		g.Close()
 		if _, err := guest.Start(t.Context(), guest.Spec{MAC: mac, Bridge: "ovsbr0", Net: guest.Own}); err == nil || !strings.Contains(err.Error(), "--net dom0") {
 			t.Errorf("--net guest: %v", err)
 		}
@@ -360,6 +376,10 @@ func TestConfined(t *testing.T) {
 				"setuid": "EPERM", "raw socket": "EPERM", "result": "allowed",
 				"signal": "EPERM", "abstract socket": "EPERM", "socket": "EPERM",
 				"fork": "EPERM", "user namespace": "EPERM", "io_uring": "EPERM", "keyring": "EPERM", "ptrace": "EPERM",
+			}
+			want["reserved port"] = "EACCES"
+			if network == guest.Own {
+				want["reserved port"] = "allowed"
 			}
 			if r.UID == 0 {
 				delete(want, "setuid") // the only uid of a person's namespace, and not root's

@@ -1,19 +1,17 @@
 package guest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"sort"
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/bridging"
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
@@ -30,14 +28,7 @@ const (
 	portPrefix = "gpx"
 	// guestInterface is the child's end of the veth, in its own namespace.
 	guestInterface = "eth0"
-	// forwarding is BR_STATE_FORWARDING of linux/if_bridge.h.
-	forwarding = 3
 )
-
-// vifMAC is what Xen gives the dom0 end of a vif: the highest address there
-// is, so that the bridge never takes it as its own (a Linux bridge takes the
-// lowest MAC of its ports).
-var vifMAC = net.HardwareAddr{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 type bridge struct {
 	name  string
@@ -80,7 +71,7 @@ func findBridge(name string, vlan uint16) (*bridge, error) {
 }
 
 func guessBridge(vlan uint16) (*bridge, error) {
-	names := bridges()
+	names := bridging.Names()
 	for _, name := range names {
 		if name == defaultBridge {
 			return findBridge(name, vlan)
@@ -92,29 +83,8 @@ func guessBridge(vlan uint16) (*bridge, error) {
 	return nil, fmt.Errorf("%w: name the guest's one as bridge=NAME in the vif or with --bridge (there are: %s)", ErrNoBridge, listBridges())
 }
 
-func bridges() []string {
-	links, err := netlink.LinkList()
-	for range 10 { // somebody else has just plugged in, or out
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-		links, err = netlink.LinkList()
-	}
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, l := range links {
-		if l.Type() == "bridge" {
-			names = append(names, l.Attrs().Name)
-		}
-	}
-	sort.Strings(names)
-	return names
-}
-
 func listBridges() string {
-	if names := bridges(); len(names) > 0 {
+	if names := bridging.Names(); len(names) > 0 {
 		return strings.Join(names, ", ")
 	}
 	return "none"
@@ -125,13 +95,12 @@ func (b *bridge) choose(ctx context.Context, mac net.HardwareAddr) (Net, string)
 	if !b.linux {
 		return Dom0, fmt.Sprintf("%s is no Linux bridge but %q", b.name, b.kind)
 	}
-	stp, err := linkAttribute(b.index, nl.IFLA_INFO_DATA, nl.IFLA_BR_STP_STATE)
-	if err == nil && stp != 0 {
-		if delay, err := linkAttribute(b.index, nl.IFLA_INFO_DATA, nl.IFLA_BR_FORWARD_DELAY); err != nil || delay != 0 {
+	if stp, err := bridging.STP(b.index); err == nil && stp {
+		if delay, err := bridging.ForwardDelay(b.index); err != nil || delay != 0 {
 			return Dom0, fmt.Sprintf("%s runs STP: a new port would not forward at once", b.name)
 		}
 	}
-	if b.vlan != 0 && !b.filters() && !vlanDevices() {
+	if b.vlan != 0 && !bridging.Filters(b.index) && !vlanDevices() {
 		return Dom0, fmt.Sprintf("VLAN %d on %s: this kernel has no VLAN devices (8021q)", b.vlan, b.name)
 	}
 	if port := b.livePortOf(ctx, mac); port != "" {
@@ -140,13 +109,13 @@ func (b *bridge) choose(ctx context.Context, mac net.HardwareAddr) (Net, string)
 	return Own, fmt.Sprintf("%s is a Linux bridge that forwards at once", b.name)
 }
 
-// livePortOf is portOf, but for the port of a child that was just killed: that
+// livePortOf names the port behind which the bridge knows the MAC, but for the port of a child that was just killed: that
 // one is on its way out, and goes a moment after the child.
 func (b *bridge) livePortOf(ctx context.Context, mac net.HardwareAddr) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	for {
-		port := b.portOf(mac)
+		port := bridging.PortOf(b.index, mac)
 		if !strings.HasPrefix(port, portPrefix) {
 			return port
 		}
@@ -156,22 +125,6 @@ func (b *bridge) livePortOf(ctx context.Context, mac net.HardwareAddr) string {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-}
-
-// portOf names the port behind which the bridge knows the MAC, "" when none.
-func (b *bridge) portOf(mac net.HardwareAddr) string {
-	entries, err := netlink.NeighList(0, unix.AF_BRIDGE)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) { // what was seen counts
-		return ""
-	}
-	for _, e := range entries {
-		if e.MasterIndex == b.index && e.LinkIndex != b.index && bytes.Equal(e.HardwareAddr, mac) {
-			if link, err := netlink.LinkByIndex(e.LinkIndex); err == nil {
-				return link.Attrs().Name
-			}
-		}
-	}
-	return ""
 }
 
 // plug is a veth with one end in the bridge and the other in the child.
@@ -197,7 +150,7 @@ func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*pl
 	if b.ovs == nil {
 		attrs.MasterIndex = b.index
 	}
-	attrs.HardwareAddr = vifMAC
+	attrs.HardwareAddr = bridging.VIFMAC
 	veth := netlink.NewVeth(attrs)
 	veth.PeerName = guestInterface
 	veth.PeerHardwareAddr = mac
@@ -215,7 +168,7 @@ func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*pl
 		err = p.enterVLAN(b)
 	}
 	if err == nil {
-		err = p.waitForwarding(ctx)
+		err = p.veth().WaitForwarding(ctx, p.portState)
 	}
 	if err != nil {
 		p.remove()
@@ -224,8 +177,7 @@ func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*pl
 	return p, nil
 }
 
-// raise brings both ends up. Neither is to speak IPv6 by itself: a router
-// solicitation with the guest's MAC is not ours to send.
+// raise brings both ends up.
 func (p *plug) raise(pid int) error {
 	ns, err := netns.GetFromPid(pid)
 	if err != nil {
@@ -238,52 +190,20 @@ func (p *plug) raise(pid int) error {
 	if p.eth0, err = p.child.LinkByName(guestInterface); err != nil {
 		return err
 	}
-	// Best effort: a kernel without IPv6 does not know the attribute.
-	_ = netlink.LinkSetIP6AddrGenMode(p.host, nl.IN6_ADDR_GEN_MODE_NONE)
-	_ = p.child.LinkSetIP6AddrGenMode(p.eth0, nl.IN6_ADDR_GEN_MODE_NONE)
-	if lo, err := p.child.LinkByName("lo"); err == nil {
-		if err := p.child.LinkSetUp(lo); err != nil {
-			return err
-		}
-	}
-	if err := p.child.LinkSetUp(p.eth0); err != nil {
-		return err
-	}
-	return netlink.LinkSetUp(p.host)
+	return p.veth().Raise()
 }
 
-// waitForwarding waits until a frame of the child would get through: until
-// the kernel has seen, a moment after the veth came up, that both ends have a
-// carrier (before that it drops what is sent, without an error), and until
-// spanning tree lets the port through, after twice the forward delay.
-func (p *plug) waitForwarding(ctx context.Context) error {
-	for wait := time.Millisecond / 4; ; wait = min(2*wait, 100*time.Millisecond) {
-		state, err := p.portState()
-		if err != nil {
-			return err
-		}
-		eth0, err := p.child.LinkByIndex(p.eth0.Attrs().Index)
-		if err != nil {
-			return err
-		}
-		if state == forwarding && eth0.Attrs().OperState == netlink.OperUp {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("its new port does not forward yet (spanning tree?): %w", context.Cause(ctx))
-		case <-time.After(wait):
-		}
-	}
+func (p *plug) veth() bridging.Veth {
+	return bridging.Veth{Host: p.host, Inside: p.child, Guest: p.eth0}
 }
 
 // portState is the state of the bridge's port. Open vSwitch shows none to the
 // kernel; there ovs-vsctl returned when the port was in use.
-func (p *plug) portState() (uint64, error) {
+func (p *plug) portState() (bridging.State, error) {
 	if p.bridge.ovs != nil {
-		return forwarding, nil
+		return bridging.Forwarding, nil
 	}
-	return linkAttribute(p.host.Attrs().Index, nl.IFLA_INFO_SLAVE_DATA, nl.IFLA_BRPORT_STATE)
+	return bridging.PortState(p.host.Attrs().Index)
 }
 
 func (p *plug) configure(address netip.Prefix, router netip.Addr) error {
@@ -325,47 +245,13 @@ func (p *plug) remove() error {
 	return errors.Join(left, fmt.Errorf("unplug %s: %w", name, err))
 }
 
-// linkAttribute reads one number from a link's own (IFLA_INFO_DATA) or its
-// bridge port's (IFLA_INFO_SLAVE_DATA) attributes, which the netlink package
-// does not decode.
-func linkAttribute(index, block, attribute int) (uint64, error) {
-	request := nl.NewNetlinkRequest(unix.RTM_GETLINK, 0)
-	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	info.Index = int32(index)
-	request.AddData(info)
-	replies, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+// FindBridge is the bridge and the VLAN that Start takes for these: the name of
+// an existing device, and 0 for no VLAN. The error wraps ErrNoBridge when there
+// is none.
+func FindBridge(name string, vlan uint16) (string, uint16, error) {
+	b, err := findBridge(name, vlan)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
-	for _, reply := range replies {
-		if len(reply) < unix.SizeofIfInfomsg {
-			continue
-		}
-		data := reply[unix.SizeofIfInfomsg:]
-		for _, kind := range []int{unix.IFLA_LINKINFO, block, attribute} {
-			if data, err = findAttribute(data, kind); err != nil {
-				return 0, err
-			}
-		}
-		switch len(data) {
-		case 1:
-			return uint64(data[0]), nil
-		case 4:
-			return uint64(nl.NativeEndian().Uint32(data)), nil
-		}
-	}
-	return 0, unix.ENODATA
-}
-
-func findAttribute(data []byte, kind int) ([]byte, error) {
-	attributes, err := nl.ParseRouteAttr(data)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range attributes {
-		if int(a.Attr.Type&^unix.NLA_F_NESTED) == kind {
-			return a.Value, nil
-		}
-	}
-	return nil, unix.ENODATA
+	return b.name, b.vlan, nil
 }

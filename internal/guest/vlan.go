@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/internal/bridging"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -25,12 +26,6 @@ func splitVLAN(name string) (bridge string, vlan uint16, ok bool) {
 	return name[:i], uint16(n), true
 }
 
-// filters says whether the bridge itself keeps VLANs apart.
-func (b *bridge) filters() bool {
-	on, err := linkAttribute(b.index, nl.IFLA_INFO_DATA, nl.IFLA_BR_VLAN_FILTERING)
-	return err == nil && on != 0
-}
-
 // vlanDevices says whether the kernel has VLAN devices, or a module for them.
 // It asks for one that can't be, and looks at the reason of the refusal.
 func vlanDevices() bool {
@@ -47,7 +42,7 @@ func vlanDevices() bool {
 // its port is an access port. Else the bridge is a trunk, and the child gets a
 // VLAN device on its end.
 func (p *plug) enterVLAN(b *bridge) error {
-	if b.filters() {
+	if bridging.Filters(b.index) {
 		return p.accessPort(b.vlan)
 	}
 	attrs := netlink.NewLinkAttrs()
@@ -64,7 +59,7 @@ func (p *plug) enterVLAN(b *bridge) error {
 	if p.eth0, err = p.child.LinkByName(attrs.Name); err != nil {
 		return err
 	}
-	_ = p.child.LinkSetIP6AddrGenMode(p.eth0, nl.IN6_ADDR_GEN_MODE_NONE)
+	bridging.Quiet(p.child, p.eth0)
 	return p.child.LinkSetUp(p.eth0)
 }
 

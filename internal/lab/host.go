@@ -12,18 +12,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/bridging"
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
 // hostInterface is what a host's only interface is called in its namespace.
 const hostInterface = "eth0"
-
-// vifMAC is what Xen gives the dom0 end of a vif: the bridge, which takes the
-// lowest address of its ports, then keeps the one it has.
-var vifMAC = net.HardwareAddr{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // HostConfig says what AddHost plugs into the bridge.
 type HostConfig struct {
@@ -86,110 +82,53 @@ func (h *Host) plugIn(ctx context.Context, number int) error {
 	// The servers' port is to the bridge what dom0's network card is, whose
 	// MAC it takes.
 	if number > 1 {
-		attrs.HardwareAddr = vifMAC
+		attrs.HardwareAddr = bridging.VIFMAC
 	}
-	veth := netlink.NewVeth(attrs)
-	veth.PeerName = hostInterface
-	veth.PeerHardwareAddr = h.MAC
-	veth.PeerNamespace = netlink.NsFd(h.ns)
-	if err := netlink.LinkAdd(veth); err != nil {
+	pair := netlink.NewVeth(attrs)
+	pair.PeerName = hostInterface
+	pair.PeerHardwareAddr = h.MAC
+	pair.PeerNamespace = netlink.NsFd(h.ns)
+	if err := netlink.LinkAdd(pair); err != nil {
 		return err
 	}
-	h.vif = veth
+	h.vif = pair
 	if h.eth0, err = h.handle.LinkByName(hostInterface); err != nil {
 		return err
 	}
 	h.MAC = h.eth0.Attrs().HardwareAddr
-	// Best effort: a kernel without IPv6 does not know the attribute.
-	_ = netlink.LinkSetIP6AddrGenMode(h.vif, nl.IN6_ADDR_GEN_MODE_NONE)
-	_ = h.handle.LinkSetIP6AddrGenMode(h.eth0, nl.IN6_ADDR_GEN_MODE_NONE)
-	lo, err := h.handle.LinkByName("lo")
-	if err != nil {
-		return err
-	}
 	if h.Address.IsValid() {
 		if err := h.handle.AddrAdd(h.eth0, address(h.Address)); err != nil {
 			return err
 		}
 	}
-	for _, link := range []netlink.Link{lo, h.eth0} {
-		if err := h.handle.LinkSetUp(link); err != nil {
-			return err
-		}
-	}
-	if err := netlink.LinkSetUp(h.vif); err != nil {
+	veth := bridging.Veth{Host: h.vif, Inside: h.handle, Guest: h.eth0}
+	if err := veth.Raise(); err != nil {
 		return err
 	}
-	return h.waitForwarding(ctx)
+	err = veth.WaitForwarding(ctx, func() (bridging.State, error) { return bridging.PortState(h.vif.Attrs().Index) })
+	if err != nil {
+		return err
+	}
+	return h.lab.waitCarrier(ctx)
 }
 
-// waitForwarding returns when frames pass between the host and the bridge.
-// Until the kernel has noticed that both ends of a veth are up it drops what
-// is sent, and with spanning tree a port takes twice the forward delay.
-func (h *Host) waitForwarding(ctx context.Context) error {
+// waitCarrier returns when frames pass between the bridge and dom0 itself: the
+// kernel notices a moment later that it has a port.
+func (l *Lab) waitCarrier(ctx context.Context) error {
 	for {
-		eth0, err := h.handle.LinkByIndex(h.eth0.Attrs().Index)
+		bridge, err := netlink.LinkByIndex(l.bridge.Index)
 		if err != nil {
 			return err
 		}
-		bridge, err := netlink.LinkByIndex(h.lab.bridge.Index)
-		if err != nil {
-			return err
-		}
-		state, err := portState(h.vif.Attrs().Index)
-		if err != nil {
-			return err
-		}
-		if eth0.Attrs().OperState == netlink.OperUp && bridge.Attrs().OperState == netlink.OperUp && state == forwarding {
+		if bridge.Attrs().OperState == netlink.OperUp {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for its port to forward: %w", context.Cause(ctx))
+			return fmt.Errorf("wait for the bridge to be up: %w", context.Cause(ctx))
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
-}
-
-// forwarding is BR_STATE_FORWARDING of linux/if_bridge.h.
-const forwarding = 3
-
-// portState reads a bridge port's state, which the netlink package does not
-// decode.
-func portState(index int) (byte, error) {
-	request := nl.NewNetlinkRequest(unix.RTM_GETLINK, 0)
-	message := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	message.Index = int32(index)
-	request.AddData(message)
-	replies, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
-	if err != nil {
-		return 0, err
-	}
-	for _, reply := range replies {
-		data := reply[unix.SizeofIfInfomsg:]
-		for _, kind := range []uint16{unix.IFLA_LINKINFO, nl.IFLA_INFO_SLAVE_DATA, nl.IFLA_BRPORT_STATE} {
-			if data, err = attribute(data, kind); err != nil {
-				return 0, err
-			}
-		}
-		if len(data) == 1 {
-			return data[0], nil
-		}
-	}
-	return 0, unix.ENODATA
-}
-
-func attribute(data []byte, kind uint16) ([]byte, error) {
-	attributes, err := nl.ParseRouteAttr(data)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range attributes {
-		if a.Attr.Type&^unix.NLA_F_NESTED == kind {
-			return a.Value, nil
-		}
-	}
-	return nil, unix.ENODATA
 }
 
 // Do runs f in the host's network namespace, on an OS thread of its own, and

@@ -187,7 +187,7 @@ func TestSampleTree(t *testing.T) {
 	}
 	want := map[string]string{
 		"pxelinux.cfg/01-00-16-3e-72-79-e3": "9a81d2cf5428682f",
-		SampleKernel:                        "e98049885247f58a",
+		SampleKernel:                        "0e7646cea391a7f6",
 		SampleInitrd:                        "cb1204ff881d8d34",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

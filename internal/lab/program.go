@@ -12,7 +12,8 @@ import (
 // is not build/servers of the module.
 const serversVariable = "GOPXEBOOT_SERVERS"
 
-// packages are the Debian packages of the servers that the lab can run.
+// packages are the Debian packages of the servers that the lab can run, and of
+// the programs that make disk images for tests.
 var packages = map[string]string{
 	"dnsmasq":   "dnsmasq-base",
 	"dhcpd":     "isc-dhcp-server",
@@ -20,6 +21,23 @@ var packages = map[string]string{
 	"dhcrelay":  "isc-dhcp-relay",
 	"in.tftpd":  "tftpd-hpa",
 	"atftpd":    "atftpd",
+
+	"nginx":        "nginx",
+	"tshark":       "tshark",
+	"dhclient":     "isc-dhcp-client",
+	"vsftpd":       "vsftpd",
+	"rpcbind":      "rpcbind",
+	"ganesha.nfsd": "nfs-ganesha-vfs",
+
+	"xorriso":     "xorriso",
+	"genisoimage": "genisoimage",
+	"mke2fs":      "e2fsprogs",
+	"mkfs.fat":    "dosfstools",
+	"mtools":      "mtools",
+	"mksquashfs":  "squashfs-tools",
+	"mkfs.xfs":    "xfsprogs",
+	"fdisk":       "fdisk",
+	"sfdisk":      "fdisk",
 }
 
 // MissingError is a program that this machine does not have.
@@ -53,13 +71,18 @@ func findProgram(name string, args []string, path, servers string) (*exec.Cmd, e
 	}
 	missing := &MissingError{Program: name, Package: packages[name]}
 	root := filepath.Join(servers, missing.Package)
-	file := filepath.Join(root, "usr/sbin", name)
-	if servers == "" || missing.Package == "" || !isProgram(file) {
+	if servers == "" || missing.Package == "" {
 		return nil, missing
 	}
-	cmd := exec.Command(file, args...)
-	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraryPath(root))
-	return cmd, nil
+	for _, dir := range []string{"usr/sbin", "usr/bin", "sbin", "bin"} {
+		file := filepath.Join(root, dir, name)
+		if isProgram(file) {
+			cmd := exec.Command(file, args...)
+			cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraryPath(root))
+			return cmd, nil
+		}
+	}
+	return nil, missing
 }
 
 // isProgram tells a program from what is none, and from another one's link

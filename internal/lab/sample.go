@@ -1,11 +1,14 @@
 package lab
 
 import (
+	"debug/elf"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
+
+	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 )
 
 // The guest of the Xen PXE boot howto, which SampleTree and SampleDHCP are for.
@@ -42,11 +45,7 @@ func SampleDHCP() DHCP {
 // a few megabytes that look like ones from outside, the same at each run; no
 // machine can run them.
 func SampleTree(dir string) error {
-	// What a PXELINUX tree's kernel is known by: the boot sector's end and the
-	// header's magic (Linux Documentation/arch/x86/boot.rst).
-	kernel := noise(3<<20+1234, 1)
-	copy(kernel[0x1fe:], "\x55\xaa")
-	copy(kernel[0x202:], "HdrS")
+	kernel := fake.BzImage(fake.Vmlinux(elf.EM_X86_64, noise(3<<20+1234, 1), fake.Notes(true, true), elf.SHT_NULL))
 	initrd := noise(5<<20+567, 2)
 	copy(initrd, "\x1f\x8b\x08") // gzip
 	files := map[string][]byte{

@@ -152,7 +152,9 @@ func (d DHCP) keaConf(subnet netip.Prefix) ([]byte, error) {
 	for _, mac := range slices.Sorted(maps.Keys(d.Fixed)) {
 		reservations = append(reservations, object{"hw-address": mac, "ip-address": d.Fixed[mac].String()})
 	}
-	network["reservations"] = reservations
+	if len(reservations) > 0 { // Kea takes no null
+		network["reservations"] = reservations
+	}
 	return json.MarshalIndent(object{"Dhcp4": object{
 		"interfaces-config": object{"interfaces": []string{hostInterface}, "dhcp-socket-type": "raw"},
 		"lease-database":    object{"type": "memfile", "persist": false},

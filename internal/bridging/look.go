@@ -1,0 +1,135 @@
+package bridging
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Port is one port of a bridge.
+type Port struct {
+	Name    string
+	MAC     net.HardwareAddr
+	MTU     int
+	Carrier bool
+	State   State
+	VLANs   []uint16 // that it lets through, where the bridge filters
+	PVID    uint16   // the VLAN of untagged frames there; 0 is none
+}
+
+// Guest says whether the port is a guest's, or made for one: it does not lead
+// out of this host.
+func (p Port) Guest() bool {
+	if bytes.Equal(p.MAC, VIFMAC) {
+		return true
+	}
+	return slices.ContainsFunc([]string{"vif", "tap", "vnet", "veth", "gpx"}, func(prefix string) bool { return strings.HasPrefix(p.Name, prefix) })
+}
+
+// Ports are the ports of the bridge with that interface index.
+func Ports(index int) ([]Port, error) {
+	links, err := links()
+	if err != nil {
+		return nil, err
+	}
+	vlans, _ := netlink.BridgeVlanList() // nil where the kernel knows none
+	var ports []Port
+	for _, l := range links {
+		a := l.Attrs()
+		if a.MasterIndex != index {
+			continue
+		}
+		p := Port{Name: a.Name, MAC: a.HardwareAddr, MTU: a.MTU, Carrier: a.RawFlags&unix.IFF_LOWER_UP != 0}
+		p.State, _ = PortState(a.Index)
+		for _, v := range vlans[int32(a.Index)] {
+			p.VLANs = append(p.VLANs, v.Vid)
+			if v.PortVID() {
+				p.PVID = v.Vid
+			}
+		}
+		ports = append(ports, p)
+	}
+	return ports, nil
+}
+
+// Tagged are the VLANs that have a device of their own on the bridge with that
+// interface index, or on one of its ports.
+func Tagged(index int) []uint16 {
+	links, err := links()
+	if err != nil {
+		return nil
+	}
+	under := map[int]bool{index: true}
+	for _, l := range links {
+		if l.Attrs().MasterIndex == index {
+			under[l.Attrs().Index] = true
+		}
+	}
+	var vlans []uint16
+	for _, l := range links {
+		if v, ok := l.(*netlink.Vlan); ok && under[v.ParentIndex] && !slices.Contains(vlans, uint16(v.VlanId)) {
+			vlans = append(vlans, uint16(v.VlanId))
+		}
+	}
+	slices.Sort(vlans)
+	return vlans
+}
+
+// PortOf names the port behind which the bridge knows the MAC, "" when none.
+func PortOf(index int, mac net.HardwareAddr) string {
+	entries, err := netlink.NeighList(0, unix.AF_BRIDGE)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) { // what was seen counts
+		return ""
+	}
+	for _, e := range entries {
+		if e.MasterIndex == index && e.LinkIndex != index && bytes.Equal(e.HardwareAddr, mac) {
+			if link, err := netlink.LinkByIndex(e.LinkIndex); err == nil {
+				return link.Attrs().Name
+			}
+		}
+	}
+	return ""
+}
+
+// Kind is what a device is: bridge, openvswitch, vlan, ...; "" when it is not
+// there.
+func Kind(name string) string {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return ""
+	}
+	return link.Type()
+}
+
+// Names are the host's bridges, sorted.
+func Names() []string {
+	links, err := links()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, l := range links {
+		if l.Type() == "bridge" {
+			names = append(names, l.Attrs().Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// links are all the host's, also when somebody has just plugged in, or out.
+func links() ([]netlink.Link, error) {
+	list, err := netlink.LinkList()
+	for range 10 {
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+		list, err = netlink.LinkList()
+	}
+	return list, err
+}

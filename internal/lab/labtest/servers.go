@@ -1,0 +1,104 @@
+package labtest
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+)
+
+// Start starts a server on a host, and returns when it listens on the port.
+func Start(t testing.TB, h *lab.Host, cmd *exec.Cmd, port uint16) *lab.Process {
+	t.Helper()
+	p, err := h.Start(cmd)
+	Check(t, err)
+	address := netip.AddrPortFrom(h.Address.Addr(), port).String()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		err := h.Do(func() error {
+			conn, err := net.Dial("tcp4", address)
+			if err == nil {
+				conn.Close()
+			}
+			return err
+		})
+		if err == nil {
+			return p
+		}
+		select {
+		case <-p.Done():
+			t.Fatalf("%s ended: %s", cmd.Path, p.Log())
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v: %s", cmd.Path, err, p.Log())
+		}
+	}
+}
+
+// Ganesha starts nfs-ganesha on a host, which exports each directory by NFSv3
+// under its own path, with rpcbind beside it. The test is skipped where it
+// can't run.
+func Ganesha(t testing.TB, h *lab.Host, exports ...string) *lab.Process {
+	t.Helper()
+	rpcbind, err := lab.Program("rpcbind")
+	Check(t, err)
+	nfsd, err := lab.Program("ganesha.nfsd")
+	Check(t, err)
+	if !isRoot(t) {
+		t.Skip("nfs-ganesha opens files by handle, which only the machine's own root can (CAP_DAC_READ_SEARCH)")
+	}
+	root := filepath.Dir(filepath.Dir(filepath.Dir(nfsd.Path))) // of what .ci/servers unpacked, or of the system
+	plugins, err := filepath.Glob(filepath.Join(root, "usr/lib/*/ganesha"))
+	Check(t, err)
+	var conf strings.Builder
+	fmt.Fprintf(&conf, `
+NFS_CORE_PARAM { Protocols = 3; NFS_Port = 2049; Enable_NLM = false; Enable_RQUOTA = false; Plugins_Dir = %q; }
+LOG { Default_Log_Level = EVENT; }
+NFSV4 { UseGetpwnam = true; DomainName = lab; }
+`, strings.Join(plugins, ""))
+	for i, export := range exports {
+		fmt.Fprintf(&conf, "EXPORT { Export_Id = %d; Path = %q; Pseudo = \"/export%[1]d\"; Access_Type = RO; Squash = Root_Squash;"+
+			" Protocols = 3; Transports = TCP; SecType = sys, none; FSAL { Name = VFS; } }\n", i+1, export)
+	}
+	dir := t.TempDir()
+	passwd, err := os.ReadFile("/etc/passwd")
+	Check(t, err)
+	Check(t, os.WriteFile(filepath.Join(dir, "ganesha.conf"), []byte(conf.String()), 0o644))
+	Check(t, os.WriteFile(filepath.Join(dir, "passwd"), append(passwd, "_rpc:x:65533:65534::/:/bin/false\n"...), 0o644))
+	// rpcbind wants a user of its own, and both talk by way of /run, which the
+	// lab shares with the machine.
+	cmd := exec.Command("unshare", "--mount", "sh", "-ec", `
+		mount -t tmpfs none /run
+		mount --bind passwd /etc/passwd
+		"$1" -f &
+		for i in 1 2 3 4 5 6 7 8 9 10; do [ -S /run/rpcbind.sock ] || sleep 0.1; done
+		exec "$2" -F -f ganesha.conf -L STDOUT -p pid`, "sh", rpcbind.Path, nfsd.Path)
+	cmd.Dir = dir
+	libraries := filepath.Join(root, "usr/lib/ganesha")
+	for _, program := range []*exec.Cmd{rpcbind, nfsd} {
+		for _, variable := range program.Env {
+			if found, ok := strings.CutPrefix(variable, "LD_LIBRARY_PATH="); ok {
+				libraries += ":" + found
+			}
+		}
+	}
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries)
+	return Start(t, h, cmd, 2049)
+}
+
+// isRoot says whether this process is the machine's own root, and not one of a
+// user namespace.
+func isRoot(t testing.TB) bool {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/uid_map")
+	Check(t, err)
+	fields := strings.Fields(string(text))
+	return os.Getuid() == 0 && len(fields) == 3 && fields[2] == "4294967295"
+}
