@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/tftpget"
@@ -45,6 +46,11 @@ type Client struct {
 	// Resolve finds a name's address; nil means by asking DNS.
 	Resolve func(ctx context.Context, host string) (netip.Addr, error)
 
+	// Local opens a file of dom0 for file URLs, for reading; nil means that
+	// there are none. It must wait for nothing: neither for a FIFO's other end
+	// nor for a terminal.
+	Local func(ctx context.Context, path string) (*os.File, error)
+
 	// Proxy is http.Transport's: the proxy for an http or https request, or
 	// nil for none; nil means no proxy at all.
 	Proxy func(*http.Request) (*url.URL, error)
@@ -52,6 +58,10 @@ type Client struct {
 	// Dial makes connections to an IP address and port, for all but TFTP; nil
 	// means a net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Images keeps images open between files; nil means that each file opens
+	// the image that it is in.
+	Images *Images
 
 	// Warn is told what a person should know although it went well.
 	Warn func(text string)
@@ -65,17 +75,7 @@ func (c *Client) Open(ctx context.Context, link string) (*File, error) {
 	if err != nil {
 		return nil, failed(ctx, l, err)
 	}
-	var s source
-	switch l.scheme {
-	case "tftp":
-		s, err = c.openTFTP(ctx, l)
-	case "http", "https":
-		s, err = c.openHTTP(ctx, l)
-	case "ftp":
-		s, err = c.openFTP(ctx, l)
-	default:
-		err = ErrUnsupported
-	}
+	s, err := c.open(ctx, l)
 	if err != nil {
 		return nil, failed(ctx, l, err)
 	}
@@ -84,6 +84,38 @@ func (c *Client) Open(ctx context.Context, link string) (*File, error) {
 		return nil, failed(ctx, l, fmt.Errorf("%w: %d bytes of %d", ErrTooBig, s.Size(), c.MaxSize))
 	}
 	return &File{ctx, l, s, c.MaxSize}, nil
+}
+
+// open knows the schemes, of which none knows another.
+func (c *Client) open(ctx context.Context, l location) (source, error) {
+	switch l.scheme {
+	case "tftp":
+		return c.openTFTP(ctx, l)
+	case "http", "https":
+		return c.openHTTP(ctx, l)
+	case "ftp":
+		return c.openFTP(ctx, l)
+	}
+	if container, name, ok := l.inside(); ok {
+		return c.openInImage(ctx, container, name)
+	}
+	f, err := c.openRandom(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return &wholeFile{ctx, f}, nil
+}
+
+// openRandom opens a file that can be read from anywhere, as an image has to
+// be.
+func (c *Client) openRandom(ctx context.Context, l location) (random, error) {
+	switch l.scheme {
+	case "nfs":
+		return c.openNFS(ctx, l)
+	case "file":
+		return c.openLocal(ctx, l)
+	}
+	return nil, ErrUnsupported
 }
 
 // ReadAll reads a whole file of at most limit bytes, which is a small one: by

@@ -2,9 +2,13 @@ package fetch
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -36,6 +40,29 @@ func (c *Client) dial(ctx context.Context, network string, to netip.AddrPort) (n
 		return c.Dial(ctx, network, to.String())
 	}
 	return new(net.Dialer).DialContext(ctx, network, to.String())
+}
+
+// dialReserved makes a connection from a port below 1024, which Linux's NFS
+// server wants to see unless it is told "insecure" (exports(5)). Where this
+// process may not use one it is any port, and reserved is false.
+func (c *Client) dialReserved(ctx context.Context, to netip.AddrPort) (conn net.Conn, reserved bool, err error) {
+	const first, last = 512, 1023 // those below belong to services
+	if c.Dial == nil {
+		ctx, cancel := context.WithTimeout(ctx, c.timeout())
+		defer cancel()
+		for range 16 {
+			from := &net.TCPAddr{Port: first + rand.IntN(last-first+1)}
+			conn, err = (&net.Dialer{LocalAddr: from}).DialContext(ctx, "tcp", to.String())
+			if errors.Is(err, fs.ErrPermission) {
+				break
+			}
+			if !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
+				return conn, true, err
+			}
+		}
+	}
+	conn, err = c.dial(ctx, "tcp", to)
+	return conn, false, err
 }
 
 // impatientConn gives each Read and Write the same time to make progress.

@@ -17,8 +17,8 @@ import (
 // server that can't be reached at all, with an answer from the network that
 // says so, is none of these.
 var (
-	ErrNotFound    = tftpget.ErrNotFound // TFTP error 1, HTTP 404 and 410, FTP 550
-	ErrRefused     = tftpget.ErrRefused  // any other answer that is no file
+	ErrNotFound    = tftpget.ErrNotFound // TFTP error 1, HTTP 404 and 410, FTP 550, NFS3ERR_NOENT, ENOENT; not in the image
+	ErrRefused     = tftpget.ErrRefused  // any other answer that is no file: not allowed, a directory, a damaged image
 	ErrTimeout     = tftpget.ErrTimeout  // silence
 	ErrNoServer    = tftpget.ErrNoServer // a TFTP port where nobody listens
 	ErrShort       = tftpget.ErrShort
@@ -26,7 +26,7 @@ var (
 	ErrTooBig      = tftpget.ErrTooBig
 	ErrTooSlow     = errors.New("too slow")
 	ErrChanged     = errors.New("the file changed during the download")
-	ErrUnsupported = errors.New("unsupported URL scheme")
+	ErrUnsupported = errors.New("unsupported URL scheme") // or an image that is of no known kind
 )
 
 // Error is what Open and File.WriteTo return.
@@ -38,6 +38,14 @@ type Error struct {
 func (e *Error) Error() string { return e.URL + ": " + e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// as gives an error a kind where its own text says enough.
+func as(kind, err error) error { return &kindred{kind, err} }
+
+type kindred struct{ kind, err error }
+
+func (e *kindred) Error() string   { return e.err.Error() }
+func (e *kindred) Unwrap() []error { return []error{e.kind, e.err} }
 
 // failed wraps what a scheme reports. When the context has ended, that is the
 // reason, whatever the scheme made of it. A timeout of ours is no

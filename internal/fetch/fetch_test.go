@@ -197,7 +197,7 @@ func TestOutput(t *testing.T) {
 
 func TestNotOurs(t *testing.T) {
 	for url, want := range map[string]error{
-		"nfs://h/x":                             ErrUnsupported,
+		"smb://h/x":                             ErrUnsupported,
 		"HTTP://h/x":                            ErrUnsupported, // PXELINUX knows lower case only
 		"vmlinuz":                               nil,
 		"://h/x":                                nil,
@@ -224,6 +224,8 @@ func TestContext(t *testing.T) {
 		"http://" + silent(t) + "/x",
 		"https://" + silent(t) + "/x",
 		"ftp://" + silent(t) + "/x",
+		"nfs://" + silent(t) + "/x",
+		"nfs://" + silent(t) + "/x.iso!/y",
 		"http://name/x",
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -254,7 +256,7 @@ func TestContext(t *testing.T) {
 // caller's.
 func TestSilence(t *testing.T) {
 	t.Parallel()
-	for _, scheme := range []string{"http", "https", "ftp"} {
+	for _, scheme := range []string{"http", "https", "ftp", "nfs"} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
 			url := scheme + "://" + silent(t) + "/x"
@@ -271,7 +273,7 @@ func TestNobodyThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	for _, scheme := range []string{"http", "https", "ftp"} {
+	for _, scheme := range []string{"http", "https", "ftp", "nfs"} {
 		url := scheme + "://" + l.Addr().String() + "/x"
 		_, err := get(t, quick(), url)
 		if err == nil || !strings.HasSuffix(err.Error(), "connection refused") || errors.Is(err, ErrRefused) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 )
 
@@ -41,7 +42,7 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 	switch {
 	case out.err != nil:
 		return out.n, &Error{f.URL(), out.err}
-	case errors.Is(err, io.ErrUnexpectedEOF), err == nil && out.n < f.Size():
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), err == nil && out.n < f.Size():
 		err = fmt.Errorf("%w: %d of %d bytes", ErrShort, out.n, f.Size())
 		if f.Size() < 0 {
 			err = fmt.Errorf("%w: broke off after %d bytes", ErrShort, out.n)

@@ -57,6 +57,10 @@ func (f *ftpFile) from(offset int64) (_ io.ReadCloser, err error) {
 	// The library knows no context: it ends when its connections do.
 	ctx, hangUp := context.WithCancel(f.ctx)
 	defer func() {
+		// Answers such as "227 )(" are more than it can take.
+		if recover() != nil {
+			err = errors.New("an answer that is no FTP")
+		}
 		if err != nil {
 			hangUp()
 		}

@@ -102,6 +102,11 @@ func (h *httpFile) checkRedirect(r *http.Request, via []*http.Request) error {
 	case r.URL.Scheme == "http" && via[len(via)-1].URL.Scheme == "https":
 		return fmt.Errorf("%w: redirect from https to %s", ErrRefused, to)
 	}
+	// The password is for the server that it was given for, and for that one
+	// also when it sends us on to another file.
+	if first := via[0].URL; r.URL.User == nil && r.URL.Scheme == first.Scheme && r.URL.Host == first.Host {
+		r.URL.User = first.User
+	}
 	// PXELINUX says who it is to each server; net/http only to the first.
 	h.setHeader(r)
 	return nil

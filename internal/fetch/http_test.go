@@ -199,6 +199,32 @@ func TestHTTPRequest(t *testing.T) {
 	}
 }
 
+// The password goes on to the same server, and to no other.
+func TestPasswordAfterRedirect(t *testing.T) {
+	var said []string
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		said = append(said, "other "+r.Header.Get("Authorization"))
+	}))
+	defer other.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		said = append(said, r.URL.Path+" "+r.Header.Get("Authorization"))
+		switch r.URL.Path {
+		case "/first":
+			http.Redirect(w, r, "/second", http.StatusFound)
+		case "/second":
+			http.Redirect(w, r, other.URL, http.StatusFound)
+		}
+	}))
+	defer server.Close()
+	if _, err := get(t, quick(), strings.Replace(server.URL, "//", "//user:pass@", 1)+"/first"); err != nil {
+		t.Error(err)
+	}
+	want := []string{"/first Basic dXNlcjpwYXNz", "/second Basic dXNlcjpwYXNz", "other "}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Error("requests (-want +got)\n", diff)
+	}
+}
+
 func TestHTTPS(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "secret") }))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that fails

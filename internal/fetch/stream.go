@@ -55,7 +55,7 @@ func (s *stream) WriteTo(w io.Writer) (n int64, err error) {
 		}
 		s.body.Close()
 		for broke := err; ; {
-			if useless++; useless > maxUseless || s.resumed >= maxResumes || !s.wait(useless) {
+			if useless++; useless > maxUseless || s.resumed >= maxResumes || !wait(s.ctx, useless) {
 				return n, broke
 			}
 			body, err := s.resume(n)
@@ -73,14 +73,14 @@ func (s *stream) WriteTo(w io.Writer) (n int64, err error) {
 	}
 }
 
-// wait gives the server time to come back.
-func (s *stream) wait(try int) bool {
+// wait gives a server time to come back.
+func wait(ctx context.Context, try int) bool {
 	pause := time.NewTimer(100 * time.Millisecond << (2 * (try - 1)))
 	defer pause.Stop()
 	select {
 	case <-pause.C:
 		return true
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -100,6 +100,16 @@ func (l location) String() string {
 // name. As PXELINUX does, a % that begins no escape stands for itself.
 func (l location) name() string { return unescape(l.path) }
 
+// inside is the other half of the URL of a file in an image: the first "!/" of
+// the path as written ends the image's own URL, and the file's path in the
+// image follows. Where the two characters are part of a name, %21 stands for
+// the first.
+func (l location) inside() (image location, name string, ok bool) {
+	before, after, ok := strings.Cut(l.path, "!/")
+	l.path = before
+	return l, unescape(after), ok
+}
+
 func unescape(s string) string {
 	if !strings.Contains(s, "%") {
 		return s

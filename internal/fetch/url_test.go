@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,6 +51,36 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestInside(t *testing.T) {
+	type parts struct {
+		image, name string
+		ok          bool
+	}
+	for url, want := range map[string]parts{
+		"nfs://h/p/file.iso!/images/vmlinuz": {"nfs://h/p/file.iso", "images/vmlinuz", true},
+		"file:///srv/x.img!/boot/a%20b":      {"file:///srv/x.img", "boot/a b", true},
+		"file:///dev/sr0!//x":                {"file:///dev/sr0", "/x", true},
+		"file:///dev/sr0!/":                  {"file:///dev/sr0", "", true},
+		"file:///a!/b!/c":                    {"file:///a", "b!/c", true},
+		"file:///a!/b%21/c":                  {"file:///a", "b!/c", true},
+		"file:///a%21/b":                     {"file:///a%21/b", "", false},
+		"file:///a!%2fb":                     {"file:///a!%2fb", "", false},
+		"file:///a!":                         {"file:///a!", "", false},
+		"nfs://h/!/x":                        {"nfs://h/", "x", true},
+	} {
+		l, err := parse(url)
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+		var got parts
+		image, name, ok := l.inside()
+		got.image, got.name, got.ok = image.String(), name, ok
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(parts{})); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", url, diff)
+		}
+	}
+}
+
 func TestUnescape(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "a%20b": "a b", "%41%4a%4A": "AJJ", "%": "%", "%4": "%4", "%4g": "%4g", "%%41": "%A", "%25%34%31": "%41", "%+1": "%+1", "%00": "\x00",
@@ -78,6 +109,10 @@ func FuzzParse(f *testing.F) {
 	f.Add("http://u:p@[::1]:80/%zz?q=%")
 	f.Add("ftp://@:/")
 	f.Add("tftp://[fe80::1%25eth0]/x")
+	f.Add("nfs://h:2049/srv/a%20b.iso!/images/vmlinuz")
+	f.Add("nfs://h/../a!/../b!/c#!/d")
+	f.Add("file:///dev/sr0!/")
+	f.Add("file://%21/%21/!/")
 	f.Fuzz(func(t *testing.T, url string) {
 		l, err := parse(url)
 		text := l.String()
@@ -86,7 +121,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%q is not printable", text)
 			}
 		}
-		if err != nil {
+		if err != nil || len(text) > maxURL { // escapes are longer than what they stand for
 			return
 		}
 		// The text says where the file is, but for the password and for a
@@ -98,8 +133,15 @@ func FuzzParse(f *testing.F) {
 		want := l
 		want.password = ""
 		want.path, want.scheme = escape(l.path), escape(l.scheme)
-		if diff := cmp.Diff(want, again, cmp.AllowUnexported(location{})); diff != "" && len(text) < maxURL && again.user == want.user {
+		if diff := cmp.Diff(want, again, cmp.AllowUnexported(location{})); diff != "" && again.user == want.user {
 			t.Errorf("%q became %q (-want +got)\n%s", url, text, diff)
+		}
+		image, name, ok := l.inside()
+		if before, after, found := strings.Cut(l.path, "!/"); ok != found || image.path != before || name != unescape(after) {
+			t.Errorf("%q is %q in %q", url, name, image)
+		}
+		if _, _, again := image.inside(); again {
+			t.Errorf("%q is in an image itself", image)
 		}
 		if u, err := l.httpURL(); err != nil {
 			t.Errorf("%q is no URL for net/http: %v", url, err)

@@ -1,0 +1,134 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/gopxeboot/gopxeboot/internal/fetch/nfs3"
+)
+
+// openNFS opens a file on an NFS server. The URL's path begins at the server's
+// root, as in host:/path.
+func (c *Client) openNFS(ctx context.Context, l location) (random, error) {
+	addr, err := c.resolve(ctx, l.host)
+	if err != nil {
+		return nil, err
+	}
+	f := &nfsFile{ctx: ctx, path: "/" + l.name(), warn: c.warn}
+	unprivileged := false
+	f.server = nfs3.Server{
+		Port:     l.port,
+		Patience: c.timeout() + leastTime,
+		Dial: func(ctx context.Context, port uint16) (net.Conn, error) {
+			to := netip.AddrPortFrom(addr, port)
+			if port == nfs3.PortmapperPort {
+				conn, err := c.dial(ctx, "tcp", to)
+				return &impatientConn{conn, c.timeout()}, err
+			}
+			conn, reserved, err := c.dialReserved(ctx, to)
+			unprivileged = !reserved
+			return &impatientConn{conn, c.timeout()}, err
+		},
+	}
+	f.file, err = f.server.Open(ctx, f.path)
+	if unprivileged && (errors.Is(err, nfs3.NoAccess) || errors.Is(err, nfs3.NotPermitted) || errors.Is(err, nfs3.ErrDenied)) {
+		err = fmt.Errorf("%w (asked from a port above 1023, which the server may refuse: exports(5), insecure)", err)
+	}
+	if err != nil {
+		return nil, fromNFS(err)
+	}
+	return f, nil
+}
+
+// nfsFile is a file on an NFS server, on one connection after the other.
+type nfsFile struct {
+	ctx    context.Context
+	server nfs3.Server
+	path   string
+	warn   func(format string, args ...any)
+
+	mu      sync.Mutex
+	file    *nfs3.File
+	resumed int64
+}
+
+func (f *nfsFile) Size() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.file.Size()
+}
+
+func (f *nfsFile) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.file.Close()
+}
+
+func (f *nfsFile) stats() Stats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return Stats{Retransmits: f.resumed}
+}
+
+// ReadAt goes on with another connection where one breaks, as long as it is
+// still the same file.
+func (f *nfsFile) ReadAt(p []byte, offset int64) (n int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, err = f.file.ReadAt(p, offset)
+	for useless := 1; err != nil && err != io.EOF; useless++ {
+		if !isBroken(err) || useless > maxUseless || f.resumed >= maxResumes || !wait(f.ctx, useless) {
+			return 0, fromNFS(err)
+		}
+		again, openErr := f.server.Open(f.ctx, f.path)
+		if openErr != nil {
+			if !isBroken(openErr) {
+				return 0, fromNFS(openErr)
+			}
+			continue
+		}
+		if again.Size() != f.file.Size() || !again.Modified().Equal(f.file.Modified()) {
+			again.Close()
+			return 0, ErrChanged
+		}
+		f.warn("broke off at %d bytes (%v), resumed", offset, err)
+		f.file = again
+		f.resumed++
+		n, err = f.file.ReadAt(p, offset)
+	}
+	return n, err
+}
+
+// isBroken says whether another connection could do better.
+func isBroken(err error) bool {
+	var status nfs3.Status
+	return !errors.As(err, &status) && !errors.Is(err, nfs3.ErrGarbled) && !errors.Is(err, nfs3.ErrDenied) &&
+		!errors.Is(err, nfs3.ErrOutside) && !errors.Is(err, nfs3.ErrSlow) && !errors.Is(err, nfs3.ErrChanged)
+}
+
+// fromNFS gives a server's answers their kinds.
+func fromNFS(err error) error {
+	var status nfs3.Status
+	switch {
+	case errors.As(err, &status):
+		switch status {
+		case nfs3.NotFound, nfs3.NotDirectory, nfs3.NameTooLong:
+			return as(ErrNotFound, err)
+		case nfs3.Stale:
+			return as(ErrChanged, err)
+		}
+		return as(ErrRefused, err)
+	case errors.Is(err, nfs3.ErrDenied), errors.Is(err, nfs3.ErrGarbled), errors.Is(err, nfs3.ErrOutside):
+		return as(ErrRefused, err)
+	case errors.Is(err, nfs3.ErrChanged):
+		return as(ErrChanged, err)
+	case errors.Is(err, nfs3.ErrSlow):
+		return as(ErrTooSlow, err)
+	}
+	return err
+}
