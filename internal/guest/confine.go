@@ -40,23 +40,51 @@ func (c *Child) Confine() error {
 		// a server may do without, and a container's /proc may be read-only.
 		_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
 	}
-	for _, step := range []struct {
-		what string
-		do   func() error
-	}{
-		{"set limits", func() error { return limit(c.setup.MaxFile) }},
-		{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
-		{"drop capabilities", dropCapabilities},
-		{"set no_new_privs", func() error { return prctl(unix.PR_SET_NO_NEW_PRIVS, 1) }},
-		{"landlock", landlocked},
+	return inOrder(
+		step{"set limits", func() error { return limit(c.setup.MaxFile) }},
+		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
+		step{"drop capabilities", dropCapabilities},
+		step{"set no_new_privs", noNewPrivileges},
+		step{"landlock", landlocked},
 		// Changing credentials forgot who to die with (prctl(2),
 		// PR_SET_PDEATHSIG): ask again, and see that it is not too late.
-		{"tie to the parent", func() error { return prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL)) }},
-		{"look for the parent", c.parentLives},
-		{"filter system calls", filterCalls},
-	} {
-		if err := step.do(); err != nil {
-			return fmt.Errorf("%s: %w", step.what, err)
+		step{"tie to the parent", func() error { return prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL)) }},
+		step{"look for the parent", c.parentLives},
+		step{"filter system calls", filterCalls},
+	)
+}
+
+// Seal is Confine for a process that is nobody's child: one that looks at
+// bytes from somebody else, has all files open that it needs, and reads and
+// writes nothing but them until its end.
+func Seal() error {
+	uidMap, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return err
+	}
+	uid := none // a person has no other to become
+	if os.Geteuid() == 0 {
+		uid = available(nobodyBase+os.Getpid(), string(uidMap))
+	}
+	return inOrder(
+		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
+		step{"drop capabilities", dropCapabilities},
+		step{"set no_new_privs", noNewPrivileges},
+		step{"landlock", landlocked},
+		step{"filter system calls", filterCalls},
+	)
+}
+
+// step is one thing to give up.
+type step struct {
+	what string
+	do   func() error
+}
+
+func inOrder(steps ...step) error {
+	for _, s := range steps {
+		if err := s.do(); err != nil {
+			return fmt.Errorf("%s: %w", s.what, err)
 		}
 	}
 	return nil
@@ -70,6 +98,8 @@ func landlocked() error {
 	sandbox := landlock.V6.BestEffort()
 	return errors.Join(sandbox.RestrictPaths(), sandbox.RestrictScoped())
 }
+
+func noNewPrivileges() error { return prctl(unix.PR_SET_NO_NEW_PRIVS, 1) }
 
 // parentLives looks at the pipe that the parent holds the other end of.
 func (c *Child) parentLives() error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -36,6 +37,8 @@ func TestMain(m *testing.M) {
 		child()
 	case os.Getenv(killedParent) != "":
 		parentToKill()
+	case os.Getenv(sealed) != "":
+		sealAndTry(os.Getenv(sealed))
 	default:
 		lab.Main(m)
 	}
@@ -404,6 +407,44 @@ func TestConfined(t *testing.T) {
 				t.Errorf("the result is %q", text)
 			}
 		})
+	}
+}
+
+// sealed is a file that a process which has sealed itself tries to read.
+const sealed = "GUEST_TEST_SEALED"
+
+func sealAndTry(file string) {
+	open, err := os.Open(file)
+	if err == nil {
+		err = guest.Seal()
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	content, err := io.ReadAll(open)
+	fmt.Printf("before: %q %v\n", content, err)
+	_, err = os.ReadFile(file)
+	fmt.Println("after:", errors.Is(err, os.ErrPermission))
+	fmt.Println("run:", errors.Is(exec.Command(file).Run(), os.ErrPermission))
+	fmt.Println("root:", syscall.Setuid(0) == nil && syscall.Chown(file, 1, 1) == nil)
+}
+
+// A process that seals itself has the files that it opened, and nothing else.
+func TestSeal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "capture")
+	if err := os.WriteFile(file, []byte("frames"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{sealed + "=" + file}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	want := "before: \"frames\" <nil>\nafter: true\nrun: true\nroot: false\n"
+	if diff := cmp.Diff(want, string(out)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
