@@ -297,7 +297,7 @@ func (l *linter) labels() {
 		if !e.named || e.action != command {
 			continue
 		}
-		if e.kind == "kernel" && e.kernel == e.name && kindOfFile(e.kernel) == "kernel" {
+		if e.implied && kindOfFile(e.kernel) == "kernel" {
 			l.problem(e.position, "label %q names no kernel: a file of the label's name is booted", e.name)
 		}
 		if p.noEscape && p.command != nil && !p.ui && !l.menu(*p.command) && p.find(*p.command) != e {

@@ -40,7 +40,7 @@ LABEL a
 			"f:10: FDTDIR is a directive of U-Boot: PXELINUX ignores it",
 			"f:11: MENU WIDTH=1: a space belongs between a directive and its value, not =; the line is ignored",
 		}},
-		{"labels", "DEFAULT a\nLABEL a\nKERNEL k\nLABEL a b\nKERNEL l\nLABEL\nKERNEL m\nLABEL n\n", []string{
+		{"labels", "DEFAULT a\nLABEL a\nKERNEL k\nLABEL a b\nKERNEL l\nLABEL\nKERNEL m\nLABEL n\nLABEL o\nKERNEL o\n", []string{
 			`f:4: the label's name is "a" only; menu.c32 takes the whole line, and can't find it as DEFAULT`,
 			`f:4: label "a" is never booted: there is one in f:2`,
 			"f:6: LABEL without a name",

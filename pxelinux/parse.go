@@ -65,6 +65,7 @@ type entry struct {
 
 	kind      string // KERNEL's type word in lower case
 	kernel    string
+	implied   bool // the kernel is the label's own name, as no line names one
 	append    string
 	initrd    *string
 	sysappend uint32
@@ -271,10 +272,10 @@ func (p *parser) directive(ctx context.Context, m **menu, word, value string) er
 		if !p.forMenu {
 			value = firstWord(value)
 		}
-		p.label = label{entry: &entry{position: p.at, name: value, kind: "kernel", kernel: value, sysappend: p.sysappend}}
+		p.label = label{entry: &entry{position: p.at, name: value, kind: "kernel", kernel: value, implied: true, sysappend: p.sysappend}}
 	case "none", "localboot", "kernel", "linux", "boot", "bss", "pxe", "fdimage", "comboot", "com32", "config":
 		if p.label.entry != nil {
-			p.label.kind, p.label.kernel = word, value
+			p.label.kind, p.label.kernel, p.label.implied = word, value, false
 		}
 	case "ipappend", "sysappend":
 		if p.label.entry != nil {
