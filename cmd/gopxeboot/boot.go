@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
@@ -19,12 +20,10 @@ import (
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
 	args := &kernelArgs{}
-	return append(append(guestFlags(), transferFlags()...),
+	return append(slices.Concat(guestFlags(), transferFlags(), locationFlags()),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO (default: stdout)"},
 		&cli.StringFlag{Name: "output-format", Usage: "`FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json or shell"},
 		&cli.StringFlag{Name: "output-directory", Usage: "`DIRECTORY` for the kernel and the initrd"},
-		&cli.StringFlag{Name: "kernel", Usage: "boot this `FILE` of the server, or URL, instead of the label's kernel"},
-		&cli.StringFlag{Name: "ramdisk", Usage: "with this `FILE` of the server, or URL, instead of the label's initrds"},
 		&cli.StringFlag{Name: "pygrub", Usage: "the `PROGRAM` that boots from DISK for LOCALBOOT (default: Xen's pygrub)"},
 		&cli.StringFlag{Name: "pygrub-image", Usage: "the `IMAGE` that it boots from (default: DISK)"},
 		&cli.GenericFlag{Name: "args", Value: args, Usage: "`ARGUMENTS` to add to the kernel's command line"},
@@ -42,7 +41,6 @@ func bootFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "debug", Aliases: []string{"logging"}, Hidden: true},
 		&cli.BoolFlag{Name: "isconfig", Hidden: true},
 		&cli.StringFlag{Name: "udhcpc", Hidden: true},
-		&cli.StringFlag{Name: "location", Hidden: true},
 	)
 }
 
@@ -58,7 +56,11 @@ func bootAction(toolstack xenout.Toolstack, out *boot.Output) cli.ActionFunc {
 }
 
 func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error {
-	invocation, unknown, err := invocationOf(c, toolstack)
+	where, vif, disk, unknown, err := positionals(c)
+	if err != nil {
+		return err
+	}
+	invocation, err := invocationOf(c, toolstack, vif, disk)
 	if err != nil {
 		return err
 	}
@@ -68,22 +70,33 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 	}
 	con := console.New(c.App.ErrWriter, level(c))
 	for _, word := range unknown {
-		con.Warn(fmt.Sprintf("%q is neither an option, nor a vif, nor the last word, which is the disk: it is ignored", word))
+		text := fmt.Sprintf("%q is neither an option, nor a vif, nor a location with a scheme, nor the last word, which is the disk: it is ignored", word)
+		if filepath.IsAbs(word) {
+			text += "; --location=" + word + " names a directory or an image"
+		}
+		con.Warn(text)
 	}
 	if c.IsSet("udhcpc") {
 		con.Warn("--udhcpc is not needed any more")
+	}
+	if r.Repository, err = repository(c, where); err != nil {
+		return err
 	}
 	inTime(&r, invocation, con)
 	// One deadline for everything, the search for the guest included.
 	ctx, cancel := context.WithTimeoutCause(c.Context, r.Timeout, context.DeadlineExceeded)
 	defer cancel()
-	if err := boot.Identify(ctx, &r, invocation, domain.ThisHost(), con); err != nil {
-		return err
-	}
-	r.Kernel, r.Ramdisk, r.Args = invocation.Kernel, invocation.Ramdisk, invocation.Args
 	if r.Transfer, err = transfer(c); err != nil {
 		return err
 	}
+	host := domain.ThisHost()
+	if err := boot.Eliloader(ctx, &r, invocation, host, con); err != nil {
+		return err
+	}
+	if err := boot.Identify(ctx, &r, invocation, host, con); err != nil {
+		return err
+	}
+	r.Kernel, r.Ramdisk, r.Args = invocation.Kernel, invocation.Ramdisk, invocation.Args
 	r.Disk, r.Pygrub, r.Offset = invocation.Disk, c.String("pygrub"), c.String("offset")
 	r.Quiet = invocation.Quiet && !c.Bool("i")
 	r.Format = invocation.Format
@@ -137,16 +150,8 @@ func say(ctx context.Context, c *cli.Context, r boot.Request, con *console.Conso
 	return nil
 }
 
-// invocationOf is what the toolstack asks for, and the words that mean nothing.
-func invocationOf(c *cli.Context, toolstack xenout.Toolstack) (i xenout.Invocation, unknown []string, err error) {
-	vif, disk, unknown, err := xenout.Positionals(c.Args().Slice())
-	if err != nil {
-		return i, nil, usage(err, "")
-	}
-	if location := c.String("location"); location != "" {
-		return i, nil, usage(fmt.Errorf("--location %s: installing from a repository is not supported yet", location),
-			"--kernel URL --ramdisk URL name files, beside the lab's configuration")
-	}
+// invocationOf is what the toolstack asks for.
+func invocationOf(c *cli.Context, toolstack xenout.Toolstack, vif xenout.VIF, disk string) (i xenout.Invocation, err error) {
 	i = xenout.Invocation{
 		Toolstack:       toolstack,
 		VIF:             vif,
@@ -169,18 +174,18 @@ func invocationOf(c *cli.Context, toolstack xenout.Toolstack) (i xenout.Invocati
 		i.OutputDirectory = toolstack.DefaultDirectory()
 	}
 	if i.OutputDirectory, err = filepath.Abs(i.OutputDirectory); err != nil {
-		return i, nil, err
+		return i, err
 	}
 	if f := c.String("output-format"); f != "" {
 		if i.Format, err = xenout.ParseFormat(f); err != nil {
-			return i, nil, usage(err, "")
+			return i, usage(err, "")
 		}
 	}
 	if i.Format == toolstack.DefaultFormat() && !toolstack.TakesFilesFrom(i.OutputDirectory) {
-		return i, nil, usage(fmt.Errorf("XAPI takes no kernel from %s", i.OutputDirectory),
+		return i, usage(fmt.Errorf("XAPI takes no kernel from %s", i.OutputDirectory),
 			"leave --output-directory away; to have room elsewhere, mount it on "+toolstack.DefaultDirectory())
 	}
-	return i, unknown, nil
+	return i, nil
 }
 
 // openOutput waits for somebody who reads a FIFO, and not for ever.

@@ -31,11 +31,15 @@ func guestFlags() []cli.Flag {
 		&cli.StringFlag{Name: "label", Aliases: []string{"entry"}, Usage: "boot this `LABEL` instead of the default one"},
 		&cli.StringFlag{Name: "config-dir", Value: "pxelinux.cfg", Usage: "the `DIRECTORY` of configurations below the boot file's"},
 		&cli.StringFlag{Name: "net", Value: "auto", Usage: "where to act from: `guest` (a port of its own on the bridge), dom0 or auto"},
-		&cli.GenericFlag{Name: "arch", Value: new(arch), Usage: "ask DHCP as a machine of this `ARCH`: bios, efi64, arm64 or a number of RFC 4578"},
+		&cli.GenericFlag{Name: "arch", Value: new(arch), Usage: "ask DHCP as a machine of this `ARCH`: bios, efi64, arm64 or a number of RFC 4578; or look for amd64 or i386 at the location"},
 		&cli.StringFlag{Name: "client-id", Usage: "ask DHCP with this client identifier, `TEXT` or 0xHEX (default: the MAC's)"},
 		&cli.StringFlag{Name: "user-class", Usage: "ask DHCP with this user class, `TEXT`"},
 		&cli.StringFlag{Name: "vendor-class", Usage: "ask DHCP with this vendor class, `TEXT` (default: PXEClient:...)"},
 		&cli.GenericFlag{Name: "option", Value: &options{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of our own; with --tree: what DHCP gave"},
+		&cli.GenericFlag{Name: "dhcp-timeout", Value: &waitTime{otherwise: "1m0s", least: 1}, Usage: "wait this `TIME` for a DHCP server to offer an address"},
+		&cli.GenericFlag{Name: "retransmit", Value: &waitTimes{}, Usage: "ask DHCP again after these `TIMES`, the last one ever after; each by chance a fifth shorter or longer"},
+		&cli.GenericFlag{Name: "proxy-wait", Value: &waitTime{otherwise: "2s"}, Usage: "wait this `TIME` after an offer without a boot file for a proxyDHCP or another server; 0 for none"},
+		&cli.GenericFlag{Name: "arp-probe", Value: &waitTime{otherwise: "20ms"}, Usage: "wait this `TIME` for another station to say that it has the address; 0 not to ask"},
 		&cli.StringFlag{Name: "pcap", Usage: "write what DHCP sent and received to this `FILE`, for tcpdump and tshark"},
 		&cli.StringFlag{Name: "server", Usage: "use this `ADDRESS` instead of the lease's next-server"},
 		&cli.StringFlag{Name: "bootfile", Usage: "use this `NAME` instead of the lease's boot file"},
@@ -64,6 +68,7 @@ func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 		return r, usage(fmt.Errorf("--vlan %d is not between 1 and 4094", n), "")
 	}
 	r.VLAN = uint16(c.Uint("vlan"))
+	r.Timing = timingOf(c)
 	var err error
 	if r.ROM, err = romOf(c); err != nil {
 		return r, usage(err, "")
@@ -156,11 +161,16 @@ func newDuration(d time.Duration) *duration { return &duration{d} }
 
 func (d *duration) String() string { return d.value.String() }
 
-func (d *duration) Set(text string) error {
-	value, err := time.ParseDuration(text)
-	if seconds, numErr := strconv.ParseFloat(text, 64); numErr == nil {
-		value, err = time.Duration(seconds*float64(time.Second)), nil
+// parseDuration reads a time as Go writes it, or plain seconds.
+func parseDuration(text string) (time.Duration, error) {
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		return time.Duration(seconds * float64(time.Second)), nil
 	}
+	return time.ParseDuration(text)
+}
+
+func (d *duration) Set(text string) error {
+	value, err := parseDuration(text)
 	if err != nil || value <= 0 {
 		return fmt.Errorf("%q is no time: write 20s, 1m30s or seconds", text)
 	}

@@ -60,7 +60,7 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 		Usage:     "the bootloader that lets a Xen guest without firmware PXE boot",
 		UsageText: "gopxeboot [OPTIONS] [VIF] [DISK]\ngopxeboot COMMAND [OPTIONS] ...",
 		Version:   version,
-		Commands:  []*cli.Command{planCommand(), getCommand(), lintCommand(), labCommand(), demoCommand()},
+		Commands:  []*cli.Command{planCommand(), checkCommand(), getCommand(), lintCommand(), labCommand(), demoCommand()},
 		Flags:     bootFlags(),
 		Action:    func(c *cli.Context) error { return cli.ShowAppHelp(c) },
 		Writer:    stdout,
@@ -73,7 +73,9 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 		OnUsageError:              usageError,
 	}
 	for _, c := range app.Commands {
-		c.OnUsageError = usageError
+		if c.OnUsageError == nil {
+			c.OnUsageError = usageError
+		}
 	}
 	err := runApp(ctx, app, argv)
 	var status exitStatus

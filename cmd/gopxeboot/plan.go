@@ -7,13 +7,13 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
-	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
 
@@ -22,7 +22,7 @@ func planCommand() *cli.Command {
 		Name:      "plan",
 		Usage:     "find out what would boot, and print it as JSON",
 		ArgsUsage: "[VIF]",
-		Flags: append(guestFlags(),
+		Flags: append(slices.Concat(guestFlags(), transferFlags(), locationFlags()),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON (always done)", Hidden: true},
 			&cli.StringFlag{Name: "tree", Usage: "ask no network: `DIR` is the root of the TFTP server"},
 			&cli.StringFlag{Name: "config", Usage: "with --tree: this `FILE` is the configuration"},
@@ -35,18 +35,28 @@ func planCommand() *cli.Command {
 }
 
 func planAction(c *cli.Context) error {
-	vif, _, _, err := xenout.Positionals(c.Args().Slice())
+	where, vif, _, _, err := positionals(c)
 	if err != nil {
-		return usage(err, "")
+		return err
 	}
 	r, err := request(c, vif)
 	if err != nil {
 		return err
 	}
-	if r.MAC == nil {
-		return usage(errors.New("the guest's MAC is not known"), noMAC)
+	r.Kernel, r.Ramdisk = c.String("kernel"), c.String("ramdisk")
+	if r.Repository, err = repository(c, where); err != nil {
+		return err
+	}
+	if r.Transfer, err = transfer(c); err != nil {
+		return err
 	}
 	con := console.New(c.App.ErrWriter, level(c))
+	switch {
+	case r.Repository != nil && c.String("tree") != "":
+		return usage(errors.New("--tree is of a configuration, and --location needs none"), "")
+	case r.MAC == nil && r.NeedsVIF() && !r.AsDom0(con):
+		return usage(errors.New("the guest's MAC is not known"), noMAC)
+	}
 	var plan *boot.Plan
 	var failure error
 	if tree := c.String("tree"); tree != "" {

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/urfave/cli/v2"
 )
 
 // romOf is the PXE ROM that the flags describe.
 func romOf(c *cli.Context) (dhcpclient.ROM, error) {
 	rom := dhcpclient.ROM{
-		Arch:        uint16(*c.Generic("arch").(*arch)),
+		Arch:        c.Generic("arch").(*arch).rom,
 		UserClass:   c.String("user-class"),
 		VendorClass: c.String("vendor-class"),
 	}
@@ -36,23 +37,41 @@ func romOf(c *cli.Context) (dhcpclient.ROM, error) {
 	return rom, nil
 }
 
-// arch is an architecture of RFC 4578 and IANA's list that goes on from there.
-type arch uint16
+// arch is what --arch says: what the guest's firmware claims to be, an
+// architecture of RFC 4578 and of IANA's list that goes on from there, and the
+// machine that a location's installer is for. Each name says one of the two;
+// --arch may be said once for each.
+type arch struct {
+	rom     uint16
+	machine string // Debian's name; "" when not said
+}
 
-var archNames = map[string]arch{"bios": 0, "efi32": 6, "efi64": 7, "arm32": 10, "arm64": 11}
+var archNames = map[string]uint16{"bios": 0, "efi32": 6, "efi64": 7, "arm32": 10, "arm64": 11}
 
-func (a *arch) String() string { return strconv.Itoa(int(*a)) }
+func (a *arch) String() string {
+	if a.machine != "" {
+		return a.machine
+	}
+	return strconv.Itoa(int(a.rom))
+}
 
 func (a *arch) Set(text string) error {
-	if named, ok := archNames[text]; ok {
-		*a = named
+	machine, err := location.ParseArch(text)
+	rom, named := archNames[text]
+	if err == nil {
+		a.machine = machine
+	}
+	if named { // arm64 is the name of both
+		a.rom = rom
+	}
+	if err == nil || named {
 		return nil
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 0, 16)
 	if err != nil {
-		return fmt.Errorf("%q is neither bios, efi32, efi64, arm32, arm64 nor a number", text)
+		return fmt.Errorf("%q is neither bios, efi32, efi64, arm32, arm64 nor a number, for DHCP, nor amd64 or i386, for --location", text)
 	}
-	*a = arch(n)
+	a.rom = uint16(n)
 	return nil
 }
 

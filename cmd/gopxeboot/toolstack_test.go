@@ -145,10 +145,7 @@ func newDom0(t *testing.T) *dom0 {
 		"/usr/local/sbin": {
 			"xenstore-read": `case $1 in /local/domain/7/name) echo guest1;; /local/domain/7/vm) echo /vm/` + guestUUID + `;; *) exit 1;; esac`,
 			"virsh":         `case "$*" in *" dumpxml --domain=` + guestUUID + `") cat ` + d.dir + `/guest1.xml;; *) exit 1;; esac`,
-			"xe": `case "$*" in
-"vif-list vm-uuid=` + guestUUID + ` "*) printf 'MAC ( RO)             : ` + lab.SampleMAC + `\n    device ( RO): 0\n    network-uuid ( RO): b33187c0-b231-0c69-6ee9-3ad2dcefa6f8\n';;
-"network-param-get uuid=b33187c0-b231-0c69-6ee9-3ad2dcefa6f8 param-name=bridge") echo xenbr0;;
-*) exit 1;; esac`,
+			"xe":            d.xe(),
 		},
 		"/run": {}, // where XAPI's directories are missing
 	} {
@@ -312,9 +309,10 @@ var forms = []form{
 		},
 	},
 	{
-		name: "xl, --location", parent: []string{"xl", "create", "guest1.cfg"}, want: expected{code: 2, says: "--location http://h/: installing from a repository is not supported yet"},
+		name: "xl, --location", parent: []string{"xl", "create", "guest1.cfg"}, format: xenout.Simple0,
+		want: expected{kernel: "isolinux/vmlinuz", ramdisk: "isolinux/initrd.img", args: "console=hvc0"},
 		call: func(t *testing.T, d *dom0) call {
-			return d.libxl(t, libxl{Args: []string{vif, "--location", "http://h/"}})
+			return d.libxl(t, libxl{Cmdline: "console=hvc0", Args: []string{vif, "--location", "tftp://192.168.1.166/"}})
 		},
 	},
 	{
@@ -438,8 +436,8 @@ func TestToolstacks(t *testing.T) {
 		t.Run(form.name, func(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
 			tree := sampleTree(t)
-			for _, name := range []string{"other.krn", "other.img"} {
-				labtest.Check(t, os.WriteFile(filepath.Join(tree, name), []byte("this is "+name), 0o644))
+			for _, name := range []string{"other.krn", "other.img", "isolinux/vmlinuz", "isolinux/initrd.img"} {
+				writeFile(t, filepath.Join(tree, name), "this is "+name)
 			}
 			if form.config != "" {
 				labtest.Check(t, os.WriteFile(filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), []byte(form.config), 0o644))

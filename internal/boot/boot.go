@@ -31,13 +31,17 @@ type Request struct {
 	Net    guest.Net
 	RunAs  int // uid of the process that reads from the network; 0 is one that nobody has
 
-	ROM  dhcpclient.ROM // what the guest's firmware says it is, to DHCP
-	Pcap *os.File       `json:"-"` // a packet capture of DHCP; nil for none
+	ROM    dhcpclient.ROM // what the guest's firmware says it is, to DHCP
+	Timing Timing         // how long DHCP waits
+	Pcap   *os.File       `json:"-"` // a packet capture of DHCP; nil for none
 
 	Label     string     // boot this label instead of what the configuration says
 	ConfigDir string     // instead of pxelinux.cfg
 	Server    netip.Addr // instead of the lease's next-server
 	BootFile  string     // instead of the lease's boot file
+
+	Repository *Repository // instead of DHCP's boot file and a configuration; nil for none
+	LocalBoot  bool        // boot from Disk at once, asking nobody
 
 	Kernel, Ramdisk string // instead of what the label names: as in a configuration, or a URL
 	Disk            string // the guest's, for LOCALBOOT
@@ -48,8 +52,13 @@ type Request struct {
 	OutputDirectory string
 	Format          xenout.Format
 
+	Look     *Look    // for Check; nil otherwise
 	URLs     []string // for Get
 	Transfer Transfer
+
+	// Commit is called when the result is written: what has to be done before
+	// the guest boots, and only if it does. Its error is the boot's.
+	Commit func(context.Context) error `json:"-"`
 
 	MaxKernel, MaxInitrd int64         // bytes
 	Timeout              time.Duration // for everything
@@ -89,8 +98,10 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 	if sweeper, err = newBroom(kernel.name, ramdisk.name); err != nil {
 		return result, &Error{OwnFault, "output", err, ""}
 	}
-	plan, err := asGuest(ctx, r, con, kernel.File, ramdisk.File)
-	if err != nil {
+	plan := newPlan()
+	if r.LocalBoot {
+		plan.Outcome = string(pxelinux.LocalBoot)
+	} else if plan, err = asGuest(ctx, r, con, kernel.File, ramdisk.File); err != nil {
 		return result, err
 	}
 	if plan.Outcome == string(pxelinux.LocalBoot) {
@@ -103,6 +114,11 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 	}
 	if err := xenout.Write(out, r.Format, result); err != nil {
 		return result, &Error{NoOutput, "output", err, ""}
+	}
+	if r.Commit != nil {
+		if err = r.Commit(ctx); err != nil {
+			return result, err
+		}
 	}
 	if err := sweeper.putAway(); err != nil {
 		return result, &Error{OwnFault, "output", err, ""}
@@ -133,16 +149,34 @@ func asGuest(ctx context.Context, r Request, con *console.Console, files ...*os.
 		pcap = len(files) + 1
 		files = append(files, r.Pcap)
 	}
-	g, err := guest.Start(ctx, guest.Spec{
+	if r.Repository != nil && !r.Repository.network() {
+		r.Net = guest.None
+	}
+	spec := guest.Spec{
 		MAC: r.MAC, Bridge: r.Bridge, VLAN: r.VLAN, Net: r.Net, RunAs: r.RunAs,
 		Files: files, MaxFile: uint64(max(r.MaxKernel, r.MaxInitrd)),
-	})
+	}
+	if !r.leases() {
+		spec.MAC = nil
+	}
+	local, err := r.localFiles()
 	if err != nil {
-		code := OwnFault
-		if errors.Is(err, guest.ErrNoBridge) {
+		return plan, &Error{NoConfig, "location", err, ""}
+	}
+	if local != nil {
+		defer local.close()
+		spec.Open = local.open
+	}
+	g, err := guest.Start(ctx, spec)
+	if err != nil {
+		code, try := OwnFault, ""
+		switch {
+		case errors.Is(err, guest.ErrNoBridge):
 			code = Usage
+		case errors.Is(err, guest.ErrClaimed):
+			try = "wait until that one has ended, or end it"
 		}
-		return plan, fail(ctx, code, "network", err, "")
+		return plan, fail(ctx, code, "network", err, try)
 	}
 	defer g.Close()
 	plan.Net = string(g.Net)
@@ -150,10 +184,17 @@ func asGuest(ctx context.Context, r Request, con *console.Console, files ...*os.
 	if g.VLAN != 0 {
 		where = fmt.Sprintf("%s, VLAN %d", where, g.VLAN)
 	}
-	con.Detail(fmt.Sprintf("network: --net %s on %s%s", g.Net, where, because(g.Why)))
+	switch {
+	case g.Net == guest.None:
+		con.Detail("network: none, as all files are dom0's")
+	case where == "":
+		con.Detail("network: dom0's own, and no DHCP")
+	default:
+		con.Detail(fmt.Sprintf("network: --net %s on %s%s", g.Net, where, because(g.Why)))
+	}
 
 	deadline, _ := ctx.Deadline()
-	if err := g.Send(task{Request: r, Deadline: deadline, Download: download, Pcap: pcap, Bridge: where}); err != nil {
+	if err := g.Send(task{Request: r, Deadline: deadline, Download: download, Pcap: pcap, Bridge: where, Local: local != nil}); err != nil {
 		return plan, fail(ctx, OwnFault, "network", err, "")
 	}
 	configured := false
@@ -170,6 +211,10 @@ func asGuest(ctx context.Context, r Request, con *console.Console, files ...*os.
 				return plan, fail(ctx, NoLease, "dhcp", err, "")
 			}
 			if err := g.Send(struct{}{}); err != nil {
+				return plan, fail(ctx, OwnFault, "network", err, "")
+			}
+		case a.Resolve != "" && r.asksDom0():
+			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
 				return plan, fail(ctx, OwnFault, "network", err, "")
 			}
 		case a.Plan != nil:
@@ -248,7 +293,7 @@ func answerTo(r Request, plan *Plan, kernel, ramdisk *resultFile, con *console.C
 	}
 	args, err := fitArgs(r, xenout.MergeArgs(plan.Args, r.Args), con)
 	if err != nil {
-		return none, &Error{NotBootable, "boot", err, "shorten APPEND in " + plan.Config.URL}
+		return none, &Error{NotBootable, "boot", err, r.shorten(plan)}
 	}
 	if err := kernel.publish(); err != nil {
 		return none, &Error{NoOutput, "output", err, ""}

@@ -125,7 +125,7 @@ func TestFirstError(t *testing.T) {
 		{"/hang/k", "/hang/1 /empty", NotFetched, errEmpty, "initrd: "},
 		{"/hang/k", "/big /big /hang/1", NotFetched, errTooBig, "--max-initrd"},
 		{"/hang/k", "/chunked/big /chunked/big", NotFetched, errTooBig, "--max-initrd"},
-		{"/hang/k", "nfs://x/y", NotFetched, fetch.ErrUnsupported, "initrd: "},
+		{"/hang/k", "gopher://x/y", NotFetched, fetch.ErrUnsupported, "initrd: "},
 	} {
 		p, url, kernel, ramdisk, _ := downloads(t, files)
 		boot := &pxelinux.Boot{Kernel: url + tt.kernel}

@@ -146,10 +146,20 @@ var attacks = map[string]attack{
 			c.Send(answer{Configure: &configure{Address: netip.MustParsePrefix("10.0.0.1/24")}})
 		}
 	}, NoLease, "a second address"},
+	"names resolved by dom0": {func(c *guest.Child) {
+		c.Send(answer{Resolve: "secret.in.a.name.invalid"})
+		c.Receive(&resolved{})
+	}, OwnFault, "a message that says nothing"},
 	"an address that is none": {func(*guest.Child) { raw(`{"Configure":{"Address":"10.0.0.300/99"}}`); forever() }, OwnFault, "the guest's process"},
 
 	// XSA-443: rights. What is not allowed fails here as it does in TestConfined
 	// of package guest, and its result is an answer.
+	"files of dom0 by its parent": {func(c *guest.Child) {
+		if _, err := c.Open("/etc/passwd"); err == nil {
+			done(c, Plan{Args: "allowed"})
+		}
+		c.Send(answer{Plan: newPlan(), Failure: &failure{Code: NotBootable, Stage: "boot", Text: "nothing is allowed"}})
+	}, NotBootable, "nothing is allowed"},
 	"files of dom0": {func(c *guest.Child) {
 		_, readErr := os.ReadFile("/etc/passwd")
 		writeErr := os.WriteFile("/var/tmp/gopxeboot-hostile", nil, 0o666)

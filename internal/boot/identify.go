@@ -8,6 +8,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -19,8 +20,14 @@ func Identify(ctx context.Context, r *Request, invocation xenout.Invocation, hos
 	// Who calls by hand names a guest by its MAC, and nothing else is known.
 	known := invocation.Domid != 0 || invocation.VM != "" || invocation.Toolstack == xenout.XAPI
 	switch {
+	case r.LocalBoot || !r.NeedsVIF():
 	case r.MAC == nil:
-		return find(ctx, r, invocation, host, con)
+		err := find(ctx, r, invocation, host, con)
+		if CodeOf(err) == Usage && r.AsDom0(con) {
+			con.Detail(err.Error())
+			return nil
+		}
+		return err
 	case r.Bridge == "" && known:
 		findBridge(ctx, r, invocation, host, con)
 	case r.UUID == "" && known:
@@ -71,4 +78,22 @@ func findBridge(ctx context.Context, r *Request, invocation xenout.Invocation, h
 			return
 		}
 	}
+}
+
+// NeedsVIF says whether the guest's interface is of any use: not for dom0's own
+// files, and not to download them as dom0.
+func (r *Request) NeedsVIF() bool {
+	return r.Repository == nil || r.Net != guest.Dom0 && r.Repository.network()
+}
+
+// AsDom0 makes the downloads dom0's own, if a location may be downloaded so.
+// xenpvnetboot knew no interface of any guest, so that one that is not known
+// must not keep it from working.
+func (r *Request) AsDom0(con *console.Console) bool {
+	if r.Repository == nil || r.Net != guest.Auto {
+		return false
+	}
+	con.Stage("network: no interface of the guest's is known, so dom0 downloads by itself")
+	r.Net = guest.Dom0
+	return true
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -37,6 +39,15 @@ func TestIdentify(t *testing.T) {
 		}, asked
 	}
 	called := xenout.Invocation{Domid: 7}
+	nobody := xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}
+	local, err := NewRepository("/there/is/none", location.Wanted{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, err := NewRepository("http://h/p", location.Wanted{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		in, want Request
 		by       xenout.Invocation
@@ -51,6 +62,12 @@ func TestIdentify(t *testing.T) {
 		"both":                {Request{MAC: other, Bridge: "br9"}, Request{MAC: other, Bridge: "br9", UUID: uuid}, called, true, Done},
 		"all":                 {Request{MAC: mac, Bridge: "br9", UUID: "u"}, Request{MAC: mac, Bridge: "br9", UUID: "u"}, called, false, Done},
 		"by hand":             {Request{MAC: mac}, Request{MAC: mac}, xenout.Invocation{}, false, Done},
+		"dom0's own files":    {Request{Repository: local}, Request{Repository: local}, called, false, Done},
+		"as dom0":             {Request{Repository: web, Net: guest.Dom0}, Request{Repository: web, Net: guest.Dom0}, called, false, Done},
+		"a location":          {Request{Repository: web}, Request{Repository: web, MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
+		"a location, nobody":  {Request{Repository: web, Net: guest.Auto}, Request{Repository: web, Net: guest.Dom0}, nobody, false, Done},
+		"a guest of nobody's": {Request{Repository: web, Net: guest.Own}, Request{}, nobody, false, Usage},
+		"pygrub at once":      {Request{LocalBoot: true}, Request{LocalBoot: true}, called, false, Done},
 		"XAPI without a uuid": {Request{}, Request{}, xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}, false, Usage},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,8 +78,11 @@ func TestIdentify(t *testing.T) {
 			if CodeOf(err) != test.code {
 				t.Fatalf("got %v", err)
 			}
+			if err != nil {
+				return
+			}
 			if diff := cmp.Diff(test.want, r, cmp.Comparer(func(a, b Request) bool {
-				return a.MAC.String() == b.MAC.String() && a.Bridge == b.Bridge && a.UUID == b.UUID
+				return a.MAC.String() == b.MAC.String() && a.Bridge == b.Bridge && a.UUID == b.UUID && a.Net == b.Net
 			})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}

@@ -15,14 +15,16 @@ type task struct {
 	Bridge   string // and VLAN, for messages
 	Deadline time.Time
 	Download bool
-	Pcap     int // which of the files the packet capture is, counted from 1; 0 for none
+	Local    bool // the parent opens the files of dom0's that were named
+	Pcap     int  // which of the files the packet capture is, counted from 1; 0 for none
 }
 
-// answer is one message of the child: exactly one of Line, Configure and Plan
-// is set. Plan is the last one.
+// answer is one message of the child: exactly one of Line, Configure, Resolve
+// and Plan is set. Plan is the last one.
 type answer struct {
 	Line      *line      `json:",omitempty"`
 	Configure *configure `json:",omitempty"`
+	Resolve   string     `json:",omitempty"` // a host's name, for who downloads as dom0
 	Plan      *Plan      `json:",omitempty"`
 	Failure   *failure   `json:",omitempty"`
 }
@@ -31,6 +33,12 @@ type answer struct {
 type configure struct {
 	Address netip.Prefix
 	Router  netip.Addr
+}
+
+// resolved is the parent's answer to Resolve.
+type resolved struct {
+	Address netip.Addr
+	Error   string
 }
 
 // line is something for a person to read.

@@ -38,6 +38,7 @@ type pipeline struct {
 	files fetch.Client
 	open  pxelinux.Opener
 	say   func(line)
+	send  func(answer) error // to the parent; nil where there is none
 }
 
 // Child is what the child process does. It returns the process's exit status.
@@ -56,15 +57,14 @@ func Child() int {
 
 	var sending sync.Mutex
 	p := &pipeline{task: t, plan: newPlan()}
-	p.say = func(l line) {
+	p.send = func(a answer) error {
 		sending.Lock()
 		defer sending.Unlock()
-		c.Send(answer{Line: &l})
+		return c.Send(a)
 	}
+	p.say = func(l line) { p.send(answer{Line: &l}) }
 	err = p.asGuest(ctx, c)
-	sending.Lock()
-	defer sending.Unlock()
-	if c.Send(answer{Plan: p.plan, Failure: newFailure(err)}) != nil {
+	if p.send(answer{Plan: p.plan, Failure: newFailure(err)}) != nil {
 		return 1
 	}
 	return 0
@@ -78,31 +78,45 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 			err = &Error{OwnFault, "boot", fmt.Errorf("a parser failed: %v", r), "please report what this server sent"}
 		}
 	}()
+	if p.task.Request.Look != nil {
+		return p.look(ctx, c)
+	}
+	if p.task.Local {
+		p.files.Local = func(_ context.Context, name string) (*os.File, error) { return c.Open(name) }
+	}
+	if !p.task.Request.leases() {
+		if err := p.confine(ctx, c); err != nil {
+			return err
+		}
+		return p.withoutLease(ctx, c)
+	}
 	lease, err := p.lease(ctx, c)
 	if err != nil {
 		return err
 	}
 	if c.OwnNet {
-		if err := c.Send(answer{Configure: &configure{lease.Address, lease.Router}}); err != nil {
+		if err := p.send(answer{Configure: &configure{lease.Address, lease.Router}}); err != nil {
 			return err
 		}
 		if err := c.Receive(&struct{}{}); err != nil {
 			return err
 		}
 	}
-	if lease.LocalBoot {
+	if lease.LocalBoot && p.task.Request.Repository == nil {
 		p.plan.Outcome = string(pxelinux.LocalBoot)
 		p.stage("boot: from the guest's own disk, as the PXE boot menu says")
 		return nil
 	}
 	host := p.host(lease)
-	p.files.DNS, p.files.Domain, p.files.Fallback = lease.DNS, lease.Domain, lease.NextServer
-	p.files.SysAppend = host.SysAppend()
-	p.files.Refuse = refuseLoopback
-	p.files.Warn = func(text string) { p.say(line{Warn: true, Text: text}) }
-	if err := p.task.Request.Transfer.apply(&p.files); err != nil {
-		return &Error{Usage, "https", err, ""}
+	p.files.DNS, p.files.Domain = lease.DNS, lease.Domain
+	if err := p.prepare(); err != nil {
+		return err
 	}
+	if p.task.Request.Repository != nil {
+		return p.install(ctx, c.File)
+	}
+	p.files.Fallback = lease.NextServer
+	p.files.SysAppend = host.SysAppend()
 	if urls := p.task.Request.URLs; len(urls) > 0 {
 		p.plan.Downloads, err = p.get(ctx, urls, c.File)
 		return err
@@ -113,6 +127,28 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 		return err
 	}
 	return p.download(ctx, boot, c.File(0), c.File(1))
+}
+
+// prepare makes p.files what every download needs.
+func (p *pipeline) prepare() error {
+	p.files.Refuse = refuseLoopback
+	p.files.Warn = func(text string) { p.say(line{Warn: true, Text: text}) }
+	if err := p.task.Request.Transfer.apply(&p.files); err != nil {
+		return &Error{Usage, "https", err, ""}
+	}
+	return nil
+}
+
+// confine gives up everything that the rest needs no more.
+func (p *pipeline) confine(ctx context.Context, c *guest.Child) (err error) {
+	// The last look at a file: whom https believes.
+	if p.files.RootCAs, err = x509.SystemCertPool(); err != nil {
+		p.detail("https: no certificates: %v", err)
+	}
+	if err := c.Confine(); err != nil {
+		return fail(ctx, OwnFault, "sandbox", err, "")
+	}
+	return nil
 }
 
 // lease does DHCP as the guest.
@@ -128,16 +164,16 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 		return nil, fail(ctx, OwnFault, "dhcp", err, try)
 	}
 	defer conn.Close()
-	// The last look at a file: whom https believes.
-	if p.files.RootCAs, err = x509.SystemCertPool(); err != nil {
-		p.detail("https: no certificates: %v", err)
-	}
-	if err := c.Confine(); err != nil {
-		return nil, fail(ctx, OwnFault, "sandbox", err, "")
+	if err := p.confine(ctx, c); err != nil {
+		return nil, err
 	}
 	begin := time.Now()
 	client := &dhcpclient.Client{Conn: conn, MAC: r.MAC, UUID: r.UUID, ROM: r.ROM, Offered: p.offered}
+	r.Timing.apply(client)
 	client.Warn = func(text string) { p.say(line{Warn: true, Text: "dhcp: " + text}) }
+	if len(r.URLs) > 0 || r.Repository != nil {
+		client.ProxyWait = -1 // for a boot file that nobody needs
+	}
 	if p.task.Pcap != 0 {
 		capture, err := dhcpclient.NewCapture(c.File(p.task.Pcap - 1))
 		if err != nil {
@@ -165,7 +201,7 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 		lease.Address, lease.ServerID, where, text(lease.NextServer), quoted(lease.BootFile), took(begin))
 	switch {
 	case lease.LocalBoot:
-	case len(r.URLs) > 0: // they say where to go
+	case len(r.URLs) > 0, r.Repository != nil: // they say where to go
 	case !lease.NextServer.IsValid():
 		return nil, &Error{NoLease, "dhcp", fmt.Errorf("%s gave %s no next-server", lease.ServerID, lease.Address.Addr()),
 			"set next-server in the DHCP server, or use --server ADDRESS"}

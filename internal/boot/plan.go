@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
@@ -27,7 +28,10 @@ type Plan struct {
 	Labels   []Label  `json:"labels"`
 	Warnings []string `json:"warnings"`
 
+	Location  string     `json:"location,omitempty"`  // instead of a configuration; config.tried are the names there
 	Downloads []Download `json:"downloads,omitempty"` // of Get
+
+	Facts *check.Facts `json:"facts,omitempty"` // of Check
 }
 
 // Lease is the part of a DHCP lease that decides what boots.

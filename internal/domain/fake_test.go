@@ -2,7 +2,6 @@ package domain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -78,7 +77,7 @@ func (f *fake) host() *Host {
 		if out, ok := f.programs[line]; ok {
 			return []byte(out), nil
 		}
-		return nil, errors.New(name + " is not installed")
+		return nil, fmt.Errorf("%s %w", name, errNotInstalled)
 	}}
 }
 

@@ -3,6 +3,7 @@ package domain
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -60,8 +61,11 @@ func (p programs) find(name string) (string, error) {
 			return file, nil
 		}
 	}
-	return "", fmt.Errorf("%s is not installed", name)
+	return "", fmt.Errorf("%s %w", name, errNotInstalled)
 }
+
+// errNotInstalled is the end of the error of a program that is not there.
+var errNotInstalled = errors.New("is not installed")
 
 // complaint is the first line of a program's standard error, fit for a line
 // of ours.

@@ -19,7 +19,7 @@ import (
 // that is in them. Shared libraries come along with the programs that name
 // them.
 var dom0Files = []string{
-	"bin/busybox", "bin/bash", "bin/ip", "sbin/brctl", "usr/sbin/dnsmasq",
+	"bin/busybox", "bin/bash", "bin/ip", "sbin/bridge", "sbin/brctl", "usr/sbin/dnsmasq",
 	"usr/bin/flock", "usr/bin/stat", "usr/bin/script", // Xen's hotplug scripts want more than busybox has
 	"etc/xen", "usr/bin/xenstore*",
 	"usr/lib/xen-*/bin/xl", "usr/lib/xen-*/bin/libxl-save-helper", "usr/lib/xen-*/bin/xen-init-dom0",
@@ -27,6 +27,7 @@ var dom0Files = []string{
 	"usr/lib/xen-*/bin/pygrub", "usr/lib/xen-*/lib", "usr/bin/python3*", "usr/lib/python3*",
 	"lib/terminfo/v/vt100", // pygrub's menu, which it shows even where nobody looks
 	"usr/sbin/libvirtd", "usr/bin/virsh", "usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_libxl.so", "etc/libvirt", "usr/share/libvirt/cpu_map",
+	"usr/bin/ovs-vsctl", "usr/bin/ovs-appctl", "usr/bin/ovsdb-tool", "usr/sbin/ovsdb-server", "usr/lib/openvswitch-switch/ovs-vswitchd", "usr/share/openvswitch/vswitch.ovsschema",
 	// Opened by name when a thread of xl is cancelled.
 	"lib/x86_64-linux-gnu/libgcc_s.so.1",
 }

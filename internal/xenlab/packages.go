@@ -16,6 +16,7 @@ var packages = []string{
 	"linux-image-amd64", "linux-image-cloud-amd64",
 	"bash", "bridge-utils", "bsdutils", "busybox-static", "coreutils", "dnsmasq-base", "iproute2", "ncurses-base", "util-linux",
 	"libvirt-clients", "libvirt-daemon", "libvirt-daemon-driver-xen",
+	"openvswitch-switch",
 }
 
 // MissingError is something that the lab cannot do without, and that could

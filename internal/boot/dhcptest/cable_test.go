@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,110 +15,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/mdlayher/packet"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
-
-// effect says what becomes of a frame on a cable: nothing, itself, several.
-type effect func(frame []byte, toServer bool) [][]byte
-
-// cable unplugs the lab's server from the bridge and plugs it in again with a
-// cable that is a program: each frame goes through e.
-//
-//	server eth0 ── vif  (e)  end ── port of xenbr0
-func cable(t *testing.T, l *lab.Lab, e effect) {
-	t.Helper()
-	bridge, err := netlink.LinkByName(l.Bridge())
-	if err != nil {
-		t.Fatal(err)
-	}
-	links, err := netlink.LinkList()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var vif string
-	for _, link := range links {
-		if link.Attrs().MasterIndex == bridge.Attrs().Index {
-			if err := netlink.LinkSetNoMaster(link); err != nil {
-				t.Fatal(err)
-			}
-			vif = link.Attrs().Name
-		}
-	}
-	attributes := netlink.NewLinkAttrs()
-	attributes.Name, attributes.MasterIndex = "port", bridge.Attrs().Index
-	veth := &netlink.Veth{LinkAttrs: attributes, PeerName: "end"}
-	if err := netlink.LinkAdd(veth); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { netlink.LinkDel(veth) })
-	for _, name := range []string{"port", "end"} {
-		link, err := netlink.LinkByName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := netlink.LinkSetUp(link); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"port", "end", vif, l.Bridge()} {
-		carrier(t, l.Dom0, name)
-	}
-	server, guests := open(t, vif), open(t, "end")
-	var one sync.Mutex // e is for one at a time
-	pump := func(from, to *packet.Conn, toServer bool) {
-		b := make([]byte, 4096)
-		for {
-			n, _, err := from.ReadFrom(b)
-			if err != nil {
-				return // closed
-			}
-			one.Lock()
-			frames := e(bytes.Clone(b[:n]), toServer)
-			one.Unlock()
-			for _, frame := range frames {
-				if len(frame) >= 14 { // the kernel sends no less
-					to.WriteTo(frame, &packet.Addr{HardwareAddr: frame[:6]})
-				}
-			}
-		}
-	}
-	var pumps sync.WaitGroup
-	pumps.Go(func() { pump(server, guests, false) })
-	pumps.Go(func() { pump(guests, server, true) })
-	t.Cleanup(func() {
-		server.Close()
-		guests.Close()
-		pumps.Wait()
-	})
-}
-
-// open opens one end: what arrives there, not what is sent from there.
-func open(t *testing.T, name string) *packet.Conn {
-	t.Helper()
-	ifi, err := net.InterfaceByName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := conn.SyscallConn()
-	if err == nil {
-		var err2 error
-		err = raw.Control(func(fd uintptr) {
-			err2 = unix.SetsockoptInt(int(fd), unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
-		})
-		if err == nil {
-			err = err2
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conn
-}
 
 // message is the DHCP message in a frame, nil when there is none.
 func message(frame []byte) *dhcpv4.DHCPv4 {
@@ -135,7 +31,7 @@ func message(frame []byte) *dhcpv4.DHCPv4 {
 }
 
 // first has f happen to the first message of a kind.
-func first(kind dhcpv4.MessageType, f func(frame []byte) [][]byte) effect {
+func first(kind dhcpv4.MessageType, f func(frame []byte) [][]byte) labtest.Effect {
 	done := false
 	return func(frame []byte, _ bool) [][]byte {
 		if m := message(frame); m != nil && m.MessageType() == kind && !done {
@@ -157,7 +53,7 @@ func TestFaults(t *testing.T) {
 		for _, kind := range []dhcpv4.MessageType{dhcpv4.MessageTypeDiscover, dhcpv4.MessageTypeOffer, dhcpv4.MessageTypeRequest, dhcpv4.MessageTypeAck} {
 			t.Run(fmt.Sprintf("%s %s", kind, name), func(t *testing.T) {
 				l := labtest.New(t, lab.Config{})
-				cable(t, l, first(kind, f))
+				labtest.Cable(t, l, first(kind, f))
 				dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-boot=pxelinux.0")
 				c := client(t, l, ownPort)
 				c.Retransmit = []time.Duration{100 * time.Millisecond}
@@ -178,7 +74,7 @@ func TestFaults(t *testing.T) {
 func TestVLAN(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	tag := []byte{0x81, 0, 0, 20}
-	cable(t, l, func(frame []byte, toServer bool) [][]byte {
+	labtest.Cable(t, l, func(frame []byte, toServer bool) [][]byte {
 		if !toServer {
 			return [][]byte{bytes.Join([][]byte{frame[:12], tag, frame[12:]}, nil)}
 		}
@@ -223,7 +119,7 @@ func TestFlood(t *testing.T) {
 	attacker, err := l.AddHost(t.Context(), lab.HostConfig{Name: "attacker"})
 	labtest.Check(t, err)
 	var conn *packet.Conn
-	if err := attacker.Do(func() error { conn = open(t, "eth0"); return nil }); err != nil {
+	if err := attacker.Do(func() error { conn = labtest.Wire(t, "eth0"); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

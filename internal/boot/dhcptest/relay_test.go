@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
@@ -80,26 +79,6 @@ func address(name, cidr string) error {
 	return errors.Join(netlink.AddrAdd(link, a), netlink.LinkSetUp(link))
 }
 
-// carrier waits until the host's interface is up.
-func carrier(t *testing.T, h *lab.Host, name string) {
-	t.Helper()
-	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
-		err := h.Do(func() error {
-			link, err := netlink.LinkByName(name)
-			if err == nil && link.Attrs().OperState != netlink.OperUp {
-				err = fmt.Errorf("%s has no carrier", name)
-			}
-			return err
-		})
-		if err == nil {
-			return
-		}
-		if time.Since(begin) > 10*time.Second {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestRelay(t *testing.T) {
 	for name, serve := range map[string]func(*testing.T, *lab.Host) *lab.Process{
 		"dnsmasq": func(t *testing.T, far *lab.Host) *lab.Process {
@@ -117,7 +96,7 @@ subnet 192.168.1.0 netmask 255.255.255.0 {
 		t.Run(name, func(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
 			relay, far := behind(t, l)
-			carrier(t, far, "eth1")
+			labtest.Carrier(t, far, "eth1")
 			server := serve(t, far)
 			start(t, relay, "Sending on   Socket/fallback", "dhcrelay", "-4", "-d", "--no-pid", "-id", "eth0", "-iu", "eth1", "10.9.0.2")
 			check(t, l, bios, "10.9.0.2: 192.168.1.199/24 10.9.0.2 pxelinux.0")
@@ -132,7 +111,7 @@ subnet 192.168.1.0 netmask 255.255.255.0 {
 func TestBootServerBehindRouter(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	relay, far := behind(t, l)
-	carrier(t, far, "eth1")
+	labtest.Carrier(t, far, "eth1")
 	// What a boot server says on port 4011 is dnsmasq's of the far network; its
 	// menu comes from the near server, as option 43.
 	dnsmasq(t, far, "--dhcp-range=192.168.1.0,proxy,255.255.255.0", "--dhcp-range=10.9.0.0,proxy", "--pxe-prompt=x,0", "--pxe-service=x86PC,Far,pxelinux", "--pxe-service=x86PC,Disk,0")

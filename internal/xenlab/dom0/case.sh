@@ -131,6 +131,51 @@ address() {
 	trap 'ip address del 192.168.77.1/24 dev xenbr0' EXIT
 }
 
+# vlan_servers NAMESPACE INTERFACE VLAN NET: DHCP and TFTP of a network of their
+# own in a VLAN, at NET.254, until the case ends them; VLAN 0 is untagged.
+vlan_servers() {
+	local interface=$2 log=$work/vlan$3.log
+	if [ "$3" != 0 ]; then
+		interface=$2.$3
+		ip -n "$1" link add link "$2" name "$interface" type vlan id "$3"
+		ip -n "$1" link set "$interface" up
+	fi
+	ip -n "$1" address add "$4.254/24" dev "$interface"
+	ip netns exec "$1" dnsmasq --keep-in-foreground --port=0 --interface="$interface" --bind-interfaces --user=root \
+		--leasefile-ro --no-ping --log-facility=- --dhcp-range="$4.100,$4.200,1h" --pid-file="$work/vlan$3.pid" \
+		--dhcp-boot="pxelinux.0,servers,$4.254" --enable-tftp --tftp-root=/srv/tftp >"$log" 2>&1 &
+	within 20 grep -q 'TFTP root' "$log"
+}
+
+# boots_from NET OPTIONS...: gopxeboot, by itself, gets a lease and the guest's
+# files from the servers of that network.
+boots_from() {
+	local net=$1 dir=$work/boot
+	shift
+	mkdir -p "$dir"
+	timeout 100 gopxeboot --mac "$mac" --timeout 60 --output-format=simple --output="$dir/answer" --output-directory="$dir" "$@" \
+		>"$dir.log" 2>&1 || fail "gopxeboot $*: exit status $?: $(tail -n 1 "$dir.log")"
+	grep -q "dhcp: $net\.[0-9]*/24 from $net.254 .*next-server $net.254" "$dir.log" || fail "gopxeboot $*: $(grep dhcp: "$dir.log")"
+	cmp /srv/tftp/kernel "$(sed -n 's/^kernel //p' "$dir/answer")" || fail "gopxeboot $*: not the kernel of the server"
+	rm -r "$dir"
+}
+
+# leases_from NET OPTIONS...: gopxeboot gets a lease of that network. What
+# comes then is not looked at: dom0 may have no way to the TFTP server.
+leases_from() {
+	local net=$1
+	shift
+	timeout 100 gopxeboot plan --mac "$mac" --timeout 60 "$@" >"$work/plan.json" 2>"$work/plan.log" || true
+	grep -q "\"address\": *\"$net\.[0-9]*/24\"" "$work/plan.json" || fail "gopxeboot plan $*: $(tail -n 1 "$work/plan.log")"
+}
+
+# no_lease OPTIONS...: nobody there offers gopxeboot a lease.
+no_lease() {
+	local status=0
+	timeout 100 gopxeboot plan --mac "$mac" --timeout 60 --dhcp-timeout 1s "$@" >"$work/plan.json" 2>"$work/plan.log" || status=$?
+	is "exit status of gopxeboot plan $*" $status 3
+}
+
 # ours: the processes of the program under test. parent is the one that libxl
 # started, child the one that reads from the network. (One ls: a process for
 # each would take seconds.)

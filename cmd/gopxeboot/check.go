@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/urfave/cli/v2"
+)
+
+func checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "check",
+		Usage:     "find out why a lab does not boot a guest: exit 0 ok, 1 warning, 2 broken, 3 could not look",
+		ArgsUsage: "[VIF]",
+		Flags: append(append(guestFlags(), transferFlags()...),
+			&cli.BoolFlag{Name: "json", Usage: "print JSON: steps, verdict, and what plan prints"},
+			&cli.BoolFlag{Name: "watch", Usage: "look again and again until interrupted, and say when the verdict changes"},
+			&cli.BoolFlag{Name: "request", Usage: "take the lease that is offered, and release it at the end (default: take none)"},
+			&cli.BoolFlag{Name: "quick", Usage: "do not read the kernel"},
+			&cli.GenericFlag{Name: "wait", Value: newDuration(5 * time.Second), Usage: "listen to DHCP servers for this `TIME`"},
+			&cli.IntFlag{Name: "count", Usage: "let `N` guests with made-up MACs ask DHCP, and nothing else"},
+			&cli.Float64Flag{Name: "rate", Value: 50, Usage: "with --count: `N` of them a second"},
+			&cli.StringFlag{Name: "report", Usage: "write the whole exchange and the verdict to this `FILE` as a page of HTML"},
+			&cli.StringFlag{Name: "replay", Usage: "ask no network: look at this packet capture, `FILE`; --mac says whose boot"},
+			&cli.StringFlag{Name: "output-directory", Usage: "`DIRECTORY` where a boot would put the kernel and the initrd"},
+		),
+		Action:       checkAction,
+		OnUsageError: func(c *cli.Context, err error, _ bool) error { return couldNotLook(c.App.ErrWriter, usage(err, "")) },
+	}
+}
+
+// couldNotLook says why, with the status that a monitoring plugin calls
+// unknown. Usage errors are among it: their usual status means broken there.
+func couldNotLook(w io.Writer, err error) error {
+	console.New(w, console.Normal).Error(err)
+	return exitStatus(3)
+}
+
+func checkAction(c *cli.Context) error {
+	status, err := checkOnce(c)
+	switch {
+	case err != nil:
+		return couldNotLook(c.App.ErrWriter, err)
+	case status != 0:
+		return exitStatus(status)
+	}
+	return nil
+}
+
+// checkOnce is checkAction, and returns the status of a check that could look.
+func checkOnce(c *cli.Context) (status int, err error) {
+	look := boot.Look{
+		Take: c.Bool("request"), Quick: c.Bool("quick"), Wait: c.Generic("wait").(*duration).value,
+		Count: c.Int("count"), Rate: c.Float64("rate"),
+	}
+	const most = 10000
+	if look.Count < 0 || look.Count > most || look.Rate <= 0 {
+		return 0, usage(fmt.Errorf("--count %d --rate %g: want up to %d guests, and a rate above 0", look.Count, look.Rate, most), "")
+	}
+	vif, _, _, err := xenout.Positionals(c.Args().Slice())
+	if err != nil {
+		return 0, usage(err, "")
+	}
+	if c.String("mac") == "random" {
+		if err := c.Set("mac", ""); err != nil {
+			return 0, err
+		}
+		vif.MAC = nil
+	}
+	r, err := request(c, vif)
+	if err != nil {
+		return 0, err
+	}
+	if r.Transfer, err = transfer(c); err != nil {
+		return 0, err
+	}
+	r.Format = xenout.Xen.DefaultFormat()
+	if r.OutputDirectory, err = filepath.Abs(cmp.Or(c.String("output-directory"), xenout.Xen.DefaultDirectory())); err != nil {
+		return 0, usage(err, "")
+	}
+	con := console.New(c.App.ErrWriter, level(c))
+	page, err := openPage(c.String("report"))
+	if err != nil {
+		return 0, usage(fmt.Errorf("--report: %w", err), "")
+	}
+	see := func() (*check.Facts, *boot.Plan, error) { return boot.Check(c.Context, r, look, con) }
+	switch name := c.String("replay"); {
+	case name != "":
+		see = func() (*check.Facts, *boot.Plan, error) { return replay(name, r) }
+	case r.MAC == nil:
+		r.MAC, look.Random = boot.RandomMAC(), true
+	}
+	if c.Bool("watch") {
+		return watch(c, see, page)
+	}
+	facts, plan, err := see()
+	if err != nil {
+		return 0, err
+	}
+	report := check.Diagnose(*facts)
+	if c.Bool("json") {
+		err = printJSON(c.App.Writer, struct {
+			check.Report
+			*boot.Plan
+			Facts *check.Facts `json:"facts"`
+		}{report, plan, facts})
+	} else {
+		err = printReport(c.App.Writer, report)
+	}
+	return report.ExitCode(), errors.Join(err, page.write(facts, report))
+}
+
+// replay looks at a capture. It is somebody else's bytes, like those from the
+// network: nothing is left to this process but the files that it has open.
+func replay(name string, r boot.Request) (*check.Facts, *boot.Plan, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, nil, usage(err, "")
+	}
+	defer file.Close()
+	if err := guest.Seal(); err != nil {
+		return nil, nil, fmt.Errorf("--replay: %w", err)
+	}
+	facts, err := check.Replay(capture.Read(file), check.ReplayOptions{
+		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: boot.Machine(),
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("--replay %s: %w", name, err)
+	}
+	return &facts, boot.PlanOf(&facts), nil
+}
+
+// page is the file of --report; nil for none. It is open from the beginning,
+// as a replay can open nothing any more when it knows what to write.
+type page struct{ file *os.File }
+
+func openPage(name string) (*page, error) {
+	if name == "" {
+		return nil, nil
+	}
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o644)
+	return &page{file}, err
+}
+
+// write writes the page, in the place of the one that was there.
+func (p *page) write(facts *check.Facts, report check.Report) error {
+	if p == nil {
+		return nil
+	}
+	var content bytes.Buffer
+	err := check.HTML(&content, *facts, report)
+	if err == nil {
+		_ = p.file.Truncate(0) // a pipe or a terminal has no beginning
+		_, _ = p.file.Seek(0, io.SeekStart)
+		_, err = p.file.Write(content.Bytes())
+	}
+	if err != nil {
+		return fmt.Errorf("--report: %w", err)
+	}
+	return nil
+}
+
+// printReport prints a line a step, and the verdict.
+func printReport(w io.Writer, r check.Report) error {
+	var text strings.Builder
+	for _, s := range r.Steps {
+		word := string(s.Status)
+		if s.Status == check.Fail {
+			word = "FAIL"
+		}
+		took := ""
+		if s.Millis > 0 {
+			took = fmt.Sprintf(" (%.1f ms)", s.Millis)
+		}
+		fmt.Fprintf(&text, "%-4s  %-6s  %s%s\n", word, s.Name, console.Printable(s.Detail), took)
+	}
+	text.WriteString("\n" + verdictText(r.Verdict))
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// verdictText is the verdict as a paragraph.
+func verdictText(v check.Verdict) string {
+	text := fmt.Sprintf("%s [%s]\n", console.Printable(v.Summary), v.Code)
+	if v.Evidence != "" {
+		text += "seen: " + console.Printable(v.Evidence) + "\n"
+	}
+	for i, line := range strings.Split(v.Hint, "\n") {
+		switch {
+		case line == "":
+		case i == 0:
+			text += "try:  " + console.Printable(line) + "\n"
+		default:
+			text += "    " + console.Printable(line) + "\n"
+		}
+	}
+	return text
+}
+
+// pause is how long watch rests between two looks.
+const pause = 2 * time.Second
+
+// watch looks again and again, and says what has changed. Its status is that of
+// the last look.
+func watch(c *cli.Context, see func() (*check.Facts, *boot.Plan, error), page *page) (status int, err error) {
+	var last check.Verdict
+	for {
+		facts, _, err := see()
+		if c.Context.Err() != nil {
+			return status, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		report := check.Diagnose(*facts)
+		status = report.ExitCode()
+		if err := page.write(facts, report); err != nil {
+			return 0, err
+		}
+		if v := report.Verdict; v.Code != last.Code || v.Summary != last.Summary {
+			last = v
+			if _, err := fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), verdictText(v)); err != nil {
+				return 0, err
+			}
+		}
+		select {
+		case <-c.Context.Done():
+			return status, nil
+		case <-time.After(pause):
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/urfave/cli/v2"
+)
+
+func TestTiming(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want boot.Timing
+		err  string
+	}{
+		{args: nil},
+		{args: []string{"--dhcp-timeout", "5", "--retransmit=100ms,2,4s"},
+			want: boot.Timing{Patience: 5 * time.Second, Retransmit: []time.Duration{100 * time.Millisecond, 2 * time.Second, 4 * time.Second}}},
+		{args: []string{"--proxy-wait", "0", "--arp-probe", "0s"}, want: boot.Timing{ProxyWait: -1, ProbeWait: -1}},
+		{args: []string{"--proxy-wait", "4s", "--arp-probe", "50ms"}, want: boot.Timing{ProxyWait: 4 * time.Second, ProbeWait: 50 * time.Millisecond}},
+		{args: []string{"--retransmit", "1s,2s", "--retransmit", "3s"}, want: boot.Timing{Retransmit: []time.Duration{3 * time.Second}}},
+		{args: []string{"--dhcp-timeout", "0"}, err: `invalid value "0" for flag -dhcp-timeout: "0" is no time that can be waited: write 2s, 500ms or seconds`},
+		{args: []string{"--proxy-wait", "-1s"}, err: `invalid value "-1s" for flag -proxy-wait: "-1s" is no time that can be waited: write 2s, 500ms or seconds`},
+		{args: []string{"--retransmit", "1s,,2s"}, err: `invalid value "1s,,2s" for flag -retransmit: "1s,,2s" is no list of times to wait: write 1s,2s,4s, none below 10ms`},
+		{args: []string{"--retransmit", "1ms"}, err: `invalid value "1ms" for flag -retransmit: "1ms" is no list of times to wait: write 1s,2s,4s, none below 10ms`},
+	} {
+		var got boot.Timing
+		app := &cli.App{Flags: guestFlags(), HideHelp: true, OnUsageError: func(_ *cli.Context, err error, _ bool) error { return err },
+			Action: func(c *cli.Context) error {
+				r, err := request(c, xenout.VIF{})
+				got = r.Timing
+				return err
+			}}
+		said := ""
+		if err := app.Run(append([]string{"gopxeboot"}, c.args...)); err != nil {
+			said = err.Error()
+		}
+		if said != c.err {
+			t.Errorf("%q: %s, want %s", c.args, said, c.err)
+		} else if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", c.args, diff)
+		}
+	}
+}

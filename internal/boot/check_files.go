@@ -1,0 +1,416 @@
+package boot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"golang.org/x/sys/unix"
+)
+
+// maxLook bounds how much of a kernel is read to look into it, in bytes.
+// Those of distributions have 5 to 20 MiB.
+const maxLook = 64 << 20
+
+// config looks for the configuration as PXELINUX does, reads it, and says what
+// boots; nil when nothing does.
+func (o *onlooker) config(ctx context.Context) *pxelinux.Boot {
+	o.open = o.openAndNote
+	boot, err := o.decide(ctx, o.host)
+	for _, t := range o.plan.Config.Tried {
+		try := o.tries[t.URL]
+		try.URL, try.Millis = t.URL, t.Millis
+		if try.Result == "" || t.Result == "found" || t.Result == "empty" {
+			try.Result = t.Result
+		}
+		o.facts.Search = append(o.facts.Search, try)
+	}
+	o.meant(ctx)
+	if o.plan.Config.URL == "" {
+		return nil
+	}
+	o.describe()
+	stage, failed := errors.AsType[*Error](err)
+	if failed && stage.Stage == "config" {
+		o.facts.Config.Error = stage.Err.Error()
+		return nil
+	}
+	o.facts.Boot = o.whatBoots(err)
+	return boot
+}
+
+// openAndNote is openURL, and takes down what came of it.
+func (o *onlooker) openAndNote(ctx context.Context, link string) (io.ReadCloser, error) {
+	began := time.Now()
+	content, err := o.files.ReadAll(ctx, link, maxConfig)
+	t := check.Try{URL: link, Result: result(err), Millis: ms(time.Since(began))}
+	if err != nil {
+		t.Message = reason(err)
+	}
+	if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
+		t.Blocks = o.blocks(ctx, link)
+	}
+	o.tries[link] = t
+	o.texts[link] = content
+	_, path, _ := strings.Cut(link, "://")
+	host, name, _ := strings.Cut(path, "/")
+	o.event(began, kindOf(link), host, name+": "+t.Result, t.Result != "found")
+	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
+		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(content)), nil
+}
+
+// kindOf is what a request is called that asks for a URL.
+func kindOf(link string) string {
+	scheme, _, _ := strings.Cut(link, ":")
+	if scheme == "tftp" {
+		return "RRQ"
+	}
+	return strings.ToUpper(scheme)
+}
+
+// result is what an error means for a file.
+func result(err error) string {
+	switch {
+	case err == nil:
+		return "found"
+	case errors.Is(err, fetch.ErrNotFound):
+		return "not found"
+	case errors.Is(err, fetch.ErrRefused):
+		return "refused"
+	case errors.Is(err, fetch.ErrTimeout):
+		return "silent"
+	case errors.Is(err, fetch.ErrShort):
+		return "short"
+	case errors.Is(err, fetch.ErrNoServer), isUnreachable(err), errors.Is(err, unix.ECONNREFUSED):
+		return "unreachable"
+	}
+	return "error"
+}
+
+// reason is an error without the URL, which is known.
+func reason(err error) string {
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
+// meant asks for names that PXELINUX does not ask for, but that a person may
+// have thought so. A configuration of the guest's own was found without.
+func (o *onlooker) meant(ctx context.Context) {
+	if n := len(o.facts.Search); n > 0 && o.facts.Search[n-1].Result != "found" && o.facts.Search[n-1].Result != "not found" && o.facts.Search[n-1].Result != "empty" {
+		if o.facts.Search[n-1].Result != "refused" {
+			return // the server has gone
+		}
+	}
+	mac := "01-" + strings.ReplaceAll(o.task.Request.MAC.String(), ":", "-")
+	if found := o.plan.Config.URL; found != "" && !isGeneral(found) {
+		return
+	}
+	dir := strings.TrimRight(o.host.ConfigDir, "/")
+	if dir == "" {
+		dir = "pxelinux.cfg"
+	}
+	plain := strings.TrimPrefix(mac, "01-")
+	type name struct{ name, why string }
+	names := []name{
+		{dir + "/01-" + strings.ToUpper(plain), "upper case"},
+		{dir + "/" + plain, "without 01-"},
+		{dir + "/" + strings.ToUpper(plain), "without 01-, upper case"},
+		{dir + "/01:" + strings.ReplaceAll(plain, "-", ":"), "colons for dashes"},
+		{dir + "/" + strings.ReplaceAll(plain, "-", ":"), "colons for dashes, without 01-"},
+		{dir + "/01" + strings.ReplaceAll(plain, "-", ""), "without dashes"},
+		{dir + "/" + strings.ReplaceAll(plain, "-", ""), "without dashes and 01-"},
+		{dir + "/" + mac + ".cfg", "with .cfg behind it"},
+		{dir + "/" + mac + ".txt", "with .txt behind it"},
+		{strings.ToUpper(dir) + "/" + mac, "directory in upper case"},
+		{mac, "not in " + dir},
+	}
+	if a := o.lease.Address.Addr(); a.Is4() {
+		hex := fmt.Sprintf("%x", a.AsSlice())
+		if hex != strings.ToUpper(hex) {
+			names = append(names, name{dir + "/" + hex, "the address in lower case"})
+		}
+		names = append(names, name{dir + "/" + a.String(), "the address not in hexadecimal"})
+	}
+	if o.plan.Config.URL == "" {
+		names = append(names,
+			name{dir + "/Default", "upper case"}, name{dir + "/DEFAULT", "upper case"},
+			name{dir + "/default.cfg", "with .cfg behind it"}, name{dir + "/default.txt", "with .txt behind it"},
+			name{strings.ToUpper(dir) + "/default", "directory in upper case"}, name{"default", "not in " + dir},
+			name{"pxelinux/default", "not in " + dir}, name{"::" + dir + "/" + mac, check.MeantRoot},
+			name{"::" + dir + "/default", check.MeantRoot})
+	}
+	for _, n := range names {
+		link, err := o.host.Resolve(n.name)
+		if err != nil || ctx.Err() != nil || slices.ContainsFunc(o.facts.Search, func(t check.Try) bool { return t.URL == link }) {
+			continue
+		}
+		began := time.Now()
+		f, err := o.files.Open(ctx, link)
+		if err == nil {
+			f.Close()
+		}
+		t := check.Try{URL: link, Result: result(err), Meant: n.why, Millis: ms(time.Since(began))}
+		if err != nil {
+			t.Message = reason(err)
+		}
+		o.facts.Search = append(o.facts.Search, t)
+		if errors.Is(err, fetch.ErrTimeout) {
+			return
+		}
+	}
+}
+
+// isGeneral says whether a configuration is for more guests than one: its name
+// is default, or a part of an address.
+func isGeneral(link string) bool {
+	name := link[strings.LastIndexByte(link, '/')+1:]
+	return name == "default" || len(name) < 8 && strings.Trim(name, "0123456789ABCDEF") == ""
+}
+
+// describe says what stands in the configuration.
+func (o *onlooker) describe() {
+	link := o.plan.Config.URL
+	text := o.texts[link]
+	c := &check.Config{URL: link, Bytes: int64(len(text)), Lines: bytes.Count(text, []byte("\n"))}
+	for _, l := range o.plan.Labels {
+		const most = 200
+		if len(c.Labels) < most {
+			c.Labels = append(c.Labels, l.Name)
+		}
+	}
+	ui := false
+	all := [][]byte{text}
+	for u, t := range o.texts {
+		if u != link && len(t) > 0 {
+			all = append(all, t)
+		}
+	}
+	for line := range strings.Lines(string(bytes.Join(all, []byte("\n")))) {
+		words := strings.Fields(line)
+		if len(words) < 2 {
+			continue
+		}
+		switch strings.ToLower(words[0]) {
+		case "ui":
+			c.Default, ui = strings.Join(words[1:], " "), true
+		case "default":
+			if !ui {
+				c.Default = strings.Join(words[1:], " ")
+			}
+		}
+	}
+	include := func(name string) ([]byte, error) {
+		u, err := o.host.Resolve(name)
+		if err == nil && len(o.texts[u]) == 0 {
+			err = pxelinux.ErrNotFound
+		}
+		return o.texts[u], err
+	}
+	for _, p := range pxelinux.Lint(link[strings.LastIndexByte(link, '/')+1:], text, include) {
+		const most = 50
+		if len(c.Problems) < most {
+			c.Problems = append(c.Problems, p.String())
+		}
+	}
+	o.facts.Config = c
+}
+
+// whatBoots is the plan's part about that.
+func (o *onlooker) whatBoots(err error) *check.Boot {
+	p := o.plan
+	b := &check.Boot{Outcome: p.Outcome, Label: p.Label, Waits: p.Waits, Kernel: p.Kernel, Initrds: p.Initrds, Args: p.Args, Warnings: p.Warnings}
+	if named := o.task.Request.Label; named != "" {
+		b.Named = named
+	}
+	if err != nil {
+		b.Error = err.Error()
+		if e, ok := errors.AsType[*Error](err); ok {
+			b.Error = e.Err.Error()
+		}
+		if b.Outcome == "" {
+			b.Outcome = "error"
+		}
+	}
+	return b
+}
+
+// bootFiles asks for the kernel and the initrds, and looks into the kernel.
+func (o *onlooker) bootFiles(ctx context.Context, boot *pxelinux.Boot) {
+	k := o.kernel(ctx, boot.Kernel)
+	o.facts.Files = append(o.facts.Files, k)
+	for _, link := range boot.Initrds {
+		f := o.file(ctx, "initrd", link)
+		if f.Result == "found" && f.Bytes > 0 && k.Rate > 0 && sameServer(link, boot.Kernel) {
+			f.Rate, f.Seconds = k.Rate, float64(f.Bytes)/k.Rate
+		}
+		o.facts.Files = append(o.facts.Files, f)
+	}
+	for _, f := range o.facts.Files {
+		if f.Result != "not found" && f.Result != "empty" {
+			continue
+		}
+		next, err := boot.NotFound(ctx)
+		if err == nil && next.Err == nil && next.Kernel != "" && next.Kernel != boot.Kernel {
+			o.facts.Boot.Instead = strings.TrimSuffix(labelled(next.Label), ": ")
+			if next.Label == "" {
+				o.facts.Boot.Instead = next.Kernel
+			}
+		}
+		break
+	}
+}
+
+func sameServer(a, b string) bool {
+	u, err := url.Parse(a)
+	v, other := url.Parse(b)
+	return err == nil && other == nil && u.Scheme == v.Scheme && u.Host == v.Host
+}
+
+// errEnough ends a download of which the beginning was wanted only.
+var errEnough = errors.New("that is enough")
+
+// head keeps the first bytes of what is written to it.
+type head struct {
+	bytes.Buffer
+	most int
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	if room := h.most - h.Len(); room < len(p) {
+		h.Buffer.Write(p[:max(room, 0)])
+		return 0, errEnough
+	}
+	return h.Buffer.Write(p)
+}
+
+// file asks for a file, and reads no more than its first block.
+func (o *onlooker) file(ctx context.Context, role, link string) check.File {
+	f, _ := o.begin(ctx, role, link, 0)
+	return f
+}
+
+// begin asks for a file and reads up to so many bytes of it.
+func (o *onlooker) begin(ctx context.Context, role, link string, most int) (f check.File, read *head) {
+	f = check.File{Role: role, URL: link, Bytes: -1}
+	read = &head{most: most}
+	_, path, _ := strings.Cut(link, "://")
+	host, name, _ := strings.Cut(path, "/")
+	began := time.Now()
+	file, err := o.files.Open(ctx, link)
+	f.Millis = ms(time.Since(began))
+	before := 0
+	if err == nil {
+		f.Bytes = file.Size()
+		before = file.Stats().BlockSize
+		reading := time.Now()
+		_, err = file.WriteTo(read)
+		if took := time.Since(reading).Seconds(); read.Len() > 256<<10 && took > 0 {
+			f.Rate = float64(read.Len()) / took
+		}
+		after := file.Stats().BlockSize
+		file.Close()
+		if errors.Is(err, errEnough) {
+			err = nil
+		} else if err == nil && read.Len() == 0 {
+			f.Result = "empty"
+		}
+		f.Read = int64(read.Len())
+		if tftpSmall := 1408; err == nil && after > 0 && after < before && after < tftpSmall {
+			f.Blocks = append(f.Blocks, check.Block{Size: before}, check.Block{Size: after, Arrives: true})
+		}
+	}
+	if f.Result == "" {
+		f.Result = result(err)
+	}
+	if err != nil {
+		f.Message = reason(err)
+		if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") && f.Bytes != -1 {
+			f.Blocks = o.blocks(ctx, link)
+		}
+	}
+	if f.Bytes < 0 && err == nil && read.Len() < most {
+		f.Bytes = f.Read // it was all
+	}
+	o.event(began, kindOf(link), host, name+": "+f.Result, f.Result != "found")
+	return f, read
+}
+
+// kernel asks for the kernel and looks into it.
+func (o *onlooker) kernel(ctx context.Context, link string) check.File {
+	most := maxLook
+	const headOnly = 64 << 10 // tells the format
+	if o.want.Quick {
+		most = headOnly
+	}
+	f, read := o.begin(ctx, "kernel", link, most)
+	if f.Rate > 0 && f.Bytes > 0 {
+		f.Seconds = float64(f.Bytes) / f.Rate
+	}
+	if f.Result != "found" {
+		return f
+	}
+	whole := f.Bytes >= 0 && f.Read == f.Bytes
+	info, err := kernel.Inspect(bytes.NewReader(read.Bytes()), f.Read)
+	k := check.NewKernel(info)
+	switch {
+	case info.Xen != nil:
+	case errors.Is(err, kernel.ErrTruncated) && whole:
+		f.Result, f.Message = "short", err.Error()
+		if info.Length > f.Bytes {
+			f.Message = fmt.Sprintf("it has %d bytes, and by its own header %d", f.Bytes, info.Length)
+		}
+	case err != nil && whole:
+		o.trouble("%s: %v", link, err)
+	}
+	if !whole {
+		k.Wants = 0 // f.Bytes is not known, or more than was read
+		if f.Bytes >= 0 {
+			k.Wants = info.Length
+		}
+	}
+	f.Kernel = k
+	return f
+}
+
+// blocks tries TFTP block sizes on a file whose blocks do not arrive: what
+// fills a frame, PXELINUX's, and smaller ones.
+func (o *onlooker) blocks(ctx context.Context, link string) []check.Block {
+	var tried []check.Block
+	files := o.files
+	files.TFTP.WindowSize, files.TFTP.Timeout, files.TFTP.Retries = 1, 500*time.Millisecond, 1
+	for _, size := range []int{1468, 1408, 1024, 512} {
+		files.TFTP.BlockSize = size
+		few := &head{most: 8 * size}
+		f, err := files.Open(ctx, link)
+		if err == nil {
+			_, err = f.WriteTo(few)
+			f.Close()
+		}
+		arrives := err == nil || errors.Is(err, errEnough)
+		tried = append(tried, check.Block{Size: size, Arrives: arrives})
+		if arrives {
+			break
+		}
+	}
+	if !slices.ContainsFunc(tried, func(b check.Block) bool { return b.Arrives }) {
+		return nil // it is not the size
+	}
+	return tried
+}

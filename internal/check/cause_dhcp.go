@@ -1,0 +1,416 @@
+package check
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// discovered says whether DHCP was asked.
+func (f *Facts) discovered() bool {
+	return len(f.Offers)+len(f.Variants) > 0 || slices.ContainsFunc(f.Events, func(e Event) bool { return e.Kind == "DISCOVER" })
+}
+
+// silent says that nobody answers the guest's own question.
+func (f *Facts) silent() bool { return f.discovered() && len(f.Offers) == 0 }
+
+// unanswered says that nobody answers, however he is asked.
+func (f *Facts) unanswered() bool {
+	return f.silent() && !slices.ContainsFunc(f.Variants, func(v Variant) bool { return v.Answered })
+}
+
+// asked is what came of asking in another way; nil when nobody answered.
+func (f *Facts) asked(name string) *Variant {
+	i := slices.IndexFunc(f.Variants, func(v Variant) bool { return v.Name == name && v.Answered })
+	if i < 0 {
+		return nil
+	}
+	return &f.Variants[i]
+}
+
+func (f *Facts) merged(name string) *Value {
+	i := slices.IndexFunc(f.Merged, func(v Value) bool { return v.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &f.Merged[i]
+}
+
+// otherArchOnly: the server answers, or has a boot file, but for machines of
+// another kind.
+func otherArchOnly(f *Facts) *finding {
+	bare := f.bootless()
+	if !f.silent() && !bare {
+		return nil
+	}
+	for _, v := range f.Variants {
+		if v.Name != AskedArch || !v.Answered || bare && v.BootFile == "" {
+			continue
+		}
+		what := "answers " + archText(v.Arch) + " only"
+		evidence := fmt.Sprintf("%s answers as %s, and nobody as %s", v.Server, archText(v.Arch), archText(f.Subject.Arch))
+		if bare {
+			what = "names a boot file for " + archText(v.Arch) + " only"
+			evidence = fmt.Sprintf("%s says %s as %s, and nothing as %s", v.Server, v.BootFile, archText(v.Arch), archText(f.Subject.Arch))
+		}
+		return broken("The DHCP server "+what+".", evidence,
+			fmt.Sprintf("add a rule for option 93 = %d (%s) that names pxelinux.0, or ask as the machine that the server knows: --arch %d",
+				f.Subject.Arch, archText(f.Subject.Arch), v.Arch)+stanza(
+				fmt.Sprintf("dhcp-match=set:bios,option:client-arch,%d and dhcp-boot=tag:bios,pxelinux.0", f.Subject.Arch),
+				`option arch code 93 = unsigned integer 16; ... else { filename "pxelinux.0"; }`,
+				fmt.Sprintf(`a client class with "test": "option[93].hex == 0x%04x"`, f.Subject.Arch)))
+	}
+	return nil
+}
+
+// onlyAsked is the cause that the server wants to be asked in another way.
+func onlyAsked(name, summary, hint string) func(*Facts) *finding {
+	return func(f *Facts) *finding {
+		if !f.silent() {
+			return nil
+		}
+		v := f.asked(name)
+		if v == nil {
+			return nil
+		}
+		return broken(summary, fmt.Sprintf("%s answers the question %q, and nobody the guest's own", v.Server, name), hint)
+	}
+}
+
+// poolEmpty: a server that has nothing to offer says nothing. That it is there
+// shows when it is asked for something else than an address.
+func poolEmpty(f *Facts) *finding {
+	if !f.silent() {
+		return nil
+	}
+	v := f.asked(AskedInform)
+	if v == nil {
+		return nil
+	}
+	return broken("A DHCP server is there, but has no address for this guest.",
+		fmt.Sprintf("%s answers INFORM, and no DISCOVER of this MAC or of another", v.Server),
+		"its pool is used up, or it serves known MACs only; see its leases and its log, and make the pool larger or add the guest"+stanza(
+			"dhcp-range=FIRST,LAST,1h and dhcp-host="+f.Subject.MAC+",ADDRESS",
+			"range FIRST LAST; or host guest { hardware ethernet "+f.Subject.MAC+"; fixed-address ADDRESS; }",
+			`"pools": [ { "pool": "FIRST - LAST" } ]`))
+}
+
+func noServer(f *Facts) *finding {
+	if !f.unanswered() {
+		return nil
+	}
+	asked := 0
+	for _, e := range f.Events {
+		if e.Kind == "DISCOVER" && !e.Failed {
+			asked++
+		}
+	}
+	evidence := fmt.Sprintf("%s of %s on %s, and no answer", count(max(asked, 1), "DISCOVER"), f.Subject.MAC, f.bridgeName())
+	if n := len(f.Variants); n > 0 {
+		evidence += "; none either to " + count(n, "question") + " asked in other ways (other architecture, without option 60, another MAC, ...)"
+	}
+	return broken("No DHCP server answers.", evidence,
+		"see that a DHCP server runs and listens in that network, that it has a pool for it, and that it logs this guest's DISCOVER; between networks a relay (ip helper-address) must pass it on")
+}
+
+// packetLoss: what was answered to another question is answered to the guest's
+// own, too, when it is asked often enough.
+func packetLoss(f *Facts) *finding {
+	if !f.Unsteady {
+		return nil
+	}
+	d := doubtful("Frames get lost between the guest and the DHCP server.",
+		"the first DISCOVERs were in vain, and the same ones some seconds later were answered",
+		"see the error counters of the ports on the way (ip -s link, ethtool -S), the cable, duplex, and the server's load")
+	if f.getsLost() {
+		d.status = Fail
+	}
+	return d
+}
+
+func proxyOnly(f *Facts) *finding {
+	if len(f.Offers) == 0 || slices.ContainsFunc(f.Offers, func(o Offer) bool { return !o.Proxy }) {
+		return nil
+	}
+	return broken("Only a proxyDHCP server answers, which gives no address.",
+		fmt.Sprintf("%s says what to boot, and nobody offers an address", f.Offers[0].Server),
+		"start the DHCP server beside it, or let this one give addresses too (dnsmasq: dhcp-range without \"proxy\")")
+}
+
+// addressOffers are those with an address.
+func (f *Facts) addressOffers() []Offer {
+	return slices.DeleteFunc(slices.Clone(f.Offers), func(o Offer) bool { return o.Proxy })
+}
+
+// chosen is the offer whose address the guest takes; the first when none is
+// marked.
+func chosen(offers []Offer) Offer {
+	if i := slices.IndexFunc(offers, func(o Offer) bool { return o.Chosen }); i >= 0 {
+		return offers[i]
+	}
+	return offers[0]
+}
+
+// wrongVLANServer: a server of another network answers here. From the guest's
+// place that looks like any second server, unless VLANs or relays show whose
+// it is.
+func wrongVLANServer(f *Facts) *finding {
+	offers := f.addressOffers()
+	if len(offers) == 0 {
+		return nil
+	}
+	own := chosen(offers)
+	for _, o := range offers {
+		if o.VLAN != 0 && o.VLAN != f.Subject.VLAN {
+			return leak(f, o, fmt.Sprintf("its frame has the tag of VLAN %d", o.VLAN))
+		}
+	}
+	vlans := f.Subject.VLAN != 0 || f.Bridge != nil && f.Bridge.Filters
+	for _, o := range offers {
+		// All of one network that dom0 has elsewhere: then it is here, too.
+		one := !slices.ContainsFunc(offers, func(p Offer) bool { return p.Address.Masked() != o.Address.Masked() })
+		if n := f.elsewhere(o.Address); n != "" && (!one || len(offers) == 1) {
+			return leak(f, o, fmt.Sprintf("%s is the network of dom0's %s, and not of %s", o.Address.Masked(), n, f.bridgeName()))
+		}
+		if o.Address.Masked() == own.Address.Masked() {
+			continue
+		}
+		// dom0's own address on the bridge says whose network this is.
+		if f.here(o.Address) && !f.here(own.Address) {
+			o, own = own, o
+		}
+		if vlans || o.Relay.IsValid() || own.Relay.IsValid() {
+			return leak(f, o, fmt.Sprintf("%s offers %s, and %s offers %s", o.Server, o.Address, own.Server, own.Address))
+		}
+	}
+	return nil
+}
+
+func leak(f *Facts, o Offer, evidence string) *finding {
+	d := &finding{
+		summary:  fmt.Sprintf("A DHCP server of another network answers here: %s.", o.Server),
+		evidence: fmt.Sprintf("%s (MAC %s)", evidence, nameText(o.ServerMAC)),
+		hint:     fmt.Sprintf("find where the two networks meet: the switch port, bridge or relay through which %s (MAC %s) comes, and its VLAN", o.Server, nameText(o.ServerMAC)),
+	}
+	d.status = f.breaks(o)
+	return d
+}
+
+// elsewhere names the interface of dom0 that is in an address's network, but
+// not on the guest's bridge.
+func (f *Facts) elsewhere(a netip.Prefix) string {
+	if f.Bridge == nil || f.here(a) {
+		return ""
+	}
+	for _, n := range f.Bridge.Networks {
+		if n.Address.Masked().Contains(a.Addr()) {
+			return n.Interface
+		}
+	}
+	return ""
+}
+
+// here says whether dom0 has an address of that network where the guest is.
+func (f *Facts) here(a netip.Prefix) bool {
+	if f.Bridge == nil {
+		return false
+	}
+	own := f.Bridge.Name
+	if f.Subject.VLAN != 0 {
+		own = fmt.Sprintf("%s.%d", own, f.Subject.VLAN)
+	}
+	return slices.ContainsFunc(f.Bridge.Networks, func(n Network) bool {
+		return n.Interface == own && n.Address.Masked().Contains(a.Addr())
+	})
+}
+
+// breaks says whether a server that should not be there keeps the guest from
+// booting: something goes wrong later, and the guest goes by what that server
+// says.
+func (f *Facts) breaks(o Offer) Status {
+	if f.failsLater() && (o.Chosen || f.Lease.ServerID == o.Server || f.Lease.NextServer.IsValid() && f.Lease.NextServer == o.nextServer()) {
+		return Fail
+	}
+	return Warn
+}
+
+// rogueServer: two servers answer and do not say the same.
+func rogueServer(f *Facts) *finding {
+	offers := f.addressOffers()
+	if len(offers) < 2 || wrongVLANServer(f) != nil {
+		return nil
+	}
+	own := chosen(offers)
+	for _, o := range offers {
+		if o.Server == own.Server {
+			continue
+		}
+		var differ []string
+		for _, name := range []string{"next-server", "boot file", "path prefix", "config file", "router", "netmask"} {
+			a, b := own.value(name), o.value(name)
+			if a != b {
+				differ = append(differ, fmt.Sprintf("%s %s and %s", name, nameText(a), nameText(b)))
+			}
+		}
+		if own.Address.Masked() != o.Address.Masked() {
+			differ = append(differ, fmt.Sprintf("network %s and %s", own.Address.Masked(), o.Address.Masked()))
+		}
+		if len(differ) == 0 {
+			continue
+		}
+		d := doubtful(fmt.Sprintf("Two DHCP servers disagree: %s and %s.", own.Server, o.Server),
+			fmt.Sprintf("%s (MAC %s) and %s (MAC %s) say: %s", own.Server, nameText(own.ServerMAC), o.Server, nameText(o.ServerMAC), strings.Join(differ, ", ")),
+			"switch off the one that does not belong here, or let both say the same; its MAC tells the switch port")
+		// The other server might be the right one, if it would lead elsewhere.
+		if f.failsLater() && (o.boots() || own.Address.Masked() != o.Address.Masked()) && o.value("next-server")+" "+o.value("boot file") != own.value("next-server")+" "+own.value("boot file") {
+			d.status = Fail
+		}
+		return d
+	}
+	return nil
+}
+
+func (o Offer) value(name string) string {
+	i := slices.IndexFunc(o.Values, func(v Value) bool { return v.Name == name })
+	if i < 0 {
+		return ""
+	}
+	return o.Values[i].Value
+}
+
+func (o Offer) nextServer() netip.Addr {
+	a, _ := netip.ParseAddr(o.value("next-server"))
+	return a
+}
+
+// boots says whether an offer names something to boot.
+func (o Offer) boots() bool {
+	return o.value("boot file") != "" || o.value("path prefix") != "" || o.value("config file") != ""
+}
+
+// failsLater says whether something goes wrong behind DHCP that another
+// next-server, boot file or address would change.
+func (f *Facts) failsLater() bool {
+	for _, find := range []func(*Facts) *finding{
+		addressInUse, nak, noAck, noFilename, nextServerUnreachable, nextServerWrong, tftpNotRunning, tftpSilent, tftpRefused,
+		configEmpty, configMisnamed, noConfig, missing("kernel"), missing("initrd"),
+	} {
+		if d := find(f); d != nil && d.status == Fail {
+			return true
+		}
+	}
+	return false
+}
+
+func addressInUse(f *Facts) *finding {
+	in := f.Lease.InUseBy
+	if in == "" && (f.Request == nil || f.Request.Result != "in use") {
+		return nil
+	}
+	evidence := "a station answers ARP for it"
+	if in != "" {
+		evidence = in + " answers ARP for it"
+	}
+	return broken(fmt.Sprintf("The DHCP server offers %s, which somebody else has.", f.Lease.Address.Addr()), evidence,
+		"find that station, or take the address out of the pool; two DHCP servers with the same pool do this, too")
+}
+
+func nak(f *Facts) *finding {
+	if f.Request == nil || f.Request.Result != "nak" {
+		return nil
+	}
+	evidence := "it offers the address, and answers the REQUEST for it with NAK"
+	if f.Request.Message != "" {
+		evidence += fmt.Sprintf(", saying %q", f.Request.Message)
+	}
+	return broken(fmt.Sprintf("The DHCP server %s refuses what it offers.", addressText(f.Lease.ServerID)), evidence,
+		"see its log for the reason; a second server that is authoritative for this network and does not know the address says NAK, too")
+}
+
+func noAck(f *Facts) *finding {
+	if f.Request == nil || f.Request.Result != "no answer" {
+		return nil
+	}
+	return broken(fmt.Sprintf("The DHCP server %s does not confirm what it offers.", addressText(f.Lease.ServerID)),
+		"no answer to REQUEST", "see its log for this MAC: a failover partner that is down, or a relay that loses it")
+}
+
+// noNextServer: PXELINUX goes by the DHCP server's own address then, and other
+// ROMs by nothing.
+func noNextServer(f *Facts) *finding {
+	if len(f.addressOffers()) == 0 {
+		return nil
+	}
+	v := f.merged("next-server")
+	if f.Lease.NextServer.IsValid() && (v == nil || v.Origin != "54" && v.Origin != "source address") {
+		return nil
+	}
+	next := netip.Addr{}
+	for _, s := range f.Others {
+		if s.TFTP == "answers" {
+			next = s.Address
+		}
+	}
+	d := broken("The offer names no next-server.", "siaddr is 0.0.0.0, and neither option 66 nor sname has an address",
+		"name the TFTP server"+bootStanza(next, f.Lease.BootFile))
+	if v != nil {
+		for _, p := range v.Passed {
+			d.evidence = fmt.Sprintf("siaddr is 0.0.0.0, and option 66 or sname says %q, which is no address", p.Value)
+		}
+	}
+	switch s := f.NextServer; {
+	case !f.Lease.NextServer.IsValid():
+	case f.Lease.BootFile == "" && f.bootless():
+		return nil // it says nothing about booting at all
+	case s == nil || s.TFTP == "answers":
+		d.status = Warn
+		d.evidence += fmt.Sprintf("; the guest takes the DHCP server's own address %s, as PXELINUX does, and other ROMs do not", f.Lease.NextServer)
+	default:
+		d.evidence += fmt.Sprintf("; the DHCP server itself, %s, gives no files (TFTP: %s)", f.Lease.NextServer, s.TFTP)
+	}
+	return d
+}
+
+// bootless says that there is an address, and nothing to boot.
+func (f *Facts) bootless() bool {
+	l := f.Lease
+	return len(f.addressOffers()) > 0 && l.BootFile == "" && l.PathPrefix == "" && l.ConfigFile == "" && !l.LocalBoot
+}
+
+func noFilename(f *Facts) *finding {
+	if !f.bootless() {
+		return nil
+	}
+	next := f.Lease.NextServer
+	return broken("The offer names no boot file.", fmt.Sprintf("%s leaves the file field empty, and sends none of the options 67, 209 and 210", f.Lease.ServerID),
+		"name it, or say --bootfile pxelinux.0 in bootloader_args"+bootStanza(next, ""))
+}
+
+// filenameGarbage: bytes behind a name are part of it, and PXELINUX even takes
+// them for the end of a directory (get_prefix in pxe.c).
+func filenameGarbage(f *Facts) *finding {
+	for _, name := range []string{"boot file", "path prefix", "config file"} {
+		v := f.merged(name)
+		if v == nil {
+			continue
+		}
+		raw := strings.Trim(v.Raw, `"`)
+		for strings.HasSuffix(raw, `\x00`) {
+			raw = strings.TrimSuffix(raw, `\x00`)
+		}
+		if raw == "" {
+			raw = v.Value
+		}
+		if raw == v.Value && strings.IndexFunc(v.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\'' }) < 0 {
+			continue
+		}
+		d := doubtful(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf("it is %q, from %s", raw, originText(v.Origin)),
+			"write the name without spaces, quotes and line ends, and as text and not as a string of bytes; ROMs take what stands behind it for a part of it")
+		if len(f.Search) > 0 && f.found() == nil && f.NextServer != nil && f.NextServer.TFTP == "answers" {
+			d.status = Fail
+		}
+		return d
+	}
+	return nil
+}

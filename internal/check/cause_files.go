@@ -1,0 +1,387 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+func noDefault(f *Facts) *finding {
+	b := f.Boot
+	if b == nil || f.Config == nil || b.Outcome != "prompt" || f.Config.Default != "" {
+		return nil
+	}
+	hint := "add DEFAULT with the label that is to boot"
+	if labels := f.Config.Labels; len(labels) > 0 {
+		hint = fmt.Sprintf("add a line DEFAULT %s to it, or say --label %s in bootloader_args", labels[0], labels[0])
+	}
+	return broken("The configuration does not say what to boot: it has neither DEFAULT nor UI.", fmt.Sprintf("%s has %s", f.Config.URL, labelList(f.Config.Labels)), hint)
+}
+
+// short is the first few of a list.
+func short(words []string) []string {
+	const most = 8
+	if len(words) > most {
+		return append(slices.Clone(words[:most]), "...")
+	}
+	return words
+}
+
+// labelMissing: PXELINUX takes a DEFAULT that is no label for a file's name.
+func labelMissing(f *Facts) *finding {
+	b, c := f.Boot, f.Config
+	if b == nil || c == nil {
+		return nil
+	}
+	evidence := fmt.Sprintf("%s has %s", c.URL, labelList(c.Labels))
+	if b.Named != "" && !slices.Contains(c.Labels, b.Named) {
+		return broken(fmt.Sprintf("There is no label %s.", b.Named), evidence, "upper and lower case matter; correct --label")
+	}
+	name, _, _ := strings.Cut(c.Default, " ")
+	if name == "" || b.Label != "" || b.Named != "" || slices.Contains(c.Labels, name) {
+		return nil
+	}
+	file := f.file("kernel")
+	notThere := file != nil && (file.Result == "not found" || file.Result == "empty")
+	if b.Outcome != "error" && !notThere {
+		return nil
+	}
+	if notThere {
+		evidence += ", and there is no file " + file.URL + " either"
+	}
+	return broken(fmt.Sprintf("DEFAULT names %s, and there is no such label.", name), evidence, "upper and lower case matter; correct DEFAULT, or add the label")
+}
+
+func labelList(labels []string) string {
+	if len(labels) == 0 {
+		return "no label"
+	}
+	if len(labels) == 1 {
+		return "the label " + labels[0]
+	}
+	return "the labels " + list(short(labels))
+}
+
+func com32Only(f *Facts) *finding {
+	b := f.Boot
+	if b == nil || b.Outcome != "com32" {
+		return nil
+	}
+	return broken("What boots is a COM32 module, which only PXELINUX itself can run.", labelled(b.Label)+b.Kernel+because(b.Error),
+		"add a label with KERNEL and INITRD for this guest, and name it with DEFAULT or --label"+labelHint(f))
+}
+
+func labelHint(f *Facts) string {
+	if f.Config == nil || len(f.Config.Labels) < 2 {
+		return ""
+	}
+	return "; there is " + labelList(f.Config.Labels)
+}
+
+func because(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
+func bootProgram(f *Facts) *finding {
+	b := f.Boot
+	if b == nil || b.Outcome != "chainboot" {
+		return nil
+	}
+	return broken("What boots is another boot program, which a guest without firmware can't run.", labelled(b.Label)+b.Kernel,
+		"add a label with KERNEL and INITRD for this guest, and name it with DEFAULT or --label; if that file is a kernel, LINUX instead of KERNEL says so"+labelHint(f))
+}
+
+func notBootable(f *Facts) *finding {
+	b := f.Boot
+	if b == nil || b.Outcome == "localboot" || b.Error == "" && b.Outcome != "error" && b.Kernel != "" {
+		return nil
+	}
+	if b.Outcome == "com32" || b.Outcome == "chainboot" {
+		return nil
+	}
+	return broken("The configuration boots nothing that a guest can boot.", labelled(b.Label)+nameText(b.Error), "see DEFAULT and its label"+labelHint(f))
+}
+
+func waitsForever(f *Facts) *finding {
+	b := f.Boot
+	if b == nil || !b.Waits {
+		return nil
+	}
+	return doubtful("A real machine would wait at the prompt or the menu for a person, for ever.", "there is no TIMEOUT; for this guest the highlighted entry is taken",
+		"add TIMEOUT 50 (5 s), or PROMPT 0")
+}
+
+func configProblems(f *Facts) *finding {
+	var problems []string
+	if f.Config != nil {
+		problems = append(problems, f.Config.Problems...)
+	}
+	if f.Boot != nil {
+		problems = append(problems, f.Boot.Warnings...)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return doubtful(fmt.Sprintf("The configuration has %s.", count(len(problems), "problem")), strings.Join(problems[:min(len(problems), 3)], "; "),
+		"gopxeboot lint shows them all, with their lines")
+}
+
+// file is the first of that role; nil for none.
+func (f *Facts) file(role string) *File {
+	i := slices.IndexFunc(f.Files, func(file File) bool { return file.Role == role })
+	if i < 0 {
+		return nil
+	}
+	return &f.Files[i]
+}
+
+// with is the first file of that role with one of the results.
+func (f *Facts) with(role string, results ...string) *File {
+	i := slices.IndexFunc(f.Files, func(file File) bool { return file.Role == role && slices.Contains(results, file.Result) })
+	if i < 0 {
+		return nil
+	}
+	return &f.Files[i]
+}
+
+// tftpLargeBlocks: what is larger than the MTU of a link on the way, and may
+// not be cut into fragments or loses one, never arrives.
+func tftpLargeBlocks(f *Facts) *finding {
+	files := slices.Clone(f.Files)
+	for _, t := range f.Search {
+		if t.Blocks != nil {
+			files = append(files, File{URL: t.URL, Result: t.Result, Blocks: t.Blocks})
+		}
+	}
+	// What did not come at all is worse than what came in small blocks.
+	came := func(file File) bool { return file.Result == "found" }
+	files = append(slices.DeleteFunc(slices.Clone(files), came), slices.DeleteFunc(files, func(file File) bool { return !came(file) })...)
+	for _, file := range files {
+		lost, arrives := 0, 0
+		for _, b := range file.Blocks {
+			if b.Arrives {
+				arrives = max(arrives, b.Size)
+			} else if lost == 0 || b.Size < lost {
+				lost = b.Size
+			}
+		}
+		if lost == 0 || arrives == 0 || arrives > lost {
+			continue
+		}
+		d := broken("Large TFTP blocks get lost on the way.", fmt.Sprintf("of %s, blocks of %d bytes do not arrive, those of %d do", file.URL, lost, arrives),
+			fmt.Sprintf("find the link with the smaller MTU (tunnel, VLAN, VPN) or the firewall that drops fragments, or limit the server: tftpd-hpa --blocksize %d, dnsmasq tftp-mtu=%d", arrives, arrives+32))
+		if file.Result == "found" {
+			d.status = Warn
+			d.summary = "Large TFTP blocks get lost on the way: downloads go slowly with small ones, and other ROMs fail."
+		}
+		return d
+	}
+	return nil
+}
+
+func missing(role string) func(*Facts) *finding {
+	return func(f *Facts) *finding {
+		file := f.with(role, "not found")
+		if file == nil {
+			return nil
+		}
+		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), fileHint(f))
+		if f.Boot != nil && f.Boot.Instead != "" {
+			d.status = Warn
+			d.summary = fmt.Sprintf("The %s is not there, and so %s boots.", role, f.Boot.Instead)
+		}
+		return d
+	}
+}
+
+// fileHint tells the rule that most people get wrong.
+func fileHint(f *Facts) string {
+	hint := "put it there, or correct its name in "
+	if f.Config != nil {
+		hint += f.Config.URL
+	} else {
+		hint += "the configuration"
+	}
+	return hint + "; names are relative to the boot file's directory, also those that begin with /"
+}
+
+func refused(role string) func(*Facts) *finding {
+	return func(f *Facts) *finding {
+		file := f.with(role, "refused")
+		if file == nil {
+			return nil
+		}
+		return broken(fmt.Sprintf("The server refuses to give the %s.", role), file.URL+because(file.Message),
+			"let everybody read the file and pass the directories on the way (chmod a+r, a+x)")
+	}
+}
+
+func unreachable(role string) func(*Facts) *finding {
+	return func(f *Facts) *finding {
+		file := f.with(role, "silent", "unreachable", "error")
+		if file == nil {
+			return nil
+		}
+		return broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
+			"see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String())
+	}
+}
+
+func truncated(role string) func(*Facts) *finding {
+	return func(f *Facts) *finding {
+		for _, file := range f.Files {
+			if file.Role != role {
+				continue
+			}
+			evidence := ""
+			switch k := file.Kernel; {
+			case file.Result == "empty":
+				evidence = "it has 0 bytes"
+			case file.Result == "short" && file.Read >= file.Bytes:
+				evidence = file.Message
+			case file.Result == "short":
+				evidence = fmt.Sprintf("%d bytes are announced, %d came", file.Bytes, file.Read) + because(file.Message)
+			case k != nil && file.Bytes >= 0 && k.Wants > file.Bytes:
+				evidence = fmt.Sprintf("it has %d bytes, and by its own header %d", file.Bytes, k.Wants)
+			default:
+				continue
+			}
+			return broken(fmt.Sprintf("The %s is truncated.", role), file.URL+": "+evidence, "copy it again; a disk that is full cuts files off, and some TFTP servers do at 32 MiB")
+		}
+		return nil
+	}
+}
+
+// inspected is the kernel's file when it was looked into.
+func (f *Facts) inspected() *File {
+	file := f.file("kernel")
+	if file == nil || file.Kernel == nil || file.Result != "found" {
+		return nil
+	}
+	return file
+}
+
+func kernelNotLinux(f *Facts) *finding {
+	file := f.inspected()
+	if file == nil || file.Kernel.Linux {
+		return nil
+	}
+	return broken("The kernel is no kernel.", fmt.Sprintf("%s is %s", file.URL, nameText(file.Kernel.Format)),
+		"see what KERNEL names; a web server may answer with a page where the file is missing")
+}
+
+func kernelWrongArch(f *Facts) *finding {
+	file := f.inspected()
+	if file == nil {
+		return nil
+	}
+	arch, machine := file.Kernel.Arch, f.Subject.Machine
+	// Xen runs 32-bit x86 guests, too.
+	if arch == "" || machine == "" || arch == machine || strings.HasPrefix(arch, "i386") && machine == "x86_64" {
+		return nil
+	}
+	return broken(fmt.Sprintf("The kernel is for %s, and this host's guests are %s.", arch, machine), file.URL+" is "+kernelText(file.Kernel),
+		"serve a kernel for "+machine+" to this guest")
+}
+
+func kernelNoXen(f *Facts) *finding {
+	file := f.inspected()
+	if file == nil || !file.Kernel.Looked || file.Kernel.PV {
+		return nil
+	}
+	if file.Kernel.PVH {
+		return doubtful("The kernel boots as PVH only.", file.URL+" has the PVH entry point in its notes, and not the PV one",
+			`say type="pvh" in the guest's configuration, or serve a kernel with CONFIG_XEN_PV`)
+	}
+	return broken("The kernel can't boot under Xen without firmware.", file.URL+" has neither the PV nor the PVH entry point in its notes",
+		"serve a kernel that is built with CONFIG_XEN_PV or CONFIG_PVH, or make the guest HVM")
+}
+
+// kernelPacking: what an older Xen's domain builder can't unpack.
+func kernelPacking(f *Facts) *finding {
+	file := f.inspected()
+	if file == nil || file.Kernel.NeedsXen == "" || f.Subject.Xen == "" || !older(f.Subject.Xen, file.Kernel.NeedsXen) {
+		return nil
+	}
+	k := file.Kernel
+	return broken(fmt.Sprintf("Xen %s can't unpack the kernel.", f.Subject.Xen),
+		fmt.Sprintf("%s is compressed with %s in a way that needs Xen %s", file.URL, k.Packing, k.NeedsXen),
+		"serve a kernel that is compressed with gzip or with xz and a dictionary of 32 MiB, or its vmlinux (extract-vmlinux of the kernel's sources), or upgrade Xen")
+}
+
+// older compares releases of Xen, as 4.9 and 4.17.
+func older(a, b string) bool {
+	var major, minor, major2, minor2 int
+	if n, _ := fmt.Sscanf(a+" "+b, "%d.%d %d.%d", &major, &minor, &major2, &minor2); n < 4 {
+		return false
+	}
+	return major < major2 || major == major2 && minor < minor2
+}
+
+func argsTooLong(f *Facts) *finding {
+	a := f.Args
+	if a == nil || a.Bytes <= a.Limit {
+		return nil
+	}
+	evidence := fmt.Sprintf("it has %d bytes, and a guest gets %d", a.Bytes, a.Limit)
+	if a.Shortened <= a.Limit && a.Shortened > 0 {
+		return doubtful("The command line is too long: BOOT_IMAGE= and initrd= will be left out.", evidence, "shorten APPEND")
+	}
+	hint := "shorten APPEND"
+	if f.Config != nil {
+		hint += " in " + f.Config.URL
+	}
+	return broken("The command line is too long.", evidence, hint)
+}
+
+func noSpace(f *Facts) *finding {
+	s := f.Space
+	if s == nil || s.Needed <= s.Free {
+		return nil
+	}
+	return broken("There is no room for kernel and initrd.", fmt.Sprintf("%s needed in %s, %s free", sizeText(s.Needed), s.Directory, sizeText(s.Free)),
+		"make room there, or name another place with --output-directory")
+}
+
+// toolstackPatience is how long libxl lets a restricted bootloader run, less
+// what it takes to start, in seconds.
+const toolstackPatience = 110
+
+func tooSlow(f *Facts) *finding {
+	s := f.seconds()
+	if s <= toolstackPatience {
+		return nil
+	}
+	return doubtful("The downloads take longer than the toolstack waits.",
+		fmt.Sprintf("%s at the measured rate take about %s, and %d s are given", sizeText(f.size()), secondsText(s), toolstackPatience),
+		"serve the files by HTTP (http:// in KERNEL and INITRD, or in option 210), or from a TFTP server that knows windowsize, or raise --timeout where the toolstack allows it")
+}
+
+// seconds is how long all downloads take, about.
+func (f *Facts) seconds() (s float64) {
+	for _, file := range f.Files {
+		s += file.Seconds
+	}
+	return s
+}
+
+// size is that of all files.
+func (f *Facts) size() (n int64) {
+	for _, file := range f.Files {
+		n += max(file.Bytes, 0)
+	}
+	return n
+}
+
+func stormLoss(f *Facts) *finding {
+	s := f.Storm
+	if s == nil || s.Lost == 0 {
+		return nil
+	}
+	return doubtful(fmt.Sprintf("The DHCP server left %d of %d guests without an answer.", s.Lost, s.Count),
+		fmt.Sprintf("at %g DISCOVERs a second, median %.1f ms, p99 %.1f ms", s.PerSec, s.MedianMs, s.P99Ms),
+		"see the server's load and its pool; a ping check before each offer (dnsmasq: no-ping, dhcpd: ping-check false) slows it down")
+}

@@ -1,0 +1,203 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// better is another server that has what next-server should have; nil when
+// there is none.
+func (f *Facts) better() *Station {
+	for _, hasFile := range []bool{true, false} {
+		i := slices.IndexFunc(f.Others, func(s Station) bool { return s.TFTP == "answers" && s.HasFile == hasFile })
+		if i >= 0 {
+			return &f.Others[i]
+		}
+	}
+	return nil
+}
+
+func nextServerUnreachable(f *Facts) *finding {
+	s := f.NextServer
+	if s == nil || s.TFTP == "answers" || s.TFTP == "closed" {
+		return nil
+	}
+	hint := "correct next-server, or let the machine answer in this network"
+	if b := f.better(); b != nil {
+		hint = fmt.Sprintf("a TFTP server answers at %s (%s): name that one", b.Address, b.Why) + bootStanza(b.Address, f.Lease.BootFile)
+	}
+	address := fmt.Sprintf("The next-server %s can't be reached", s.Address)
+	switch {
+	case s.Route == "none":
+		return broken(address+": it is in another network, and DHCP names no router.",
+			fmt.Sprintf("the guest's network is %s", f.Lease.Address.Masked()),
+			"name the router of that network (option 3), or a next-server in it"+stanza("dhcp-option=option:router,ADDRESS", "option routers ADDRESS;", `"option-data": [ { "name": "routers", "data": "ADDRESS" } ]`))
+	case s.MAC == "" && s.Route == "direct":
+		return broken(address+": nobody in the guest's network has that address.", "no answer to ARP", hint)
+	case s.MAC == "" && s.Route == "router":
+		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, addressText(f.Lease.Router)), "no answer to ARP for the router",
+			"correct the router (option 3) in the DHCP server, or see that it is up")
+	case s.TFTP == "unreachable" && f.Subject.Net == "dom0":
+		return broken(address+" from dom0, which would download for the guest.", "dom0's kernel says that there is no way to it",
+			"give dom0 an address or a route there, or look as the guest with --net guest, which needs none; "+hint)
+	case s.TFTP == "unreachable":
+		return broken(address+".", "the network says that there is no way to it", "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint)
+	}
+	return nil
+}
+
+func nextServerWrong(f *Facts) *finding {
+	s, b := f.NextServer, f.better()
+	if s == nil || b == nil {
+		return nil
+	}
+	evidence := ""
+	switch {
+	case s.TFTP == "closed":
+		evidence = "nobody listens on its port 69"
+	case s.TFTP == "silent" && b.HasFile:
+		evidence = "it does not answer TFTP"
+	case s.TFTP == "answers" && !s.HasFile && b.HasFile && len(f.Search) > 0 && f.found() == nil:
+		evidence = fmt.Sprintf("it has neither %s nor a configuration", s.Asked)
+	default:
+		return nil
+	}
+	has := "answers TFTP"
+	if b.HasFile {
+		has = "has " + b.Asked
+	}
+	return broken(fmt.Sprintf("The next-server %s is the wrong machine.", s.Address),
+		fmt.Sprintf("%s, and %s (%s) %s", evidence, b.Address, b.Why, has), "name the right one"+bootStanza(b.Address, f.Lease.BootFile))
+}
+
+func tftpNotRunning(f *Facts) *finding {
+	s := f.NextServer
+	if s == nil || s.TFTP != "closed" {
+		return nil
+	}
+	return broken(fmt.Sprintf("No TFTP server runs on the next-server %s.", s.Address),
+		"the machine is up, and says that nobody listens on its UDP port 69",
+		"start the TFTP server there (systemctl status tftpd-hpa; dnsmasq: enable-tftp and tftp-root), or name the machine where it runs as next-server")
+}
+
+func tftpSilent(f *Facts) *finding {
+	s := f.NextServer
+	hint := "see that the TFTP server runs, and that no firewall on it or on the way drops UDP: requests go to port 69, answers come from another port"
+	if s != nil && s.TFTP == "silent" {
+		evidence := "no answer to the request for " + s.Asked
+		if s.MAC != "" {
+			evidence += ", while the way there is up: " + s.MAC + " answers ARP"
+		}
+		return broken(fmt.Sprintf("The TFTP server %s does not answer.", s.Address), evidence, hint)
+	}
+	if i := slices.IndexFunc(f.Search, func(t Try) bool { return t.Result == "silent" && t.Meant == "" && strings.HasPrefix(t.URL, "tftp:") }); i >= 0 && f.found() == nil {
+		return broken("The TFTP server does not answer any more.", "no answer to the request for "+f.Search[i].URL, hint)
+	}
+	return nil
+}
+
+// found is the name under which PXELINUX finds the configuration; nil for none.
+func (f *Facts) found() *Try {
+	i := slices.IndexFunc(f.Search, func(t Try) bool { return t.Result == "found" && t.Meant == "" })
+	if i < 0 {
+		return nil
+	}
+	return &f.Search[i]
+}
+
+// tries are the names of the search path with that result.
+func (f *Facts) tries(result string) []Try {
+	return slices.DeleteFunc(slices.Clone(f.Search), func(t Try) bool { return t.Result != result || t.Meant != "" })
+}
+
+func tftpRefused(f *Facts) *finding {
+	tries := f.tries("refused")
+	if len(tries) == 0 {
+		return nil
+	}
+	t := tries[0]
+	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message),
+		"let everybody read the file and pass the directories on the way (chmod a+r, a+x), and see that it is below the TFTP server's root")
+	if len(tries) > 1 {
+		d.evidence += fmt.Sprintf(" (and %s more)", count(len(tries)-1, "name"))
+	}
+	if found := f.found(); found != nil {
+		d.status = Warn
+		d.summary = fmt.Sprintf("The server refuses %s, and so %s is used.", base(t.URL), base(found.URL))
+	}
+	return d
+}
+
+func configEmpty(f *Facts) *finding {
+	tries := f.tries("empty")
+	if len(tries) == 0 {
+		return nil
+	}
+	name := tries[0].URL
+	d := broken("The configuration is empty.", name+" has 0 bytes, which PXELINUX takes for no file", "write the configuration into it, or remove it")
+	if found := f.found(); found != nil {
+		d.status = Warn
+		d.summary = fmt.Sprintf("%s is empty, and so %s is used.", base(name), base(found.URL))
+	}
+	return d
+}
+
+func configMisnamed(f *Facts) *finding {
+	i := slices.IndexFunc(f.Search, func(t Try) bool { return t.Meant != "" && t.Meant != MeantRoot && t.Result == "found" })
+	if i < 0 {
+		return nil
+	}
+	t := f.Search[i]
+	want := "pxelinux.cfg/01-" + strings.ReplaceAll(strings.ToLower(f.Subject.MAC), ":", "-")
+	d := broken("The configuration has a name that PXELINUX does not ask for.", fmt.Sprintf("%s is there (%s)", t.URL, t.Meant),
+		"call it "+want+": lower case, dashes, and 01- for Ethernet before the MAC")
+	if found := f.found(); found != nil {
+		d.status = Warn
+		d.summary = fmt.Sprintf("%s is never asked for, and so %s is used.", base(t.URL), base(found.URL))
+	}
+	return d
+}
+
+func configUnreadable(f *Facts) *finding {
+	if f.Config != nil && f.Config.Error != "" {
+		return broken("The configuration can't be read.", f.Config.URL+": "+f.Config.Error, "see the file and what it includes")
+	}
+	if f.found() != nil {
+		return nil
+	}
+	for _, result := range []string{"unreachable", "silent"} {
+		if tries := f.tries(result); len(tries) > 0 {
+			return broken("The server of the configuration can't be reached.", tries[0].URL+": "+tries[0].Message,
+				"see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it")
+		}
+	}
+	if tries := f.tries("error"); len(tries) > 0 {
+		return broken("The configuration can't be read.", tries[0].URL+": "+tries[0].Message, "see the server's log for that file")
+	}
+	return nil
+}
+
+func noConfig(f *Facts) *finding {
+	asked := slices.DeleteFunc(slices.Clone(f.Search), func(t Try) bool { return t.Meant != "" })
+	if len(asked) == 0 || f.found() != nil {
+		return nil
+	}
+	first, last := asked[0].URL, asked[len(asked)-1].URL
+	if i := slices.IndexFunc(f.Search, func(t Try) bool { return t.Meant == MeantRoot && t.Result == "found" }); i >= 0 {
+		return broken("The configuration is not in the boot file's directory.",
+			fmt.Sprintf("%s asked for, from %s on, and none is there; but %s is", count(len(asked), "name"), first, f.Search[i].URL),
+			fmt.Sprintf("DHCP says boot file %s, and PXELINUX looks for everything in its directory below the TFTP server's root: say the boot file as the TFTP server sees it, or move the configuration there", f.Lease.BootFile)+bootStanza(f.Lease.NextServer, base(f.Lease.BootFile)))
+	}
+	d := broken("The server has no configuration for this guest.",
+		fmt.Sprintf("%s asked for, from %s to %s, and none is there", count(len(asked), "name"), first, last),
+		"put one there: "+last+" serves every guest")
+	if s := f.NextServer; s != nil && s.Asked != "" && !s.HasFile {
+		d.evidence += fmt.Sprintf("; nor is the boot file %s", s.Asked)
+		d.hint += "; as the boot file is not there either, see the TFTP server's root directory and the boot file's path"
+	}
+	return d
+}
+
+// base is the last part of a URL.
+func base(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }

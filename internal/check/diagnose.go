@@ -1,0 +1,196 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+// finding is one cause that the facts show.
+type finding struct {
+	status   Status
+	summary  string // one line: what is wrong
+	evidence string // what was seen of it
+	hint     string // what to change
+}
+
+func broken(summary, evidence, hint string) *finding {
+	return &finding{Fail, summary, evidence, hint}
+}
+
+func doubtful(summary, evidence, hint string) *finding {
+	return &finding{Warn, summary, evidence, hint}
+}
+
+// cause is one thing that may be wrong, and how to see it.
+type cause struct {
+	code Code
+	step string
+	find func(*Facts) *finding // nil when that is not it
+}
+
+// causes are in the order of a boot, so that the first one found is not the
+// consequence of another. Where two could be told from the same facts, the more
+// special one stands first.
+var causes = []cause{
+	{BridgeDown, "bridge", bridgeDown},
+	{MACInUse, "bridge", macInUse},
+	{STPBlocking, "bridge", stpBlocking},
+	{NoUplink, "bridge", noUplink},
+	{VLANMismatch, "bridge", vlanMismatch},
+
+	{NeedsOption60, "dhcp", onlyAsked(AskedWith60, "The DHCP server answers this guest only as a PXE client (option 60).",
+		"leave out --vendor-class and --option 60")},
+	{OtherArchOnly, "dhcp", otherArchOnly},
+	{OnlyWithout60, "dhcp", onlyAsked(AskedWithout60, "A DHCP server answers this guest only when it does not say that it is a PXE client.",
+		"look for a rule on the vendor class (option 60, PXEClient) that ignores or denies, and remove it")},
+	{OnlyUnicast, "dhcp", onlyAsked(AskedNoBroadcast, "The DHCP server's broadcast does not get here; its answer to the guest's own MAC does.",
+		"see what drops broadcast frames between server and bridge: storm control, ebtables, a relay that answers by unicast only")},
+	{MACNotServed, "dhcp", onlyAsked(AskedOtherMAC, "The DHCP server does not answer this MAC, but answers others.",
+		"look for the MAC in the server's configuration: a host entry that is denied or ignored, a MAC filter, a class that it is not in")},
+	{PoolEmpty, "dhcp", poolEmpty},
+	{NoServer, "dhcp", noServer},
+	{PacketLoss, "dhcp", packetLoss},
+	{ProxyOnly, "dhcp", proxyOnly},
+	{WrongVLANServer, "dhcp", wrongVLANServer},
+	{RogueServer, "dhcp", rogueServer},
+	{AddressInUse, "lease", addressInUse},
+	{Nak, "lease", nak},
+	{NoAck, "lease", noAck},
+
+	{NoNextServer, "dhcp", noNextServer},
+	{NoFilename, "dhcp", noFilename},
+	{FilenameGarbage, "dhcp", filenameGarbage},
+
+	{NextServerUnreachable, "server", nextServerUnreachable},
+	{NextServerWrong, "server", nextServerWrong},
+	{TFTPNotRunning, "server", tftpNotRunning},
+	{TFTPLargeBlocks, "server", tftpLargeBlocks},
+	{TFTPSilent, "server", tftpSilent},
+	{TFTPRefused, "config", tftpRefused},
+
+	{ConfigEmpty, "config", configEmpty},
+	{ConfigMisnamed, "config", configMisnamed},
+	{ConfigUnreadable, "config", configUnreadable},
+	{NoConfig, "config", noConfig},
+	{NoDefault, "boot", noDefault},
+	{LabelMissing, "boot", labelMissing},
+	{COM32Only, "boot", com32Only},
+	{BootProgram, "boot", bootProgram},
+	{NotBootable, "boot", notBootable},
+
+	{KernelMissing, "kernel", missing("kernel")},
+	{InitrdMissing, "initrd", missing("initrd")},
+	{FileUnreadable, "kernel", refused("kernel")},
+	{FileUnreadable, "initrd", refused("initrd")},
+	{FileUnreachable, "kernel", unreachable("kernel")},
+	{FileUnreachable, "initrd", unreachable("initrd")},
+	{FileTruncated, "kernel", truncated("kernel")},
+	{FileTruncated, "initrd", truncated("initrd")},
+	{KernelNotLinux, "kernel", kernelNotLinux},
+	{KernelWrongArch, "kernel", kernelWrongArch},
+	{KernelNoXen, "kernel", kernelNoXen},
+	{KernelPacking, "kernel", kernelPacking},
+	{ArgsTooLong, "args", argsTooLong},
+	{NoSpace, "space", noSpace},
+
+	// What no boot fails of stands at the end.
+	{TooSlow, "initrd", tooSlow},
+	{StormLoss, "storm", stormLoss},
+	{WaitsForever, "boot", waitsForever},
+	{ConfigProblems, "config", configProblems},
+}
+
+// Diagnose judges the facts: it names the first cause that keeps the guest from
+// booting or, when nothing does, the first that one should know of.
+func Diagnose(f Facts) Report {
+	var first, firstWarning *Verdict
+	found := map[string][]*finding{}
+	for _, c := range causes {
+		d := c.find(&f)
+		if d == nil {
+			continue
+		}
+		found[c.step] = append(found[c.step], d)
+		v := &Verdict{c.code, d.summary, d.evidence, d.hint}
+		if d.status == Fail && first == nil {
+			first = v
+		}
+		if d.status == Warn && firstWarning == nil {
+			firstWarning = v
+		}
+	}
+	verdict := cmp.Or(first, firstWarning)
+	if verdict == nil {
+		verdict = f.fine()
+	}
+	return Report{f.steps(found), *verdict}
+}
+
+// steps are those that were come to, with what is wrong in them.
+func (f *Facts) steps(found map[string][]*finding) []Step {
+	var list []Step
+	for _, s := range []struct {
+		name string
+		ok   func() (detail string, ms float64)
+	}{
+		{"bridge", f.bridgeStep},
+		{"dhcp", f.dhcpStep},
+		{"lease", f.leaseStep},
+		{"server", f.serverStep},
+		{"config", f.configStep},
+		{"boot", f.bootStep},
+		{"kernel", func() (string, float64) { return f.fileStep("kernel") }},
+		{"initrd", func() (string, float64) { return f.fileStep("initrd") }},
+		{"args", f.argsStep},
+		{"space", f.spaceStep},
+		{"storm", f.stormStep},
+	} {
+		detail, ms := s.ok()
+		step := Step{Name: s.name, Status: OK, Detail: detail, Millis: ms}
+		var wrong []string
+		for _, d := range found[s.name] {
+			if d.status == Fail { // what else is wrong here comes of it
+				step.Status, wrong = Fail, []string{strings.TrimSuffix(d.summary, ".")}
+				break
+			}
+			step.Status = d.status
+			wrong = append(wrong, strings.TrimSuffix(d.summary, "."))
+		}
+		if len(wrong) > 0 {
+			step.Detail = strings.Join(wrong, "; ")
+		}
+		if step.Detail != "" {
+			list = append(list, step)
+		}
+	}
+	return list
+}
+
+// fine is the verdict when nothing is wrong.
+func (f *Facts) fine() *Verdict {
+	v := &Verdict{Code: Fine, Summary: "The guest would boot " + f.boots() + "."}
+	switch {
+	case f.Storm != nil && f.Boot == nil:
+		v.Summary = fmt.Sprintf("The DHCP server answered all of %d guests.", f.Storm.Count)
+	case f.Boot == nil && f.Capture != "":
+		v.Summary = "Nothing is wrong in what the capture shows."
+	}
+	if s := f.seconds(); s > 0 {
+		v.Evidence = fmt.Sprintf("its files are about %s, which takes about %s", sizeText(f.size()), secondsText(s))
+	}
+	return v
+}
+
+// boots says what boots in a few words.
+func (f *Facts) boots() string {
+	switch {
+	case f.Lease.LocalBoot || f.Boot != nil && f.Boot.Outcome == "localboot":
+		return "from its own disk"
+	case f.Boot == nil:
+		return "as far as was looked"
+	case f.Boot.Label != "":
+		return "label " + f.Boot.Label
+	}
+	return f.Boot.Kernel
+}

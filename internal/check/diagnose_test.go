@@ -1,0 +1,374 @@
+package check
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// example reads a file of testdata/facts, and insists on every key in it.
+func example(t *testing.T, name string) Facts {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "facts", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	var f Facts
+	if err := decoder.Decode(&f); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return f
+}
+
+func TestExamples(t *testing.T) {
+	for name, want := range map[string]Code{"healthy": Fine, "silent": STPBlocking, "two-servers": RogueServer, "misnamed": ConfigMisnamed} {
+		t.Run(name, func(t *testing.T) {
+			r := Diagnose(example(t, name))
+			if r.Verdict.Code != want {
+				t.Errorf("got %+v, want %s", r.Verdict, want)
+			}
+			if (r.Status() == OK) != (want == Fine) {
+				t.Errorf("status %s", r.Status())
+			}
+		})
+	}
+}
+
+// Broken labs. Each begins as the healthy one.
+
+func silence(f *Facts) {
+	f.Events = []Event{{Kind: "DISCOVER", From: "guest", To: "broadcast"}}
+	f.Offers, f.Merged, f.Lease = nil, nil, Lease{}
+	noServerStep(f)
+}
+
+func noServerStep(f *Facts) {
+	f.NextServer, f.Others = nil, nil
+	noSearch(f)
+}
+
+func noSearch(f *Facts) {
+	f.Search, f.Config = nil, nil
+	noBoot(f)
+}
+
+func noBoot(f *Facts) {
+	f.Boot = nil
+	noFiles(f)
+}
+
+func noFiles(f *Facts) { f.Files, f.Args, f.Space = nil, nil, nil }
+
+func answered(v Variant) func(*Facts) {
+	return func(f *Facts) {
+		silence(f)
+		v.Answered, v.Server = true, netip.MustParseAddr("192.168.1.1")
+		f.Variants = []Variant{{Name: AskedArch, Arch: 11}, v}
+	}
+}
+
+func setBoot(name, value, origin, raw string) func(*Facts) {
+	return func(f *Facts) {
+		i := slices.IndexFunc(f.Merged, func(v Value) bool { return v.Name == name })
+		f.Merged = slices.Clone(f.Merged)
+		f.Merged[i].Value, f.Merged[i].Origin, f.Merged[i].Raw, f.Merged[i].Passed = value, origin, raw, nil
+		if name == "boot file" {
+			f.Lease.BootFile = value
+		} else {
+			f.Lease.NextServer, _ = netip.ParseAddr(value)
+		}
+	}
+}
+
+func nothingFound(result string) func(*Facts) {
+	return func(f *Facts) {
+		for i := range f.Search {
+			f.Search[i].Result = "not found"
+		}
+		f.Search[0].Result = result
+		f.Search[0].Message = "2 Permission denied"
+		f.Config = nil
+		noBoot(f)
+	}
+}
+
+func tftp(state string) func(*Facts) {
+	return func(f *Facts) {
+		f.NextServer.TFTP, f.NextServer.HasFile = state, false
+		noSearch(f)
+	}
+}
+
+func kernelIs(k Kernel) func(*Facts) { return func(f *Facts) { f.Files[0].Kernel = &k } }
+
+func file(i int, result string) func(*Facts) {
+	return func(f *Facts) { f.Files[i].Result, f.Files[i].Kernel, f.Files[i].Bytes = result, nil, -1 }
+}
+
+func second(server, network, next, bootFile string) func(*Facts) {
+	return func(f *Facts) {
+		a := netip.MustParseAddr(server)
+		f.Offers = append(f.Offers, Offer{Server: a, From: a, ServerMAC: "aa:bb:cc:00:11:22", Address: netip.MustParsePrefix(network),
+			Values: []Value{{Name: "router", Value: "192.168.1.1"}, {Name: "next-server", Value: next}, {Name: "boot file", Value: bootFile}}})
+	}
+}
+
+func all(list ...func(*Facts)) func(*Facts) {
+	return func(f *Facts) {
+		for _, change := range list {
+			change(f)
+		}
+	}
+}
+
+func TestDiagnose(t *testing.T) {
+	tftpServer := netip.MustParseAddr("192.168.1.2")
+	bridge := func(change func(*Bridge)) func(*Facts) { return func(f *Facts) { change(f.Bridge) } }
+	blocked := bridge(func(b *Bridge) { b.STP, b.ForwardDelay, b.Ports[0].State = true, 15, "learning" })
+	noPorts := bridge(func(b *Bridge) { b.Ports = b.Ports[1:] })
+	unplugged := bridge(func(b *Bridge) { b.Ports[0].Carrier, b.Ports[0].State = false, "disabled" })
+	inUse := bridge(func(b *Bridge) { b.MACOn = "vif3.0" })
+	otherTFTP := func(hasFile bool) func(*Facts) {
+		return func(f *Facts) {
+			f.Others = []Station{{Address: tftpServer, Why: "DHCP server", TFTP: "answers", Asked: "pxelinux.0", HasFile: hasFile}}
+		}
+	}
+	bootless := all(setBoot("boot file", "", "", ""), noServerStep)
+	label := func(b Boot, labels ...string) func(*Facts) {
+		return func(f *Facts) { f.Boot, f.Config.Labels = &b, labels; noFiles(f) }
+	}
+
+	for _, test := range []struct {
+		name   string
+		change func(*Facts)
+		code   Code
+		status Status
+		says   string // in the evidence or the hint
+	}{
+		{"nothing is wrong", func(*Facts) {}, Fine, OK, ""},
+		{"local boot", label(Boot{Outcome: "localboot", Label: "disk"}, "disk"), Fine, OK, ""},
+		{"menu says local boot", func(f *Facts) { f.Lease.LocalBoot, f.Lease.BootFile = true, ""; noServerStep(f) }, Fine, OK, ""},
+
+		{"bridge is down", all(silence, bridge(func(b *Bridge) { b.Up = false })), BridgeDown, Fail, "ip link set xenbr0 up"},
+		{"MAC in use, boots", inUse, MACInUse, Warn, "vif3.0"},
+		{"MAC in use, silence", all(silence, inUse), MACInUse, Fail, "vif3.0"},
+		{"STP", all(silence, blocked), STPBlocking, Fail, "eth0 is learning"},
+		{"STP, boots", bridge(func(b *Bridge) { b.STP, b.ForwardDelay = true, 15 }), STPBlocking, Warn, "forward_delay"},
+		{"no uplink", all(silence, noPorts), NoUplink, Fail, "vif3.0"},
+		{"no uplink, boots", noPorts, Fine, OK, ""},
+		{"cable", all(silence, unplugged), NoUplink, Fail, "cable"},
+		{"VLAN does not leave", all(silence, func(f *Facts) { f.Bridge.Filters, f.Bridge.Ports[0].VLANs, f.Subject.VLAN = true, []uint16{1, 10}, 20 }),
+			VLANMismatch, Fail, "eth0 has VLAN 1, 10"},
+		{"no VLAN, default", all(silence, func(f *Facts) { f.Bridge.Filters, f.Bridge.Ports[0].VLANs, f.Bridge.PVID = true, []uint16{10}, 1 }),
+			VLANMismatch, Fail, "vid 1"},
+		{"server in a VLAN", answered(Variant{Name: AskedVLAN, VLAN: 20}), VLANMismatch, Fail, "bridge=xenbr0.20"},
+
+		{"no server", silence, NoServer, Fail, "1 DISCOVER"},
+		{"other arch", answered(Variant{Name: AskedArch, Arch: 7}), OtherArchOnly, Fail, "--arch 7"},
+		{"boot file for other arch", all(bootless, func(f *Facts) {
+			f.Variants = []Variant{{Name: AskedArch, Arch: 7, Answered: true, BootFile: "ipxe.efi"}}
+		}), OtherArchOnly, Fail, "ipxe.efi"},
+		{"only without 60", answered(Variant{Name: AskedWithout60}), OnlyWithout60, Fail, "PXEClient"},
+		{"only with 60", answered(Variant{Name: AskedWith60}), NeedsOption60, Fail, "--vendor-class"},
+		{"only unicast", answered(Variant{Name: AskedNoBroadcast}), OnlyUnicast, Fail, ""},
+		{"MAC refused", answered(Variant{Name: AskedOtherMAC}), MACNotServed, Fail, "MAC"},
+		{"pool empty", answered(Variant{Name: AskedInform}), PoolEmpty, Fail, "dhcp-range"},
+		{"proxy only", all(silence, func(f *Facts) { f.Offers = []Offer{{Proxy: true, Server: tftpServer}} }), ProxyOnly, Fail, "192.168.1.2"},
+		{"answers get lost", func(f *Facts) { f.Unsteady = true }, PacketLoss, Warn, "ip -s link"},
+		{"everything gets lost", all(tftp("silent"), func(f *Facts) { f.Unsteady = true }), PacketLoss, Fail, "ethtool"},
+
+		{"rogue, boots", second("192.168.1.250", "192.168.1.57/24", "192.168.1.250", "x.kpxe"), RogueServer, Warn, "aa:bb:cc:00:11:22"},
+		{"rogue, and nothing there", all(second("192.168.1.250", "192.168.1.57/24", "192.168.1.250", "x.kpxe"), tftp("closed")), RogueServer, Fail, "x.kpxe"},
+		{"two that agree", second("192.168.1.2", "192.168.1.99/24", "192.168.1.166", "pxelinux.0"), Fine, OK, ""},
+		{"router gives addresses too", all(second("192.168.1.250", "192.168.1.57/24", "", ""), tftp("closed")), TFTPNotRunning, Fail, ""},
+		{"other network, no VLANs", second("10.9.0.1", "10.9.0.57/24", "10.9.0.1", "x"), RogueServer, Warn, "10.9.0.0/24"},
+		{"dom0's other network", second("10.0.0.1", "10.0.0.57/24", "10.0.0.1", "x"), WrongVLANServer, Warn, "eth1"},
+		{"other network, VLANs", all(second("10.9.0.1", "10.9.0.57/24", "10.9.0.1", "x"), bridge(func(b *Bridge) { b.Filters = true })), WrongVLANServer, Warn, "10.9.0.57"},
+		{"tag", all(second("192.168.1.250", "192.168.1.57/24", "", ""), func(f *Facts) { f.Offers[1].VLAN = 30 }), WrongVLANServer, Warn, "VLAN 30"},
+		{"only the leak", func(f *Facts) {
+			f.Offers[0].Address = netip.MustParsePrefix("10.0.0.57/24")
+			tftp("silent")(f)
+		}, WrongVLANServer, Fail, "eth1"},
+		{"address in use", all(func(f *Facts) { f.Lease.InUseBy = "aa:bb:cc:00:11:22" }, noServerStep), AddressInUse, Fail, "aa:bb:cc:00:11:22"},
+		{"nak", all(func(f *Facts) { f.Request = &Request{Result: "nak", Message: "wrong network"} }, noServerStep), Nak, Fail, "wrong network"},
+		{"no ack", all(func(f *Facts) { f.Request = &Request{Result: "no answer"} }, noServerStep), NoAck, Fail, ""},
+
+		{"no next-server at all", all(setBoot("next-server", "", "", ""), noServerStep), NoNextServer, Fail, "dhcp-boot=pxelinux.0,,"},
+		{"no next-server, DHCP server has no TFTP", all(setBoot("next-server", "192.168.1.1", "54", ""), tftp("closed"), otherTFTP(true)), NoNextServer, Fail, "192.168.1.2"},
+		{"no next-server, works", setBoot("next-server", "192.168.1.1", "54", ""), NoNextServer, Warn, "other ROMs"},
+		{"no filename", bootless, NoFilename, Fail, "next-server 192.168.1.166; filename \"pxelinux.0\";"},
+		{"neither", all(setBoot("next-server", "192.168.1.1", "54", ""), bootless), NoFilename, Fail, ""},
+		{"0xff", setBoot("boot file", "pxelinux.0", "67", `"pxelinux.0\xff"`), FilenameGarbage, Warn, "option 67"},
+		{"NUL is none", setBoot("boot file", "pxelinux.0", "67", `"pxelinux.0\x00\x00"`), Fine, OK, ""},
+		{"space, nothing found", all(setBoot("boot file", "pxelinux.0 ", "file", ""), nothingFound("not found")), FilenameGarbage, Fail, ""},
+
+		{"no such machine", all(tftp("unreachable"), func(f *Facts) { f.NextServer.MAC = "" }), NextServerUnreachable, Fail, "ARP"},
+		{"no such machine, another has it", all(tftp("silent"), func(f *Facts) { f.NextServer.MAC = "" }, otherTFTP(true)), NextServerUnreachable, Fail, "dhcp-boot=pxelinux.0,,192.168.1.2"},
+		{"no router", all(tftp("unreachable"), func(f *Facts) { f.NextServer.Route, f.NextServer.MAC = "none", "" }), NextServerUnreachable, Fail, "option 3"},
+		{"router is dead", all(tftp("silent"), func(f *Facts) { f.NextServer.Route, f.NextServer.MAC = "router", "" }), NextServerUnreachable, Fail, "router"},
+		{"network says no", tftp("unreachable"), NextServerUnreachable, Fail, "no way"},
+		{"dom0 has no route", all(tftp("unreachable"), func(f *Facts) { f.Subject.Net = "dom0" }), NextServerUnreachable, Fail, "--net guest"},
+		{"wrong machine", all(tftp("closed"), otherTFTP(false)), NextServerWrong, Fail, "192.168.1.2"},
+		{"wrong machine with TFTP", all(nothingFound("not found"), func(f *Facts) { f.NextServer.HasFile = false }, otherTFTP(true)), NextServerWrong, Fail, "192.168.1.2"},
+		{"TFTP does not run", tftp("closed"), TFTPNotRunning, Fail, "systemctl"},
+		{"TFTP silent", tftp("silent"), TFTPSilent, Fail, "firewall"},
+		{"TFTP goes silent", nothingFound("silent"), TFTPSilent, Fail, ""},
+		{"TFTP refuses", nothingFound("refused"), TFTPRefused, Fail, "Permission denied"},
+		{"TFTP refuses one", func(f *Facts) { f.Search[0].Result = "refused" }, TFTPRefused, Warn, ""},
+
+		{"empty", nothingFound("empty"), ConfigEmpty, Fail, "0 bytes"},
+		{"one is empty", func(f *Facts) { f.Search[0].Result = "empty" }, ConfigEmpty, Warn, ""},
+		{"misnamed", all(nothingFound("not found"), func(f *Facts) {
+			f.Search = append(f.Search, Try{URL: "tftp://h/x", Result: "found", Meant: "upper case"})
+		}),
+			ConfigMisnamed, Fail, "01-00-16-3e-72-79-e3"},
+		{"misnamed, default found", func(f *Facts) {
+			f.Search = append(f.Search, Try{URL: "tftp://h/x", Result: "found", Meant: "upper case"})
+		}, ConfigMisnamed, Warn, ""},
+		{"include fails", all(func(f *Facts) { f.Config.Error = "no answer" }, noBoot), ConfigUnreadable, Fail, "no answer"},
+		{"error", nothingFound("error"), ConfigUnreadable, Fail, ""},
+		{"no config", nothingFound("not found"), NoConfig, Fail, "3 names"},
+		{"no config, no boot file", all(nothingFound("not found"), func(f *Facts) { f.NextServer.HasFile = false }), NoConfig, Fail, "root directory"},
+
+		{"no default", all(label(Boot{Outcome: "prompt", Error: "no DEFAULT"}, "linux"), func(f *Facts) { f.Config.Default = "" }), NoDefault, Fail, "--label linux"},
+		{"--label", label(Boot{Outcome: "error", Named: "rescu"}, "rescue"), LabelMissing, Fail, "rescue"},
+		{"DEFAULT names no label", all(file(0, "not found"), func(f *Facts) { f.Config.Labels, f.Boot.Label = []string{"Linux"}, "" }), LabelMissing, Fail, "Linux"},
+		{"com32", label(Boot{Outcome: "com32", Label: "hdt", Kernel: "hdt.c32", Error: "a module"}, "hdt", "linux"), COM32Only, Fail, "hdt and linux"},
+		{"boot program", label(Boot{Outcome: "chainboot", Kernel: "x.0"}, "x"), BootProgram, Fail, "x.0"},
+		{"not bootable", label(Boot{Outcome: "error", Error: "TIMEOUT boots a submenu"}, "linux"), NotBootable, Fail, "submenu"},
+		{"waits", func(f *Facts) { f.Boot.Waits = true }, WaitsForever, Warn, "TIMEOUT"},
+		{"problems", func(f *Facts) { f.Config.Problems = []string{"default:3: APEND"} }, ConfigProblems, Warn, "default:3"},
+
+		{"large blocks", func(f *Facts) { f.Files[0].Blocks = []Block{{1468, false}, {512, true}} }, TFTPLargeBlocks, Warn, "1468"},
+		{"large blocks of the configuration", all(nothingFound("silent"), func(f *Facts) { f.Search[0].Blocks = []Block{{1468, false}, {512, true}} }), TFTPLargeBlocks, Fail, "512"},
+		{"large blocks only", all(file(0, "silent"), func(f *Facts) { f.Files[0].Blocks = []Block{{1468, false}, {512, true}} }), TFTPLargeBlocks, Fail, "--blocksize 512"},
+		{"kernel missing", file(0, "not found"), KernelMissing, Fail, "debian/linux"},
+		{"kernel missing, ONERROR", all(file(0, "not found"), func(f *Facts) { f.Boot.Instead = "label rescue" }), KernelMissing, Warn, ""},
+		{"initrd missing", file(1, "not found"), InitrdMissing, Fail, "initrd.gz"},
+		{"kernel refused", file(0, "refused"), FileUnreadable, Fail, "chmod"},
+		{"initrd refused", file(1, "refused"), FileUnreadable, Fail, "initrd.gz"},
+		{"kernel's server is away", file(0, "unreachable"), FileUnreachable, Fail, ""},
+		{"kernel empty", file(0, "empty"), FileTruncated, Fail, "0 bytes"},
+		{"initrd short", all(file(1, "short"), func(f *Facts) { f.Files[1].Bytes, f.Files[1].Read = 10, 5 }), FileTruncated, Fail, "5 came"},
+		{"kernel cut off", kernelIs(Kernel{Format: "bzImage", Linux: true, Wants: 9e6}), FileTruncated, Fail, "9000000"},
+		{"not a kernel", kernelIs(Kernel{Format: "an HTML page"}), KernelNotLinux, Fail, "HTML"},
+		{"wrong arch", all(kernelIs(Kernel{Format: "Image", Linux: true, Arch: "arm64"}), func(f *Facts) { f.Subject.Machine = "x86_64" }), KernelWrongArch, Fail, "arm64"},
+		{"32 bits", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386", Looked: true, PV: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), Fine, OK, ""},
+		{"not for Xen", kernelIs(Kernel{Format: "bzImage", Linux: true, Looked: true}), KernelNoXen, Fail, "CONFIG_XEN_PV"},
+		{"not looked", kernelIs(Kernel{Format: "bzImage", Linux: true}), Fine, OK, ""},
+		{"zstd, and an old Xen", all(xen("4.13"), kernelIs(Kernel{Linux: true, Looked: true, PV: true, Packing: "zstd", NeedsXen: "4.15"})), KernelPacking, Fail, "gzip"},
+		{"zstd, and a new Xen", all(xen("4.17"), kernelIs(Kernel{Linux: true, Looked: true, PV: true, Packing: "zstd", NeedsXen: "4.15"})), Fine, OK, ""},
+		{"zstd, and who knows", kernelIs(Kernel{Linux: true, Looked: true, PV: true, Packing: "zstd", NeedsXen: "4.15"}), Fine, OK, ""},
+		{"PAE kernel", kernelIs(Kernel{Linux: true, Looked: true, PV: true, Arch: "i386 PAE"}), Fine, OK, ""},
+		{"PVH only", kernelIs(Kernel{Format: "bzImage", Linux: true, Looked: true, PVH: true}), KernelNoXen, Warn, `type="pvh"`},
+		{"args", func(f *Facts) { f.Args.Bytes, f.Args.Shortened = 2000, 1500 }, ArgsTooLong, Fail, "2000"},
+		{"args, shortened", func(f *Facts) { f.Args.Bytes, f.Args.Shortened = 1100, 1000 }, ArgsTooLong, Warn, "1100"},
+		{"space", func(f *Facts) { f.Space.Free = 1000 }, NoSpace, Fail, "48.6 MiB"},
+		{"slow", func(f *Facts) { f.Files[1].Seconds = 300 }, TooSlow, Warn, "5m0s"},
+		{"storm", func(f *Facts) { f.Storm = &Storm{Count: 100, Answered: 90, Lost: 10, PerSec: 50} }, StormLoss, Warn, "50"},
+
+		// Two causes: the earlier one is named.
+		{"no uplink and a bad pool", all(noPorts, silence), NoUplink, Fail, ""},
+		{"no filename and TFTP silent", all(setBoot("boot file", "", "", ""), tftp("silent")), NoFilename, Fail, ""},
+		{"TFTP silent and kernel missing", all(file(0, "not found"), func(f *Facts) { f.NextServer.TFTP = "silent" }), TFTPSilent, Fail, ""},
+		{"kernel missing and no space", all(func(f *Facts) { f.Space.Free = 1 }, file(0, "not found")), KernelMissing, Fail, ""},
+		{"kernel and initrd missing", all(file(0, "not found"), file(1, "not found")), KernelMissing, Fail, ""},
+		{"a warning and a later failure", all(inUse, file(1, "not found")), InitrdMissing, Fail, ""},
+		{"two warnings", all(inUse, func(f *Facts) { f.Boot.Waits = true }), MACInUse, Warn, ""},
+		{"rogue and kernel not for Xen", all(second("192.168.1.250", "192.168.1.57/24", "192.168.1.250", "x.kpxe"), kernelIs(Kernel{Linux: true, Looked: true})), KernelNoXen, Fail, ""},
+		{"garbage and TFTP silent", all(setBoot("boot file", "pxelinux.0 ", "file", ""), tftp("silent")), TFTPSilent, Fail, ""},
+		{"empty and misnamed", all(nothingFound("empty"), func(f *Facts) { f.Search = append(f.Search, Try{URL: "x", Result: "found", Meant: "upper case"}) }), ConfigEmpty, Fail, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := example(t, "healthy")
+			test.change(&f)
+			r := Diagnose(f)
+			if r.Verdict.Code != test.code || r.Status() != test.status {
+				t.Fatalf("%s, %s; want %s, %s\n%+v", r.Status(), r.Verdict.Code, test.status, test.code, r)
+			}
+			v := r.Verdict
+			if !strings.Contains(v.Evidence+"\n"+v.Hint, test.says) {
+				t.Errorf("%q is not in the evidence %q nor in the hint %q", test.says, v.Evidence, v.Hint)
+			}
+			if v.Summary == "" || strings.Contains(v.Summary, "\n") || strings.Contains(v.Evidence, "\n") {
+				t.Errorf("want one line each: %+v", v)
+			}
+			if test.code != Fine && (v.Hint == "" || v.Evidence == "") {
+				t.Errorf("no hint or no evidence: %+v", v)
+			}
+		})
+	}
+}
+
+// xen is this release on the host.
+func xen(release string) func(*Facts) { return func(f *Facts) { f.Subject.Xen = release } }
+
+// Every code has a broken lab above.
+func TestEveryCauseIsTested(t *testing.T) {
+	source, err := os.ReadFile("diagnose_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes, err := os.ReadFile("report.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(codes)) {
+		name, rest, found := strings.Cut(strings.TrimSpace(line), " ")
+		if !found || !strings.HasPrefix(strings.TrimSpace(rest), "Code = ") {
+			continue
+		}
+		n++
+		if !strings.Contains(string(source), name+", ") {
+			t.Errorf("%s is in no test", name)
+		}
+	}
+	if n < 40 || len(causes) < n-1 {
+		t.Errorf("%d codes, %d causes", n, len(causes))
+	}
+}
+
+func TestSteps(t *testing.T) {
+	f := example(t, "healthy")
+	f.Files[1].Result, f.Files[1].Message = "not found", "1 File not found"
+	got := Diagnose(f).Steps
+	want := []Step{
+		{"bridge", OK, "xenbr0, uplink eth0, as the guest with a port of its own", 0},
+		{"dhcp", OK, "192.168.1.1 offers 192.168.1.199/24, next-server 192.168.1.166 (siaddr), boot file pxelinux.0 (file)", 2.2},
+		{"server", OK, "TFTP at 192.168.1.166 answers, in the guest's network", 1.1},
+		{"config", OK, "tftp://192.168.1.166/pxelinux.cfg/01-00-16-3e-72-79-e3 (214 bytes, 2 labels, after 3 names)", 1.5},
+		{"boot", OK, "label linux: tftp://192.168.1.166/debian/linux", 0},
+		{"kernel", OK, "tftp://192.168.1.166/debian/linux, 7.6 MiB, bzImage 6.12.48+deb13-amd64 x86_64 for Xen PV and PVH, about 0.1 s", 0.8},
+		{"initrd", Fail, "The initrd is not there", 0.7},
+		{"args", OK, "71 bytes of 1023", 0},
+		{"space", OK, "48.6 MiB needed in /var/run/xen/gopxeboot, 2.1 GiB free", 0},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	for _, test := range []struct {
+		steps []Status
+		want  int
+	}{{nil, 0}, {[]Status{OK, OK}, 0}, {[]Status{OK, Warn}, 1}, {[]Status{Warn, Fail, OK}, 2}} {
+		var r Report
+		for _, s := range test.steps {
+			r.Steps = append(r.Steps, Step{Status: s})
+		}
+		if got := r.ExitCode(); got != test.want {
+			t.Errorf("%v: %d, want %d", test.steps, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,310 @@
+package check
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Facts is everything that was seen of a lab from one guest's place: live, or
+// in a capture. It is plain data, without judgement; Diagnose judges. What was
+// not looked at is nil, empty or zero. Times are in milliseconds since Began.
+// An address that is not known is the zero one, in JSON "". MACs are text in
+// the form 00:16:3e:01:02:03.
+type Facts struct {
+	Began   time.Time `json:"began"`
+	Millis  float64   `json:"ms"`      // how long the look took
+	Capture string    `json:"capture"` // the file that this was read from; "" when it is live
+	Subject Subject   `json:"subject"`
+
+	Bridge   *Bridge   `json:"bridge,omitempty"` // nil from a capture
+	Events   []Event   `json:"events,omitempty"`
+	Offers   []Offer   `json:"offers,omitempty"` // in the order of their arrival
+	Variants []Variant `json:"variants,omitempty"`
+	Unsteady bool      `json:"unsteady"`         // nobody answered the guest until it asked again, after the variants
+	Merged   []Value   `json:"merged,omitempty"` // what the guest would go by
+	Lease    Lease     `json:"lease"`            // the same, as addresses
+	Request  *Request  `json:"request,omitempty"`
+
+	NextServer *Station  `json:"next_server,omitempty"`
+	Others     []Station `json:"others,omitempty"` // who else could be meant by next-server
+
+	Search []Try    `json:"search,omitempty"`
+	Config *Config  `json:"config,omitempty"`
+	Boot   *Boot    `json:"boot,omitempty"`
+	Files  []File   `json:"files,omitempty"` // the kernel first, then initrds in order
+	Args   *Args    `json:"args,omitempty"`
+	Space  *Space   `json:"space,omitempty"`
+	Storm  *Storm   `json:"storm,omitempty"`
+	Errors []string `json:"errors,omitempty"` // what could not be looked at, and why
+}
+
+// Subject is the guest in whose place we look.
+type Subject struct {
+	MAC         string `json:"mac"`
+	UUID        string `json:"uuid"`
+	Arch        uint16 `json:"arch"`         // option 93, RFC 4578: 0 is BIOS, 7 and 9 UEFI x86-64, 11 UEFI arm64
+	VendorClass string `json:"vendor_class"` // option 60 as sent; "" when none was
+	VLAN        uint16 `json:"vlan"`         // 0 is none
+	Machine     string `json:"machine"`      // what this host's guests are: x86_64 or arm64; "" when not known
+	Xen         string `json:"xen"`          // this host's, as 4.17; "" when there is none or it is not known
+	Net         string `json:"net"`          // from where: guest or dom0, as --net; "" from a capture
+	Random      bool   `json:"random"`       // the MAC is nobody's, made up for this look
+}
+
+// Bridge is the guest's bridge in dom0.
+type Bridge struct {
+	Name         string  `json:"name"`
+	Kind         string  `json:"kind"` // bridge, openvswitch, or what the device is instead
+	Up           bool    `json:"up"`
+	MTU          int     `json:"mtu"`
+	STP          bool    `json:"stp"`
+	ForwardDelay float64 `json:"forward_delay"` // seconds that a new port listens, and then learns
+	Filters      bool    `json:"filters"`       // vlan_filtering
+	PVID         uint16  `json:"pvid"`          // default_pvid: the VLAN of a new port, where the bridge filters
+	Ports        []Port  `json:"ports,omitempty"`
+	MACOn        string  `json:"mac_on"` // the port behind which the guest's MAC is live now; "" for none
+	// Networks are dom0's own addresses, on all its interfaces.
+	Networks []Network `json:"networks,omitempty"`
+}
+
+// Port is one port of the bridge.
+type Port struct {
+	Name    string   `json:"name"`
+	Uplink  bool     `json:"uplink"`          // leads out of this host: it is no vif, tap or other guest's
+	Carrier bool     `json:"carrier"`         // the cable is in
+	State   string   `json:"state"`           // of STP: disabled, blocking, listening, learning or forwarding
+	VLANs   []uint16 `json:"vlans,omitempty"` // that it lets through, where the bridge filters
+	PVID    uint16   `json:"pvid"`            // the VLAN of untagged frames there; 0 is none
+	MTU     int      `json:"mtu"`
+}
+
+// Network is an address that dom0 itself has.
+type Network struct {
+	Interface string       `json:"interface"`
+	Address   netip.Prefix `json:"address"`
+}
+
+// Event is one frame or request that was sent or received, for a ladder
+// diagram. Who sends is "guest", and to all is "broadcast"; anybody else is an
+// IPv4 address or, where none is known, a MAC.
+type Event struct {
+	Millis  float64  `json:"ms"`
+	Took    float64  `json:"took"` // milliseconds until its end, for a download; else 0
+	From    string   `json:"from"`
+	To      string   `json:"to"`
+	PeerMAC string   `json:"peer_mac"`         // of who is not the guest; "" when not known
+	Kind    string   `json:"kind"`             // DISCOVER, OFFER, REQUEST, ACK, NAK, RELEASE, INFORM, ARP, RRQ, OACK, DATA, ERROR, HTTP, FTP, ICMP
+	Summary string   `json:"summary"`          // one line: "offers 192.0.2.9, boot file pxelinux.0"
+	Detail  []string `json:"detail,omitempty"` // a line for each option or field
+	Failed  bool     `json:"failed"`           // an error, a NAK, or silence
+}
+
+// Offer is one server's answer to DISCOVER.
+type Offer struct {
+	Millis    float64      `json:"ms"`                // when it came
+	Took      float64      `json:"took"`              // milliseconds since the DISCOVER before it
+	Server    netip.Addr   `json:"server"`            // option 54, else siaddr, else where it came from
+	From      netip.Addr   `json:"from"`              // where the packet came from
+	ServerMAC string       `json:"server_mac"`        // of the last hop: the server or a relay
+	Relay     netip.Addr   `json:"relay"`             // giaddr
+	VLAN      uint16       `json:"vlan"`              // of the frame; 0 for none
+	Proxy     bool         `json:"proxy"`             // knows PXE clients and gives no address
+	Address   netip.Prefix `json:"address"`           // yiaddr and the netmask; zero from a proxy
+	Chosen    bool         `json:"chosen"`            // the guest takes the address, or the boot file, of this one
+	Values    []Value      `json:"values,omitempty"`  // what it says about booting and the network
+	Options   []Option     `json:"options,omitempty"` // all of them, in the order in which they came
+}
+
+// Value is one thing that decides what boots, and who says so where.
+type Value struct {
+	Name   string     `json:"name"`   // next-server, boot file, address, router, DNS, path prefix, config file, menu, ...
+	Value  string     `json:"value"`  // as it is used, printable
+	Origin string     `json:"origin"` // siaddr, 66, sname, 54, file, 67, 43, 209, 210, yiaddr, 3, 6, ... or --server, --bootfile
+	From   netip.Addr `json:"from"`   // which server says so
+	Raw    string     `json:"raw"`    // as it came, quoted as in Go, where that is not the value itself
+	// Passed are the values of the same name that lost against this one.
+	Passed []Value `json:"passed,omitempty"`
+}
+
+// Option is one DHCP option for people.
+type Option struct {
+	Code  uint8  `json:"code"`
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Variant is the same question asked in another way, to learn what the server
+// wants to hear.
+type Variant struct {
+	Name     string       `json:"name"` // one of the Asked constants
+	Arch     uint16       `json:"arch"` // for AskedArch
+	VLAN     uint16       `json:"vlan"` // for AskedVLAN
+	Millis   float64      `json:"ms"`   // until the first answer, or how long it was waited for
+	Answered bool         `json:"answered"`
+	Server   netip.Addr   `json:"server"` // who answered first
+	Address  netip.Prefix `json:"address"`
+	BootFile string       `json:"boot_file"` // the first that anybody names
+}
+
+// The ways to ask.
+const (
+	AskedArch        = "arch"              // as another architecture
+	AskedWithout60   = "without option 60" // not as a PXE client
+	AskedWith60      = "with option 60"    // as one, when the question was not
+	AskedNoBroadcast = "broadcast flag 0"  // with the answer to the guest's MAC
+	AskedOtherMAC    = "another MAC"       // as a guest that nobody knows
+	AskedVLAN        = "VLAN"              // in another VLAN
+	AskedInform      = "INFORM"            // not for an address
+)
+
+// Lease is what the guest would have.
+type Lease struct {
+	Address    netip.Prefix `json:"address"`
+	Router     netip.Addr   `json:"router"`
+	DNS        []netip.Addr `json:"dns,omitempty"`
+	ServerID   netip.Addr   `json:"server_id"`
+	NextServer netip.Addr   `json:"next_server"`
+	BootFile   string       `json:"boot_file"`
+	PathPrefix string       `json:"path_prefix"`
+	ConfigFile string       `json:"config_file"`
+	LocalBoot  bool         `json:"local_boot"` // a PXE menu says: from the disk
+	// InUseBy is the MAC of another station that has the address; "" is nobody.
+	InUseBy string `json:"in_use_by"`
+}
+
+// Request is what became of taking the offer, with --request.
+type Request struct {
+	Result   string  `json:"result"`  // ack, nak, no answer, in use
+	Message  string  `json:"message"` // the server's own words (option 56)
+	Millis   float64 `json:"ms"`
+	Released bool    `json:"released"` // given back at the end
+}
+
+// Station is a machine that files may be asked of, and how it can be reached.
+type Station struct {
+	Address netip.Addr `json:"address"`
+	Why     string     `json:"why"` // "next-server", "DHCP server", "option 66", "router", ...
+	// Route is how it is reached: "direct" in the guest's own network,
+	// "router" through Lease.Router, "none" when it is elsewhere and there is no
+	// router.
+	Route string  `json:"route"`
+	MAC   string  `json:"mac"`    // of it, or of the router on the way; "" when nobody answered ARP
+	ARPMs float64 `json:"arp_ms"` // how long that took
+	// TFTP is what it answers on port 69, asked for Asked: answers, closed (its
+	// kernel says that nobody listens), unreachable (a router or our own kernel
+	// says so), silent, or "" when not asked.
+	TFTP    string  `json:"tftp"`
+	TFTPMs  float64 `json:"tftp_ms"`
+	Asked   string  `json:"asked"`    // the file that it was asked for
+	HasFile bool    `json:"has_file"` // and it has it
+}
+
+// Try is one name that was asked for while the configuration was looked for.
+type Try struct {
+	URL     string  `json:"url"`
+	Result  string  `json:"result"`  // found, not found, empty, refused, silent or error
+	Message string  `json:"message"` // the server's own words, or what went wrong
+	Millis  float64 `json:"ms"`
+	// Meant says that PXELINUX does not ask for this name, but that a person may
+	// have thought so, and why: "upper case", "without 01-", ...
+	Meant string `json:"meant"`
+	// Blocks are TFTP block sizes, tried when the file stopped coming.
+	Blocks []Block `json:"blocks,omitempty"`
+}
+
+// MeantRoot is Try.Meant where the boot file's directory is wrong.
+const MeantRoot = "in the root, not in the boot file's directory"
+
+// Config is the configuration that was found.
+type Config struct {
+	URL      string   `json:"url"`
+	Bytes    int64    `json:"bytes"`
+	Lines    int      `json:"lines"`
+	Labels   []string `json:"labels,omitempty"`
+	Default  string   `json:"default"`            // of DEFAULT or UI; "" when there is neither
+	Problems []string `json:"problems,omitempty"` // of lint, as FILE:LINE: TEXT
+	Error    string   `json:"error"`              // why it could not be read to its end
+}
+
+// Boot is what boots by the configuration.
+type Boot struct {
+	Outcome  string   `json:"outcome"` // as plan's: linux, multiboot, com32, localboot, chainboot, prompt or error
+	Label    string   `json:"label"`
+	Named    string   `json:"named"` // the label that --label asks for
+	Waits    bool     `json:"waits"` // a real machine would wait for a person for ever
+	Kernel   string   `json:"kernel"`
+	Initrds  []string `json:"initrds,omitempty"`
+	Args     string   `json:"args"`
+	Warnings []string `json:"warnings,omitempty"`
+	Error    string   `json:"error"` // why nothing can boot
+	// Instead is what boots when the server does not have the kernel: the label
+	// or the file that ONERROR and its like lead to; "" for nothing.
+	Instead string `json:"instead"`
+}
+
+// File is one file that the guest needs.
+type File struct {
+	Role   string  `json:"role"` // kernel or initrd
+	URL    string  `json:"url"`
+	Result string  `json:"result"` // found, not found, empty, refused, silent, unreachable, short or error
+	Bytes  int64   `json:"bytes"`  // as announced; -1 when the server does not say
+	Read   int64   `json:"read"`   // how much of it was read
+	Millis float64 `json:"ms"`     // until the server said yes or no
+	// Rate is what was measured, in bytes a second, and Seconds the estimate for
+	// the whole file; 0 when not known.
+	Rate    float64 `json:"rate"`
+	Seconds float64 `json:"seconds"`
+	Message string  `json:"message"`          // the server's own words, or what went wrong
+	Blocks  []Block `json:"blocks,omitempty"` // TFTP block sizes, tried one after the other
+	Kernel  *Kernel `json:"kernel,omitempty"` // what is in it; nil when not looked at
+}
+
+// Block is a TFTP block size, in bytes, and whether blocks of it arrive.
+type Block struct {
+	Size    int  `json:"size"`
+	Arrives bool `json:"arrives"`
+}
+
+// Kernel is what a kernel's file is.
+type Kernel struct {
+	Format  string `json:"format"` // bzImage, ELF, gzip, HTML, script, ... in words
+	Linux   bool   `json:"linux"`  // it is a Linux kernel, or another one for Xen
+	Arch    string `json:"arch"`   // x86_64, i386, arm64; "" when not known
+	Version string `json:"version"`
+	// Looked says that the notes were looked for: PV and PVH mean something.
+	Looked bool  `json:"looked"`
+	PV     bool  `json:"pv"`    // has an entry for Xen PV
+	PVH    bool  `json:"pvh"`   // has an entry for Xen PVH
+	Wants  int64 `json:"wants"` // bytes that the file must have by its own header; 0 when it does not say
+	// Packing is how it is compressed, and NeedsXen the first release of Xen whose
+	// tools unpack that, as 4.15; "" when all in use do.
+	Packing  string `json:"packing"`
+	NeedsXen string `json:"needs_xen"`
+}
+
+// Args is the kernel's command line.
+type Args struct {
+	Bytes int `json:"bytes"`
+	Limit int `json:"limit"` // what the guest gets whole
+	// Shortened is its length without BOOT_IMAGE= and initrd=, which are left out
+	// when that makes it fit.
+	Shortened int `json:"shortened"`
+}
+
+// Space is the output directory's.
+type Space struct {
+	Directory string `json:"directory"`
+	Needed    int64  `json:"needed"` // bytes
+	Free      int64  `json:"free"`   // bytes
+}
+
+// Storm is what many guests at once do to the server.
+type Storm struct {
+	Count    int     `json:"count"`
+	PerSec   float64 `json:"rate"` // DISCOVERs a second
+	Answered int     `json:"answered"`
+	MedianMs float64 `json:"median_ms"`
+	P99Ms    float64 `json:"p99_ms"`
+	MaxMs    float64 `json:"max_ms"`
+	Lost     int     `json:"lost"`
+}

@@ -1,0 +1,720 @@
+package check
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
+)
+
+// ReplayOptions say how a capture is to be read.
+type ReplayOptions struct {
+	Name      string           // of the capture, for Facts.Capture
+	MAC       net.HardwareAddr // whose boot; nil is the first machine that asks as a PXE client, else the first that asks
+	ConfigDir string           // as --config-dir; "" is pxelinux.cfg
+	Label     string           // as --label; "" is what the guest took, else what boots by itself
+	Machine   string           // as Subject.Machine
+}
+
+// patience is how long a guest waits before silence means something: less than
+// the two tries that every ROM makes.
+const patience = 3 * time.Second
+
+// Replay makes of a capture what a look at the lab would have seen: of a boot
+// by a PXE ROM, PXELINUX or iPXE, or of one by this program. What the capture
+// does not tell stays empty; Facts.Errors says what it lacks. The packets are
+// gone through twice. The error wraps capture.ErrFormat where the file can't be
+// read, or dhcpclient.ErrNoGuest where nobody asks for a lease in it.
+func Replay(packets iter.Seq2[capture.Packet, error], o ReplayOptions) (Facts, error) {
+	f := Facts{Capture: o.Name, Subject: Subject{Machine: o.Machine}}
+	frames, end, err := dhcpFrames(packets)
+	if err != nil && len(frames) == 0 {
+		return f, err
+	}
+	if err != nil {
+		f.Errors = append(f.Errors, err.Error())
+	}
+	first, err := dhcpclient.Replay(o.MAC, frames)
+	if err != nil {
+		return f, err
+	}
+	f.Began, f.Millis = first.Begin, millis(end.Sub(first.Begin))
+	guest := f.setSubject(first)
+	survey, err := dhcpclient.Replay(guest, f.otherWays(frames, guest))
+	if err != nil {
+		return f, err
+	}
+	f.AddSurvey(survey)
+	f.setRequest(survey, end)
+	w := &watch{
+		facts: &f, mac: guest, addresses: addressesOf(first), end: end, doubles: newDoubles(),
+		fragments: make(map[fragmentKey]*fragments), arp: make(map[netip.Addr]*arpTalk),
+		open: make(map[uint16]*transfer), flows: make(map[tcpKey]*stream),
+	}
+	for p, err := range packets {
+		if err == nil && !p.At.Before(f.Began) {
+			w.frame(p.At, p.Data, p.Length)
+		}
+	}
+	w.finish()
+	r := reading{watch: w, options: o, host: hostOf(survey, o)}
+	r.find()
+	slices.SortStableFunc(f.Events, func(a, b Event) int { return cmp.Compare(a.Millis, b.Millis) })
+	return f, nil
+}
+
+// maxDHCP is how many DHCP messages are kept of a capture.
+const maxDHCP = 4096
+
+// dhcpFrames are the frames of DHCP, once each, and when the capture ends.
+func dhcpFrames(packets iter.Seq2[capture.Packet, error]) (frames []dhcpclient.Frame, end time.Time, err error) {
+	seen := newDoubles()
+	var keys []uint64
+	for p, err := range packets {
+		if err != nil {
+			return frames, end, err
+		}
+		end = p.At
+		kind, payload, tags := untag(p.Data)
+		if kind != etherIPv4 || len(frames) == maxDHCP {
+			continue
+		}
+		m, err := dhcpclient.Decode(p.Data)
+		if err != nil {
+			continue
+		}
+		key := seen.key(payload)
+		if !seen.again(p.At, key) {
+			frames, keys = append(frames, dhcpclient.Frame{At: p.At, Data: addressed(p.Data, m)}), append(keys, key)
+			continue
+		}
+		// The guest's side of a port that adds the tag is what counts.
+		i := len(keys) - 1
+		for i >= 0 && keys[i] != key {
+			i--
+		}
+		if i >= 0 {
+			if _, _, before := untag(frames[i].Data); tags < before {
+				frames[i].Data = addressed(p.Data, m)
+			}
+		}
+	}
+	return frames, end, nil
+}
+
+// addressed is the frame with the MAC that it goes to, where the capture has no
+// link layer: it is seen at the guest's side, and so is for the guest.
+func addressed(frame []byte, m dhcpclient.Message) []byte {
+	frame = bytes.Clone(frame)
+	if !bytes.Equal(m.DestinationMAC, zeroMAC) || len(m.CHAddr) != 6 {
+		return frame
+	}
+	if m.To.Addr() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		copy(frame, "\xff\xff\xff\xff\xff\xff")
+	} else {
+		copy(frame, m.CHAddr)
+	}
+	return frame
+}
+
+// setSubject says who the guest is, by the DISCOVER that began it.
+func (f *Facts) setSubject(s *dhcpclient.Survey) (mac net.HardwareAddr) {
+	i := slices.IndexFunc(s.Messages, func(m dhcpclient.Seen) bool { return m.Sent })
+	if i < 0 {
+		return zeroMAC
+	}
+	m := &s.Messages[i]
+	f.Subject.MAC = m.CHAddr.String()
+	f.Subject.VendorClass = printable(string(m.Option(60)))
+	if arch := m.Option(93); len(arch) >= 2 {
+		f.Subject.Arch = uint16(arch[0])<<8 | uint16(arch[1])
+	}
+	if id := m.Option(97); len(id) == 17 {
+		f.Subject.UUID = dhcpclient.Option{Code: 97, Value: id}.Text()
+	}
+	if len(m.VLANs) > 0 {
+		f.Subject.VLAN = m.VLANs[len(m.VLANs)-1]
+	}
+	return m.CHAddr
+}
+
+// addressesOf are those that the guest has or may have.
+func addressesOf(s *dhcpclient.Survey) []netip.Addr {
+	var list []netip.Addr
+	add := func(a netip.Addr) {
+		if given(a).IsValid() && !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	for _, m := range s.Messages {
+		switch {
+		case m.Sent:
+			add(m.CIAddr)
+		case m.Stray == "":
+			add(m.YIAddr)
+		}
+	}
+	return list
+}
+
+// setRequest says what became of the guest's REQUEST.
+func (f *Facts) setRequest(s *dhcpclient.Survey, end time.Time) {
+	var r *Request
+	var asked time.Duration
+	for _, m := range s.Messages {
+		const pxe = 4011
+		switch kind := m.Type(); {
+		case m.Sent && kind == "REQUEST" && m.To.Port() != pxe:
+			if r == nil {
+				r, asked = &Request{Result: "no answer"}, m.After
+			}
+		case m.Sent && kind == "DECLINE" && r != nil:
+			r.Result = "in use"
+		case m.Sent && kind == "RELEASE" && r != nil:
+			r.Released = true
+		case m.Sent, m.Stray != "", r == nil, m.From.Port() == pxe, r.Result == "ack":
+		case kind == "ACK" || kind == "NAK":
+			r.Result, r.Message, r.Millis = strings.ToLower(kind), printable(string(m.Option(56))), millis(m.After-asked)
+		}
+	}
+	if r != nil && r.Result == "no answer" && end.Sub(s.Begin.Add(asked)) < patience {
+		return // the capture ends before one could come
+	}
+	f.Request = r
+}
+
+// hostOf is the machine that PXELINUX would find itself on.
+func hostOf(s *dhcpclient.Survey, o ReplayOptions) pxelinux.Host {
+	h := pxelinux.Host{ConfigDir: o.ConfigDir}
+	if i := slices.IndexFunc(s.Messages, func(m dhcpclient.Seen) bool { return m.Sent }); i >= 0 {
+		h.MAC = s.Messages[i].CHAddr
+		if id := s.Messages[i].Option(97); len(id) == 17 {
+			h.UUID = dhcpclient.Option{Code: 97, Value: id}.Text()
+		}
+	}
+	if l := s.Lease; l != nil {
+		h.Address, h.Server, h.BootFile, h.ConfigFile, h.PathPrefix = l.Address, l.NextServer, l.BootFile, l.ConfigFile, l.PathPrefix
+		if len(l.Routers) == 1 {
+			h.Router = l.Router
+		}
+	}
+	return h
+}
+
+// finish says what is known at the end of the capture only.
+func (w *watch) finish() {
+	w.responses()
+	f := w.facts
+	for _, t := range w.transfers {
+		if t.event >= 0 {
+			e := &f.Events[t.event]
+			e.Took = millis(t.last.Sub(w.began(e)))
+			what := printable(t.name) + ": " + sizeText(t.bytes)
+			switch {
+			case t.aborted:
+				what += ", stopped by the guest"
+			case !t.whole && t.size >= 0:
+				what += fmt.Sprintf(" of %s, and then no more", sizeText(t.size))
+			}
+			e.Summary = what
+			if t.repeated > 0 {
+				e.Detail = append(e.Detail, count(t.repeated, "block")+" sent again")
+			}
+		}
+		if r := w.result(t); r == "silent" && t.scheme == "tftp" {
+			f.addEvent(Event{Millis: f.since(t.last), From: t.server.String(), To: "guest", Kind: "RRQ", Summary: "no answer for " + printable(t.name), Failed: true})
+		}
+	}
+	if n := len(w.fragments); n > 0 {
+		f.Errors = append(f.Errors, count(n, "packet")+" of which fragments are missing")
+	}
+	w.stations()
+}
+
+// began is an event's time.
+func (w *watch) began(e *Event) time.Time {
+	return w.facts.Began.Add(time.Duration(e.Millis * float64(time.Millisecond)))
+}
+
+// result is what became of a transfer, as File has it; "" where the capture
+// does not tell.
+func (w *watch) result(t *transfer) string {
+	waited := w.end.Sub(t.last) >= patience
+	switch {
+	case t.accepted && t.bytes == 0 && (t.whole || t.size == 0 && !t.aborted && waited):
+		return "empty"
+	case t.accepted && t.whole && t.size > 0 && t.bytes < t.size, t.accepted && t.refusal != "":
+		return "short"
+	case t.stuck() && (t.aborted || w.end.Sub(t.firstAnswer) >= patience):
+		return "silent"
+	case t.accepted && !t.whole && !t.aborted && waited && t.scheme == "tftp":
+		return "short"
+	case t.accepted:
+		return "found"
+	case t.refusal != "" && (t.scheme == "tftp" && t.code == 1 || t.scheme == "http" && (t.code == 404 || t.code == 410)):
+		return "not found"
+	case t.refusal != "" && (t.scheme == "tftp" || t.code == 401 || t.code == 403):
+		return "refused"
+	case t.refusal != "":
+		return "error"
+	case t.unreachable != "":
+		return "unreachable"
+	case !t.answered() && (t.asked > 1 || waited):
+		return "silent"
+	}
+	return ""
+}
+
+// stuck says that the server sends, and nothing gets to the guest.
+func (t *transfer) stuck() bool {
+	if t.scheme != "tftp" || !t.accepted || t.acked || t.whole {
+		return false
+	}
+	// A guest that wants to know the size only stops at once.
+	return !t.aborted || t.last.Sub(t.firstAnswer) > time.Second
+}
+
+// message is what a person should know of a result.
+func (t *transfer) message() string {
+	switch {
+	case t.refusal != "":
+		return t.refusal
+	case t.unreachable == "closed":
+		return "nobody listens on its port 69"
+	case t.unreachable != "":
+		return "there is no way to " + t.server.String()
+	case t.stuck() && t.size >= 0:
+		return "the server agrees to send it, and no DATA arrives"
+	}
+	return ""
+}
+
+// stations says how the servers could be reached.
+func (w *watch) stations() {
+	f := w.facts
+	next := f.Lease.NextServer
+	if next.IsValid() {
+		f.NextServer = w.station(next, "next-server")
+	}
+	for _, t := range w.transfers {
+		known := func(s Station) bool { return s.Address == t.server }
+		if t.scheme != "tftp" || t.server == next || slices.ContainsFunc(f.Others, known) {
+			continue
+		}
+		if s := w.station(t.server, "asked by the guest"); s != nil {
+			f.Others = append(f.Others, *s)
+		}
+	}
+}
+
+// station is what the capture shows of a server; nil when the guest did not
+// turn to it.
+func (w *watch) station(a netip.Addr, why string) *Station {
+	lease := w.facts.Lease
+	s := &Station{Address: a, Why: why, Route: "none"}
+	hop := a
+	switch {
+	case lease.Address.Contains(a):
+		s.Route = "direct"
+	case lease.Router.IsValid():
+		s.Route, hop = "router", lease.Router
+	}
+	talk := w.arp[hop]
+	if talk != nil && talk.mac != "" {
+		s.MAC, s.ARPMs = talk.mac, millis(talk.answered.Sub(talk.asked))
+	}
+	turned := talk != nil && (talk.mac != "" || w.end.Sub(talk.asked) >= patience)
+	for _, t := range w.transfers {
+		if t.server != a {
+			continue
+		}
+		turned = true
+		// Who sends to a MAC knows it, also where no question is captured.
+		s.MAC = cmp.Or(s.MAC, t.serverMAC, "somebody")
+		if s.Route == "none" {
+			s.Route = "router"
+		}
+		if t.scheme != "tftp" {
+			continue
+		}
+		ours := t.name == lease.BootFile
+		switch result := w.result(t); {
+		case t.answered() && t.unreachable == "":
+			if s.TFTP != "answers" {
+				s.TFTP, s.TFTPMs = "answers", millis(t.firstAnswer.Sub(t.began))
+			}
+			if ours {
+				s.Asked, s.HasFile = t.name, s.HasFile || t.accepted
+			}
+		case s.TFTP == "" && (t.unreachable != "" || result == "silent"):
+			s.TFTP, s.Asked = cmp.Or(t.unreachable, "silent"), printable(t.name)
+			s.TFTPMs = millis(cmp.Or(t.firstAnswer, t.last).Sub(t.began))
+		}
+	}
+	if !turned {
+		return nil
+	}
+	return s
+}
+
+// reading makes sense of the files that were asked for.
+type reading struct {
+	*watch
+	options ReplayOptions
+	host    pxelinux.Host
+	lacking []string // names that the capture does not tell of
+}
+
+// find fills in the search, the configuration, what boots and its files.
+func (r *reading) find() {
+	path := r.searchPath()
+	for _, t := range r.transfers {
+		link, ok := r.searched(t, path)
+		result := r.result(t)
+		if !ok || result == "" {
+			continue
+		}
+		if result == "unreachable" || result == "short" {
+			result = "error"
+		}
+		r.try(Try{URL: link, Result: result, Message: t.message(), Millis: t.took(), Blocks: r.blocks(t)})
+		if result == "found" {
+			r.config(t, link)
+			break
+		}
+	}
+	for _, t := range r.transfers {
+		_, ok := r.searched(t, path)
+		if result := r.result(t); !ok && result != "" && r.meant(t.name) {
+			r.try(Try{URL: t.url(), Result: result, Message: t.message(), Millis: t.took(), Meant: "another spelling"})
+		}
+	}
+}
+
+// try takes down one name, once for each thing that came of it.
+func (r *reading) try(t Try) {
+	if !slices.ContainsFunc(r.facts.Search, func(o Try) bool { return o.URL == t.URL && o.Result == t.Result }) {
+		r.facts.Search = append(r.facts.Search, t)
+	}
+}
+
+// meant says whether a name is one that a person may have thought that
+// PXELINUX asks for: a check that was captured has asked for some.
+func (r *reading) meant(name string) bool {
+	plain := strings.NewReplacer("-", "", ":", "").Replace(strings.ToLower(name))
+	if strings.Contains(plain, fmt.Sprintf("%x", []byte(r.mac))) || strings.HasPrefix(base("/"+plain), "default") {
+		return true
+	}
+	a := r.host.Address.Addr()
+	return a.Is4() && (base("/"+name) == a.String() || base("/"+name) == fmt.Sprintf("%x", a.AsSlice()))
+}
+
+// took is how long the server needed to say yes or no.
+func (t *transfer) took() float64 {
+	if !t.answered() {
+		return millis(t.last.Sub(t.began))
+	}
+	return millis(t.firstAnswer.Sub(t.began))
+}
+
+// searchPath is what the guest may ask for to find its configuration. Where it
+// was started by something else than the offer's boot file, as by iPXE, the
+// names that it asked for show in which directory it looks.
+func (r *reading) searchPath() []string {
+	path := pxelinux.SearchPath(r.host)
+	dir := cmp.Or(strings.Trim(r.options.ConfigDir, "/"), "pxelinux.cfg") + "/"
+	for _, t := range r.transfers {
+		if _, ok := r.searched(t, path); ok {
+			return path
+		}
+	}
+	for _, t := range r.transfers {
+		if i := strings.LastIndex(t.name, dir); i >= 0 {
+			r.host.Server, r.host.PathPrefix, r.host.BootFile = t.server, t.name[:i], "pxelinux.0"
+			if t.scheme != "tftp" {
+				r.host.PathPrefix = strings.TrimSuffix(t.url(), t.name[i:])
+			}
+			return pxelinux.SearchPath(r.host)
+		}
+	}
+	return path
+}
+
+// searched says under which URL a transfer is part of the search.
+func (r *reading) searched(t *transfer, path []string) (link string, ok bool) {
+	i := slices.IndexFunc(path, t.is)
+	if i < 0 {
+		return "", false
+	}
+	return path[i], true
+}
+
+// is says whether a URL is this transfer's.
+func (t *transfer) is(link string) bool {
+	scheme, rest, _ := strings.Cut(link, "://")
+	host, path, _ := strings.Cut(rest, "/")
+	if scheme != t.scheme || host != t.host && host != t.server.String() {
+		return false
+	}
+	if path == t.name {
+		return true
+	}
+	plain, err := url.PathUnescape(path)
+	return err == nil && plain == t.name
+}
+
+// url is the transfer's, as near as the capture tells it.
+func (t *transfer) url() string {
+	name := t.name
+	if t.scheme == "tftp" {
+		name = (&url.URL{Path: "/" + name}).EscapedPath()[1:]
+	}
+	return t.scheme + "://" + t.host + "/" + name
+}
+
+// seen is the transfer of a URL that says most; nil when the guest did not ask
+// for it.
+func (r *reading) seen(link string) *transfer {
+	var best *transfer
+	for _, t := range r.transfers {
+		if t.is(link) && (best == nil || t.complete() && !best.complete() || t.accepted && !best.accepted || t.bytes > best.bytes && !best.complete()) {
+			best = t
+		}
+	}
+	return best
+}
+
+// opener gives to package pxelinux what the capture has.
+func (r *reading) opener(_ context.Context, link string) (io.ReadCloser, error) {
+	t := r.seen(link)
+	switch {
+	case t == nil:
+		r.lacking = append(r.lacking, link)
+		return nil, pxelinux.ErrNotFound
+	case !t.accepted:
+		return nil, fmt.Errorf("%w: %s", pxelinux.ErrNotFound, t.refusal)
+	case !t.complete():
+		r.lacking = append(r.lacking, link)
+		return nil, fmt.Errorf("%w: the capture does not have all of it", pxelinux.ErrNotFound)
+	}
+	return io.NopCloser(bytes.NewReader(t.data)), nil
+}
+
+// config reads the configuration, and says what boots by it.
+func (r *reading) config(t *transfer, link string) {
+	f := r.facts
+	f.Config = &Config{URL: link, Bytes: cmp.Or(max(t.size, 0), t.bytes)}
+	if !t.complete() {
+		f.Errors = append(f.Errors, "the capture does not have all of "+link)
+		return
+	}
+	c, err := pxelinux.Find(context.Background(), r.host, r.opener)
+	if err != nil {
+		f.Config.Error = printable(err.Error())
+		return
+	}
+	f.Config.read(c, t.data)
+	r.lacking = nil // names of the search path
+	b, err := r.choose(c)
+	f.Config.read(c, t.data)
+	if err != nil {
+		f.Config.Error = printable(err.Error())
+		return
+	}
+	f.setBoot(b, c.Warnings)
+	f.Boot.Named = r.options.Label
+	r.files(b)
+	for _, name := range r.lacking {
+		// A picture or an extension that PXELINUX did not ask for does no harm.
+		if t := r.seen(name); t != nil {
+			f.Errors = append(f.Errors, "the capture does not have all of "+name)
+		}
+	}
+}
+
+// read takes down what is in a configuration.
+func (c *Config) read(found *pxelinux.Config, text []byte) {
+	c.Lines = bytes.Count(bytes.TrimSuffix(text, []byte("\n")), []byte("\n")) + 1
+	c.Labels = nil
+	for _, l := range found.Labels {
+		c.Labels = append(c.Labels, l.Name)
+	}
+	c.Default = ""
+	for line := range strings.Lines(string(text)) {
+		word, value, _ := strings.Cut(strings.Join(strings.Fields(line), " "), " ")
+		switch strings.ToLower(word) {
+		case "ui":
+			c.Default = value
+		case "default":
+			if c.Default == "" || !hasUI(text) {
+				c.Default = value
+			}
+		}
+	}
+	c.Problems = nil
+	for _, p := range pxelinux.Lint(base(c.URL), text, nil) {
+		c.Problems = append(c.Problems, p.String())
+	}
+}
+
+// hasUI says whether there is a UI line, which goes before DEFAULT.
+func hasUI(text []byte) bool {
+	for line := range strings.Lines(string(text)) {
+		if word, _, _ := strings.Cut(strings.Join(strings.Fields(line), " "), " "); strings.EqualFold(word, "ui") {
+			return true
+		}
+	}
+	return false
+}
+
+// maxChoices is how many labels are looked at for the one that was taken.
+const maxChoices = 256
+
+// choose is what the guest boots: the label that was named, else the one whose
+// kernel it asked for, else what boots by itself.
+func (r *reading) choose(c *pxelinux.Config) (*pxelinux.Boot, error) {
+	ctx := context.Background()
+	if r.options.Label != "" {
+		return c.BootLabel(ctx, r.options.Label)
+	}
+	b, err := c.Boot(ctx)
+	if err != nil || b.Kernel == "" || r.seen(b.Kernel) != nil {
+		return b, err
+	}
+	for _, l := range slices.Clone(c.Labels[:min(len(c.Labels), maxChoices)]) {
+		if other, err := c.BootLabel(ctx, l.Name); err == nil && other.Kernel != "" && r.seen(other.Kernel) != nil {
+			return other, nil
+		}
+	}
+	return b, nil
+}
+
+// setBoot takes down what boots.
+func (f *Facts) setBoot(b *pxelinux.Boot, warnings []string) {
+	f.Boot = &Boot{
+		Outcome: string(b.Outcome), Label: b.Label, Waits: b.Waits,
+		Kernel: b.Kernel, Initrds: b.Initrds, Args: b.Args, Warnings: warnings,
+	}
+	if b.Err != nil {
+		f.Boot.Error = b.Err.Error()
+	}
+	if b.Kernel == "" {
+		return
+	}
+	f.Args = &Args{Bytes: len(b.Args), Limit: maxArgs}
+	var kept []string
+	for _, word := range strings.Fields(b.Args) {
+		if !strings.HasPrefix(word, "BOOT_IMAGE=") && !strings.HasPrefix(word, "initrd=") {
+			kept = append(kept, word)
+		}
+	}
+	f.Args.Shortened = len(strings.Join(kept, " "))
+}
+
+// maxArgs is MAX_GUEST_CMDLINE of xen/include/public/xen.h, less the NUL.
+const maxArgs = 1023
+
+// files says what came of the kernel and the initrds, as far as the guest
+// asked for them.
+func (r *reading) files(b *pxelinux.Boot) {
+	if b.Kernel == "" {
+		return
+	}
+	r.file("kernel", b.Kernel)
+	for _, initrd := range b.Initrds {
+		r.file("initrd", initrd)
+	}
+	if k := r.facts.file("kernel"); k == nil || k.Result != "not found" && k.Result != "empty" {
+		return
+	}
+	if next, err := b.NotFound(context.Background()); err == nil && next.Err == nil && next.Kernel != "" {
+		r.facts.Boot.Instead = cmp.Or(next.Label, next.Kernel)
+	}
+}
+
+func (r *reading) file(role, link string) {
+	t := r.seen(link)
+	if t == nil {
+		r.facts.Errors = append(r.facts.Errors, fmt.Sprintf("the guest does not ask for the %s %s in this capture", role, link))
+		return
+	}
+	file := File{Role: role, URL: link, Result: r.result(t), Bytes: t.size, Read: t.bytes, Millis: t.took(), Message: t.message()}
+	if file.Result == "" {
+		r.facts.Errors = append(r.facts.Errors, "the capture ends before there is an answer for "+link)
+		return
+	}
+	if file.Bytes < 0 && t.whole {
+		file.Bytes = t.bytes
+	}
+	if seconds := t.last.Sub(t.firstAnswer).Seconds(); t.whole && seconds > 0 && t.bytes > 0 {
+		file.Rate, file.Seconds = float64(t.bytes)/seconds, seconds
+	}
+	if t.scheme == "tftp" && t.accepted {
+		file.Blocks = r.blocks(t)
+	}
+	if role == "kernel" && len(t.data) > 0 {
+		file.Kernel = kernelOf(t)
+	}
+	r.facts.Files = append(r.facts.Files, file)
+}
+
+// blocks says which sizes of DATA arrive from a transfer's server, where one of
+// them does not.
+func (r *reading) blocks(t *transfer) []Block {
+	if r.result(t) != "silent" {
+		return nil
+	}
+	list := []Block{{Size: t.blockSize}}
+	largest := 0
+	for _, o := range r.transfers {
+		if o.server == t.server && o.largest < t.blockSize {
+			largest = max(largest, o.largest)
+		}
+	}
+	if largest > 0 {
+		list = append(list, Block{largest, true})
+	}
+	return list
+}
+
+// kernelOf looks into what the capture has of a kernel; nil when that is too
+// little to tell anything.
+func kernelOf(t *transfer) *Kernel {
+	info, _ := kernel.Inspect(bytes.NewReader(t.data), int64(len(t.data)))
+	if info.Format == kernel.Unknown && !t.complete() {
+		return nil
+	}
+	return KernelOf(info)
+}
+
+// KernelOf is what package kernel says of a file.
+func KernelOf(info kernel.Info) *Kernel {
+	k := &Kernel{
+		Format: string(info.Format), Arch: string(info.Arch), Version: info.Version, Wants: info.Length,
+		Linux:   info.Format == kernel.BzImage || info.Format == kernel.ELF || info.Format == kernel.ARM64Image,
+		Packing: string(info.Compression), NeedsXen: info.NeedsXen(),
+	}
+	if info.Line != "" {
+		k.Format += fmt.Sprintf(" %q", info.Line)
+	}
+	if info.Format == kernel.Unknown {
+		k.Format = "no kernel that is known"
+	}
+	if info.Xen != nil {
+		k.Looked, k.PV, k.PVH = true, info.Xen.PV(), info.Xen.PVH()
+	}
+	return k
+}

@@ -1,0 +1,132 @@
+package check
+
+// Report is what the facts come to.
+type Report struct {
+	Steps   []Step  `json:"steps"`
+	Verdict Verdict `json:"verdict"`
+}
+
+// Status is how a step went.
+type Status string
+
+// A step with Warn does not keep the guest from booting here and now.
+const (
+	OK   Status = "ok"
+	Warn Status = "warn"
+	Fail Status = "fail"
+)
+
+// Step is one step of the boot. Steps that were not come to are left out.
+type Step struct {
+	Name   string  `json:"name"` // bridge, dhcp, lease, server, config, boot, kernel, initrd, args, space, storm
+	Status Status  `json:"status"`
+	Detail string  `json:"detail"` // one line
+	Millis float64 `json:"ms"`
+}
+
+// Verdict is what is wrong first, in words for a person. Hint may have several
+// lines.
+type Verdict struct {
+	Code     Code   `json:"code"`
+	Summary  string `json:"summary"`
+	Evidence string `json:"evidence"`
+	Hint     string `json:"hint"`
+}
+
+// Code names a cause. Codes are added, never renamed.
+type Code string
+
+// The causes, in the order of a boot.
+const (
+	Fine Code = "ok"
+
+	// The bridge.
+	BridgeDown   Code = "bridge-down"
+	MACInUse     Code = "mac-in-use"
+	STPBlocking  Code = "stp-blocking"
+	NoUplink     Code = "no-uplink"
+	VLANMismatch Code = "vlan-mismatch"
+
+	// DHCP.
+	OtherArchOnly   Code = "other-arch-only"
+	OnlyWithout60   Code = "only-without-option-60"
+	NeedsOption60   Code = "needs-option-60"
+	OnlyUnicast     Code = "only-without-broadcast-flag"
+	MACNotServed    Code = "mac-not-served"
+	PoolEmpty       Code = "pool-empty"
+	NoServer        Code = "no-server"
+	PacketLoss      Code = "packet-loss"
+	ProxyOnly       Code = "proxy-only"
+	WrongVLANServer Code = "wrong-vlan-server"
+	RogueServer     Code = "rogue-server"
+	AddressInUse    Code = "address-in-use"
+	Nak             Code = "nak"
+	NoAck           Code = "no-ack"
+
+	// What DHCP says about booting.
+	NoNextServer    Code = "no-next-server"
+	NoFilename      Code = "no-filename"
+	FilenameGarbage Code = "filename-garbage"
+
+	// The way to the TFTP server, and the server.
+	NextServerUnreachable Code = "next-server-unreachable"
+	NextServerWrong       Code = "next-server-wrong"
+	TFTPNotRunning        Code = "tftp-not-running"
+	TFTPSilent            Code = "tftp-silent"
+	TFTPRefused           Code = "tftp-refused"
+
+	// The configuration.
+	ConfigEmpty      Code = "config-empty"
+	ConfigMisnamed   Code = "config-misnamed"
+	ConfigUnreadable Code = "config-unreadable"
+	NoConfig         Code = "no-config"
+	NoDefault        Code = "no-default"
+	LabelMissing     Code = "label-missing"
+	COM32Only        Code = "com32-only"
+	BootProgram      Code = "boot-program"
+	NotBootable      Code = "not-bootable"
+	WaitsForever     Code = "waits-for-ever"
+	ConfigProblems   Code = "config-problems"
+
+	// The files.
+	TFTPLargeBlocks Code = "tftp-large-blocks"
+	KernelMissing   Code = "kernel-missing"
+	InitrdMissing   Code = "initrd-missing"
+	FileUnreadable  Code = "file-unreadable"
+	FileUnreachable Code = "file-unreachable"
+	FileTruncated   Code = "file-truncated"
+	KernelNotLinux  Code = "kernel-not-linux"
+	KernelWrongArch Code = "kernel-wrong-arch"
+	KernelNoXen     Code = "kernel-no-xen"
+	KernelPacking   Code = "kernel-packing"
+	ArgsTooLong     Code = "args-too-long"
+	NoSpace         Code = "no-space"
+	TooSlow         Code = "too-slow"
+	StormLoss       Code = "storm-loss"
+)
+
+// Status is that of the worst step.
+func (r Report) Status() Status {
+	worst := OK
+	for _, s := range r.Steps {
+		switch {
+		case s.Status == Fail:
+			return Fail
+		case s.Status == Warn:
+			worst = Warn
+		}
+	}
+	return worst
+}
+
+// ExitCode is the process's, by the convention of monitoring plugins: 0 for
+// ok, 1 for a warning, 2 for broken. 3, could not look, is not for a Report.
+func (r Report) ExitCode() int {
+	switch r.Status() {
+	case Fail:
+		return 2
+	case Warn:
+		return 1
+	}
+	return 0
+}

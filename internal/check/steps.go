@@ -1,0 +1,223 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+)
+
+// What a step says when nothing is wrong in it; "" when it was not come to.
+
+func (f *Facts) bridgeStep() (string, float64) {
+	b := f.Bridge
+	if b == nil {
+		return "", 0
+	}
+	text := b.Name
+	if f.Subject.VLAN != 0 {
+		text += fmt.Sprintf(", VLAN %d", f.Subject.VLAN)
+	}
+	if up := b.uplinks(); len(up) > 0 {
+		var names []string
+		for _, p := range up {
+			names = append(names, p.Name)
+		}
+		text += ", uplink " + strings.Join(names, " and ")
+	} else if len(b.Ports) > 0 {
+		text += ", no uplink"
+	}
+	if f.Subject.Net != "" {
+		text += ", as " + map[string]string{"guest": "the guest with a port of its own", "dom0": "the guest's MAC from dom0"}[f.Subject.Net]
+	}
+	return text, 0
+}
+
+func (f *Facts) dhcpStep() (string, float64) {
+	if !f.discovered() {
+		return "", 0
+	}
+	l := f.Lease
+	if !l.Address.IsValid() {
+		return "nothing", 0
+	}
+	ms := 0.0
+	for _, o := range f.Offers {
+		if o.Chosen {
+			ms = max(ms, o.Took)
+		}
+	}
+	return fmt.Sprintf("%s offers %s, next-server %s%s, boot file %s%s%s", l.ServerID, l.Address,
+		addressText(l.NextServer), f.origin("next-server"), nameText(l.BootFile), f.origin("boot file"), f.offerCount()), ms
+}
+
+// origin is where a value comes from, in brackets.
+func (f *Facts) origin(name string) string {
+	v := f.merged(name)
+	if v == nil || v.Origin == "" {
+		return ""
+	}
+	return " (" + originText(v.Origin) + ")"
+}
+
+func originText(origin string) string {
+	if strings.Trim(origin, "0123456789") == "" {
+		return "option " + origin
+	}
+	return origin
+}
+
+func (f *Facts) offerCount() string {
+	addresses, proxies := 0, 0
+	for _, o := range f.Offers {
+		if o.Proxy {
+			proxies++
+		} else {
+			addresses++
+		}
+	}
+	switch {
+	case addresses < 2 && proxies == 0:
+		return ""
+	case proxies == 0:
+		return fmt.Sprintf("; %d servers offer", addresses)
+	}
+	return fmt.Sprintf("; %d offers, %d proxyDHCP", addresses, proxies)
+}
+
+func (f *Facts) leaseStep() (string, float64) {
+	r := f.Request
+	if r == nil {
+		return "", 0
+	}
+	if r.Released {
+		return fmt.Sprintf("%s leased, and released again", f.Lease.Address), r.Millis
+	}
+	return fmt.Sprintf("%s leased", f.Lease.Address), r.Millis
+}
+
+func (f *Facts) serverStep() (string, float64) {
+	s := f.NextServer
+	if s == nil {
+		return "", 0
+	}
+	way := ""
+	switch s.Route {
+	case "direct":
+		way = ", in the guest's network"
+	case "router":
+		way = ", through router " + f.Lease.Router.String()
+	}
+	if s.TFTP == "" {
+		return s.Address.String() + way, s.ARPMs
+	}
+	return fmt.Sprintf("TFTP at %s %s%s", s.Address, s.TFTP, way), s.TFTPMs
+}
+
+func (f *Facts) configStep() (string, float64) {
+	ms := 0.0
+	asked := 0
+	for _, t := range f.Search {
+		if t.Meant == "" {
+			ms += t.Millis
+			asked++
+		}
+	}
+	if f.Config == nil {
+		if asked == 0 {
+			return "", 0
+		}
+		return "none", ms
+	}
+	return fmt.Sprintf("%s (%s, %s, after %s)", f.Config.URL, sizeText(f.Config.Bytes), count(len(f.Config.Labels), "label"), count(asked, "name")), ms
+}
+
+func (f *Facts) bootStep() (string, float64) {
+	b := f.Boot
+	switch {
+	case f.Lease.LocalBoot:
+		return "from the guest's own disk, as the PXE boot menu says", 0
+	case b == nil:
+		return "", 0
+	case b.Outcome == "localboot":
+		return labelled(b.Label) + "from the guest's own disk", 0
+	}
+	return labelled(b.Label) + b.Kernel, 0
+}
+
+func labelled(label string) string {
+	if label == "" {
+		return ""
+	}
+	return "label " + label + ": "
+}
+
+func (f *Facts) fileStep(role string) (string, float64) {
+	var text []string
+	ms := 0.0
+	for _, file := range f.Files {
+		if file.Role != role {
+			continue
+		}
+		ms += file.Millis
+		line := file.URL
+		if file.Bytes >= 0 && file.Result == "found" {
+			line += ", " + sizeText(file.Bytes)
+		}
+		if k := file.Kernel; k != nil {
+			line += ", " + kernelText(k)
+		}
+		if file.Seconds > 0 {
+			line += ", about " + secondsText(file.Seconds)
+		}
+		text = append(text, line)
+	}
+	return strings.Join(text, "; "), ms
+}
+
+func kernelText(k *Kernel) string {
+	text := strings.TrimSpace(k.Format + " " + k.Version + " " + k.Arch)
+	if k.NeedsXen != "" {
+		text += fmt.Sprintf(" (%s, from Xen %s on)", k.Packing, k.NeedsXen)
+	}
+	switch {
+	case k.PV && k.PVH:
+		text += " for Xen PV and PVH"
+	case k.PV:
+		text += " for Xen PV"
+	case k.PVH:
+		text += " for Xen PVH"
+	case k.Looked:
+		text += ", not for Xen"
+	}
+	return text
+}
+
+func (f *Facts) argsStep() (string, float64) {
+	if f.Args == nil {
+		return "", 0
+	}
+	return fmt.Sprintf("%d bytes of %d", f.Args.Bytes, f.Args.Limit), 0
+}
+
+func (f *Facts) spaceStep() (string, float64) {
+	s := f.Space
+	if s == nil {
+		return "", 0
+	}
+	return fmt.Sprintf("%s needed in %s, %s free", sizeText(s.Needed), s.Directory, sizeText(s.Free)), 0
+}
+
+func (f *Facts) stormStep() (string, float64) {
+	s := f.Storm
+	if s == nil {
+		return "", 0
+	}
+	return fmt.Sprintf("%d of %d answered at %g a second, median %.1f ms, p99 %.1f ms", s.Answered, s.Count, s.PerSec, s.MedianMs, s.P99Ms), s.MaxMs
+}
+
+// count is "1 name" or "3 names".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,263 @@
+package check
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+)
+
+// AddSurvey takes what DHCP servers said, live or in a capture, into the facts:
+// the events, the offers, what they come to, and the lease.
+func (f *Facts) AddSurvey(s *dhcpclient.Survey) {
+	for i := range s.Messages {
+		m := &s.Messages[i]
+		if m.Stray == "" || m.Stray == dhcpclient.OtherVLAN {
+			f.Events = append(f.Events, f.dhcpEvent(s.Begin, m))
+		}
+		if m.Stray == dhcpclient.OtherVLAN {
+			f.heardElsewhere(m)
+		}
+	}
+	if n := len(f.Events); len(s.Offers()) == 0 && n > 0 {
+		last := f.Events[n-1].Millis
+		f.Events = append(f.Events, Event{Millis: last, From: "guest", To: "broadcast", Kind: "DISCOVER", Summary: "no answer", Failed: true})
+	}
+	for _, m := range s.Offers() {
+		f.Offers = append(f.Offers, f.offer(s, m))
+	}
+	if s.Lease == nil {
+		return
+	}
+	f.SetLease(s.Lease, &s.Origins)
+	if s.Holder != nil {
+		f.Lease.InUseBy = s.Holder.String()
+	}
+	f.keepRaw(s)
+}
+
+// AddMessage takes one DHCP message of the guest's, or to it, into the events.
+func (f *Facts) AddMessage(at time.Time, m dhcpclient.Message, sent bool) {
+	f.Events = append(f.Events, f.dhcpEvent(f.Began, &dhcpclient.Seen{Message: m, After: at.Sub(f.Began), Sent: sent}))
+}
+
+// SetLease says what the guest would go by.
+func (f *Facts) SetLease(l *dhcpclient.Lease, o *dhcpclient.Origins) {
+	f.Lease = Lease{
+		Address: l.Address, Router: l.Router, DNS: l.DNS, ServerID: l.ServerID, NextServer: l.NextServer,
+		BootFile: l.BootFile, PathPrefix: l.PathPrefix, ConfigFile: l.ConfigFile, LocalBoot: l.LocalBoot,
+		InUseBy: f.Lease.InUseBy,
+	}
+	f.Merged = values(l, o)
+	for i := range f.Offers {
+		of := &f.Offers[i]
+		of.Chosen = of.Server == o.Address.Server && !of.Proxy || of.Server == o.BootFile.Server
+	}
+}
+
+// values are a lease's, with who said each of them.
+func values(l *dhcpclient.Lease, o *dhcpclient.Origins) []Value {
+	var list []Value
+	add := func(name, value string, from dhcpclient.Origin) {
+		if value != "" {
+			list = append(list, Value{Name: name, Value: value, Origin: originOf(from), From: from.Server})
+		}
+	}
+	var dns []string
+	for _, a := range l.DNS {
+		dns = append(dns, a.String())
+	}
+	address := ""
+	if l.Address.IsValid() {
+		address = l.Address.String()
+	}
+	add("address", address, o.Address)
+	add("router", optional(l.Router), o.Routers)
+	add("DNS", strings.Join(dns, " "), o.DNS)
+	add("domain", printable(l.Domain), o.Domain)
+	add("next-server", optional(l.NextServer), o.NextServer)
+	add("next-server's name", printable(l.ServerName), o.ServerName)
+	add("boot file", printable(l.BootFile), o.BootFile)
+	add("config file", printable(l.ConfigFile), o.ConfigFile)
+	add("path prefix", printable(l.PathPrefix), o.PathPrefix)
+	add("menu", printable(l.MenuItem), dhcpclient.Origin{Server: o.BootFile.Server, Field: "option 43"})
+	return list
+}
+
+// originOf is the number of an option, or the name of a field.
+func originOf(o dhcpclient.Origin) string {
+	origin := strings.TrimPrefix(o.Field, "option ")
+	if o.In != "" {
+		origin += " in " + o.In
+	}
+	return origin
+}
+
+// keepRaw puts the bytes as they came beside texts that had something behind
+// them.
+func (f *Facts) keepRaw(s *dhcpclient.Survey) {
+	for i := range f.Merged {
+		v := &f.Merged[i]
+		code, _ := strconv.Atoi(strings.Fields(v.Origin + " 0")[0])
+		if v.Origin != "file" && code == 0 {
+			continue
+		}
+		for _, m := range s.Messages {
+			if m.Offer == nil || m.Offer.Server != v.From {
+				continue
+			}
+			raw := m.File
+			if code != 0 {
+				raw = m.Option(uint8(code))
+			}
+			if text := strings.TrimRight(string(raw), "\x00"); text != v.Value && strings.HasPrefix(text, strings.SplitN(v.Value, "?", 2)[0]) {
+				v.Raw = quoteBytes(raw)
+			}
+		}
+	}
+}
+
+// offer is one server's answer.
+func (f *Facts) offer(s *dhcpclient.Survey, m *dhcpclient.Seen) Offer {
+	o := Offer{
+		Millis: f.since(s.Begin.Add(m.After)), Took: millis(m.Delay),
+		Server: m.Offer.Server, From: m.From.Addr(), ServerMAC: m.SourceMAC.String(), Proxy: m.Offer.Proxy,
+		Relay: given(m.GIAddr),
+	}
+	if len(m.VLANs) > 0 {
+		o.VLAN = m.VLANs[0]
+	}
+	if a := m.Offer.Address; a.IsValid() {
+		bits := 24
+		if mask := m.Option(1); len(mask) == 4 {
+			if ones, size := net.IPMask(mask).Size(); size == 32 {
+				bits = ones
+			}
+		}
+		o.Address = netip.PrefixFrom(a, bits)
+	}
+	add := func(name, value, origin string) {
+		if value != "" {
+			o.Values = append(o.Values, Value{Name: name, Value: value, Origin: origin, From: o.Server})
+		}
+	}
+	if o.Address.IsValid() {
+		add("address", o.Address.String(), "yiaddr")
+	}
+	if r := m.Option(3); len(r) >= 4 {
+		add("router", netip.AddrFrom4([4]byte(r[:4])).String(), "3")
+	}
+	nextOrigin := "66"
+	if m.SIAddr == m.Offer.NextServer {
+		nextOrigin = "siaddr"
+	}
+	add("next-server", optional(m.Offer.NextServer), nextOrigin)
+	fileOrigin := "67"
+	if bytes.HasPrefix(m.File, []byte(m.Offer.BootFile)) {
+		fileOrigin = "file"
+	}
+	add("boot file", printable(m.Offer.BootFile), fileOrigin)
+	add("config file", printable(string(m.Option(209))), "209")
+	add("path prefix", printable(string(m.Option(210))), "210")
+	add("menu", printable(strings.Join(m.Offer.Menu, ", ")), "43")
+	for _, option := range m.Options {
+		o.Options = append(o.Options, Option{option.Code, option.Name(), option.Text()})
+	}
+	return o
+}
+
+// heardElsewhere: a server speaks in another VLAN than the guest's.
+func (f *Facts) heardElsewhere(m *dhcpclient.Seen) {
+	v := Variant{Name: AskedVLAN, Answered: true, Server: m.From.Addr(), Millis: millis(m.Delay)}
+	if len(m.VLANs) > 0 {
+		v.VLAN = m.VLANs[0]
+	}
+	if !slices.ContainsFunc(f.Variants, func(o Variant) bool { return o.Name == v.Name && o.VLAN == v.VLAN }) {
+		f.Variants = append(f.Variants, v)
+	}
+}
+
+// dhcpEvent is a message for the ladder diagram.
+func (f *Facts) dhcpEvent(begin time.Time, m *dhcpclient.Seen) Event {
+	e := Event{Millis: f.since(begin.Add(m.After)), Kind: m.Type(), Failed: m.Type() == "NAK"}
+	if m.Sent {
+		e.From, e.To = "guest", addressee(m.To.Addr())
+	} else {
+		e.From, e.To, e.PeerMAC = m.From.Addr().String(), "guest", m.SourceMAC.String()
+	}
+	e.Summary = summary(m)
+	for _, field := range []struct {
+		name  string
+		value netip.Addr
+	}{{"ciaddr", m.CIAddr}, {"yiaddr", m.YIAddr}, {"siaddr", m.SIAddr}, {"giaddr", m.GIAddr}} {
+		if a := given(field.value); a.IsValid() {
+			e.Detail = append(e.Detail, field.name+" "+a.String())
+		}
+	}
+	e.Detail = append(e.Detail, fmt.Sprintf("xid 0x%08x, secs %d, flags 0x%04x", m.XID, m.Secs, m.Flags))
+	for _, option := range m.Options {
+		e.Detail = append(e.Detail, option.String())
+	}
+	return e
+}
+
+// summary is what a person looks for first.
+func summary(m *dhcpclient.Seen) string {
+	if m.Sent {
+		class := printable(string(m.Option(60)))
+		if class == "" {
+			return "asks, not as a PXE client"
+		}
+		return "asks as " + class
+	}
+	o := m.Offer
+	if o == nil {
+		if reason := printable(string(m.Option(56))); reason != "" {
+			return "says " + reason
+		}
+		return "says " + m.Type()
+	}
+	what := "gives " + addressText(o.Address)
+	if o.Proxy {
+		what = "gives no address (proxyDHCP)"
+	}
+	return fmt.Sprintf("%s, next-server %s, boot file %s", what, addressText(o.NextServer), nameText(printable(o.BootFile)))
+}
+
+func addressee(a netip.Addr) string {
+	if a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return "broadcast"
+	}
+	return a.String()
+}
+
+// given is an address, invalid where 0.0.0.0 stands for none.
+func given(a netip.Addr) netip.Addr {
+	if a.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return a
+}
+
+// optional is an address, "" for none.
+func optional(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// since is a time as Facts has it.
+func (f *Facts) since(t time.Time) float64 { return millis(t.Sub(f.Began)) }
+
+// millis is a duration in milliseconds, to a hundredth.
+func millis(d time.Duration) float64 {
+	return math.Round(float64(d)/float64(10*time.Microsecond)) / 100
+}

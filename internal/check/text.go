@@ -1,0 +1,117 @@
+package check
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// sizeText is a size for people.
+func sizeText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// secondsText is a time for people.
+func secondsText(s float64) string {
+	if s < 1 {
+		return fmt.Sprintf("%.1f s", s)
+	}
+	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
+}
+
+// addressText is an address, or "none".
+func addressText(a netip.Addr) string {
+	if !a.IsValid() {
+		return "none"
+	}
+	return a.String()
+}
+
+// nameText is a file's name for people.
+func nameText(name string) string {
+	if name == "" {
+		return "none"
+	}
+	return name
+}
+
+// list is "a", "a and b" or "a, b and c".
+func list(words []string) string {
+	if n := len(words) - 1; n > 0 {
+		return strings.Join(words[:n], ", ") + " and " + words[n]
+	}
+	return strings.Join(words, "")
+}
+
+// archText names an architecture of option 93 (RFC 4578 §2.1, and IANA's list
+// of Processor Architecture Types).
+func archText(arch uint16) string {
+	name, ok := map[uint16]string{
+		0: "BIOS", 6: "UEFI x86", 7: "UEFI x86-64", 9: "UEFI x86-64 (EBC)", 10: "UEFI ARM", 11: "UEFI arm64",
+		15: "UEFI x86 over HTTP", 16: "UEFI x86-64 over HTTP", 18: "UEFI ARM over HTTP", 19: "UEFI arm64 over HTTP",
+	}[arch]
+	if !ok {
+		return fmt.Sprintf("architecture %d", arch)
+	}
+	return fmt.Sprintf("%s (architecture %d)", name, arch)
+}
+
+// bootStanza is what to write into a DHCP server's configuration so that it
+// names the next-server and the boot file.
+func bootStanza(next netip.Addr, file string) string {
+	server := "ADDRESS-OF-THE-TFTP-SERVER"
+	if next.IsValid() {
+		server = next.String()
+	}
+	if file == "" {
+		file = "pxelinux.0"
+	}
+	return stanza(
+		fmt.Sprintf("dhcp-boot=%s,,%s", file, server),
+		fmt.Sprintf("next-server %s; filename %q;", server, file),
+		fmt.Sprintf(`"next-server": %q, "boot-file-name": %q`, server, file))
+}
+
+// stanza shows a line for each of the servers that labs have.
+func stanza(dnsmasq, dhcpd, kea string) string {
+	return "\n  dnsmasq:   " + dnsmasq + "\n  ISC dhcpd: " + dhcpd + "\n  Kea:       " + kea
+}
+
+// printable is a server's text, with "?" for what is no printable ASCII.
+func printable(s string) string {
+	b := []byte(strings.TrimRight(s, "\x00"))
+	for i, c := range b {
+		if c < ' ' || c > '~' {
+			b[i] = '?'
+		}
+	}
+	return string(b)
+}
+
+// quoteBytes is a text with each byte that is no printable ASCII as \xNN.
+func quoteBytes(b []byte) string {
+	var s strings.Builder
+	s.WriteByte('"')
+	for _, c := range b {
+		switch {
+		case c == '"' || c == '\\':
+			s.WriteByte('\\')
+			s.WriteByte(c)
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&s, `\x%02x`, c)
+		default:
+			s.WriteByte(c)
+		}
+	}
+	s.WriteByte('"')
+	return s.String()
+}

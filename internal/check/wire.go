@@ -1,0 +1,373 @@
+package check
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// The numbers on the wire that matter to a boot.
+const (
+	ethernetHeader = 14
+
+	etherIPv4 = 0x0800
+	etherARP  = 0x0806
+	etherVLAN = 0x8100
+	etherQinQ = 0x88a8
+
+	protocolICMP = 1
+	protocolTCP  = 6
+	protocolUDP  = 17
+
+	portTFTP = 69
+	portHTTP = 80
+)
+
+// maxTags is how many VLAN tags a frame may have.
+const maxTags = 2
+
+// untag takes the VLAN tags off a frame: what is behind them, with its
+// EtherType, and how many there were.
+func untag(frame []byte) (kind uint16, payload []byte, tags int) {
+	if len(frame) < ethernetHeader {
+		return 0, nil, 0
+	}
+	for rest := frame[12:]; len(rest) >= 2; rest = rest[4:] {
+		kind = binary.BigEndian.Uint16(rest)
+		if kind != etherVLAN && kind != etherQinQ {
+			return kind, rest[2:], tags
+		}
+		if tags++; tags > maxTags || len(rest) < 4 {
+			break
+		}
+	}
+	return 0, nil, tags
+}
+
+// sameTime is how long after a frame the same one may be seen again on another
+// interface or a mirrored port, and none that was sent again.
+const sameTime = 10 * time.Millisecond
+
+// doubles knows frames that were captured more than once: tcpdump -i any has
+// one from the guest's vif, the bridge and the network card.
+type doubles struct {
+	seed maphash.Seed
+	seen map[uint64]time.Time
+}
+
+func newDoubles() *doubles {
+	return &doubles{maphash.MakeSeed(), make(map[uint64]time.Time)}
+}
+
+// key is the same for all copies of a frame: also where a tag was taken off, and
+// where the checksum of UDP or TCP, which is left to the network card, is not in
+// it yet.
+func (d *doubles) key(payload []byte) uint64 {
+	var h maphash.Hash
+	h.SetSeed(d.seed)
+	if sum := checksumAt(payload); sum > 0 {
+		h.Write(payload[:sum])
+		payload = payload[sum+2:]
+	}
+	h.Write(payload)
+	return h.Sum64()
+}
+
+// checksumAt is where a packet of IPv4 has the checksum of UDP or TCP; 0 for
+// none.
+func checksumAt(packet []byte) int {
+	const header = 20
+	if len(packet) < header || packet[0]>>4 != 4 {
+		return 0
+	}
+	at := int(packet[0]&0xf) * 4
+	switch packet[9] {
+	case protocolUDP:
+		at += 6
+	case protocolTCP:
+		at += 16
+	default:
+		return 0
+	}
+	const fragmentOffset = 0x1fff
+	if binary.BigEndian.Uint16(packet[6:])&fragmentOffset != 0 || len(packet) < at+2 {
+		return 0
+	}
+	return at
+}
+
+// again says whether a frame was there just before.
+func (d *doubles) again(at time.Time, key uint64) bool {
+	const most = 4096
+	if len(d.seen) >= most {
+		clear(d.seen)
+	}
+	before, ok := d.seen[key]
+	if ok && at.Sub(before).Abs() < sameTime {
+		return true
+	}
+	d.seen[key] = at
+	return false
+}
+
+// wirePacket is a whole IPv4 packet of the guest's, or to it.
+type wirePacket struct {
+	at       time.Time
+	sent     bool // by the guest
+	peer     netip.Addr
+	peerMAC  string // "" where the capture does not tell it
+	protocol uint8
+	from, to uint16 // ports, of UDP and TCP
+	data     []byte // of UDP or ICMP: the payload; of TCP: with its header
+	length   int    // of data on the wire, which may be more
+}
+
+// watch follows what the guest says after DHCP.
+type watch struct {
+	facts     *Facts
+	mac       net.HardwareAddr
+	addresses []netip.Addr // that the guest has, or may have
+	end       time.Time    // of the capture
+
+	doubles   *doubles
+	fragments map[fragmentKey]*fragments
+	arp       map[netip.Addr]*arpTalk
+	transfers []*transfer
+	open      map[uint16]*transfer // TFTP transfers by the guest's port
+	streams   []*stream
+	flows     map[tcpKey]*stream
+	kept      int // bytes of files
+}
+
+// arpTalk is a question of the guest's, and the answer.
+type arpTalk struct {
+	asked    time.Time
+	mac      string
+	answered time.Time
+}
+
+// zeroMAC is what a capture has that does not tell.
+var zeroMAC = make(net.HardwareAddr, 6)
+
+func (w *watch) isGuest(mac net.HardwareAddr, a netip.Addr) bool {
+	return bytes.Equal(mac, w.mac) || bytes.Equal(mac, zeroMAC) && slices.Contains(w.addresses, a)
+}
+
+// frame looks at one frame.
+func (w *watch) frame(at time.Time, frame []byte, length int) {
+	kind, payload, _ := untag(frame)
+	if kind != etherARP && kind != etherIPv4 || w.doubles.again(at, w.doubles.key(payload)) {
+		return
+	}
+	w.end = at
+	to, from := net.HardwareAddr(frame[:6]), net.HardwareAddr(frame[6:12])
+	if kind == etherARP {
+		w.arpFrame(at, payload)
+		return
+	}
+	const header = 20
+	if len(payload) < header || payload[0]>>4 != 4 {
+		return
+	}
+	source, destination := netip.AddrFrom4([4]byte(payload[12:16])), netip.AddrFrom4([4]byte(payload[16:20]))
+	p := wirePacket{at: at, protocol: payload[9]}
+	mac := from
+	switch {
+	// By its address alone where a router is between the guest and the capture.
+	case w.isGuest(from, source) || slices.Contains(w.addresses, source):
+		p.sent, p.peer, mac = true, destination, to
+	case w.isGuest(to, destination) || slices.Contains(w.addresses, destination):
+		p.peer = source
+	default:
+		return
+	}
+	if !bytes.Equal(mac, zeroMAC) && !bytes.Equal(mac, w.mac) {
+		p.peerMAC = mac.String()
+	}
+	headers, total := int(payload[0]&0xf)*4, int(binary.BigEndian.Uint16(payload[2:]))
+	if total == 0 { // left to the network card (TCP segmentation offload)
+		total = length - (len(frame) - len(payload))
+	}
+	if headers < header || total < headers || len(payload) < headers {
+		return
+	}
+	p.data, p.length = payload[headers:min(len(payload), total)], total-headers
+	const moreFragments, fragmentOffset = 0x2000, 0x1fff
+	if f := binary.BigEndian.Uint16(payload[6:]); f&(moreFragments|fragmentOffset) != 0 {
+		key := fragmentKey{source, destination, binary.BigEndian.Uint16(payload[4:]), p.protocol}
+		whole := w.fragment(key, int(f&fragmentOffset)*8, f&moreFragments != 0, p.data)
+		if whole == nil {
+			return
+		}
+		p.data, p.length = whole, len(whole)
+	}
+	w.packet(p)
+}
+
+// packet hands a packet to who understands it.
+func (w *watch) packet(p wirePacket) {
+	const udpHeader, tcpHeader = 8, 20
+	switch {
+	case p.protocol == protocolICMP:
+		w.icmp(p)
+	case p.protocol == protocolUDP && len(p.data) >= udpHeader:
+		p.from, p.to = binary.BigEndian.Uint16(p.data), binary.BigEndian.Uint16(p.data[2:])
+		length := int(binary.BigEndian.Uint16(p.data[4:]))
+		if length < udpHeader || length > p.length {
+			return
+		}
+		p.data, p.length = p.data[udpHeader:min(len(p.data), length)], length-udpHeader
+		w.tftp(p)
+	case p.protocol == protocolTCP && len(p.data) >= tcpHeader:
+		p.from, p.to = binary.BigEndian.Uint16(p.data), binary.BigEndian.Uint16(p.data[2:])
+		w.tcp(p)
+	}
+}
+
+// event adds to the ladder; peer is who is not the guest.
+func (w *watch) event(p wirePacket, kind, summary string) *Event {
+	e := Event{Millis: w.facts.since(p.at), From: p.peer.String(), To: "guest", PeerMAC: p.peerMAC, Kind: kind, Summary: summary}
+	if p.sent {
+		e.From, e.To = e.To, e.From
+	}
+	return w.facts.addEvent(e)
+}
+
+// maxEvents bounds a ladder that a person is to read.
+const maxEvents = 1000
+
+// addEvent adds an event, unless there are too many; what it returns may be
+// changed until the next one.
+func (f *Facts) addEvent(e Event) *Event {
+	if len(f.Events) >= maxEvents {
+		return &Event{}
+	}
+	f.Events = append(f.Events, e)
+	return &f.Events[len(f.Events)-1]
+}
+
+// arpFrame takes down whom the guest looks for (RFC 826).
+func (w *watch) arpFrame(at time.Time, b []byte) {
+	if len(b) < 28 || binary.BigEndian.Uint16(b[2:]) != etherIPv4 || b[4] != 6 || b[5] != 4 {
+		return
+	}
+	const request, reply = 1, 2
+	sender, target := netip.AddrFrom4([4]byte(b[14:18])), netip.AddrFrom4([4]byte(b[24:28]))
+	mac := net.HardwareAddr(b[8:14])
+	p := wirePacket{at: at, peer: sender, peerMAC: mac.String()}
+	switch operation := binary.BigEndian.Uint16(b[6:]); {
+	case operation == request && bytes.Equal(mac, w.mac):
+		if w.arp[target] == nil && len(w.arp) < maxEvents {
+			w.arp[target] = &arpTalk{asked: at}
+			text := fmt.Sprintf("who has %s?", target)
+			if sender == target { // RFC 5227 §2.3
+				text = "has " + target.String()
+			}
+			e := w.event(p, "ARP", text)
+			e.From, e.To, e.PeerMAC = "guest", "broadcast", ""
+		}
+	case operation == reply && !bytes.Equal(mac, w.mac):
+		talk := w.arp[sender]
+		if talk == nil || talk.mac != "" {
+			return
+		}
+		talk.mac, talk.answered = mac.String(), at
+		e := w.event(p, "ARP", fmt.Sprintf("%s is at %s", sender, mac))
+		if sender == w.facts.Lease.Address.Addr() {
+			e.Failed = true
+			w.facts.Lease.InUseBy = mac.String()
+		}
+	}
+}
+
+// icmp takes down who says that there is no way (RFC 792).
+func (w *watch) icmp(p wirePacket) {
+	const unreachable, portUnreachable, tooLarge = 3, 3, 4
+	const header, ipHeader = 8, 20
+	if p.sent || len(p.data) < header+ipHeader || p.data[0] != unreachable {
+		return
+	}
+	about := p.data[header:]
+	ports := int(about[0]&0xf) * 4
+	if len(about) < ports+4 || ports < ipHeader || about[9] != protocolUDP {
+		return
+	}
+	to := netip.AddrFrom4([4]byte(about[16:20]))
+	port := binary.BigEndian.Uint16(about[ports+2:])
+	text, result := fmt.Sprintf("there is no way to %s", to), "unreachable"
+	switch code := p.data[1]; {
+	case code == portUnreachable:
+		text, result = fmt.Sprintf("nobody listens on port %d", port), "closed"
+	case code == tooLarge:
+		text, result = "too large for a link on the way", ""
+	case code == 9, code == 10, code == 13: // RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1
+		text = fmt.Sprintf("a filter forbids the way to %s", to)
+	}
+	w.event(p, "ICMP", text).Failed = true
+	t := w.open[binary.BigEndian.Uint16(about[ports:])]
+	if t != nil && t.server == to && !t.answered() && port == portTFTP && result != "" {
+		t.unreachable, t.firstAnswer = result, p.at
+	}
+}
+
+// fragmentKey says which fragments belong together (RFC 791 §3.2).
+type fragmentKey struct {
+	from, to netip.Addr
+	id       uint16
+	protocol uint8
+}
+
+// fragments are what came of a packet.
+type fragments struct {
+	data  []byte
+	got   []span
+	total int // 0 as long as the last one has not come
+}
+
+// span is a part of a packet: from a byte up to another.
+type span struct{ from, to int }
+
+// maxFragmented is how many packets may lack fragments at a time.
+const maxFragmented = 64
+
+// fragment adds a fragment, and returns the packet when it is whole.
+func (w *watch) fragment(key fragmentKey, offset int, more bool, data []byte) []byte {
+	f := w.fragments[key]
+	if f == nil {
+		if len(w.fragments) == maxFragmented {
+			clear(w.fragments) // of a flood
+		}
+		f = &fragments{}
+		w.fragments[key] = f
+	}
+	end := offset + len(data)
+	if end > 1<<16 || len(f.got) > 1<<10 {
+		return nil
+	}
+	if len(f.data) < end {
+		f.data = append(f.data, make([]byte, end-len(f.data))...)
+	}
+	copy(f.data[offset:], data)
+	f.got = append(f.got, span{offset, end})
+	if !more {
+		f.total = end
+	}
+	slices.SortFunc(f.got, func(a, b span) int { return a.from - b.from })
+	reached := 0
+	for _, s := range f.got {
+		if s.from > reached {
+			return nil
+		}
+		reached = max(reached, s.to)
+	}
+	if f.total == 0 || reached < f.total {
+		return nil
+	}
+	delete(w.fragments, key)
+	return f.data[:f.total]
+}

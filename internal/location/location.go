@@ -1,0 +1,269 @@
+package location
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// Location is a directory of boot files: on a server, in dom0, or inside an
+// image. The zero value is none, for files that are named by full URLs.
+type Location struct {
+	Base  string // its URL with a slash at the end; an image's inside begins with "!/"
+	Local string // the directory, image or device of dom0's that it is in; "" for a server's
+	Image bool   // it is the inside of an image, which a guest can't see as a location
+	Paths bool   // it was written as a path, and names below it are no parts of a URL
+}
+
+// schemes are those of which a URL names a location as it stands.
+var schemes = []string{"http://", "https://", "ftp://", "tftp://", "nfs://", "file://"}
+
+// IsForm says whether a word has a location's form with a scheme, as
+// xenpvboot took it without an option. A bare path has none: a toolstack's last
+// word is the guest's disk.
+func IsForm(word string) bool {
+	return strings.HasPrefix(word, "nfs:") || strings.HasPrefix(word, "nfs+iso:") || isURL(word)
+}
+
+func isURL(word string) bool {
+	for _, s := range schemes {
+		if strings.HasPrefix(word, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// Parse reads a location in the forms of xenpvnetboot and of eliloader:
+//
+//	http://host/path  https://host/path  ftp://host/path  tftp://host/path
+//	nfs:host:/path  nfs://host/path  nfs://host:/path
+//	nfs+iso:host:/path/file.iso  nfs+iso:host:/path/filesystem.img
+//	file:///path  /path  /path/file.iso  /path/filesystem.img  /dev/sda1
+//
+// isDirectory tells of a path of dom0's; what is no directory is an image.
+func Parse(text string, isDirectory func(path string) bool) (Location, error) {
+	bad := func(problem string) (Location, error) {
+		return Location{}, fmt.Errorf("location %q: %s", printable(text), problem)
+	}
+	if i := strings.IndexFunc(text, isControl); i >= 0 {
+		return bad("a control character")
+	}
+	switch {
+	case text == "":
+		return bad("it is empty")
+	case text[0] == '/':
+		return local(path.Clean(text), "", isDirectory), nil
+	case strings.HasPrefix(text, "file://"):
+		file, inside, err := cutFile(text)
+		if err != nil {
+			return bad(err.Error())
+		}
+		return local(file, inside, isDirectory), nil
+	case strings.HasPrefix(text, "nfs+iso:"):
+		image, err := nfsURL(strings.TrimPrefix(text, "nfs+iso:"))
+		if err != nil {
+			return bad(err.Error())
+		}
+		return Location{Base: image + "!/", Image: true, Paths: true}, nil
+	case strings.HasPrefix(text, "nfs:"):
+		dir, err := nfsURL(strings.TrimPrefix(text, "nfs:"))
+		if err != nil {
+			return bad(err.Error())
+		}
+		return Location{Base: directory(dir), Image: strings.Contains(dir, "!/"), Paths: !isURL(text)}, nil
+	case !isURL(text):
+		return bad("want http://, https://, ftp://, tftp://, nfs:HOST:/PATH, nfs+iso:HOST:/PATH, file:///PATH, or a path that begins with /")
+	}
+	if strings.ContainsAny(text, "?#") {
+		return bad("a directory's URL has neither ? nor #")
+	}
+	scheme, rest, _ := strings.Cut(text, "://")
+	if host, _, _ := strings.Cut(rest, "/"); host == "" {
+		return bad("it names no server")
+	}
+	return Location{Base: directory(scheme + "://" + escapeBlanks(rest))}, nil
+}
+
+// local is a path of dom0's, and with an inside the directory there of an image.
+func local(file, inside string, isDirectory func(string) bool) Location {
+	base := "file://" + escape(file)
+	if inside == "" && isDirectory(file) {
+		return Location{Base: directory(base), Local: file, Paths: true}
+	}
+	return Location{Base: directory(base + "!/" + escape(inside)), Local: file, Image: true, Paths: true}
+}
+
+// cutFile is the path of dom0's in a file: URL, and what follows it inside an
+// image.
+func cutFile(url string) (file, inside string, err error) {
+	rest := strings.TrimPrefix(url, "file://")
+	if rest = strings.TrimPrefix(rest, "localhost"); !strings.HasPrefix(rest, "/") {
+		return "", "", errors.New("file: names files of this machine: write file:///PATH")
+	}
+	rest, inside, _ = strings.Cut(rest, "!/")
+	file, inside = path.Clean(unescape(rest)), unescape(inside)
+	if strings.IndexFunc(file+inside, isControl) >= 0 {
+		return "", "", errors.New("a control character")
+	}
+	return file, inside, nil
+}
+
+// LocalFile is the file of dom0's that a URL names, or the image that it looks
+// into; "" for a server's. The URL is one of File's, or a person's.
+func LocalFile(url string) string {
+	if !strings.HasPrefix(url, "file://") {
+		return ""
+	}
+	file, _, err := cutFile(url)
+	if err != nil {
+		return ""
+	}
+	return file
+}
+
+// nfsURL reads what follows "nfs:": host:/path as mount(8) takes it, or a URL
+// without its scheme, where eliloader let an empty port stand.
+func nfsURL(rest string) (string, error) {
+	if authority, ok := strings.CutPrefix(rest, "//"); ok {
+		host, file, _ := strings.Cut(authority, "/")
+		if host = strings.TrimSuffix(host, ":"); host == "" {
+			return "", errors.New("it names no server")
+		}
+		return "nfs://" + host + "/" + escapeBlanks(strings.TrimLeft(file, "/")), nil
+	}
+	host, file, ok := strings.Cut(rest, ":/")
+	if strings.HasPrefix(rest, "[") {
+		var inner string
+		if inner, file, ok = strings.Cut(rest[1:], "]:/"); ok {
+			if a, err := netip.ParseAddr(inner); err != nil || !a.Is6() {
+				return "", errors.New("no IPv6 address between [ and ]")
+			}
+		}
+		host = "[" + inner + "]"
+	}
+	if !ok || host == "" || strings.ContainsAny(host, "/@ ") {
+		return "", errors.New("want nfs:HOST:/PATH")
+	}
+	return "nfs://" + host + "/" + escape(strings.TrimLeft(file, "/")), nil
+}
+
+// directory is a URL with one slash at its end. Only the root's has no more.
+func directory(url string) string {
+	if url == "file:///" {
+		return url
+	}
+	return strings.TrimRight(url, "/") + "/"
+}
+
+// File is the URL of a file: of one below the location, or of any other when
+// the name is a full URL. An absolute name is refused, as xenpvnetboot read
+// such a file of dom0's without a word.
+func (l Location) File(name string) (string, error) {
+	bad := func(problem string) (string, error) {
+		return "", fmt.Errorf("%q: %s", printable(name), problem)
+	}
+	switch {
+	case strings.IndexFunc(name, isControl) >= 0:
+		return bad("a control character")
+	case strings.HasPrefix(name, "file://"):
+		file, inside, err := cutFile(name)
+		if err != nil {
+			return bad(err.Error())
+		}
+		if inside != "" {
+			return "file://" + escape(file) + "!/" + escape(inside), nil
+		}
+		return "file://" + escape(file), nil
+	case strings.HasPrefix(name, "nfs:"):
+		url, err := nfsURL(strings.TrimPrefix(name, "nfs:"))
+		if err != nil {
+			return bad(err.Error())
+		}
+		return url, nil
+	case isURL(name):
+		scheme, rest, _ := strings.Cut(name, "://")
+		if host, file, _ := strings.Cut(rest, "/"); host == "" || file == "" {
+			return bad("it names no file of a server")
+		}
+		return scheme + "://" + escapeBlanks(rest), nil
+	case strings.HasPrefix(name, "/"):
+		return bad(fmt.Sprintf("a file of the location has no / at the beginning; file://%s is dom0's", printable(name)))
+	case l.Base == "":
+		return bad("it is no URL, and there is no location")
+	}
+	clean := path.Clean(name)
+	if clean == "." || clean == ".." || strings.HasPrefix(clean, "../") {
+		return bad("it is not below the location")
+	}
+	if l.Paths {
+		clean = escape(clean)
+	} else {
+		clean = escapeBlanks(clean)
+	}
+	return l.Base + clean, nil
+}
+
+// String is the location's URL without a password.
+func (l Location) String() string { return WithoutPassword(l.Base) }
+
+// WithoutPassword is a URL that may be shown.
+func WithoutPassword(url string) string {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return url
+	}
+	authority, file, _ := strings.Cut(rest, "/")
+	i := strings.LastIndexByte(authority, '@')
+	user, _, hasPassword := strings.Cut(authority[:max(i, 0)], ":")
+	if !hasPassword {
+		return url
+	}
+	return scheme + "://" + user + authority[i:] + "/" + file
+}
+
+// IsFullURL says whether a name needs no location.
+func IsFullURL(name string) bool { return isURL(name) || strings.HasPrefix(name, "nfs:") }
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// printable is a person's text for a message of one line.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if isControl(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// unescape undoes escapes; a % that begins none stands for itself.
+func unescape(part string) string {
+	if text, err := url.PathUnescape(part); err == nil {
+		return text
+	}
+	return part
+}
+
+// escape makes a path a part of a URL.
+func escape(name string) string {
+	return escapeBytes(name, "%#?!")
+}
+
+// escapeBlanks does so for a part of a URL that somebody wrote as one.
+func escapeBlanks(part string) string { return escapeBytes(part, "") }
+
+func escapeBytes(s, special string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c <= ' ' || c > '~' || strings.IndexByte(special, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,27 @@
+# A guest in a VLAN of the bridge, which is a trunk or filters VLANs itself: it
+# boots from that VLAN's servers, and nobody outside of it, nor in another VLAN,
+# answers it. xenbr0.20 is VLAN 20 on xenbr0, or the device of that name.
+vlan_servers servers eth0 20 192.168.20
+trap 'ip netns exec servers kill "$(cat "$work/vlan20.pid")"; ip -n servers link del eth0.20
+	ip link del xenbr0.20 2>/dev/null; ip link set xenbr0 type bridge vlan_filtering 0' EXIT
+
+boots_from 192.168.20 --net guest --bridge xenbr0.20
+leases_from 192.168.20 --net dom0 --bridge xenbr0 --vlan 20
+leases_from 192.168.77 --net dom0 --bridge xenbr0
+no_lease --net dom0 --bridge xenbr0 --vlan 22
+
+ip link set xenbr0 type bridge vlan_filtering 1
+bridge vlan add dev servers vid 20
+bridge vlan add dev xenbr0 vid 20 self
+boots_from 192.168.20 --net guest --bridge xenbr0.20
+leases_from 192.168.20 --net dom0 --bridge xenbr0.20
+boots_from 192.168.77 --net guest --bridge xenbr0
+no_lease --net guest --bridge xenbr0 --vlan 22
+
+# The device: of a VLAN nobody knows then but the kernel.
+ip link add link xenbr0 name xenbr0.20 type vlan id 20
+ip link set xenbr0.20 up
+ip address add 192.168.20.1/24 dev xenbr0.20
+boots_from 192.168.20 --bridge xenbr0.20
+
+is "DISCOVERs that the servers of VLAN 20 have seen" "$(grep -c DHCPDISCOVER "$work/vlan20.log")" 5
