@@ -21,12 +21,14 @@ type network struct {
 	drop    func(toClient bool, nth int) bool // for the nth packet in a direction, from 0
 	deaf    bool                              // the server does nothing about ACKs that it knows
 	zero    bool                              // the server goes on from 65535 to 1
+	block   time.Duration                     // how long a block takes to send
+	atftpd  *atftpd                           // the server, where it is that one
 
 	clock  time.Time
 	events []event
 	counts [2]int // packets, to the server and to the client
 	begin  int64  // the server's window
-	round  int    // how often the server has sent one
+	round  int    // how often the server has begun to wait
 }
 
 // event is a packet on its way, or the end of the server's patience.
@@ -40,12 +42,12 @@ type event struct {
 // serverPatience is how long the server waits for an ACK.
 const serverPatience = time.Second
 
-// blockTime is how long a block takes to send.
+// blockTime is how long a block takes to send where the network is the best.
 const blockTime = 10 * time.Microsecond
 
 func newNetwork(content []byte, t terms, seed uint64) *network {
 	n := &network{
-		content: content, terms: t, random: rand.New(rand.NewPCG(seed, 7440)), delay: 100 * time.Microsecond,
+		content: content, terms: t, random: rand.New(rand.NewPCG(seed, 7440)), delay: 100 * time.Microsecond, block: blockTime,
 		clock: time.Unix(0, 0), begin: 1,
 	}
 	n.wait()
@@ -54,6 +56,8 @@ func newNetwork(content []byte, t terms, seed uint64) *network {
 
 func (n *network) now() time.Time { return n.clock }
 func (n *network) close()         {}
+
+func (n *network) repeat([]byte, time.Duration) func() { return func() {} }
 
 func (n *network) send(p []byte) error {
 	n.travel(false, slices.Clone(p), n.clock)
@@ -89,9 +93,11 @@ func (n *network) add(e event) {
 }
 
 // wait begins the server's patience anew.
-func (n *network) wait() {
+func (n *network) wait() { n.pause(serverPatience) }
+
+func (n *network) pause(d time.Duration) {
 	n.round++
-	n.add(event{at: n.clock.Add(serverPatience), round: n.round})
+	n.add(event{at: n.clock.Add(d), round: n.round})
 }
 
 func (n *network) receive(p []byte, wait time.Duration) (int, error) {
@@ -103,8 +109,12 @@ func (n *network) receive(p []byte, wait time.Duration) (int, error) {
 		switch {
 		case e.toClient:
 			return copy(p, e.packet), nil
+		case e.packet != nil && n.atftpd != nil:
+			n.atftpd.acknowledged(n, e.packet)
 		case e.packet != nil:
 			n.acknowledged(e.packet)
+		case e.round == n.round && n.atftpd != nil:
+			n.atftpd.next(n)
 		case e.round == n.round && n.begin <= n.blocks():
 			n.sendWindow()
 		}
@@ -147,9 +157,13 @@ func (n *network) sendWindow() {
 		if block > n.blocks() {
 			break
 		}
-		from := int(block-1) * n.terms.blockSize
-		to := min(from+n.terms.blockSize, len(n.content))
-		n.travel(true, packet(opDATA, uint16(n.wire(block)), string(n.content[from:to])), n.clock.Add(time.Duration(i)*blockTime))
+		n.sendBlock(block, n.clock.Add(time.Duration(i)*n.block))
 	}
 	n.wait()
+}
+
+func (n *network) sendBlock(block int64, at time.Time) {
+	from := int(block-1) * n.terms.blockSize
+	to := min(from+n.terms.blockSize, len(n.content))
+	n.travel(true, packet(opDATA, uint16(n.wire(block)), string(n.content[from:to])), at)
 }

@@ -38,6 +38,12 @@ type terms struct {
 // plainTerms hold where no option is agreed on (RFC 1350).
 var plainTerms = terms{blockSize: 512, window: 1, size: -1}
 
+// windowTimeout is how long a server with windows should wait for an ACK
+// (RFC 2349; the least that the option can say). atftpd waits 5 s otherwise,
+// and after losses pauses between the blocks of a window for up to a thousandth
+// of that a window: so 1 s costs a quarter of the time where packets get lost.
+const windowTimeout = time.Second
+
 // readRequest asks for a file and proposes the terms; options that say what
 // holds anyway are left out.
 //
@@ -52,7 +58,7 @@ func readRequest(name string, t terms, resend time.Duration) []byte {
 	}
 	p = append(p, "tsize\x000\x00blksize\x00"+strconv.Itoa(t.blockSize)+"\x00"...)
 	if t.window > 1 {
-		p = append(p, "windowsize\x00"+strconv.Itoa(t.window)+"\x00"...)
+		p = append(p, "windowsize\x00"+strconv.Itoa(t.window)+"\x00timeout\x00"+strconv.Itoa(int(windowTimeout.Seconds()))+"\x00"...)
 	}
 	if resend > 0 {
 		p = append(p, "utimeout\x00"+strconv.FormatInt(resend.Microseconds(), 10)+"\x00"...)

@@ -232,12 +232,23 @@ func (r *receiver) askAgain(now time.Time) {
 }
 
 // wait is how long there is until the network has been silent for too long.
-// The rest of a window follows at once, or never.
+//
+// The rest of a window follows at once, or never. To ask for it too early costs
+// one ACK, and no more than once a window, as the probe for a lost tail does in
+// RFC 8985; to wait for the end of patience would cost more than the window.
+// But what comes within a round trip of an ACK may be left of the window before.
 func (r *receiver) wait(now time.Time) time.Duration {
-	until := r.sentAt.Add(r.rtt.patience(r.again, r.timeout))
-	if r.window > 1 && r.newAt.After(r.sentAt) {
-		pause := max(8*r.pause, leastPause)
-		until = r.newAt.Add(min(pause, r.rtt.patience(0, r.timeout)))
+	if r.window == 1 || !r.newAt.After(r.sentAt) {
+		return r.sentAt.Add(r.rtt.patience(r.again, r.timeout)).Sub(now)
+	}
+	most := r.rtt.patience(0, r.timeout)
+	least := leastPause
+	if r.base == 1 {
+		least = trialPause
+	}
+	until := r.newAt.Add(min(max(8*r.pause, least), most))
+	if answer := r.sentAt.Add(min(2*r.rtt.smooth, most)); until.Before(answer) {
+		until = answer
 	}
 	return until.Sub(now)
 }
@@ -291,7 +302,7 @@ func (r *receiver) flush(w io.Writer) error {
 		return nil
 	}
 	blocks := r.buffer[headLen:]
-	if _, err := w.Write(blocks[:n]); err != nil {
+	if err := r.write(w, blocks[:n]); err != nil {
 		return err
 	}
 	copy(blocks, blocks[n:min(n+r.window*r.blockSize, len(blocks))])
@@ -299,9 +310,19 @@ func (r *receiver) flush(w io.Writer) error {
 	return nil
 }
 
+// write repeats the last ACK for as long as w takes. A disk can be busy for
+// longer than a server has patience, and with windows we ask it to have little.
+func (r *receiver) write(w io.Writer, p []byte) error {
+	if r.window > 1 {
+		defer r.socket.repeat(ackPacket(r.acked+r.skew), windowTimeout/2)()
+	}
+	_, err := w.Write(p)
+	return err
+}
+
 func (r *receiver) finish(w io.Writer) error {
 	if n := int(r.last-r.base)*r.blockSize + r.lastLen; n > 0 {
-		if _, err := w.Write(r.buffer[headLen : headLen+n]); err != nil {
+		if err := r.write(w, r.buffer[headLen:headLen+n]); err != nil {
 			return err
 		}
 	}

@@ -253,6 +253,8 @@ func (s *script) send([]byte) error { return nil }
 func (s *script) now() time.Time    { return s.clock }
 func (s *script) close()            {}
 
+func (s *script) repeat([]byte, time.Duration) func() { return func() {} }
+
 func (s *script) receive(p []byte, wait time.Duration) (int, error) {
 	if len(s.packets) == 0 || wait < time.Millisecond {
 		s.clock = s.clock.Add(wait)
@@ -401,7 +403,7 @@ func TestFragments(t *testing.T) {
 			s := serve(t, func(s *session) {
 				size := s.agree(len(content))
 				if size <= arrive {
-					s.blocks(content, size)
+					s.patientBlocks(content, size)
 				}
 			})
 			c := Client{Timeout: 200 * time.Millisecond, Retries: 40}
@@ -455,7 +457,7 @@ func TestPickyServers(t *testing.T) {
 				plain(s)
 			}
 		}},
-		"knows no options": {asked: 8, block: 512, script: plain},
+		"knows no options": {asked: 10, block: 512, script: plain},
 		"gives a larger window": {asked: 6, block: 1468, script: func(s *session) {
 			if s.opts["windowsize"] != "" {
 				s.oack("windowsize", "65")

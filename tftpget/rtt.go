@@ -5,7 +5,8 @@ import "time"
 const (
 	firstWait  = 250 * time.Millisecond // before anything was measured
 	leastWait  = 50 * time.Millisecond  // for an answer; servers read disks
-	leastPause = 10 * time.Millisecond  // for the rest of a window
+	leastPause = 2 * time.Millisecond   // for the rest of a window
+	trialPause = 10 * time.Millisecond  // the same while silence may make the window smaller
 )
 
 // rtt estimates how long an answer takes (RFC 6298, section 2).

@@ -136,6 +136,28 @@ func (s *session) blocks(content []byte, size int) error {
 	}
 }
 
+// patientBlocks does so too, and overlooks what a client sends again because a
+// busy machine was slow.
+func (s *session) patientBlocks(content []byte, size int) {
+	for n := 1; ; n++ {
+		block := content[:min(size, len(content))]
+		content = content[len(block):]
+		s.data(n, block)
+		for {
+			p, err := s.next()
+			if err != nil {
+				return
+			}
+			if bytes.Equal(p, packet(opACK, uint16(n), "")) {
+				break
+			}
+		}
+		if len(block) < size {
+			return
+		}
+	}
+}
+
 // agree answers the request's options: as asked, and with the file's size.
 func (s *session) agree(size int) (blockSize int) {
 	s.oack("tsize", strconv.Itoa(size), "blksize", s.opts["blksize"])

@@ -17,6 +17,8 @@ import (
 // its tests need neither network nor clock.
 type socket interface {
 	send(p []byte) error
+	// repeat sends p each time that so much time has passed, until stopped.
+	repeat(p []byte, every time.Duration) (stop func())
 	// receive puts the next packet into p and returns its length, also when
 	// not all of it fitted in. It returns errQuiet when none came for that
 	// long, or a little sooner.
@@ -116,6 +118,27 @@ func (s *udpSocket) send(p []byte) error {
 		if !errors.Is(err, unix.EINTR) {
 			return opError("write", s.server, err)
 		}
+	}
+}
+
+func (s *udpSocket) repeat(p []byte, every time.Duration) (stop func()) {
+	quit := make(chan struct{})
+	var repeater sync.WaitGroup
+	repeater.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = s.send(p)
+			case <-quit:
+				return
+			}
+		}
+	})
+	return func() {
+		close(quit)
+		repeater.Wait() // nobody must send on a socket that is closed
 	}
 }
 

@@ -3,9 +3,9 @@
 // private namespaces on one machine. All clients of a row run in turn, several
 // times, and the median counts.
 //
-//	bench [-rounds N] [-only TEXT] [-o FILE]
+//	bench [-rounds N] [-only TEXT] [-gopxeboot PROGRAM] [-o FILE]
 //
-// It prints a table in Markdown. It needs root or user namespaces, and what
+// It prints tables in Markdown, and puts them between two marks in FILE. It needs root or user namespaces, and what
 // .ci/servers fetches; what is missing is left out, and said so.
 package main
 
@@ -27,31 +27,45 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "get" {
-		get(os.Args[2:])
-		return
-	}
-	if err := lab.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-	if err := run(); err != nil {
+	if err := start(os.Args); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
+// start is the benchmark, or one of the programs that it runs.
+func start(args []string) error {
+	if len(args) > 2 {
+		switch args[1] {
+		case "get":
+			return get(args[2:])
+		case "ask":
+			return ask(args[2], args[3])
+		case "serve":
+			return serveWindows(args[2])
+		}
+	}
+	if err := lab.Enter(); err != nil {
+		return err
+	}
+	return run()
+}
+
+// What is between these lines in FILE is replaced; the rest is written by hand.
+const (
+	beginMark = "<!-- make bench: begin -->"
+	endMark   = "<!-- make bench: end -->"
+)
+
 // intro is what a reader of the tables has to know.
-const intro = `# Performance
+const intro = `
+Nobody's word is taken: each file's sha256 is checked, and a client that calls a wrong file a success has failed.
 
-Made by ` + "`make bench`" + `, which replaces this file. Nobody's word is taken: each file's sha256 is checked, and a client that calls a
-wrong file a success has failed.
-
-All clients of a row run in turn, %d times (once where the file has 2 GiB); the median counts. "ours / it" is how many times as fast we
-are: above 1 we win. Times are of the whole process, from start to exit. A round trip of 0 is a veth into the servers' bridge; any other
-is a wire made of two TAP devices and a relay, which itself carries some 30 MB/s. gopxeboot is what ` + "`gopxeboot get`" + ` does, as dom0.
-"own choice" is what it does by itself: windows of 64 blocks; from a server without windows, for files of 1 MiB or more, blocks of
-64 KiB, if the first one arrives in spite of its fragments. "pin/tftp" is our lock-step client for small files.
+All clients of a row run in turn, %d times, or fewer where that takes more than %v a row; the median counts. "ours / it" is how many
+times as fast we are: above 1 we win. Times are of the whole process, from start to exit. A round trip of 0 is a veth into the servers'
+bridge; any other is a wire made of two TAP devices and a relay. gopxeboot is what ` + "`gopxeboot get`" + ` does, as dom0. "own choice" is
+what it does by itself: windows of 64 blocks; from a server without windows, for files of 1 MiB or more, blocks of 64 KiB, if the first
+one arrives in spite of its fragments. "pin/tftp" is our lock-step client for small files.
 
 %s
 `
@@ -59,7 +73,8 @@ is a wire made of two TAP devices and a relay, which itself carries some 30 MB/s
 func run() error {
 	rounds := flag.Int("rounds", 5, "how often each client of a row runs")
 	only := flag.String("only", "", "only rows whose text holds this")
-	output := flag.String("o", "", "write the table to this file too")
+	program := flag.String("gopxeboot", "build/gopxeboot", "the `program` for whole boots")
+	output := flag.String("o", "", "put the tables into this file too")
 	flag.Parse()
 	b, err := newBench(context.Background())
 	if err != nil {
@@ -68,7 +83,7 @@ func run() error {
 	defer b.close()
 	var table strings.Builder
 	out := io.MultiWriter(os.Stdout, &table)
-	fmt.Fprintf(out, intro, *rounds, machine())
+	fmt.Fprintf(out, intro, *rounds, enough, machine())
 	for _, s := range sections {
 		var rows []row
 		for _, r := range s.rows {
@@ -80,22 +95,42 @@ func run() error {
 			b.section(out, s, rows, *rounds)
 		}
 	}
+	if strings.Contains("A whole boot", *only) {
+		if err := b.wholeBoot(out, *program, *rounds); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(out, "\n%s\n", load())
 	if *output != "" {
-		return os.WriteFile(*output, []byte(table.String()), 0o644)
+		return putInto(*output, table.String())
 	}
 	return nil
 }
 
+// putInto replaces what is between the marks in a file.
+func putInto(file, tables string) error {
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, begun := strings.Cut(string(old), beginMark+"\n")
+	_, after, ended := strings.Cut(rest, endMark)
+	if !begun || !ended {
+		return fmt.Errorf("%s has no lines %s and %s", file, beginMark, endMark)
+	}
+	return os.WriteFile(file, []byte(before+beginMark+"\n"+tables+"\n"+endMark+after), 0o644)
+}
+
 // bench is the lab with its servers, the files that they serve, and the wire.
 type bench struct {
-	lab   *lab.Lab
-	far   *lab.Host
-	wire  *wire
-	dir   string
-	sums  map[int64]string // sha256 of the file of that many bytes
-	hosts map[string]netip.Addr
-	lacks map[string]error
+	lab    *lab.Lab
+	far    *lab.Host // beyond the wire
+	asking *lab.Host // asks what a boot does
+	wire   *wire
+	dir    string
+	sums   map[int64]string // sha256 of the file of that many bytes
+	hosts  map[string]netip.Addr
+	lacks  map[string]error
 }
 
 var (
@@ -116,6 +151,10 @@ func newBench(ctx context.Context) (*bench, error) {
 		return nil, err
 	}
 	if b.far, err = b.lab.AddHost(ctx, lab.HostConfig{Name: "far"}); err != nil {
+		return nil, err
+	}
+	asking := lab.HostConfig{Name: "asking", Address: netip.PrefixFrom(netip.MustParseAddr("192.168.1.3"), 24)}
+	if b.asking, err = b.lab.AddHost(ctx, asking); err != nil {
 		return nil, err
 	}
 	if b.wire, err = newWire(b.lab, b.far, distant); err != nil {

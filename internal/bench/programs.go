@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -34,7 +35,30 @@ var servers = []struct {
 		return err
 	}},
 	{"dnsmasq", func(ctx context.Context, h *lab.Host, tree string) error {
-		_, err := h.Dnsmasq(ctx, lab.SampleDHCP(), tree)
+		_, err := h.Dnsmasq(ctx, lab.DHCP{}, tree) // gives nobody an address
+		return err
+	}},
+	{"a server by RFC 7440", func(_ context.Context, h *lab.Host, tree string) error {
+		_, err := h.Start(exec.Command("/proc/self/exe", "serve", tree))
+		return err
+	}},
+	{"vsftpd", func(_ context.Context, h *lab.Host, tree string) error {
+		dir := filepath.Dir(tree)
+		conf, empty := filepath.Join(dir, "vsftpd.conf"), filepath.Join(dir, "empty")
+		text := fmt.Sprintf("listen=YES\nbackground=NO\nanonymous_enable=YES\nlocal_enable=NO\nanon_root=%s\nsecure_chroot_dir=%s\n"+
+			"ftp_username=daemon\nnopriv_user=daemon\nconnect_from_port_20=NO\nxferlog_enable=NO\nseccomp_sandbox=NO\n", tree, empty)
+		if err := errors.Join(os.WriteFile(conf, []byte(text), 0o600), os.Mkdir(empty, 0o755)); err != nil {
+			return err
+		}
+		server, err := lab.Program("vsftpd")
+		if err != nil {
+			return err
+		}
+		// Not as the first process of its namespace, which inherits children
+		// of others: it ends at one that it does not know.
+		cmd := exec.Command("sh", "-c", `"$@"; exit`, "sh", server.Path, conf)
+		cmd.Env = server.Env
+		_, err = h.Start(cmd)
 		return err
 	}},
 	{"nginx", func(ctx context.Context, h *lab.Host, tree string) error {
@@ -84,7 +108,7 @@ func fetched(pkg, name string, args ...string) (*exec.Cmd, error) {
 // job is one download.
 type job struct {
 	server netip.Addr
-	http   bool
+	scheme string
 	name   string
 	out    string
 	block  int // blksize to ask for; 0 is the client's own choice
@@ -92,10 +116,7 @@ type job struct {
 }
 
 func (j job) url() string {
-	if j.http {
-		return fmt.Sprintf("http://%s/%s", j.server, j.name)
-	}
-	return fmt.Sprintf("tftp://%s/%s", j.server, j.name)
+	return fmt.Sprintf("%s://%s/%s", j.scheme, j.server, j.name)
 }
 
 // client is a program that downloads.
@@ -113,7 +134,7 @@ var (
 	}}
 	curl = client{"curl", func(j job) (*exec.Cmd, error) {
 		args := []string{"-sS", "-o", j.out, j.url()}
-		if !j.http && j.block > 0 {
+		if j.block > 0 {
 			args = append(args, "--tftp-blksize", strconv.Itoa(j.block))
 		}
 		return lab.Program("curl", args...)
@@ -135,26 +156,24 @@ var (
 
 // get is our own client: what `gopxeboot get` does as dom0, without the rest
 // of the program.
-func get(args []string) {
+func get(args []string) error {
 	block, _ := strconv.Atoi(args[2])
 	window, _ := strconv.Atoi(args[3])
-	err := func() error {
-		c := fetch.Client{TFTP: tftpget.Client{BlockSize: block, WindowSize: window}}
-		f, err := c.Open(context.Background(), args[0])
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		out, err := os.Create(args[1])
-		if err != nil {
-			return err
-		}
-		defer out.Close()
-		_, err = f.WriteTo(out)
-		return err
-	}()
+	c := fetch.Client{TFTP: tftpget.Client{BlockSize: block, WindowSize: window}}
+	return download(context.Background(), &c, args[0], args[1])
+}
+
+func download(ctx context.Context, c *fetch.Client, url, file string) error {
+	f, err := c.Open(ctx, url)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return err
 	}
+	defer f.Close()
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	_, err = f.WriteTo(out)
+	return err
 }
