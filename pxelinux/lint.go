@@ -71,7 +71,10 @@ func (l *linter) read(_ context.Context, name string) (text, url string, err err
 	if l.include == nil {
 		return "", name, nil
 	}
-	b, err := l.include(name)
+	var b []byte
+	if name != "" { // an INCLUDE that names nothing
+		b, err = l.include(name)
+	}
 	if err != nil || len(b) == 0 {
 		return "", name, fmt.Errorf("%s: %w", name, ErrNotFound)
 	}

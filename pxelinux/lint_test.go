@@ -85,9 +85,10 @@ LABEL a
 			"f:2: MENU BEGIN without MENU END", `f:3: there is no menu with the tag "b"`,
 		}},
 		{"TEXT", "DEFAULT a\nLABEL a\nKERNEL k\nTEXT HELP\nx\n", []string{"f:4: TEXT without ENDTEXT swallows the rest of the file"}},
-		{"includes", "DEFAULT a\nINCLUDE part\nINCLUDE missing\nMENU INCLUDE missing tag\nINCLUDE loop\nLABEL a\nKERNEL k\n", []string{
+		{"includes", "DEFAULT a\nINCLUDE part\nINCLUDE missing\nMENU INCLUDE missing tag\nINCLUDE loop\nINCLUDE\nLABEL a\nKERNEL k\n", []string{
 			"f:3: INCLUDE missing: not found; PXELINUX goes on without it",
 			"f:4: MENU INCLUDE missing: not found; PXELINUX goes on without it",
+			"f:6: INCLUDE without a file",
 			"part:3: label \"x\" is never booted: there is one in part:1",
 			"loop:1: loop includes itself: PXELINUX would hang",
 		}},

@@ -434,11 +434,15 @@ func (p *parser) end(m **menu) {
 // is no error.
 func (p *parser) include(ctx context.Context, name string) error {
 	err := p.file(ctx, name)
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case !errors.Is(err, ErrNotFound):
+		return err
+	case name == "": // PXELINUX asks for it all the same
+		p.files.warn(p.at, "INCLUDE without a file")
+	default:
 		p.files.warn(p.at, "INCLUDE %s: not found; PXELINUX goes on without it", name)
-		return nil
 	}
-	return err
+	return nil
 }
 
 // includeMenu reads a file as a submenu of its own. menu.c32 makes the
