@@ -30,7 +30,10 @@ func positionals(c *cli.Context) (where string, vif xenout.VIF, disk string, unk
 		where = words[i]
 		words = slices.Delete(words, i, i+1)
 	}
-	if named := c.String("location"); named != "" {
+	if named := c.String("location"); c.IsSet("location") {
+		if named == "" { // a variable of a script that was not set: the lab is not what was meant
+			return "", vif, "", nil, usage(errors.New("--location is empty"), "")
+		}
 		if where != "" {
 			return "", vif, "", nil, usage(fmt.Errorf("two locations: %s and %s", location.WithoutPassword(where), location.WithoutPassword(named)), "")
 		}

@@ -450,6 +450,10 @@ var badLocations = []badLocation{
 	{name: "a .treeinfo that leads out of the directory", noVIF: true, args: []string{"--location=TREE/fedora"}, code: 4, says: []string{"no kernel found in file://"}, tree: func(t *testing.T, tree string) {
 		writeFile(t, tree+"/fedora/.treeinfo", "[images-xen]\nkernel = file://"+tree+"/OL6/images/pxeboot/vmlinuz\ninitrd = ../OL6/images/pxeboot/initrd.img\n[images-x86_64]\nkernel = "+tree+"/OL6/images/pxeboot/vmlinuz\ninitrd = "+tree+"/OL6/images/pxeboot/initrd.img\n")
 	}},
+	{name: "an empty kernel", noVIF: true, args: []string{"--location=TREE/OL6"}, code: 4, says: []string{"no kernel found", "TREE/OL6/images/pxeboot/vmlinuz: the file is empty"}, tree: func(t *testing.T, tree string) {
+		writeFile(t, tree+"/OL6/images/pxeboot/vmlinuz", "")
+	}},
+	{name: "dom0 without a network", noVIF: true, args: []string{"--location=http://192.168.1.166/OL6"}, code: 4, says: []string{"network is unreachable", "dom0 has no route there", "mac="}},
 	{name: "a FIFO", noVIF: true, args: []string{"--location=TREE/OL6"}, code: 4, says: []string{"no kernel found"}, tree: func(t *testing.T, tree string) {
 		remove("OL6/images/pxeboot/vmlinuz")(t, tree)
 		labtest.Check(t, unix.Mkfifo(tree+"/OL6/images/pxeboot/vmlinuz", 0o644))

@@ -16,6 +16,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"golang.org/x/sys/unix"
 )
 
 // Repository is what boots where no PXELINUX configuration says it: an
@@ -30,6 +31,9 @@ type Repository struct {
 // "" when the kernel is a full URL. What it refuses is wrong in every network.
 func NewRepository(text string, wanted location.Wanted) (*Repository, error) {
 	r := &Repository{Wanted: wanted}
+	if err := wanted.Check(); err != nil {
+		return nil, err
+	}
 	if text != "" {
 		var err error
 		if r.Location, err = location.Parse(text, isDirectory); err != nil {
@@ -104,7 +108,7 @@ func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) e
 		p.detail("location: %s: %s (%.1f ms)", try.URL, try.Result, try.Millis)
 	}
 	if err != nil {
-		return fail(ctx, NoConfig, "location", err, adviceFor(err))
+		return fail(ctx, NoConfig, "location", err, p.task.Request.adviceFor(err))
 	}
 	p.stage("location: kernel %s, ramdisk %s (%d names asked for, %s)", location.WithoutPassword(found.Kernel), quoted(location.WithoutPassword(found.Ramdisk)), len(found.Tried), took(begin))
 	if p.plan.Args != "" {
@@ -120,8 +124,10 @@ func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) e
 	return p.fetchBoth(ctx, boot, resultFile(0), resultFile(1))
 }
 
-func adviceFor(err error) string {
+func (r *Request) adviceFor(err error) string {
 	switch {
+	case r.Net == guest.Dom0 && errors.Is(err, unix.ENETUNREACH):
+		return "dom0 has no route there: say the guest's mac=00:16:3e:xx:xx:xx,bridge=xenbr0, and DHCP gives it one"
 	case errors.Is(err, location.ErrNothing):
 		return "--kernel and --ramdisk name the files"
 	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
@@ -148,8 +154,8 @@ func (p *Plan) setFound(r *Repository, found location.Found) {
 // site looks at a location for package location.
 type site struct{ files fetch.Client }
 
-// Has opens the file and reads nothing. An empty one is not there, as nothing
-// boots it.
+// Has opens the file and reads nothing. An empty one is as good as refused, as
+// nothing boots it.
 func (s site) Has(ctx context.Context, url string) (bool, error) {
 	s.files.TFTP.WindowSize = 1 // else much of the file would be under way
 	f, err := s.files.Open(ctx, url)
@@ -157,7 +163,10 @@ func (s site) Has(ctx context.Context, url string) (bool, error) {
 		return false, answered(err)
 	}
 	defer f.Close()
-	return f.Size() != 0, nil
+	if f.Size() == 0 {
+		return false, refusal{fmt.Errorf("%s: %w", f.URL(), errEmpty)}
+	}
+	return true, nil
 }
 
 func (s site) Read(ctx context.Context, url string) ([]byte, error) {

@@ -43,11 +43,10 @@ func claimGuest(ctx context.Context, mac net.HardwareAddr, bridge string, vlan u
 	if err == unix.EADDRINUSE {
 		defer unix.Close(fd)
 		who, err := holder(fd, name)
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("%w: %s on %s", ErrClaimed, mac, bridge)
-		case who.Uid != 0 && int(who.Uid) != os.Geteuid():
-			return nil, nil // anybody can take a name, and must not stop us by that
+		// Anybody can take a name, and must not stop us by that. One of ours
+		// would have said by now who it is.
+		if err != nil || who.Uid != 0 && int(who.Uid) != os.Geteuid() {
+			return nil, nil
 		}
 		return nil, fmt.Errorf("%w: process %d, %s on %s", ErrClaimed, who.Pid, mac, bridge)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"golang.org/x/sys/unix"
 )
 
 // Of two that act as one guest, the second says so soon; when the first ends
@@ -36,4 +37,26 @@ func TestClaim(t *testing.T) {
 			start(t, spec).Close()
 		})
 	}
+}
+
+// Anybody can take the name, but stops nobody by that: neither without
+// listening nor with a queue that is full.
+func TestClaimTaken(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	socket := func() int {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		labtest.Check(t, err)
+		t.Cleanup(func() { unix.Close(fd) })
+		return fd
+	}
+	name := &unix.SockaddrUnix{Name: fmt.Sprintf("@gopxeboot %s %s 0", mac, l.Bridge())}
+	taken := socket()
+	labtest.Check(t, unix.Bind(taken, name))
+	spec := guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Own}
+	start(t, spec).Close()
+	labtest.Check(t, unix.Listen(taken, 0))
+	for err := error(nil); err == nil; {
+		err = unix.Connect(socket(), name)
+	}
+	start(t, spec).Close()
 }

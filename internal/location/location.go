@@ -24,8 +24,20 @@ var schemes = []string{"http://", "https://", "ftp://", "tftp://", "nfs://", "fi
 // IsForm says whether a word has a location's form with a scheme, as
 // xenpvboot took it without an option. A bare path has none: a toolstack's last
 // word is the guest's disk.
-func IsForm(word string) bool {
+func IsForm(word string) bool { return isForm(lowered(word)) }
+
+func isForm(word string) bool {
 	return strings.HasPrefix(word, "nfs:") || strings.HasPrefix(word, "nfs+iso:") || isURL(word)
+}
+
+// lowered is a word with its scheme in small letters (RFC 3986, section 3.1).
+// What has none of our schemes may be the name of a file, and stays.
+func lowered(word string) string {
+	scheme, rest, ok := strings.Cut(word, ":")
+	if low := strings.ToLower(scheme) + ":" + rest; ok && isForm(low) {
+		return low
+	}
+	return word
 }
 
 func isURL(word string) bool {
@@ -52,6 +64,7 @@ func Parse(text string, isDirectory func(path string) bool) (Location, error) {
 	if i := strings.IndexFunc(text, isControl); i >= 0 {
 		return bad("a control character")
 	}
+	text = lowered(text)
 	switch {
 	case text == "":
 		return bad("it is empty")
@@ -129,6 +142,9 @@ func LocalFile(url string) string {
 // without its scheme, where eliloader let an empty port stand.
 func nfsURL(rest string) (string, error) {
 	if authority, ok := strings.CutPrefix(rest, "//"); ok {
+		if strings.Contains(authority, "#") {
+			return "", errors.New("write %23 for the # of a name: it ends a URL")
+		}
 		host, file, _ := strings.Cut(authority, "/")
 		if host = strings.TrimSuffix(host, ":"); host == "" {
 			return "", errors.New("it names no server")
@@ -145,8 +161,8 @@ func nfsURL(rest string) (string, error) {
 		}
 		host = "[" + inner + "]"
 	}
-	if !ok || host == "" || strings.ContainsAny(host, "/@ ") {
-		return "", errors.New("want nfs:HOST:/PATH")
+	if !ok || host == "" || strings.ContainsAny(host, "/@ ") || host[0] != '[' && strings.Count(host, ":") > 1 {
+		return "", errors.New("want nfs:HOST:/PATH or nfs:[IPV6]:/PATH")
 	}
 	return "nfs://" + host + "/" + escape(strings.TrimLeft(file, "/")), nil
 }
@@ -166,6 +182,7 @@ func (l Location) File(name string) (string, error) {
 	bad := func(problem string) (string, error) {
 		return "", fmt.Errorf("%q: %s", printable(name), problem)
 	}
+	name = lowered(name)
 	switch {
 	case strings.IndexFunc(name, isControl) >= 0:
 		return bad("a control character")
@@ -199,12 +216,16 @@ func (l Location) File(name string) (string, error) {
 	if clean == "." || clean == ".." || strings.HasPrefix(clean, "../") {
 		return bad("it is not below the location")
 	}
+	return l.join(clean), nil
+}
+
+// join is the URL of a file below the location by a clean name, as a person
+// wrote it.
+func (l Location) join(clean string) string {
 	if l.Paths {
-		clean = escape(clean)
-	} else {
-		clean = escapeBlanks(clean)
+		return l.Base + escape(clean)
 	}
-	return l.Base + clean, nil
+	return l.Base + escapeBlanks(clean)
 }
 
 // String is the location's URL without a password.
@@ -226,7 +247,10 @@ func WithoutPassword(url string) string {
 }
 
 // IsFullURL says whether a name needs no location.
-func IsFullURL(name string) bool { return isURL(name) || strings.HasPrefix(name, "nfs:") }
+func IsFullURL(name string) bool {
+	name = lowered(name)
+	return isURL(name) || strings.HasPrefix(name, "nfs:")
+}
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 

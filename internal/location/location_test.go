@@ -36,6 +36,11 @@ func TestParse(t *testing.T) {
 		{"nfs://host/path", Location{Base: "nfs://host/path/"}, ""},
 		{"nfs://host:/path", Location{Base: "nfs://host/path/"}, ""},
 		{"nfs://host:2049/path", Location{Base: "nfs://host:2049/path/"}, ""},
+		// The case of a scheme does not matter (RFC 3986, section 3.1).
+		{"HTTP://Host/Path", Location{Base: "http://Host/Path/"}, ""},
+		{"File:///fedora/x86_64", Location{Base: "file:///fedora/x86_64/", Local: "/fedora/x86_64", Paths: true}, ""},
+		{"NFS:H:/P", Location{Base: "nfs://H/P/", Paths: true}, ""},
+		{"NFS+ISO:H:/P", Location{Base: "nfs://H/P!/", Image: true, Paths: true}, ""},
 		{"nfs:[fd00::1]:/path", Location{Base: "nfs://[fd00::1]/path/", Paths: true}, ""},
 		// What is inside an image, as it is written in a URL.
 		{"file:///srv/x.iso!/sub", Location{Base: "file:///srv/x.iso!/sub/", Local: "/srv/x.iso", Image: true, Paths: true}, ""},
@@ -54,7 +59,9 @@ func TestParse(t *testing.T) {
 		{"http:///path", Location{}, "names no server"},
 		{"http://h/p?x=1", Location{}, "neither ? nor #"},
 		{"http://h/p#x", Location{}, "neither ? nor #"},
+		{"nfs://h/p#x", Location{}, "%23"},
 		{"nfs:host", Location{}, "nfs:HOST:/PATH"},
+		{"nfs:fd00::1:/path", Location{}, "nfs:[IPV6]:/PATH"},
 		{"nfs::/path", Location{}, "nfs:HOST:/PATH"},
 		{"nfs:[1.2.3.4]:/path", Location{}, "IPv6"},
 		{"nfs+iso:host", Location{}, "nfs:HOST:/PATH"},
@@ -102,6 +109,10 @@ func TestFile(t *testing.T) {
 		// xenpvnetboot made http://h/p/http://g/k of it.
 		{web, "http://g/k", "http://g/k", ""},
 		{web, "ftp://g/k?x", "ftp://g/k?x", ""},
+		{web, "HTTP://g/k", "http://g/k", ""},
+		{web, "NFS:g:/e/k", "nfs://g/e/k", ""},
+		{web, "FILE:///boot/k", "file:///boot/k", ""},
+		{web, "Images:1/k", "http://h/p/Images:1/k", ""},
 		{web, "nfs:g:/e/k", "nfs://g/e/k", ""},
 		{web, "file:///boot/k", "file:///boot/k", ""},
 		{web, "file:///x.iso!/boot/k", "file:///x.iso!/boot/k", ""},
@@ -157,6 +168,7 @@ func TestIsForm(t *testing.T) {
 		"http://h/p":                               true,
 		"file:///srv":                              true,
 		"tftp://h/p":                               true,
+		"TFTP://h/p":                               true,
 		"/share/iso/el5":                           false, // the guest's disk
 		"/dev/vg/guest":                            false,
 		"mac=00:16:3e:72:79:e3,bridge=xenbr0":      false,
@@ -166,6 +178,23 @@ func TestIsForm(t *testing.T) {
 	} {
 		if got := IsForm(word); got != want {
 			t.Errorf("IsForm(%q) = %v", word, got)
+		}
+	}
+}
+
+func TestIsFullURL(t *testing.T) {
+	for name, want := range map[string]bool{
+		"http://h/k":         true,
+		"FILE:///etc/shadow": true, // XAPI's other-config must not name it
+		"nfs:h:/k":           true,
+		"Nfs:h:/k":           true,
+		"nfs":                false,
+		"images/k":           false,
+		"images:1/k":         false,
+		"/k":                 false,
+	} {
+		if got := IsFullURL(name); got != want {
+			t.Errorf("IsFullURL(%q) = %v", name, got)
 		}
 	}
 }

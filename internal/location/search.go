@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -52,8 +53,8 @@ type Wanted struct {
 	Archs   []string // by their Debian names, best first; nil is amd64, then i386
 }
 
-// check refuses what would lead out of the location.
-func (w *Wanted) check() error {
+// Check refuses a release that would lead out of the location.
+func (w *Wanted) Check() error {
 	if strings.Trim(w.Release, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "" || strings.Trim(w.Release, ".") == "" && w.Release != "" {
 		return fmt.Errorf("release %q: it is a name such as bookworm", printable(w.Release))
 	}
@@ -101,7 +102,7 @@ type Try struct {
 // there: xenpvnetboot mixed two places' files.
 func (l Location) Search(ctx context.Context, w Wanted, site Site) (Found, error) {
 	s := &search{Location: l, wanted: w, site: site}
-	if err := w.check(); err != nil {
+	if err := w.Check(); err != nil {
 		return s.found, err
 	}
 	if strings.Contains(l.Base, "/dists/") {
@@ -183,22 +184,23 @@ func (s *search) ramdiskOf(ctx context.Context, kernel string) error {
 	if IsFullURL(kernel) {
 		return nil
 	}
+	kernel = path.Clean(kernel)
 	every := s.wanted
-	every.Distro = Any
+	every.Distro, every.Archs = Any, []string{"amd64", "i386", "arm64"} // its name decides
 	first, rest := every.places()
 	for _, p := range slices.Concat(first, rest) {
 		above, ok := strings.CutSuffix("/"+kernel, "/"+p.kernel)
 		if !ok {
 			continue
 		}
-		name := strings.TrimPrefix(above+"/"+p.ramdisk, "/")
-		there, err := s.has(ctx, name)
+		url := s.join(strings.TrimPrefix(above+"/"+p.ramdisk, "/"))
+		there, err := s.hasURL(ctx, url)
 		if err != nil {
 			return err
 		}
 		if there {
-			s.found.Ramdisk, err = s.File(name)
-			return err
+			s.found.Ramdisk = url
+			return nil
 		}
 	}
 	return nil
@@ -244,12 +246,16 @@ func (s *search) below(name string) (string, error) {
 	return s.Base + escape(name), nil
 }
 
-// has asks for a name once.
 func (s *search) has(ctx context.Context, name string) (bool, error) {
 	url, err := s.below(name)
 	if err != nil {
 		return false, err
 	}
+	return s.hasURL(ctx, url)
+}
+
+// hasURL asks for a file once.
+func (s *search) hasURL(ctx context.Context, url string) (bool, error) {
 	for _, t := range s.found.Tried {
 		if t.URL == url {
 			return t.Result == "found", nil

@@ -2,7 +2,6 @@ package servertest
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -15,9 +14,7 @@ import (
 // vsftpd serves a directory to the anonymous.
 func vsftpd(t testing.TB, l *lab.Lab, dir string) *lab.Process {
 	t.Helper()
-	if os.Getuid() != 0 || !wholeUserNamespace(t) {
-		t.Skip("vsftpd becomes another user, which only the machine's own root can")
-	}
+	labtest.NeedRoot(t, "vsftpd becomes another user")
 	conf := writeFile(t, filepath.Join(t.TempDir(), "vsftpd.conf"), fmt.Sprintf(`
 listen=YES
 background=NO
@@ -37,7 +34,7 @@ seccomp_sandbox=NO
 	// it ends at one that it does not know.
 	cmd := exec.Command("sh", "-c", `"$@"; exit`, "sh", server.Path, conf)
 	cmd.Env = server.Env
-	return startCommand(t, l, 21, cmd)
+	return labtest.Start(t, l.Servers, cmd, 21)
 }
 
 func TestVsftpd(t *testing.T) {

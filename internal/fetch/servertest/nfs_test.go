@@ -2,84 +2,17 @@ package servertest
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
-
-// ganesha exports directories, each under its own path, with a portmapper
-// beside it. All but the first are for ports below 1024 only.
-func ganesha(t testing.TB, l *lab.Lab, exports ...string) *lab.Process {
-	t.Helper()
-	rpcbind, err := lab.Program("rpcbind")
-	labtest.Check(t, err)
-	nfsd, err := lab.Program("ganesha.nfsd")
-	labtest.Check(t, err)
-	if os.Getuid() != 0 || !wholeUserNamespace(t) {
-		t.Skip("nfs-ganesha opens files by handle, which only the machine's own root can (CAP_DAC_READ_SEARCH)")
-	}
-	root := filepath.Dir(filepath.Dir(filepath.Dir(nfsd.Path))) // of what .ci/servers unpacked, or of the system
-	var conf strings.Builder
-	fmt.Fprintf(&conf, `
-NFS_CORE_PARAM { Protocols = 3; NFS_Port = 2049; Enable_NLM = false; Enable_RQUOTA = false; Plugins_Dir = %q; }
-LOG { Default_Log_Level = EVENT; }
-NFSV4 { UseGetpwnam = true; DomainName = lab; }
-`, filepath.Join(root, "usr/lib/x86_64-linux-gnu/ganesha"))
-	for i, export := range exports {
-		fmt.Fprintf(&conf, "EXPORT { Export_Id = %d; Path = %q; Pseudo = \"/export%d\"; Access_Type = RO; Squash = Root_Squash; PrivilegedPort = %t; Attr_Expiration_Time = 0;"+
-			" Protocols = 3; Transports = TCP; SecType = sys, none; FSAL { Name = VFS; } }\n", i+1, export, i, i > 0)
-	}
-	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "ganesha.conf"), conf.String())
-	passwd, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, filepath.Join(dir, "passwd"), string(passwd)+"_rpc:x:65533:65534::/:/bin/false\n")
-	// rpcbind wants a user of its own, and both talk by way of /run, which the
-	// lab shares with the machine.
-	cmd := exec.Command("unshare", "--mount", "sh", "-ec", `
-		mount -t tmpfs none /run
-		mount --bind passwd /etc/passwd
-		"$1" -f &
-		for i in 1 2 3 4 5 6 7 8 9 10; do [ -S /run/rpcbind.sock ] || sleep 0.1; done
-		exec "$2" -F -f ganesha.conf -L STDOUT -p pid`, "sh", rpcbind.Path, nfsd.Path)
-	cmd.Dir = dir
-	libraries := filepath.Join(root, "usr/lib/ganesha")
-	for _, program := range []*exec.Cmd{rpcbind, nfsd} {
-		for _, variable := range program.Env {
-			if found, ok := strings.CutPrefix(variable, "LD_LIBRARY_PATH="); ok {
-				libraries += ":" + found
-			}
-		}
-	}
-	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries)
-	p := startCommand(t, l, 2049, cmd)
-	for deadline := time.Now().Add(15 * time.Second); !strings.Contains(p.Log(), "NFS SERVER INITIALIZED"); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("nfs-ganesha does not come up:\n%s", p.Log())
-		}
-	}
-	return p
-}
-
-func wholeUserNamespace(t testing.TB) bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Fields(string(text))[2] == "4294967295"
-}
 
 func TestNFS(t *testing.T) {
 	l := newLab(t)
@@ -102,7 +35,7 @@ func TestNFS(t *testing.T) {
 		}
 	}
 	iso := makeISO(t, dir, "image.iso")
-	p := ganesha(t, l, dir, other)
+	p := labtest.Ganesha(t, l.Servers, dir, other)
 	c := client()
 	url := "nfs://" + server + dir
 	for _, path := range []string{"/boot/kernel", "/link", "/boot/up", "/directory/kernel", "/directory/up", "/absolute", "//boot/./kernel"} {

@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -224,33 +223,11 @@ func (f *fragileConn) Read(p []byte) (int, error) {
 }
 
 // start runs a server and returns when it answers on its TCP port.
-func start(t testing.TB, l *lab.Lab, port int, program string, args ...string) *lab.Process {
+func start(t testing.TB, l *lab.Lab, port uint16, program string, args ...string) *lab.Process {
 	t.Helper()
 	cmd, err := lab.Program(program, args...)
 	labtest.Check(t, err)
-	return startCommand(t, l, port, cmd)
-}
-
-func startCommand(t testing.TB, l *lab.Lab, port int, cmd *exec.Cmd) *lab.Process {
-	t.Helper()
-	p, err := l.Servers.Start(cmd)
-	labtest.Check(t, err)
-	deadline := time.Now().Add(15 * time.Second)
-	for {
-		conn, err := net.Dial("tcp", net.JoinHostPort(server, fmt.Sprint(port)))
-		if err == nil {
-			conn.Close()
-			return p
-		}
-		select {
-		case <-p.Done():
-			t.Fatalf("%s ended:\n%s", cmd.Path, p.Log())
-		case <-time.After(10 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not answer: %v\n%s", cmd.Path, err, p.Log())
-		}
-	}
+	return labtest.Start(t, l.Servers, cmd, port)
 }
 
 func writeFile(t testing.TB, path, text string) string {

@@ -43,17 +43,16 @@ func Start(t testing.TB, h *lab.Host, cmd *exec.Cmd, port uint16) *lab.Process {
 }
 
 // Ganesha starts nfs-ganesha on a host, which exports each directory by NFSv3
-// under its own path, with rpcbind beside it. The test is skipped where it
-// can't run.
+// under its own path, with rpcbind beside it. All directories but the first are
+// for clients with ports below 1024 only. The test is skipped where it can't
+// run.
 func Ganesha(t testing.TB, h *lab.Host, exports ...string) *lab.Process {
 	t.Helper()
 	rpcbind, err := lab.Program("rpcbind")
 	Check(t, err)
 	nfsd, err := lab.Program("ganesha.nfsd")
 	Check(t, err)
-	if !isRoot(t) {
-		t.Skip("nfs-ganesha opens files by handle, which only the machine's own root can (CAP_DAC_READ_SEARCH)")
-	}
+	NeedRoot(t, "nfs-ganesha opens files by handle (CAP_DAC_READ_SEARCH)")
 	root := filepath.Dir(filepath.Dir(filepath.Dir(nfsd.Path))) // of what .ci/servers unpacked, or of the system
 	plugins, err := filepath.Glob(filepath.Join(root, "usr/lib/*/ganesha"))
 	Check(t, err)
@@ -64,8 +63,8 @@ LOG { Default_Log_Level = EVENT; }
 NFSV4 { UseGetpwnam = true; DomainName = lab; }
 `, strings.Join(plugins, ""))
 	for i, export := range exports {
-		fmt.Fprintf(&conf, "EXPORT { Export_Id = %d; Path = %q; Pseudo = \"/export%[1]d\"; Access_Type = RO; Squash = Root_Squash;"+
-			" Protocols = 3; Transports = TCP; SecType = sys, none; FSAL { Name = VFS; } }\n", i+1, export)
+		fmt.Fprintf(&conf, "EXPORT { Export_Id = %d; Path = %q; Pseudo = \"/export%[1]d\"; Access_Type = RO; Squash = Root_Squash; PrivilegedPort = %[3]t;"+
+			" Attr_Expiration_Time = 0; Protocols = 3; Transports = TCP; SecType = sys, none; FSAL { Name = VFS; } }\n", i+1, export, i > 0)
 	}
 	dir := t.TempDir()
 	passwd, err := os.ReadFile("/etc/passwd")
@@ -74,7 +73,7 @@ NFSV4 { UseGetpwnam = true; DomainName = lab; }
 	Check(t, os.WriteFile(filepath.Join(dir, "passwd"), append(passwd, "_rpc:x:65533:65534::/:/bin/false\n"...), 0o644))
 	// rpcbind wants a user of its own, and both talk by way of /run, which the
 	// lab shares with the machine.
-	cmd := exec.Command("unshare", "--mount", "sh", "-ec", `
+	cmd := exec.Command("unshare", "--mount", "--propagation=unchanged", "sh", "-ec", `
 		mount -t tmpfs none /run
 		mount --bind passwd /etc/passwd
 		"$1" -f &
@@ -90,15 +89,23 @@ NFSV4 { UseGetpwnam = true; DomainName = lab; }
 		}
 	}
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries)
-	return Start(t, h, cmd, 2049)
+	p := Start(t, h, cmd, 2049)
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(p.Log(), "NFS SERVER INITIALIZED"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("nfs-ganesha does not come up: %s", p.Log())
+		}
+	}
+	return p
 }
 
-// isRoot says whether this process is the machine's own root, and not one of a
-// user namespace.
-func isRoot(t testing.TB) bool {
+// NeedRoot skips a test for what only the machine's own root can do, and not one
+// of a user namespace.
+func NeedRoot(t testing.TB, what string) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/uid_map")
 	Check(t, err)
 	fields := strings.Fields(string(text))
-	return os.Getuid() == 0 && len(fields) == 3 && fields[2] == "4294967295"
+	if os.Getuid() != 0 || len(fields) != 3 || fields[2] != "4294967295" {
+		t.Skipf("%s, which only the machine's own root can", what)
+	}
 }
