@@ -420,7 +420,7 @@ var badLocations = []badLocation{
 	{name: "http, path missing", serve: nginx, args: []string{"--location=http://192.168.1.166/OL9"}, code: 4, says: []string{"no kernel found in http://192.168.1.166/OL9/", "names asked for", "--kernel"}},
 	{name: "http, file missing", serve: nginx, args: []string{"--location=http://192.168.1.166/OL6", "--kernel=vmlinuz"}, code: 6, says: []string{"kernel: http://192.168.1.166/OL6/vmlinuz", "404"}},
 	{name: "http, permission denied", serve: nginx, args: []string{"--location=http://192.168.1.166/forbidden/OL6"}, code: 4, says: []string{"no kernel found", "403"}},
-	{name: "http, no password", serve: nginx, args: []string{"--location=http://192.168.1.166/secret/OL6"}, code: 4, says: []string{"no kernel found", "401"}},
+	{name: "http, no password", serve: nginx, args: []string{"--location=http://192.168.1.166/secret/OL6"}, code: 4, says: []string{"login refused", "401", "USER:PASSWORD"}},
 	{name: "http, truncated", serve: fakeHTTP("Content-Length: 1000000\r\n", false), args: []string{"--location=http://192.168.1.166/"}, code: 6, says: []string{"http://192.168.1.166/images/xen/", "65536 of 1000000 bytes"}},
 	{name: "http, endless", serve: fakeHTTP("", true), args: []string{"--location=http://192.168.1.166/", "--max-kernel=1M", "--max-initrd=1M"}, code: 6, says: []string{"http://192.168.1.166/images/xen/", "--max-"}},
 	{name: "http, a redirect to dom0", serve: nginx, args: []string{"--location=http://192.168.1.166/away"}, code: 4, says: []string{"no kernel found", "redirect to file:///etc/passwd"}},

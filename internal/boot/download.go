@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
+	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -61,7 +63,29 @@ func (p *pipeline) fetchBoth(ctx context.Context, boot *pxelinux.Boot, kernel, r
 	for i, m := range images {
 		group.Go(func() error { return m.fetch(ctx, urls[i]) })
 	}
-	return group.Wait()
+	err := group.Wait()
+	if err == nil {
+		p.doubt(boot.Kernel, kernel)
+	}
+	return err
+}
+
+// doubt warns of what can't be the kernel that was meant, although it came
+// whole: a server's page for people, or a file that is cut short there. What
+// it is for sure, the domain builder says, not in words that lead anywhere.
+func (p *pipeline) doubt(url string, file *os.File) {
+	const head = 64 << 10
+	stat, err := file.Stat()
+	if err != nil {
+		return
+	}
+	info, _ := kernel.Inspect(file, min(stat.Size(), head))
+	switch {
+	case info.Format == kernel.HTML:
+		p.say(line{Warn: true, Text: fmt.Sprintf("kernel: %s is a page of HTML, %q: see what the server has there", location.WithoutPassword(url), info.Line)})
+	case info.Length > stat.Size():
+		p.say(line{Warn: true, Text: fmt.Sprintf("kernel: %s has %d bytes, but by its header %d: it is cut short on the server", location.WithoutPassword(url), stat.Size(), info.Length)})
+	}
 }
 
 // job is all that is downloaded for one boot.

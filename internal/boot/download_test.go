@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
@@ -112,6 +113,26 @@ func TestLayout(t *testing.T) {
 
 // The first thing that goes wrong ends everything else at once, and it alone
 // is what the caller gets, on one line and with its own exit code.
+// What came whole may not be what was meant.
+func TestDoubt(t *testing.T) {
+	whole := string(fake.BzImage(make([]byte, 1<<20)))
+	files := images{"k": "kernel", "page": "<html><title>Please log in</title></html>", "whole": whole, "cut": whole[:len(whole)/2]}
+	for name, want := range map[string]string{
+		"k": "", "whole": "", "page": `"Please log in"`, "cut": "it is cut short on the server",
+	} {
+		p, url, kernel, ramdisk, said := downloads(t, files)
+		p.task.Request.MaxKernel = 2 << 20
+		if err := p.fetchBoth(t.Context(), &pxelinux.Boot{Kernel: url + "/" + name}, kernel, ramdisk); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		text := strings.Join(said(), "\n")
+		if !strings.Contains(text, want) || want == "" && len(said()) != 1 {
+			t.Errorf("%s: %q, want %q", name, text, want)
+		}
+	}
+}
+
 func TestFirstError(t *testing.T) {
 	files := images{"k": "kernel", "1": "a", "empty": "", "big": strings.Repeat("x", 600)}
 	for _, tt := range []struct {

@@ -25,6 +25,7 @@ type Repository struct {
 	Location location.Location // its zero value with full URLs
 	Wanted   location.Wanted
 	Args     string // after the installer's own, before the toolstack's
+	OfVM     bool   // from the VM's other-config, which others than dom0's root may write
 }
 
 // NewRepository looks at what a person or XAPI wrote: a location, which may be
@@ -128,6 +129,8 @@ func (r *Request) adviceFor(err error) string {
 	switch {
 	case r.Net == guest.Dom0 && errors.Is(err, unix.ENETUNREACH):
 		return "dom0 has no route there: say the guest's mac=00:16:3e:xx:xx:xx,bridge=xenbr0, and DHCP gives it one"
+	case errors.Is(err, fetch.ErrLogin):
+		return "user and password go into the location: http://USER:PASSWORD@HOST/PATH"
 	case errors.Is(err, location.ErrNothing):
 		return "--kernel and --ramdisk name the files"
 	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
@@ -183,6 +186,8 @@ func answered(err error) error {
 	switch {
 	case errors.Is(err, fetch.ErrNotFound):
 		return nil
+	case errors.Is(err, fetch.ErrLogin):
+		return err // no other name will be given either
 	case errors.Is(err, fetch.ErrRefused):
 		return refusal{err}
 	}
@@ -202,9 +207,11 @@ func (p *pipeline) withoutLease(ctx context.Context, c *guest.Child) error {
 	if p.task.Request.asksDom0() {
 		p.files.Resolve = p.askDom0(c)
 		// A redirect must not lead to what only dom0 itself can reach. Who
-		// wrote the location may serve it from there.
-		for _, text := range p.task.Request.Repository.urls() {
-			if p.isLoopback(ctx, text) {
+		// runs this program may serve a location from there; who may write a
+		// VM's other-config is not dom0.
+		r := p.task.Request.Repository
+		for _, text := range r.urls() {
+			if !r.OfVM && p.isLoopback(ctx, text) {
 				p.files.Refuse = nil
 			}
 		}

@@ -159,12 +159,12 @@ func fromLogin(err error) error {
 	var network net.Error
 	switch {
 	case errors.As(err, &said):
-		return fmt.Errorf("%w: %d %s", ErrRefused, said.Code, printable(said.Msg))
+		return fmt.Errorf("%w: %d %s", ErrLogin, said.Code, printable(said.Msg))
 	case errors.As(err, &network), errors.As(err, &garbled), errors.Is(err, ftp.ErrInvalidCommand),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errTalkative):
 		return err
 	}
-	return fmt.Errorf("%w: %s", ErrRefused, printable(err.Error()))
+	return fmt.Errorf("%w: %s", ErrLogin, printable(err.Error()))
 }
 
 // boundedConn ends when it has been read too much from.

@@ -190,8 +190,11 @@ func escapePath(s string) string {
 
 func statusError(resp *http.Response) error {
 	kind := ErrRefused
-	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone {
+	switch resp.StatusCode {
+	case http.StatusNotFound, http.StatusGone:
 		kind = ErrNotFound
+	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
+		kind = ErrLogin
 	}
 	where := ""
 	if resp.Request.Response != nil { // we were redirected

@@ -153,16 +153,8 @@ func (s *search) run(ctx context.Context) (err error) {
 		if done, err := step(); done || err != nil {
 			return err
 		}
-		if s.refusesAll() { // a wrong password does not get better
-			break
-		}
 	}
 	return s.nothing()
-}
-
-// refusesAll says whether nothing but refusals came so far.
-func (s *search) refusesAll() bool {
-	return !slices.ContainsFunc(s.found.Tried, func(t Try) bool { return t.Result != "error" })
 }
 
 // nothing says what was looked for in vain.
@@ -195,10 +187,12 @@ func (s *search) ramdiskOf(ctx context.Context, kernel string) error {
 		}
 		url := s.join(strings.TrimPrefix(above+"/"+p.ramdisk, "/"))
 		there, err := s.hasURL(ctx, url)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if there {
+		case s.refused != nil: // it is there, and the kernel would miss it
+			return s.refused
+		case there:
 			s.found.Ramdisk = url
 			return nil
 		}

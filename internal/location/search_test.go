@@ -189,19 +189,40 @@ func TestTried(t *testing.T) {
 func TestRefusesAll(t *testing.T) {
 	got, err := Location{Base: "http://h/p/"}.Search(t.Context(), Wanted{}, closed{})
 	check(t, "Search", err, "401 Unauthorized")
-	if len(got.Tried) != len(xenpvnetboot) {
+	if len(got.Tried) != 1 {
 		t.Errorf("%d names asked for", len(got.Tried))
 	}
+	// Some servers say so of what is not there.
+	got, err = Location{Base: "http://h/p/"}.Search(t.Context(), Wanted{}, forbidding{})
+	check(t, "Search", err, "403 Forbidden")
+	if len(got.Tried) <= len(xenpvnetboot) {
+		t.Errorf("only %d names asked for", len(got.Tried))
+	}
+	// A ramdisk that is refused is missed by the kernel that was named.
+	_, err = Location{Base: "http://h/p/"}.Search(t.Context(), Wanted{Kernel: "isolinux/vmlinuz"}, forbidding{})
+	check(t, "Search", err, "403 Forbidden")
 }
 
+// closed lets nobody in.
 type closed struct{}
 
 func (closed) Has(context.Context, string) (bool, error) {
-	return false, fmt.Errorf("%w: 401 Unauthorized", ErrRefused)
+	return false, errors.New("401 Unauthorized")
 }
 
 func (closed) Read(context.Context, string) ([]byte, error) {
-	return nil, fmt.Errorf("%w: 401 Unauthorized", ErrRefused)
+	return nil, errors.New("401 Unauthorized")
+}
+
+// forbidding gives nothing.
+type forbidding struct{}
+
+func (forbidding) Has(context.Context, string) (bool, error) {
+	return false, fmt.Errorf("%w: 403 Forbidden", ErrRefused)
+}
+
+func (forbidding) Read(context.Context, string) ([]byte, error) {
+	return nil, fmt.Errorf("%w: 403 Forbidden", ErrRefused)
 }
 
 // No name is asked for twice, and there is an end to them.
