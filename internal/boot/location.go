@@ -130,7 +130,7 @@ func (r *Request) adviceFor(err error) string {
 	case r.Net == guest.Dom0 && errors.Is(err, unix.ENETUNREACH):
 		return "dom0 has no route there: say the guest's mac=00:16:3e:xx:xx:xx,bridge=xenbr0, and DHCP gives it one"
 	case errors.Is(err, fetch.ErrLogin):
-		return "user and password go into the location: http://USER:PASSWORD@HOST/PATH"
+		return "USER:PASSWORD@ goes before the host"
 	case errors.Is(err, location.ErrNothing):
 		return "--kernel and --ramdisk name the files"
 	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
