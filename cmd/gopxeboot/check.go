@@ -98,6 +98,8 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	}
 	see := func() (*check.Facts, *boot.Plan, error) { return boot.Check(c.Context, r, look, con) }
 	switch name := c.String("replay"); {
+	case name != "" && c.Bool("watch"):
+		return 0, usage(errors.New("--watch looks at a network, and --replay asks none"), "")
 	case name != "":
 		see = func() (*check.Facts, *boot.Plan, error) { return replay(name, r) }
 	case r.MAC == nil:
@@ -112,15 +114,20 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	}
 	report := check.Diagnose(*facts)
 	if c.Bool("json") {
-		err = printJSON(c.App.Writer, struct {
-			check.Report
-			*boot.Plan
-			Facts *check.Facts `json:"facts"`
-		}{report, plan, facts})
+		err = printLook(c.App.Writer, report, plan, facts)
 	} else {
 		err = printReport(c.App.Writer, report)
 	}
 	return report.ExitCode(), errors.Join(err, page.write(facts, report))
+}
+
+// printLook prints what --json promises.
+func printLook(w io.Writer, report check.Report, plan *boot.Plan, facts *check.Facts) error {
+	return printJSON(w, struct {
+		check.Report
+		*boot.Plan
+		Facts *check.Facts `json:"facts"`
+	}{report, plan, facts})
 }
 
 // replay looks at a capture. It is somebody else's bytes, like those from the
@@ -214,16 +221,27 @@ func verdictText(v check.Verdict) string {
 const pause = 2 * time.Second
 
 // watch looks again and again, and says what has changed. Its status is that of
-// the last look.
+// the last look. Who mends a lab takes its bridge away, too, at times: only the
+// first look has to succeed.
 func watch(c *cli.Context, see func() (*check.Facts, *boot.Plan, error), page *page) (status int, err error) {
 	var last check.Verdict
 	for {
-		facts, _, err := see()
+		facts, plan, err := see()
 		if c.Context.Err() != nil {
 			return status, nil
 		}
-		if err != nil {
+		if err != nil && last.Code == "" {
 			return 0, err
+		}
+		if err != nil {
+			if text := err.Error(); text != last.Summary {
+				last = check.Verdict{Code: "unknown", Summary: text}
+				console.New(c.App.ErrWriter, console.Normal).Error(err)
+			}
+			if status = 3; !rest(c) {
+				return status, nil
+			}
+			continue
 		}
 		report := check.Diagnose(*facts)
 		status = report.ExitCode()
@@ -232,14 +250,27 @@ func watch(c *cli.Context, see func() (*check.Facts, *boot.Plan, error), page *p
 		}
 		if v := report.Verdict; v.Code != last.Code || v.Summary != last.Summary {
 			last = v
-			if _, err := fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), verdictText(v)); err != nil {
+			if c.Bool("json") {
+				err = printLook(c.App.Writer, report, plan, facts)
+			} else {
+				_, err = fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), verdictText(v))
+			}
+			if err != nil {
 				return 0, err
 			}
 		}
-		select {
-		case <-c.Context.Done():
+		if !rest(c) {
 			return status, nil
-		case <-time.After(pause):
 		}
+	}
+}
+
+// rest waits until it is time for the next look, and says whether there is one.
+func rest(c *cli.Context) bool {
+	select {
+	case <-c.Context.Done():
+		return false
+	case <-time.After(pause):
+		return true
 	}
 }

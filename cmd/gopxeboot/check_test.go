@@ -110,6 +110,7 @@ func TestCheckCouldNotLook(t *testing.T) {
 		{"--count=-1", "--count"},
 		{"--rate=0", "--rate"},
 		{"--replay=/nowhere", "no such file"},
+		{"--replay=/dev/null --watch", "asks none"},
 		{"--replay=/dev/null", "--replay"},
 		{"--report=/nowhere/x.html --wait=0.1 " + checkVIF, "--report"},
 	} {
@@ -117,6 +118,27 @@ func TestCheckCouldNotLook(t *testing.T) {
 		if got.Code != 3 || !strings.Contains(got.Stderr, test.says) {
 			t.Errorf("%s: status %d, %s", test.args, got.Code, got.Stderr)
 		}
+	}
+}
+
+// With --json it prints a document for each verdict.
+func TestCheckWatchJSON(t *testing.T) {
+	checkLab(t)
+	cmd := command(t.Context(), "check", "--watch", "--json", "--quick", "--wait=0.3", checkVIF)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Verdict struct{ Code string } }
+	if err := json.NewDecoder(out).Decode(&got); err != nil || got.Verdict.Code != "ok" {
+		t.Errorf("verdict %q, %v", got.Verdict.Code, err)
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -92,7 +92,7 @@ func result(err error) string {
 		return "not found"
 	case errors.Is(err, fetch.ErrRefused):
 		return "refused"
-	case errors.Is(err, fetch.ErrTimeout):
+	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return "silent"
 	case errors.Is(err, fetch.ErrShort):
 		return "short"
@@ -104,6 +104,9 @@ func result(err error) string {
 
 // reason is an error without the URL, which is known.
 func reason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no answer in the time that was left"
+	}
 	if e, ok := errors.AsType[*fetch.Error](err); ok {
 		return e.Err.Error()
 	}
@@ -139,6 +142,7 @@ func (o *onlooker) meant(ctx context.Context) {
 		{dir + "/" + mac + ".cfg", "with .cfg behind it"},
 		{dir + "/" + mac + ".txt", "with .txt behind it"},
 		{strings.ToUpper(dir) + "/" + mac, "directory in upper case"},
+		{strings.ToUpper(dir[:1]) + dir[1:] + "/" + mac, "directory in upper case"},
 		{mac, "not in " + dir},
 	}
 	if a := o.lease.Address.Addr(); a.Is4() {
@@ -152,12 +156,17 @@ func (o *onlooker) meant(ctx context.Context) {
 		names = append(names,
 			name{dir + "/Default", "upper case"}, name{dir + "/DEFAULT", "upper case"},
 			name{dir + "/default.cfg", "with .cfg behind it"}, name{dir + "/default.txt", "with .txt behind it"},
-			name{strings.ToUpper(dir) + "/default", "directory in upper case"}, name{"default", "not in " + dir},
+			name{strings.ToUpper(dir) + "/default", "directory in upper case"},
+			name{strings.ToUpper(dir[:1]) + dir[1:] + "/default", "directory in upper case"},
+			name{dir, fileForDirectory}, name{"pxelinux.conf/default", "not in " + dir}, name{"default", "not in " + dir},
 			name{"pxelinux/default", "not in " + dir}, name{"::" + dir + "/" + mac, check.MeantRoot},
 			name{"::" + dir + "/default", check.MeantRoot})
 	}
 	for _, n := range names {
 		link, err := o.host.Resolve(n.name)
+		if n.why == fileForDirectory && !strings.HasPrefix(link, "tftp:") {
+			continue // a web server gives an index of the directory
+		}
 		if err != nil || ctx.Err() != nil || slices.ContainsFunc(o.facts.Search, func(t check.Try) bool { return t.URL == link }) {
 			continue
 		}
@@ -165,6 +174,9 @@ func (o *onlooker) meant(ctx context.Context) {
 		f, err := o.files.Open(ctx, link)
 		if err == nil {
 			f.Close()
+		}
+		if err == nil && n.why == fileForDirectory { // some servers begin to send a directory, too
+			_, err = o.files.ReadAll(ctx, link, maxConfig)
 		}
 		t := check.Try{URL: link, Result: result(err), Meant: n.why, Millis: ms(time.Since(began))}
 		if err != nil {
@@ -176,6 +188,9 @@ func (o *onlooker) meant(ctx context.Context) {
 		}
 	}
 }
+
+// fileForDirectory is Try.Meant where the directory of configurations is one.
+const fileForDirectory = "a file where a directory should be"
 
 // isGeneral says whether a configuration is for more guests than one: its name
 // is default, or a part of an address.
@@ -224,6 +239,11 @@ func (o *onlooker) describe() {
 		return o.texts[u], err
 	}
 	for _, p := range pxelinux.Lint(link[strings.LastIndexByte(link, '/')+1:], text, include) {
+		// Foreman and others write it beside a DEFAULT that boots at once, and
+		// it does no harm.
+		if strings.HasPrefix(p.Message, "TIMEOUT and ONTIMEOUT have no effect") {
+			continue
+		}
 		const most = 50
 		if len(c.Problems) < most {
 			c.Problems = append(c.Problems, p.String())
@@ -283,13 +303,18 @@ func sameServer(a, b string) bool {
 	return err == nil && other == nil && u.Scheme == v.Scheme && u.Host == v.Host
 }
 
+// longestLook bounds how long a file is read, so that there is time for the
+// others where the way is slow. What was read then tells the rate.
+const longestLook = 20 * time.Second
+
 // errEnough ends a download of which the beginning was wanted only.
 var errEnough = errors.New("that is enough")
 
 // head keeps the first bytes of what is written to it.
 type head struct {
 	bytes.Buffer
-	most int
+	most  int
+	until time.Time
 }
 
 func (h *head) Write(p []byte) (int, error) {
@@ -297,7 +322,10 @@ func (h *head) Write(p []byte) (int, error) {
 		h.Buffer.Write(p[:max(room, 0)])
 		return 0, errEnough
 	}
-	return h.Buffer.Write(p)
+	if n, err := h.Buffer.Write(p); err != nil || h.until.IsZero() || time.Now().Before(h.until) {
+		return n, err
+	}
+	return len(p), errEnough
 }
 
 // file asks for a file, and reads no more than its first block.
@@ -309,7 +337,7 @@ func (o *onlooker) file(ctx context.Context, role, link string) check.File {
 // begin asks for a file and reads up to so many bytes of it.
 func (o *onlooker) begin(ctx context.Context, role, link string, most int) (f check.File, read *head) {
 	f = check.File{Role: role, URL: link, Bytes: -1}
-	read = &head{most: most}
+	read = &head{most: most, until: time.Now().Add(longestLook)}
 	_, path, _ := strings.Cut(link, "://")
 	host, name, _ := strings.Cut(path, "/")
 	began := time.Now()
@@ -325,6 +353,9 @@ func (o *onlooker) begin(ctx context.Context, role, link string, most int) (f ch
 			f.Rate = float64(read.Len()) / took
 		}
 		after := file.Stats().BlockSize
+		if after > 0 {
+			f.Packets, f.Lost = (read.Len()+after-1)/after, int(file.Stats().Retransmits)
+		}
 		file.Close()
 		if errors.Is(err, errEnough) {
 			err = nil

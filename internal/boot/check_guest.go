@@ -354,8 +354,39 @@ func (o *onlooker) server(ctx context.Context) bool {
 		why = "path prefix"
 	}
 	s := o.station(ctx, address, why)
+	if s.TFTP == "silent" && s.MAC != "" {
+		s.AnswersFrom = o.answersFrom(ctx, s)
+	}
+	if s.TFTP == "silent" && s.MAC != "" && !s.AnswersFrom.IsValid() {
+		// A disk may have to spin up first. A ROM waits for minutes.
+		impatient := o.files.TFTP
+		o.files.TFTP.Timeout, o.files.TFTP.Retries = 2*time.Second, 1
+		if s = o.station(ctx, address, why); s.TFTP != "answers" {
+			o.files.TFTP = impatient
+		}
+	}
 	o.facts.NextServer = &s
 	return s.TFTP == "answers"
+}
+
+// answersFrom is the address, other than the one that was asked, from which a
+// TFTP answer comes; the zero one when none comes.
+func (o *onlooker) answersFrom(ctx context.Context, s check.Station) (other netip.Addr) {
+	conn, err := net.ListenUDP("udp4", nil) // takes what anybody says
+	if err != nil {
+		return other
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	conn.SetDeadline(time.Now().Add(o.files.TFTP.Timeout))
+	if _, err := conn.WriteToUDPAddrPort([]byte("\x00\x01"+s.Asked+"\x00octet\x00"), netip.AddrPortFrom(s.Address, 69)); err != nil {
+		return other
+	}
+	_, from, err := conn.ReadFromUDPAddrPort(make([]byte, 1500))
+	if from := from.Addr().Unmap(); err == nil && from != s.Address {
+		other = from
+	}
+	return other
 }
 
 // asked is the file that a TFTP server is asked for, to see whether it is one:

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -54,12 +55,17 @@ func otherArchOnly(f *Facts) *finding {
 			what = "names a boot file for " + archText(v.Arch) + " only"
 			evidence = fmt.Sprintf("%s says %s as %s, and nothing as %s", v.Server, v.BootFile, archText(v.Arch), archText(f.Subject.Arch))
 		}
+		orAsk := fmt.Sprintf("or ask as the machine that the server knows: --arch %d", v.Arch)
+		if !bare {
+			return broken("The DHCP server "+what+".", evidence,
+				fmt.Sprintf("look for a rule on option 93 (dnsmasq: client-arch, dhcpd: pxe-system-type) that ignores or denies %s, and remove it, ", archText(f.Subject.Arch))+orAsk)
+		}
+		next, arch := cmp.Or(f.Lease.NextServer, v.Server), f.Subject.Arch
 		return broken("The DHCP server "+what+".", evidence,
-			fmt.Sprintf("add a rule for option 93 = %d (%s) that names pxelinux.0, or ask as the machine that the server knows: --arch %d",
-				f.Subject.Arch, archText(f.Subject.Arch), v.Arch)+stanza(
-				fmt.Sprintf("dhcp-match=set:bios,option:client-arch,%d and dhcp-boot=tag:bios,pxelinux.0", f.Subject.Arch),
-				`option arch code 93 = unsigned integer 16; ... else { filename "pxelinux.0"; }`,
-				fmt.Sprintf(`a client class with "test": "option[93].hex == 0x%04x"`, f.Subject.Arch)))
+			fmt.Sprintf("add a rule for option 93 = %d, %s, that names pxelinux.0, ", arch, archText(arch))+orAsk+stanza(
+				fmt.Sprintf("dhcp-match=set:arch%d,option:client-arch,%[1]d and dhcp-boot=tag:arch%[1]d,pxelinux.0,,%s", arch, next),
+				fmt.Sprintf("if option pxe-system-type = %02x:%02x { next-server %s; filename \"pxelinux.0\"; }", arch>>8, arch&0xff, next),
+				fmt.Sprintf(`"client-classes": [ { "name": "arch%d", "test": "option[93].hex == 0x%04[1]x", "next-server": "%s", "boot-file-name": "pxelinux.0" } ]`, arch, next)))
 	}
 	return nil
 }
@@ -89,9 +95,9 @@ func poolEmpty(f *Facts) *finding {
 		return nil
 	}
 	return broken("A DHCP server is there, but has no address for this guest.",
-		fmt.Sprintf("%s answers INFORM, and no DISCOVER of this MAC or of another", v.Server),
-		"its pool is used up, or it serves known MACs only; see its leases and its log, and make the pool larger or add the guest"+stanza(
-			"dhcp-range=FIRST,LAST,1h and dhcp-host="+f.Subject.MAC+",ADDRESS",
+		fmt.Sprintf("%s answers when it is asked for something else than an address (INFORM, or REQUEST of one of nowhere), and no DISCOVER of this MAC or of another", v.Server),
+		"its pool is used up, or it serves known MACs only; see its leases and its log, and make the pool larger or add the guest"+f.madeUp()+stanza(
+			"dhcp-range=FIRST,LAST,1h or dhcp-host="+f.Subject.MAC+",ADDRESS",
 			"range FIRST LAST; or host guest { hardware ethernet "+f.Subject.MAC+"; fixed-address ADDRESS; }",
 			`"pools": [ { "pool": "FIRST - LAST" } ]`))
 }
@@ -111,22 +117,48 @@ func noServer(f *Facts) *finding {
 		evidence += "; none either to " + count(n, "question") + " asked in other ways (other architecture, without option 60, another MAC, ...)"
 	}
 	return broken("No DHCP server answers.", evidence,
-		"see that a DHCP server runs and listens in that network, that it has a pool for it, and that it logs this guest's DISCOVER; between networks a relay (ip helper-address) must pass it on")
+		"see that a DHCP server runs and listens in that network, that it has a pool for it, that it serves guests it does not know (dhcpd: deny unknown-clients, dnsmasq: dhcp-ignore=tag:!known), and that it logs this guest's DISCOVER; between networks a relay (ip helper-address) must pass it on"+f.madeUp())
+}
+
+// madeUp reminds of it that no server can know this guest.
+func (f *Facts) madeUp() string {
+	if !f.Subject.Random {
+		return ""
+	}
+	return "; this MAC is made up: where guests are known by their MACs, name a guest's with --mac"
 }
 
 // packetLoss: what was answered to another question is answered to the guest's
 // own, too, when it is asked often enough.
 func packetLoss(f *Facts) *finding {
+	const hint = "see the error counters of the ports on the way (ip -s link, ethtool -S), the cable, duplex, and the server's load"
 	if !f.Unsteady {
-		return nil
+		return f.downloadLoss(hint)
 	}
 	d := doubtful("Frames get lost between the guest and the DHCP server.",
 		"the first DISCOVERs were in vain, and the same ones some seconds later were answered",
-		"see the error counters of the ports on the way (ip -s link, ethtool -S), the cable, duplex, and the server's load")
+		hint)
 	if f.getsLost() {
 		d.status = Fail
 	}
 	return d
+}
+
+// downloadLoss: one packet of a hundred costs more time than all the others, as
+// each one that is lost is waited for.
+func (f *Facts) downloadLoss(hint string) *finding {
+	for _, file := range f.Files {
+		if few := 3; file.Lost < few || file.Lost*100 < file.Packets || file.Result != "found" || file.Blocks != nil {
+			continue
+		}
+		d := doubtful("TFTP packets get lost on the way, and the boot goes slowly.",
+			fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), hint)
+		if f.getsLost() {
+			d.status = Fail
+		}
+		return d
+	}
+	return nil
 }
 
 func proxyOnly(f *Facts) *finding {
@@ -405,7 +437,7 @@ func filenameGarbage(f *Facts) *finding {
 		if raw == v.Value && strings.IndexFunc(v.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\'' }) < 0 {
 			continue
 		}
-		d := doubtful(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf("it is %q, from %s", raw, originText(v.Origin)),
+		d := doubtful(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, originText(v.Origin)),
 			"write the name without spaces, quotes and line ends, and as text and not as a string of bytes; ROMs take what stands behind it for a part of it")
 		if len(f.Search) > 0 && f.found() == nil && f.NextServer != nil && f.NextServer.TFTP == "answers" {
 			d.status = Fail

@@ -2,8 +2,12 @@ package check
 
 import (
 	"fmt"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 )
 
 func noDefault(f *Facts) *finding {
@@ -15,7 +19,18 @@ func noDefault(f *Facts) *finding {
 	if labels := f.Config.Labels; len(labels) > 0 {
 		hint = fmt.Sprintf("add a line DEFAULT %s to it, or say --label %s in bootloader_args", labels[0], labels[0])
 	}
-	return broken("The configuration does not say what to boot: it has neither DEFAULT nor UI.", fmt.Sprintf("%s has %s", f.Config.URL, labelList(f.Config.Labels)), hint)
+	return broken("The configuration does not say what to boot: it has neither DEFAULT nor UI.", fmt.Sprintf("%s has %s", f.Config.URL, labelList(f.Config.Labels))+unread(f.Config), hint)
+}
+
+// unread is what of a configuration was passed over, and may have said what is
+// missed: a file that it includes, or a line behind a byte order mark.
+func unread(c *Config) string {
+	for _, p := range c.Problems {
+		if strings.Contains(p, "INCLUDE") || strings.Contains(p, "is no directive") {
+			return "; " + p
+		}
+	}
+	return ""
 }
 
 // short is the first few of a list.
@@ -33,7 +48,7 @@ func labelMissing(f *Facts) *finding {
 	if b == nil || c == nil {
 		return nil
 	}
-	evidence := fmt.Sprintf("%s has %s", c.URL, labelList(c.Labels))
+	evidence := fmt.Sprintf("%s has %s", c.URL, labelList(c.Labels)) + unread(c)
 	if b.Named != "" && !slices.Contains(c.Labels, b.Named) {
 		return broken(fmt.Sprintf("There is no label %s.", b.Named), evidence, "upper and lower case matter; correct --label")
 	}
@@ -110,7 +125,7 @@ func waitsForever(f *Facts) *finding {
 	if b == nil || !b.Waits {
 		return nil
 	}
-	return doubtful("A real machine would wait at the prompt or the menu for a person, for ever.", "there is no TIMEOUT; for this guest the highlighted entry is taken",
+	return doubtful("A real machine would wait at the prompt or the menu for a person, for ever.", "there is no TIMEOUT, or it is 0; for this guest the highlighted entry is taken",
 		"add TIMEOUT 50 (5 s), or PROMPT 0")
 }
 
@@ -188,7 +203,7 @@ func missing(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), fileHint(f))
+		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message)+f.unresolved(file.URL), fileHint(f))
 		if f.Boot != nil && f.Boot.Instead != "" {
 			d.status = Warn
 			d.summary = fmt.Sprintf("The %s is not there, and so %s boots.", role, f.Boot.Instead)
@@ -225,9 +240,21 @@ func unreachable(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		return broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
+		return broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message)+f.unresolved(file.URL),
 			"see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String())
 	}
+}
+
+// unresolved says where a name leads that nobody can resolve.
+func (f *Facts) unresolved(link string) string {
+	u, err := url.Parse(link)
+	if err != nil || len(f.Lease.DNS) > 0 {
+		return ""
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return ""
+	}
+	return fmt.Sprintf("; DHCP names no DNS server (option 6), and so the boot server was asked in the place of %s, as PXELINUX does", u.Hostname())
 }
 
 func truncated(role string) func(*Facts) *finding {
@@ -269,8 +296,11 @@ func kernelNotLinux(f *Facts) *finding {
 	if file == nil || file.Kernel.Linux {
 		return nil
 	}
-	return broken("The kernel is no kernel.", fmt.Sprintf("%s is %s", file.URL, nameText(file.Kernel.Format)),
-		"see what KERNEL names; a web server may answer with a page where the file is missing")
+	hint := "see what KERNEL names; a web server may answer with a page where the file is missing"
+	if file.Kernel.Format == string(kernel.Multiboot) {
+		hint = "name the guest's Linux kernel there: a hypervisor such as Xen boots machines, and no guest"
+	}
+	return broken("The kernel is no kernel that a guest can boot.", fmt.Sprintf("%s is %s", file.URL, nameText(file.Kernel.Format)), hint)
 }
 
 func kernelWrongArch(f *Facts) *finding {
@@ -279,6 +309,10 @@ func kernelWrongArch(f *Facts) *finding {
 		return nil
 	}
 	arch, machine := file.Kernel.Arch, f.Subject.Machine
+	if arch == string(kernel.I386) && machine == "x86_64" && file.Kernel.PV && !file.Kernel.PVH {
+		return broken("The kernel is for i386 without PAE, and Xen runs 32-bit PV guests with PAE only.", file.URL+" is "+kernelText(file.Kernel),
+			"serve a kernel that is built with CONFIG_X86_PAE, or one for x86_64")
+	}
 	// Xen runs 32-bit x86 guests, too.
 	if arch == "" || machine == "" || arch == machine || strings.HasPrefix(arch, "i386") && machine == "x86_64" {
 		return nil
@@ -339,6 +373,10 @@ func argsTooLong(f *Facts) *finding {
 
 func noSpace(f *Facts) *finding {
 	s := f.Space
+	if s != nil && s.ReadOnly {
+		return broken("The output directory can't be written to.", s.Directory+" is in a read-only file system",
+			"mount it for writing (its log says why it is not), or name another place with --output-directory")
+	}
 	if s == nil || s.Needed <= s.Free {
 		return nil
 	}
@@ -380,6 +418,10 @@ func stormLoss(f *Facts) *finding {
 	s := f.Storm
 	if s == nil || s.Lost == 0 {
 		return nil
+	}
+	if s.Answered == 0 {
+		return broken(fmt.Sprintf("None of %d guests got an answer from a DHCP server.", s.Count), fmt.Sprintf("at %g DISCOVERs a second", s.PerSec),
+			"look as one guest first, without --count; these have MACs that are made up, and a server that serves known guests only answers none of them")
 	}
 	return doubtful(fmt.Sprintf("The DHCP server left %d of %d guests without an answer.", s.Lost, s.Count),
 		fmt.Sprintf("at %g DISCOVERs a second, median %.1f ms, p99 %.1f ms", s.PerSec, s.MedianMs, s.P99Ms),

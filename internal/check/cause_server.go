@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -29,6 +30,10 @@ func nextServerUnreachable(f *Facts) *finding {
 	}
 	address := fmt.Sprintf("The next-server %s can't be reached", s.Address)
 	switch {
+	case s.Route == "none" && f.onWire(s.Address):
+		return broken(address+": by the netmask it is in another network, and DHCP names no router.",
+			fmt.Sprintf("the guest's network is %s, but %s itself answered DHCP, and no relay", f.Lease.Address.Masked(), s.Address),
+			"correct the netmask (option 1)"+stanza("dhcp-range=FIRST,LAST,NETMASK,1h", "option subnet-mask NETMASK;", `"subnet": "NETWORK/BITS"`))
 	case s.Route == "none":
 		return broken(address+": it is in another network, and DHCP names no router.",
 			fmt.Sprintf("the guest's network is %s", f.Lease.Address.Masked()),
@@ -40,7 +45,7 @@ func nextServerUnreachable(f *Facts) *finding {
 			"correct the router (option 3) in the DHCP server, or see that it is up")
 	case s.TFTP == "unreachable" && f.Subject.Net == "dom0":
 		return broken(address+" from dom0, which would download for the guest.", "dom0's kernel says that there is no way to it",
-			"give dom0 an address or a route there, or look as the guest with --net guest, which needs none; "+hint)
+			"give dom0 an address or a route there, or take --net guest, which needs none")
 	case s.TFTP == "unreachable":
 		return broken(address+".", "the network says that there is no way to it", "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint)
 	}
@@ -56,7 +61,7 @@ func nextServerWrong(f *Facts) *finding {
 	switch {
 	case s.TFTP == "closed":
 		evidence = "nobody listens on its port 69"
-	case s.TFTP == "silent" && b.HasFile:
+	case s.TFTP == "silent" && b.HasFile && !s.AnswersFrom.IsValid():
 		evidence = "it does not answer TFTP"
 	case s.TFTP == "answers" && !s.HasFile && b.HasFile && len(f.Search) > 0 && f.found() == nil:
 		evidence = fmt.Sprintf("it has neither %s nor a configuration", s.Asked)
@@ -81,12 +86,34 @@ func tftpNotRunning(f *Facts) *finding {
 		"start the TFTP server there (systemctl status tftpd-hpa; dnsmasq: enable-tftp and tftp-root), or name the machine where it runs as next-server")
 }
 
+// onWire says whether a machine answered DHCP from the guest's own network.
+func (f *Facts) onWire(a netip.Addr) bool {
+	return slices.ContainsFunc(f.Offers, func(o Offer) bool { return o.From == a && !o.Relay.IsValid() })
+}
+
+// tftpOtherAddress: who asks one machine takes no answer from another (RFC 1350
+// §4, and PXELINUX connects its socket). A server with two addresses may answer
+// from the wrong one.
+func tftpOtherAddress(f *Facts) *finding {
+	s := f.NextServer
+	if s == nil || s.TFTP != "silent" || !s.AnswersFrom.IsValid() {
+		return nil
+	}
+	return broken(fmt.Sprintf("The TFTP server %s answers from another address, %s.", s.Address, s.AnswersFrom),
+		fmt.Sprintf("the answer to the request for %s comes from %s, and a ROM takes none but from %s", s.Asked, s.AnswersFrom, s.Address),
+		fmt.Sprintf("let it listen on that address only (tftpd-hpa: --address %s:69, dnsmasq: listen-address=%[1]s), see NAT and VRRP on the way, or name the other address", s.Address)+bootStanza(s.AnswersFrom, f.Lease.BootFile))
+}
+
 func tftpSilent(f *Facts) *finding {
 	s := f.NextServer
 	hint := "see that the TFTP server runs, and that no firewall on it or on the way drops UDP: requests go to port 69, answers come from another port"
 	if s != nil && s.TFTP == "silent" {
 		evidence := "no answer to the request for " + s.Asked
-		if s.MAC != "" {
+		switch {
+		case s.MAC != "" && s.Route == "router":
+			evidence += fmt.Sprintf("; the router %s answers ARP, and nothing is known of the way behind it", f.Lease.Router)
+			hint += "; see that the router knows the way there, and that the server knows the way back to " + f.Lease.Address.Masked().String()
+		case s.MAC != "":
 			evidence += ", while the way there is up: " + s.MAC + " answers ARP"
 		}
 		return broken(fmt.Sprintf("The TFTP server %s does not answer.", s.Address), evidence, hint)
@@ -112,13 +139,13 @@ func (f *Facts) tries(result string) []Try {
 }
 
 func tftpRefused(f *Facts) *finding {
-	tries := f.tries("refused")
+	// No directory of that name is no lack of rights.
+	tries := slices.DeleteFunc(f.tries("refused"), func(t Try) bool { return strings.Contains(t.Message, "ot a directory") })
 	if len(tries) == 0 {
 		return nil
 	}
 	t := tries[0]
-	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message),
-		"let everybody read the file and pass the directories on the way (chmod a+r, a+x), and see that it is below the TFTP server's root")
+	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message), refusalHint(t.Message))
 	if len(tries) > 1 {
 		d.evidence += fmt.Sprintf(" (and %s more)", count(len(tries)-1, "name"))
 	}
@@ -127,6 +154,17 @@ func tftpRefused(f *Facts) *finding {
 		d.summary = fmt.Sprintf("The server refuses %s, and so %s is used.", base(t.URL), base(found.URL))
 	}
 	return d
+}
+
+// refusalHint goes by what servers say beside the error's number.
+func refusalHint(message string) string {
+	switch message = strings.ToLower(message); {
+	case strings.Contains(message, "absolute"):
+		return "start the TFTP server with its root directory, to which names are relative (tftpd-hpa: --secure DIRECTORY), or name the boot file with its whole path"
+	case strings.Contains(message, "is a directory"):
+		return "a directory has that name: put a file in its place"
+	}
+	return "let everybody read the file and pass the directories on the way (chmod a+r, a+x), and see that it is below the server's root"
 }
 
 func configEmpty(f *Facts) *finding {
@@ -172,7 +210,10 @@ func configUnreadable(f *Facts) *finding {
 				"see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it")
 		}
 	}
-	if tries := f.tries("error"); len(tries) > 0 {
+	tries := slices.DeleteFunc(slices.Clone(f.Search), func(t Try) bool {
+		return t.Meant != "" || slices.Contains([]string{"not found", "empty", "refused"}, t.Result)
+	})
+	if len(tries) > 0 {
 		return broken("The configuration can't be read.", tries[0].URL+": "+tries[0].Message, "see the server's log for that file")
 	}
 	return nil
@@ -192,6 +233,10 @@ func noConfig(f *Facts) *finding {
 	d := broken("The server has no configuration for this guest.",
 		fmt.Sprintf("%s asked for, from %s to %s, and none is there", count(len(asked), "name"), first, last),
 		"put one there: "+last+" serves every guest")
+	if what := otherProgram(f.Lease.BootFile); what != "" {
+		d.evidence += fmt.Sprintf("; the boot file %s is %s, which is not PXELINUX and reads no such file", f.Lease.BootFile, what)
+		d.hint += "; or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"
+	}
 	if s := f.NextServer; s != nil && s.Asked != "" && !s.HasFile {
 		d.evidence += fmt.Sprintf("; nor is the boot file %s", s.Asked)
 		d.hint += "; as the boot file is not there either, see the TFTP server's root directory and the boot file's path"
@@ -199,5 +244,27 @@ func noConfig(f *Facts) *finding {
 	return d
 }
 
-// base is the last part of a URL.
-func base(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }
+// otherProgram is what a boot file is by its name, when it is not PXELINUX.
+func otherProgram(name string) string {
+	name = strings.ToLower(base(name))
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(name, w) })
+	}
+	switch {
+	case strings.HasSuffix(name, ".ipxe"):
+		return "a script for iPXE"
+	case has("ipxe", "gpxe", "undionly", "snponly", ".kpxe", ".kkpxe"):
+		return "iPXE"
+	case has("grub", "shim") || name == "core.0":
+		return "GRUB"
+	case has("wdsnbp", "bootmgfw", "pxeboot.n12"):
+		return "Windows'"
+	case strings.HasSuffix(name, ".efi") && !has("syslinux"):
+		return "a program for UEFI"
+	}
+	return ""
+}
+
+// base is the last part of a URL, or of a boot file's name: also where Windows
+// named it.
+func base(name string) string { return name[strings.LastIndexAny(name, `/\`)+1:] }

@@ -66,6 +66,7 @@ var causes = []cause{
 	{NextServerWrong, "server", nextServerWrong},
 	{TFTPNotRunning, "server", tftpNotRunning},
 	{TFTPLargeBlocks, "server", tftpLargeBlocks},
+	{TFTPOtherAddress, "server", tftpOtherAddress},
 	{TFTPSilent, "server", tftpSilent},
 	{TFTPRefused, "config", tftpRefused},
 

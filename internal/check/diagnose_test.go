@@ -221,6 +221,8 @@ func TestDiagnose(t *testing.T) {
 		{"wrong machine with TFTP", all(nothingFound("not found"), func(f *Facts) { f.NextServer.HasFile = false }, otherTFTP(true)), NextServerWrong, Fail, "192.168.1.2"},
 		{"TFTP does not run", tftp("closed"), TFTPNotRunning, Fail, "systemctl"},
 		{"TFTP silent", tftp("silent"), TFTPSilent, Fail, "firewall"},
+		{"TFTP behind a router silent", all(tftp("silent"), func(f *Facts) { f.NextServer.Route = "router" }), TFTPSilent, Fail, "the way back to"},
+		{"TFTP from another address", all(tftp("silent"), func(f *Facts) { f.NextServer.AnswersFrom = netip.MustParseAddr("192.168.1.168") }), TFTPOtherAddress, Fail, "next-server 192.168.1.168"},
 		{"TFTP goes silent", nothingFound("silent"), TFTPSilent, Fail, ""},
 		{"TFTP refuses", nothingFound("refused"), TFTPRefused, Fail, "Permission denied"},
 		{"TFTP refuses one", func(f *Facts) { f.Search[0].Result = "refused" }, TFTPRefused, Warn, ""},
@@ -262,7 +264,17 @@ func TestDiagnose(t *testing.T) {
 		{"kernel cut off", kernelIs(Kernel{Format: "bzImage", Linux: true, Wants: 9e6}), FileTruncated, Fail, "9000000"},
 		{"not a kernel", kernelIs(Kernel{Format: "an HTML page"}), KernelNotLinux, Fail, "HTML"},
 		{"wrong arch", all(kernelIs(Kernel{Format: "Image", Linux: true, Arch: "arm64"}), func(f *Facts) { f.Subject.Machine = "x86_64" }), KernelWrongArch, Fail, "arm64"},
-		{"32 bits", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386", Looked: true, PV: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), Fine, OK, ""},
+		{"32 bits", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386 PAE", Looked: true, PV: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), Fine, OK, ""},
+		{"nobody answers a made-up MAC", all(silence, func(f *Facts) { f.Subject.Random = true }), NoServer, Fail, "--mac"},
+		{"TFTP packets get lost", all(lossy), PacketLoss, Warn, "5 packets of 400"},
+		{"TFTP packets get lost until there is no time", all(lossy, file(1, "silent")), PacketLoss, Fail, "5 packets of 400"},
+		{"few TFTP packets get lost", all(lossy, func(f *Facts) { f.Files[0].Lost = 2 }), Fine, OK, ""},
+		{"a storm, and nobody answers", func(f *Facts) { *f = Facts{Storm: &Storm{Count: 5, PerSec: 9, Lost: 5}} }, StormLoss, Fail, "known guests only"},
+		{"a file system that is read-only", func(f *Facts) { f.Space.ReadOnly = true }, NoSpace, Fail, "read-only"},
+		{"a hypervisor", kernelIs(Kernel{Format: "multiboot kernel"}), KernelNotLinux, Fail, "guest's Linux kernel"},
+		{"kernel of a name, without DNS", all(file(0, "silent"), func(f *Facts) { f.Files[0].URL = "http://mirror.example/linux"; f.Lease.DNS = nil }), FileUnreachable, Fail, "option 6"},
+		{"32 bits without PAE", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386", Looked: true, PV: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), KernelWrongArch, Fail, "CONFIG_X86_PAE"},
+		{"32 bits without PAE for PVH", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386", Looked: true, PV: true, PVH: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), Fine, OK, ""},
 		{"not for Xen", kernelIs(Kernel{Format: "bzImage", Linux: true, Looked: true}), KernelNoXen, Fail, "CONFIG_XEN_PV"},
 		{"not looked", kernelIs(Kernel{Format: "bzImage", Linux: true}), Fine, OK, ""},
 		{"zstd, and an old Xen", all(xen("4.13"), kernelIs(Kernel{Linux: true, Looked: true, PV: true, Packing: "zstd", NeedsXen: "4.15"})), KernelPacking, Fail, "gzip"},
@@ -308,6 +320,9 @@ func TestDiagnose(t *testing.T) {
 		})
 	}
 }
+
+// lossy is a way on which five packets of 400 get lost.
+func lossy(f *Facts) { f.Files[0].Packets, f.Files[0].Lost = 400, 5 }
 
 // xen is this release on the host.
 func xen(release string) func(*Facts) { return func(f *Facts) { f.Subject.Xen = release } }

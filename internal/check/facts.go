@@ -197,6 +197,8 @@ type Station struct {
 	TFTPMs  float64 `json:"tftp_ms"`
 	Asked   string  `json:"asked"`    // the file that it was asked for
 	HasFile bool    `json:"has_file"` // and it has it
+	// AnswersFrom is another address than its own, from which it answers.
+	AnswersFrom netip.Addr `json:"answers_from"`
 }
 
 // Try is one name that was asked for while the configuration was looked for.
@@ -254,6 +256,10 @@ type File struct {
 	// the whole file; 0 when not known.
 	Rate    float64 `json:"rate"`
 	Seconds float64 `json:"seconds"`
+	// Packets is how many were needed by TFTP for what was read, and Lost how
+	// often one was asked for again; 0 when not counted.
+	Packets int     `json:"packets"`
+	Lost    int     `json:"lost"`
 	Message string  `json:"message"`          // the server's own words, or what went wrong
 	Blocks  []Block `json:"blocks,omitempty"` // TFTP block sizes, tried one after the other
 	Kernel  *Kernel `json:"kernel,omitempty"` // what is in it; nil when not looked at
@@ -296,6 +302,7 @@ type Space struct {
 	Directory string `json:"directory"`
 	Needed    int64  `json:"needed"` // bytes
 	Free      int64  `json:"free"`   // bytes
+	ReadOnly  bool   `json:"read_only"`
 }
 
 // Storm is what many guests at once do to the server.

@@ -72,6 +72,7 @@ const (
 	NextServerUnreachable Code = "next-server-unreachable"
 	NextServerWrong       Code = "next-server-wrong"
 	TFTPNotRunning        Code = "tftp-not-running"
+	TFTPOtherAddress      Code = "tftp-other-address"
 	TFTPSilent            Code = "tftp-silent"
 	TFTPRefused           Code = "tftp-refused"
 

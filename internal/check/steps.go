@@ -174,7 +174,7 @@ func (f *Facts) fileStep(role string) (string, float64) {
 }
 
 func kernelText(k *Kernel) string {
-	text := strings.TrimSpace(k.Format + " " + k.Version + " " + k.Arch)
+	text := strings.Join(strings.Fields(k.Format+" "+k.Version+" "+k.Arch), " ")
 	if k.NeedsXen != "" {
 		text += fmt.Sprintf(" (%s, from Xen %s on)", k.Packing, k.NeedsXen)
 	}

@@ -449,6 +449,7 @@ var twoFaults = []fault{
 
 // TestBroken breaks labs, and counts how many of them are named.
 func TestBroken(t *testing.T) {
+	t.Parallel()
 	var named, tried atomic.Int32
 	began := time.Now()
 	t.Run("labs", func(t *testing.T) {
@@ -457,20 +458,23 @@ func TestBroken(t *testing.T) {
 			faults []fault
 		}{
 			{"healthy", healthy}, {"bridge", bridgeFaults}, {"DHCP", dhcpFaults}, {"server", serverFaults},
-			{"configuration", configFaults}, {"files", fileFaults}, {"two faults", twoFaults}, {"other", otherFaults},
+			{"configuration", configFaults}, {"files", fileFaults}, {"two faults", twoFaults}, {"other", otherFaults}, {"field", faultsOf(fieldFaults)},
 		} {
 			for _, f := range group.faults {
 				t.Run(group.name+"/"+f.name, func(t *testing.T) {
 					t.Parallel()
 					s := newSite(t)
 					f.make(s)
-					if group.name != "healthy" {
+					if f.code != check.Fine {
 						tried.Add(1)
 					}
 					facts, report := s.lookAt()
 					if report.Verdict.Code == f.code && (report.ExitCode() == f.exit || f.exit == either && report.ExitCode() != fine) {
-						if group.name != "healthy" {
+						if f.code != check.Fine {
 							named.Add(1)
+						}
+						if words := says(f.name); !strings.Contains(report.Verdict.Evidence+report.Verdict.Hint, words) {
+							t.Errorf("%q is neither in the evidence nor in the hint: %+v", words, report.Verdict)
 						}
 						return
 					}
