@@ -152,11 +152,19 @@ func (d *download) agreed() (block, window int) { return d.terms.blockSize, d.te
 // WriteTo returns at once when the context ends.
 func (d *download) WriteTo(w io.Writer) (int64, error) {
 	size := d.terms.size
+	file := &resumed{w: w}
 	for {
 		r := newReceiver(d.socket, d.terms, d.options, d.rtt, d.retransmits)
 		smaller := d.smallerBlock()
 		r.trial = smaller > 0
-		err := r.run(w, d.first)
+		to := w
+		if r.inFragments() || file.written > 0 {
+			to = file
+		}
+		err := r.run(to, d.first)
+		if err == nil && file.left > 0 {
+			err = errChanged
+		}
 		again := d.terms
 		switch {
 		case errors.Is(err, errTooWide):
@@ -175,6 +183,7 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 			return 0, d.ctxErr(err)
 		}
 		d.abort()
+		file.restart()
 		if err := d.ask(again); err != nil {
 			return 0, err
 		}
@@ -184,8 +193,6 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 		}
 	}
 }
-
-var errChanged = errors.New("the file's size changed meanwhile")
 
 // smallerBlock is the block size to try when the one agreed on does not come
 // through; 0 when there is none.

@@ -44,8 +44,10 @@ type receiver struct {
 
 	trial       bool // smaller blocks could be asked for
 	lost        int  // how often there was silence
-	cuts        int  // windows whose end did not come
-	cutBlocks   int  // and the blocks of them that did
+	lostLate    int  // and how often since lateAt, when blocks come in fragments
+	lateAt      time.Time
+	cuts        int // windows whose end did not come
+	cutBlocks   int // and the blocks of them that did
 	retransmits *atomic.Int64
 }
 
@@ -53,7 +55,7 @@ type receiver struct {
 // nothing was written that would have to be taken back.
 const trialWindows = 4
 
-// Reasons to ask for the file once more, on other terms. Nothing was written.
+// Reasons to ask for the file once more, on other terms.
 var (
 	errTooWide  = errors.New("the window is too wide for the network")
 	errTooLarge = errors.New("blocks of that size do not arrive")
@@ -67,6 +69,13 @@ const (
 	// Blocks in fragments are given up when two of the first ones were lost.
 	// With 45 fragments in each, one lost in a hundred is every third block.
 	trialBlocks = 16
+
+	// Later they are given up before this machine stops to put any together.
+	// Linux keeps what came of a block for 30 s (net.ipv4.ipfrag_time), and
+	// has room for the remains of some 45 (ipfrag_high_thresh, 4 MiB); one
+	// frame lost in a thousand leaves them in a second.
+	lateBlocks = 16
+	lateTime   = 30 * time.Second
 )
 
 func newReceiver(s socket, t terms, o options, measured rtt, retransmits *atomic.Int64) *receiver {
@@ -134,8 +143,11 @@ func (r *receiver) run(w io.Writer, first []byte) error {
 				expected = block + 1
 			}
 		}
-		if r.tooWide() {
+		switch {
+		case r.tooWide():
 			return errTooWide
+		case r.trial && r.inFragments() && r.lostLate >= lateBlocks:
+			return errTooLarge
 		}
 	}
 }
@@ -209,6 +221,9 @@ func (r *receiver) heard(now time.Time) {
 	case !r.repeat: // else it may answer either (Karn)
 		r.rtt.sample(now.Sub(r.sentAt))
 	}
+	if r.again == 0 && now.Sub(r.sentAt) >= max(leastWait*3/4, 2*r.rtt.smooth) {
+		r.lostBlock(now) // the server has sent it again by itself, see readRequest
+	}
 	r.again = 0
 	r.newAt = now
 }
@@ -260,8 +275,11 @@ func (r *receiver) silence(now time.Time) error {
 		return ErrTimeout
 	case r.trial && r.next == 1 && r.ahead == 0 && r.again >= trialACKs:
 		return errTooLarge
-	case r.trial && r.base == 1 && r.window == 1 && r.blockSize >= largeBlock/2 && r.next > 1 && r.lost >= 2:
+	case r.trial && r.base == 1 && r.inFragments() && r.next > 1 && r.lost >= 2:
 		return errTooLarge
+	}
+	if r.again == 0 {
+		r.lostBlock(now)
 	}
 	if r.newAt.After(r.sentAt) && r.ahead == 0 {
 		r.cuts++
@@ -270,6 +288,18 @@ func (r *receiver) silence(now time.Time) error {
 	r.again++
 	r.askAgain(now)
 	return nil
+}
+
+// inFragments tells of blocks that the network cuts up, for a server without
+// windows.
+func (r *receiver) inFragments() bool { return r.window == 1 && r.blockSize >= largeBlock/2 }
+
+// lostBlock counts those of the last lateTime, roughly.
+func (r *receiver) lostBlock(now time.Time) {
+	if now.Sub(r.lateAt) >= lateTime {
+		r.lateAt, r.lostLate = now, 0
+	}
+	r.lostLate++
 }
 
 // tooWide tells whether a smaller window would do better: each time so far,

@@ -423,6 +423,67 @@ func TestFragments(t *testing.T) {
 	}
 }
 
+// Where fragments get lost later on, the file comes once more, in blocks that
+// fit a frame, and must be the same.
+func TestLateFragments(t *testing.T) {
+	t.Parallel()
+	content := pattern(60 * maxBlockSize)
+	other := bytes.Clone(content)
+	other[20*maxBlockSize]++
+	shorter := content[:10*maxBlockSize]
+	for name, tt := range map[string]struct {
+		then []byte
+		err  error
+	}{
+		"same":    {content, nil},
+		"other":   {other, errChanged},
+		"shorter": {shorter, errChanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(s *session) {
+				if s.opts["blksize"] == strconv.Itoa(maxBlockSize) {
+					s.losing(content, s.agree(len(content)), 25)
+				} else if s.opts["windowsize"] == "" && s.opts["blksize"] == "1468" {
+					s.patientBlocks(tt.then, s.agree(len(content)))
+				} else {
+					s.agree(len(content)) // the first request, which is for a window
+				}
+			})
+			c := Client{Timeout: 300 * time.Millisecond, Retries: 40}
+			f, err := c.Open(t.Context(), s.addr, "x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b bytes.Buffer
+			_, err = f.WriteTo(&b)
+			if !errors.Is(err, tt.err) || err == nil && !bytes.Equal(b.Bytes(), content) {
+				t.Fatalf("%d bytes, %v", b.Len(), err)
+			}
+			if got := f.Stats(); got.BlockSize != 1468 {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+// losing loses each block once from that one on.
+func (s *session) losing(content []byte, size, from int) {
+	for n := 1; len(content) > 0; n++ {
+		block := content[:min(size, len(content))]
+		content = content[len(block):]
+		if n >= from {
+			if p, err := s.next(); err != nil || p[1] != opACK {
+				return
+			}
+		}
+		s.data(n, block)
+		if s.expect(n) != nil {
+			return
+		}
+	}
+}
+
 // Servers that don't like what they are asked for get to hear less.
 func TestPickyServers(t *testing.T) {
 	t.Parallel()

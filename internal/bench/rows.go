@@ -120,6 +120,7 @@ var sections = []section{
 		{"atftpd", lossy(1*ms, 0.001), 16 * mib, 1468, 64, []client{ours, atftp}},
 		{"atftpd", lossy(1*ms, 0.01), 16 * mib, 1468, 64, []client{ours, atftp}},
 		{"atftpd", lossy(10*ms, 0.01), 16 * mib, 1468, 64, []client{ours, atftp}},
+		{"tftpd-hpa", lossy(ms/10, 0.001), 32 * mib, 0, 0, []client{ours}},
 		{"tftpd-hpa", lossy(1*ms, 0.01), 512 * kib, 1468, 0, []client{ours, curl, atftp}},
 		{"tftpd-hpa", lossy(1*ms, 0.01), 128 * kib, 512, 0, []client{ours, curl, hpa, atftp}},
 		{"tftpd-hpa", lossy(1*ms, 0.01), 2 * mib, 0, 0, []client{ours}},
