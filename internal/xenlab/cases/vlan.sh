@@ -25,3 +25,10 @@ ip address add 192.168.20.1/24 dev xenbr0.20
 boots_from 192.168.20 --bridge xenbr0.20
 
 is "DISCOVERs that the servers of VLAN 20 have seen" "$(grep -c DHCPDISCOVER "$work/vlan20.log")" 5
+
+# What check says, which asks in other VLANs, too.
+ip link del xenbr0.20
+verdict vlan-mismatch --net guest --bridge xenbr0 --vlan 22
+ip link set xenbr0 type bridge vlan_filtering 0
+verdict vlan-mismatch --net dom0 --bridge xenbr0 --vlan 22
+verdict next-server-unreachable --net dom0 --bridge xenbr0 --vlan 20 # dom0 has no address there

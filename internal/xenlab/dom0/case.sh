@@ -176,6 +176,14 @@ no_lease() {
 	is "exit status of gopxeboot plan $*" $status 3
 }
 
+# verdict CODE OPTIONS...: that is what gopxeboot check finds first.
+verdict() {
+	local code=$1
+	shift
+	timeout 100 gopxeboot check --json --mac "$mac" --timeout 60 --wait 3s "$@" >"$work/check.json" 2>"$work/check.log" || true
+	grep -q "\"code\": *\"$code\"" "$work/check.json" || fail "gopxeboot check $*: $(grep -m 3 -e '"code"' -e '"summary"' -e '"evidence"' "$work/check.json") $(tail -n 1 "$work/check.log")"
+}
+
 # ours: the processes of the program under test. parent is the one that libxl
 # started, child the one that reads from the network. (One ls: a process for
 # each would take seconds.)
