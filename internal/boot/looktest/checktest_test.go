@@ -1,6 +1,6 @@
-// Package checktest has only tests: gopxeboot check in labs that are broken in
+// Package looktest has only tests: gopxeboot check in labs that are broken in
 // one way, with the embedded servers.
-package checktest
+package looktest
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package checktest
+package looktest
 
 import (
 	"net/netip"
