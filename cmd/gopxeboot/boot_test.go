@@ -158,6 +158,9 @@ func TestNetDom0(t *testing.T) {
 func links(t *testing.T) []string {
 	t.Helper()
 	list, err := netlink.LinkList()
+	for errors.Is(err, netlink.ErrDumpInterrupted) { // one came or went meanwhile
+		list, err = netlink.LinkList()
+	}
 	labtest.Check(t, err)
 	var names []string
 	for _, l := range list {

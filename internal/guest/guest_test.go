@@ -197,6 +197,9 @@ func do(t *testing.T, g *guest.Guest, o order) report {
 func interfaces(t *testing.T) []string {
 	t.Helper()
 	links, err := netlink.LinkList()
+	for errors.Is(err, netlink.ErrDumpInterrupted) { // one came or went meanwhile
+		links, err = netlink.LinkList()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
