@@ -190,7 +190,7 @@ func (s *site) atftpd() {
 func (s *site) nginx(statements string) {
 	s.Helper()
 	dir := tempDir(s.T)
-	text := fmt.Sprintf("daemon off; master_process off; pid %s/pid; error_log stderr; events {}\n"+
+	text := fmt.Sprintf("daemon off; master_process off; user root root; pid %s/pid; error_log stderr; events {}\n"+
 		"http { access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;\n"+
 		"server { listen 80; root %s; %s } }\n", dir, s.tree, statements)
 	conf := filepath.Join(dir, "nginx.conf")

@@ -574,7 +574,7 @@ func (s *site) proxyFor(next netip.Addr) {
 	s.Helper()
 	h := s.host("proxy", "192.168.1.167/24")
 	cmd, err := lab.Program("dnsmasq", "--keep-in-foreground", "--user=root", "--group=root", "--conf-file=/dev/null", "--port=0",
-		"--log-facility=-", "--log-dhcp", "--pid-file=", "--enable-tftp", "--tftp-root="+s.tree,
+		"--log-facility=-", "--log-dhcp", "--pid-file=", "--dhcp-leasefile="+filepath.Join(tempDir(s.T), "leases"), "--enable-tftp", "--tftp-root="+s.tree,
 		"--dhcp-range=192.168.1.0,proxy", "--dhcp-boot=pxelinux.0,,"+next.String(), "--pxe-service=x86PC,Boot,pxelinux,"+next.String())
 	labtest.Check(s, err)
 	p, err := h.Start(cmd)
