@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -55,11 +54,7 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 	}
 	conn, elsewhere, err := o.listen(c)
 	if err != nil {
-		try := ""
-		if errors.Is(err, os.ErrPermission) {
-			try = "run as root"
-		}
-		return fail(ctx, OwnFault, "dhcp", err, try)
+		return notHeard(ctx, err)
 	}
 	defer conn.Close()
 	if p.task.Pcap != 0 {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/location"
@@ -202,7 +203,7 @@ func (m *image) failed(ctx context.Context, err error) error {
 // that is larger than allowed, or images that there is no room for.
 func (m *image) reserve(end int64, whole bool) error {
 	if end > m.limit {
-		return &Error{NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", bytesText(end), bytesText(m.limit), errTooBig), "raise " + m.raise + " if that is right"}
+		return &Error{NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", console.Size(end), console.Size(m.limit), errTooBig), "raise " + m.raise + " if that is right"}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -217,7 +218,7 @@ func (m *image) reserve(end int64, whole bool) error {
 	}
 	needed -= m.done.Load()
 	if free := int64(fs.Bavail) * fs.Bsize; needed > free {
-		return &Error{NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free", bytesText(needed), bytesText(free)), "make room, or name a larger --output-directory"}
+		return &Error{NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free", console.Size(needed), console.Size(free)), "make room, or name a larger --output-directory"}
 	}
 	return nil
 }
@@ -280,19 +281,6 @@ func (l *limited) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// bytesText is a size for people.
-func bytesText(n int64) string {
-	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d bytes", n)
-}
-
 func rate(n int64, d time.Duration) string {
-	return fmt.Sprintf("%s in %.1f s (%.1f MB/s)", bytesText(n), d.Seconds(), float64(n)/1e6/max(d.Seconds(), 1e-6))
+	return fmt.Sprintf("%s in %.1f s (%.1f MB/s)", console.Size(n), d.Seconds(), float64(n)/1e6/max(d.Seconds(), 1e-6))
 }

@@ -157,11 +157,7 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 	where := fmt.Sprintf("for %s on %s", r.MAC, p.task.Bridge)
 	conn, err := listen(c)
 	if err != nil {
-		try := ""
-		if errors.Is(err, os.ErrPermission) {
-			try = "run as root"
-		}
-		return nil, fail(ctx, OwnFault, "dhcp", err, try)
+		return nil, notHeard(ctx, err)
 	}
 	defer conn.Close()
 	if err := p.confine(ctx, c); err != nil {
@@ -228,6 +224,15 @@ func listen(c *guest.Child) (*dhcpclient.Conn, error) {
 		return dhcpclient.ListenVLAN(c.Interface, c.VLAN, !c.OwnNet)
 	}
 	return dhcpclient.Listen(c.Interface, !c.OwnNet)
+}
+
+// notHeard is why the wire could not be opened.
+func notHeard(ctx context.Context, err error) error {
+	try := ""
+	if errors.Is(err, os.ErrPermission) {
+		try = "run as root"
+	}
+	return fail(ctx, OwnFault, "dhcp", err, try)
 }
 
 // offered tells of every server that answers, also of those that lose.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 )
 
@@ -380,7 +381,7 @@ func noSpace(f *Facts) *finding {
 	if s == nil || s.Needed <= s.Free {
 		return nil
 	}
-	return broken("There is no room for kernel and initrd.", fmt.Sprintf("%s needed in %s, %s free", sizeText(s.Needed), s.Directory, sizeText(s.Free)),
+	return broken("There is no room for kernel and initrd.", fmt.Sprintf("%s needed in %s, %s free", console.Size(s.Needed), s.Directory, console.Size(s.Free)),
 		"make room there, or name another place with --output-directory")
 }
 
@@ -394,7 +395,7 @@ func tooSlow(f *Facts) *finding {
 		return nil
 	}
 	return doubtful("The downloads take longer than the toolstack waits.",
-		fmt.Sprintf("%s at the measured rate take about %s, and %d s are given", sizeText(f.size()), secondsText(s), toolstackPatience),
+		fmt.Sprintf("%s at the measured rate take about %s, and %d s are given", console.Size(f.size()), secondsText(s), toolstackPatience),
 		"serve the files by HTTP (http:// in KERNEL and INITRD, or in option 210), or from a TFTP server that knows windowsize, or raise --timeout where the toolstack allows it")
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
 )
 
 // finding is one cause that the facts show.
@@ -178,7 +180,7 @@ func (f *Facts) fine() *Verdict {
 		v.Summary = "Nothing is wrong in what the capture shows."
 	}
 	if s := f.seconds(); s > 0 {
-		v.Evidence = fmt.Sprintf("its files are about %s, which takes about %s", sizeText(f.size()), secondsText(s))
+		v.Evidence = fmt.Sprintf("its files are about %s, which takes about %s", console.Size(f.size()), secondsText(s))
 	}
 	return v
 }

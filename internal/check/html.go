@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
 )
 
 //go:embed html/report.html
@@ -326,9 +328,9 @@ func sizeOr(n int64) string {
 		return "not said"
 	}
 	if n < 1<<10 {
-		return sizeText(n)
+		return console.Size(n)
 	}
-	return fmt.Sprintf("%s (%s bytes)", sizeText(n), groups(n))
+	return fmt.Sprintf("%s (%s bytes)", console.Size(n), groups(n))
 }
 
 // groups is a number with its thousands apart, by thin blanks that do not break.

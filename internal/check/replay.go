@@ -16,6 +16,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
@@ -222,12 +223,12 @@ func (w *watch) finish() {
 		if t.event >= 0 {
 			e := &f.Events[t.event]
 			e.Took = millis(t.last.Sub(w.began(e)))
-			what := printable(t.name) + ": " + sizeText(t.bytes)
+			what := printable(t.name) + ": " + console.Size(t.bytes)
 			switch {
 			case t.aborted:
 				what += ", stopped by the guest"
 			case !t.whole && t.size >= 0:
-				what += fmt.Sprintf(" of %s, and then no more", sizeText(t.size))
+				what += fmt.Sprintf(" of %s, and then no more", console.Size(t.size))
 			}
 			e.Summary = what
 			if t.repeated > 0 {
@@ -697,24 +698,5 @@ func kernelOf(t *transfer) *Kernel {
 	if info.Format == kernel.Unknown && !t.complete() {
 		return nil
 	}
-	return KernelOf(info)
-}
-
-// KernelOf is what package kernel says of a file.
-func KernelOf(info kernel.Info) *Kernel {
-	k := &Kernel{
-		Format: string(info.Format), Arch: string(info.Arch), Version: info.Version, Wants: info.Length,
-		Linux:   info.Format == kernel.BzImage || info.Format == kernel.ELF || info.Format == kernel.ARM64Image,
-		Packing: string(info.Compression), NeedsXen: info.NeedsXen(),
-	}
-	if info.Line != "" {
-		k.Format += fmt.Sprintf(" %q", info.Line)
-	}
-	if info.Format == kernel.Unknown {
-		k.Format = "no kernel that is known"
-	}
-	if info.Xen != nil {
-		k.Looked, k.PV, k.PVH = true, info.Xen.PV(), info.Xen.PVH()
-	}
-	return k
+	return NewKernel(info)
 }

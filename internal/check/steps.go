@@ -3,6 +3,8 @@ package check
 import (
 	"fmt"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
 )
 
 // What a step says when nothing is wrong in it; "" when it was not come to.
@@ -127,7 +129,7 @@ func (f *Facts) configStep() (string, float64) {
 		}
 		return "none", ms
 	}
-	return fmt.Sprintf("%s (%s, %s, after %s)", f.Config.URL, sizeText(f.Config.Bytes), count(len(f.Config.Labels), "label"), count(asked, "name")), ms
+	return fmt.Sprintf("%s (%s, %s, after %s)", f.Config.URL, console.Size(f.Config.Bytes), count(len(f.Config.Labels), "label"), count(asked, "name")), ms
 }
 
 func (f *Facts) bootStep() (string, float64) {
@@ -160,7 +162,7 @@ func (f *Facts) fileStep(role string) (string, float64) {
 		ms += file.Millis
 		line := file.URL
 		if file.Bytes >= 0 && file.Result == "found" {
-			line += ", " + sizeText(file.Bytes)
+			line += ", " + console.Size(file.Bytes)
 		}
 		if k := file.Kernel; k != nil {
 			line += ", " + kernelText(k)
@@ -203,7 +205,7 @@ func (f *Facts) spaceStep() (string, float64) {
 	if s == nil {
 		return "", 0
 	}
-	return fmt.Sprintf("%s needed in %s, %s free", sizeText(s.Needed), s.Directory, sizeText(s.Free)), 0
+	return fmt.Sprintf("%s needed in %s, %s free", console.Size(s.Needed), s.Directory, console.Size(s.Free)), 0
 }
 
 func (f *Facts) stormStep() (string, float64) {

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
 )
 
 // stream is a TCP connection of the guest's to a port where HTTP is spoken.
@@ -224,7 +226,7 @@ func (w *watch) responses() {
 			}
 			summary := response.Status + ", " + printable(t.name)
 			if t.accepted && t.size >= 0 {
-				summary += ", " + sizeText(t.size)
+				summary += ", " + console.Size(t.size)
 			}
 			e := w.event(wirePacket{at: t.firstAnswer, peer: t.server, peerMAC: t.serverMAC}, "HTTP", printable(summary))
 			e.Took = millis(t.last.Sub(t.firstAnswer))
