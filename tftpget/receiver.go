@@ -108,7 +108,7 @@ func (r *receiver) run(w io.Writer, first []byte) error {
 		if r.next > r.acked+int64(r.window) { // the whole window is here
 			r.ack(now)
 		}
-		if r.room() < r.window*r.blockSize {
+		if r.worthWriting() {
 			// The server is sending meanwhile.
 			if err := r.flush(w); err != nil {
 				return err
@@ -186,6 +186,16 @@ func (r *receiver) place(block int64) []byte {
 // room is how many bytes there are from the first missing block on.
 func (r *receiver) room() int {
 	return len(r.buffer) - headLen - int(r.next-r.base)*r.blockSize
+}
+
+// worthWriting says whether to write now what there is. It is soon done with
+// little at a time, and the server need not wait for us; but the first windows
+// are kept, while silence may yet make them smaller.
+func (r *receiver) worthWriting() bool {
+	const little = 64 << 10
+	written := r.base > 1
+	return r.room() < r.window*r.blockSize ||
+		written && r.acked == r.next-1 && int(r.next-r.base)*r.blockSize >= little
 }
 
 // take takes a block in, if it is a new one of this window.
