@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
@@ -48,7 +49,10 @@ func Get(ctx context.Context, r Request, t Transfer, urls []string, files []*os.
 	p := &pipeline{task: task{Request: r}, plan: newPlan(), say: func(l line) { l.print(con) }}
 	p.files.Resolve, p.files.Proxy = resolveAsDom0, http.ProxyFromEnvironment
 	p.files.Warn = con.Warn
-	p.files.RootCAs, _ = x509.SystemCertPool() // without one https says what it lacks
+	p.files.RootCAs = sync.OnceValue(func() *x509.CertPool {
+		pool, _ := x509.SystemCertPool() // without one https says what it lacks
+		return pool
+	})
 	if err := t.apply(&p.files); err != nil {
 		return nil, &Error{Usage, "get", err, ""}
 	}

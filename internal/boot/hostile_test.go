@@ -264,6 +264,9 @@ func TestHostileChildren(t *testing.T) {
 func network(t *testing.T) string {
 	t.Helper()
 	links, err := netlink.LinkList()
+	for errors.Is(err, netlink.ErrDumpInterrupted) { // one went meanwhile
+		links, err = netlink.LinkList()
+	}
 	addresses, err2 := netlink.AddrList(nil, netlink.FAMILY_V4)
 	routes, err3 := netlink.RouteList(nil, netlink.FAMILY_V4)
 	if err := errors.Join(err, err2, err3); err != nil {

@@ -3,7 +3,6 @@ package boot
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -141,10 +140,7 @@ func (p *pipeline) prepare() error {
 
 // confine gives up everything that the rest needs no more.
 func (p *pipeline) confine(ctx context.Context, c *guest.Child) (err error) {
-	// The last look at a file: whom https believes.
-	if p.files.RootCAs, err = x509.SystemCertPool(); err != nil {
-		p.detail("https: no certificates: %v", err)
-	}
+	p.files.RootCAs = systemRoots() // the last look at a file
 	if err := c.Confine(); err != nil {
 		return fail(ctx, OwnFault, "sandbox", err, "")
 	}
@@ -159,7 +155,9 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 	if err != nil {
 		return nil, notHeard(ctx, err)
 	}
-	defer conn.Close()
+	// The kernel waits for an RCU grace period before it has closed a packet
+	// socket, some 10 ms. Nobody else need.
+	defer func() { go conn.Close() }()
 	if err := p.confine(ctx, c); err != nil {
 		return nil, err
 	}

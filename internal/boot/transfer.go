@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 )
@@ -19,12 +20,20 @@ type Transfer struct {
 // apply makes a client do so. Its RootCAs are the system's, or nil.
 func (t Transfer) apply(c *fetch.Client) error {
 	if len(t.CA) > 0 {
-		if c.RootCAs == nil {
-			c.RootCAs = x509.NewCertPool()
-		}
-		if !c.RootCAs.AppendCertsFromPEM(t.CA) {
+		if !x509.NewCertPool().AppendCertsFromPEM(t.CA) {
 			return errors.New("--ca: there is no certificate in that file")
 		}
+		system := c.RootCAs
+		c.RootCAs = sync.OnceValue(func() *x509.CertPool {
+			pool := x509.NewCertPool()
+			if system != nil {
+				if s := system(); s != nil {
+					pool = s
+				}
+			}
+			pool.AppendCertsFromPEM(t.CA)
+			return pool
+		})
 	}
 	if t.Proxy != "" {
 		u, err := url.Parse(t.Proxy)

@@ -28,19 +28,18 @@ func (c *Client) openHTTP(ctx context.Context, l location) (source, error) {
 	}
 	h := &httpFile{ctx: ctx, url: u, cookies: c.cookies()}
 	h.client = http.Client{
-		Transport: &http.Transport{
+		Transport: c.believing(&http.Transport{
 			Proxy: c.Proxy,
 			// Not with the Transport's own context, which outlives ours.
 			DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
 				return c.connect(ctx, network, address)
 			},
-			TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs},
 			TLSHandshakeTimeout:    c.timeout(),
 			ResponseHeaderTimeout:  c.timeout(),
 			MaxResponseHeaderBytes: maxHeader,
 			DisableKeepAlives:      true, // as PXELINUX; nothing to clean up
 			DisableCompression:     true, // the file as it is, with its length
-		},
+		}),
 		CheckRedirect: h.checkRedirect,
 	}
 	resp, err := h.get("", "")
@@ -58,6 +57,21 @@ func (c *Client) openHTTP(ctx context.Context, l location) (source, error) {
 	}
 	return s, nil
 }
+
+// believing gives a Transport the roots when TLS comes into play: with the
+// server, also after a redirect, or with a proxy.
+func (c *Client) believing(t *http.Transport) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if c.RootCAs != nil && t.TLSClientConfig == nil && (r.URL.Scheme == "https" || c.Proxy != nil) {
+			t.TLSClientConfig = &tls.Config{RootCAs: c.RootCAs()}
+		}
+		return t.RoundTrip(r)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // httpFile is a file on an HTTP server.
 type httpFile struct {

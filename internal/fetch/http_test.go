@@ -231,12 +231,13 @@ func TestHTTPS(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	c := quick()
-	c.RootCAs = x509.NewCertPool()
+	roots := x509.NewCertPool()
+	c.RootCAs = func() *x509.CertPool { return roots }
 	var unknown x509.UnknownAuthorityError
 	if _, err := get(t, c, server.URL); !errors.As(err, &unknown) {
 		t.Errorf("got %v, want %T", err, unknown)
 	}
-	c.RootCAs.AddCert(server.Certificate())
+	roots.AddCert(server.Certificate())
 	if got, err := get(t, c, server.URL); err != nil || got != "secret" {
 		t.Errorf("got %q, %v", got, err)
 	}

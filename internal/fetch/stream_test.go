@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -143,7 +144,8 @@ func TestRedirectDown(t *testing.T) {
 	secure := httptest.NewTLSServer(http.RedirectHandler(plain.URL, http.StatusFound))
 	defer secure.Close()
 	c := quick()
-	c.RootCAs = secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	roots := secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	c.RootCAs = func() *x509.CertPool { return roots }
 	if _, err := get(t, c, secure.URL); !errors.Is(err, ErrRefused) {
 		t.Errorf("got %v", err)
 	}

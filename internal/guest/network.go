@@ -224,9 +224,9 @@ func (p *plug) configure(address netip.Prefix, router netip.Addr) error {
 	return nil
 }
 
-// remove unplugs. The veth goes with its namespace by itself, but a little
-// later than the child; a toolstack that looks at the bridge next should not
-// see it.
+// remove unplugs: a toolstack that looks at the bridge next sees no port of
+// ours. The veth itself goes with the child's namespace, when the kernel gets
+// round to it; to see it off would take some 10 ms of RCU grace periods.
 func (p *plug) remove() error {
 	if p.child != nil {
 		p.child.Close()
@@ -237,7 +237,7 @@ func (p *plug) remove() error {
 		// Also when the boot was cancelled; ovs-vsctl ends by itself.
 		left = ovs.unplug(context.Background(), p.bridge.name, name)
 	}
-	err := netlink.LinkDel(p.host)
+	err := netlink.LinkSetNoMaster(p.host)
 	var missing netlink.LinkNotFoundError
 	if err == nil || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) || errors.As(err, &missing) {
 		return left

@@ -106,7 +106,7 @@ func TestNginx(t *testing.T) {
 	if _, _, err := download(t, c, "https://"+server+"/boot/kernel"); !errors.As(err, &unknown) {
 		t.Errorf("a certificate of nobody's: %v", err)
 	}
-	c.RootCAs = authority
+	c.RootCAs = func() *x509.CertPool { return authority }
 	for _, scheme := range []string{"http", "https"} {
 		t.Run(scheme, func(t *testing.T) {
 			url := scheme + "://" + server

@@ -103,19 +103,24 @@ func Ports(t testing.TB, l *lab.Lab) (ports []netlink.Link) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	links, err := netlink.LinkList()
-	for errors.Is(err, netlink.ErrDumpInterrupted) { // another lab came or went
-		links, err = netlink.LinkList()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, link := range links {
+	for _, link := range links(t) {
 		if link.Attrs().MasterIndex == bridge.Attrs().Index {
 			ports = append(ports, link)
 		}
 	}
 	return ports
+}
+
+func links(t testing.TB) []netlink.Link {
+	t.Helper()
+	list, err := netlink.LinkList()
+	for errors.Is(err, netlink.ErrDumpInterrupted) { // another lab came or went
+		list, err = netlink.LinkList()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 // Wire opens an interface of this thread's namespace for whole frames: those

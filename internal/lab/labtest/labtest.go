@@ -4,15 +4,20 @@ package labtest
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/vishvananda/netlink"
 )
 
 // New builds a lab that is closed when the test ends. The test is skipped
 // where the kernel allows no namespaces.
 func New(t testing.TB, config lab.Config) *lab.Lab {
 	t.Helper()
+	settle(t)
 	l, err := lab.New(t.Context(), config)
 	Check(t, err)
 	t.Cleanup(func() {
@@ -21,6 +26,21 @@ func New(t testing.TB, config lab.Config) *lab.Lab {
 		}
 	})
 	return l
+}
+
+// settle waits for the ports of the test before, which the kernel removes with
+// their namespaces, to be gone.
+func settle(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		left := slices.DeleteFunc(links(t), func(l netlink.Link) bool { return !strings.HasPrefix(l.Attrs().Name, "gpx") })
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("an earlier test left %s", left[0].Attrs().Name)
+		}
+	}
 }
 
 // Check ends the test on an error: it is skipped when the error says that this
