@@ -47,7 +47,7 @@ func formatOf(head []byte) Format {
 	case at(0x1fe, "\x55\xaa"):
 		return BootSector
 	case isText(head):
-		if page.Match(head) {
+		if isPage(head) {
 			return HTML
 		}
 		return Text
@@ -88,9 +88,19 @@ func efiArch(head []byte) Arch {
 }
 
 var (
-	page  = regexp.MustCompile(`(?i)^[^{}]{0,400}<(!doctype html|html|head|body|title)\b`)
+	tag   = regexp.MustCompile(`(?i)<(!doctype html|html|head|body|title)\b`)
 	title = regexp.MustCompile(`(?is)<(?:title|h1)[^>]*>\s*([^<]+)`)
 )
+
+// isPage is true for HTML, which begins with one of these tags, or nearly so.
+func isPage(text []byte) bool {
+	at := tag.FindIndex(text)
+	if at == nil {
+		return false
+	}
+	before := text[:at[0]]
+	return utf8.RuneCount(before) <= 400 && !bytes.ContainsAny(before, "{}")
+}
 
 // isText is true for printable UTF-8, as servers send it instead of a file.
 func isText(head []byte) bool {
