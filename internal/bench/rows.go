@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -163,6 +165,11 @@ func (b *bench) section(out io.Writer, s section, rows []row, rounds int) {
 	fmt.Fprintln(out, "|---|---|---|---|---|---:|---:|---:|---:|---:|")
 	for _, r := range rows {
 		results := make([]result, len(r.clients))
+		if r.size > 512*mib {
+			// Whoever comes first pays for memory that this virtual machine has
+			// not used before: some seconds.
+			b.once(r, r.clients[0], &result{})
+		}
 		for n := 0; n < rounds && (n == 0 || spent(results) < enough && r.size <= 512*mib); n++ {
 			for i, c := range r.clients {
 				if results[i].err == nil { // one failure is enough to know
@@ -228,6 +235,9 @@ func (b *bench) download(r row, c client) (seconds float64, rss int64, err error
 	if r.weather != (weather{}) {
 		host = b.far
 	}
+	// What the run before has left to be written to the disk is not this one's
+	// to wait for.
+	unix.Sync()
 	b.wire.set(r.weather)
 	defer b.wire.set(weather{})
 	var said bytes.Buffer
