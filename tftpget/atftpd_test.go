@@ -87,7 +87,7 @@ func TestCostOfLoss(t *testing.T) {
 	content := pattern(4 << 20)
 	took := func(t *testing.T, rtt time.Duration, lose float64, slow bool) (total time.Duration) {
 		for seed := range uint64(3) {
-			n := newNetwork(content, terms{1468, 64, -1}, seed)
+			n := newNetwork(content, terms{blockSize: 1468, window: 64, size: -1}, seed)
 			n.delay, n.lose, n.block = rtt/2, lose, 40*time.Microsecond // as on the wire of internal/bench
 			if slow {
 				n.atftpd = &atftpd{most: windowTimeout / 1000 / 64}

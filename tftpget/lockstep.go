@@ -127,7 +127,7 @@ func nobodyListens(ctx context.Context, server netip.AddrPort, name string, o op
 		return false
 	}
 	defer s.close()
-	if s.connect() != nil || s.send(readRequest(name, terms{o.blockSize, 1, -1}, 0)) != nil {
+	if s.connect() != nil || s.send(readRequest(name, terms{blockSize: o.blockSize, window: 1, size: -1})) != nil {
 		return false
 	}
 	_, err = s.receive(make([]byte, headLen), unheardAfter)

@@ -33,10 +33,19 @@ type terms struct {
 	blockSize int
 	window    int   // blocks
 	size      int64 // of the file in bytes, -1 when not said
+
+	// resend is how long a lock-step server waits for an ACK; 0 is its own
+	// choice. It is an option of tftp-hpa's alone: that server waits a second
+	// otherwise, then two and so on, and does nothing about a repeated ACK.
+	resend time.Duration
 }
 
 // plainTerms hold where no option is agreed on (RFC 1350).
 var plainTerms = terms{blockSize: 512, window: 1, size: -1}
+
+// firstResend is what a server is asked for before anything was measured.
+// tftp-hpa's gives a client up after 63 times as long.
+const firstResend = 100 * time.Millisecond
 
 // windowTimeout is how long a server with windows should wait for an ACK
 // (RFC 2349; the least that the option can say). atftpd waits 5 s otherwise,
@@ -46,11 +55,7 @@ const windowTimeout = time.Second
 
 // readRequest asks for a file and proposes the terms; options that say what
 // holds anyway are left out.
-//
-// resend, unless 0, is how long a lock-step server should wait for an ACK. It
-// is tftp-hpa's own option, in microseconds: that server waits a second
-// otherwise, then two and so on, and does nothing about a repeated ACK.
-func readRequest(name string, t terms, resend time.Duration) []byte {
+func readRequest(name string, t terms) []byte {
 	p := binary.BigEndian.AppendUint16(nil, opRRQ)
 	p = append(p, name+"\x00octet\x00"...)
 	if t == plainTerms {
@@ -60,8 +65,8 @@ func readRequest(name string, t terms, resend time.Duration) []byte {
 	if t.window > 1 {
 		p = append(p, "windowsize\x00"+strconv.Itoa(t.window)+"\x00timeout\x00"+strconv.Itoa(int(windowTimeout.Seconds()))+"\x00"...)
 	}
-	if resend > 0 {
-		p = append(p, "utimeout\x00"+strconv.FormatInt(resend.Microseconds(), 10)+"\x00"...)
+	if t.resend > 0 {
+		p = append(p, "utimeout\x00"+strconv.FormatInt(t.resend.Microseconds(), 10)+"\x00"...)
 	}
 	return p
 }
@@ -100,6 +105,10 @@ func parseOACK(list []byte, asked terms) (terms, error) {
 				return t, errBadOptions
 			}
 			t.window = int(n)
+		case "utimeout":
+			if err == nil {
+				t.resend = time.Duration(min(n, 1e9)) * time.Microsecond
+			}
 		}
 	}
 }

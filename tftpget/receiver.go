@@ -43,8 +43,9 @@ type receiver struct {
 	lastLen int    // length in bytes of the last block
 
 	trial       bool // smaller blocks could be asked for
+	fragments   bool // the network cuts the blocks up
 	lost        int  // how often there was silence
-	lostLate    int  // and how often since lateAt, when blocks come in fragments
+	lostLate    int  // and how often since lateAt
 	lateAt      time.Time
 	cuts        int // windows whose end did not come
 	cutBlocks   int // and the blocks of them that did
@@ -59,6 +60,7 @@ const trialWindows = 4
 var (
 	errTooWide  = errors.New("the window is too wide for the network")
 	errTooLarge = errors.New("blocks of that size do not arrive")
+	errLossy    = errors.New("too many blocks of that size get lost")
 )
 
 const (
@@ -72,8 +74,8 @@ const (
 
 	// Later they are given up before this machine stops to put any together.
 	// Linux keeps what came of a block for 30 s (net.ipv4.ipfrag_time), and
-	// has room for the remains of some 45 (ipfrag_high_thresh, 4 MiB); one
-	// frame lost in a thousand leaves them in a second.
+	// has room for the remains of some 45 of the largest (ipfrag_high_thresh,
+	// 4 MiB); one frame lost in a thousand leaves them in a second.
 	lateBlocks = 16
 	lateTime   = 30 * time.Second
 )
@@ -146,8 +148,8 @@ func (r *receiver) run(w io.Writer, first []byte) error {
 		switch {
 		case r.tooWide():
 			return errTooWide
-		case r.trial && r.inFragments() && r.lostLate >= lateBlocks:
-			return errTooLarge
+		case r.fragments && r.lostLate >= lateBlocks*maxBlockSize/r.blockSize:
+			return errLossy
 		}
 	}
 }
@@ -283,10 +285,10 @@ func (r *receiver) silence(now time.Time) error {
 	switch {
 	case now.Sub(r.newAt) >= r.patience:
 		return ErrTimeout
-	case r.trial && r.next == 1 && r.ahead == 0 && r.again >= trialACKs:
-		return errTooLarge
-	case r.trial && r.base == 1 && r.inFragments() && r.next > 1 && r.lost >= 2:
-		return errTooLarge
+	case r.trial && r.again >= trialACKs && (r.fragments || r.next == 1 && r.ahead == 0):
+		return errTooLarge // also later: this machine may have stopped to put any together
+	case r.fragments && r.blockSize > mediumBlock && r.base == 1 && r.next > 1 && r.lost >= 2:
+		return errLossy
 	}
 	if r.again == 0 {
 		r.lostBlock(now)
@@ -299,10 +301,6 @@ func (r *receiver) silence(now time.Time) error {
 	r.askAgain(now)
 	return nil
 }
-
-// inFragments tells of blocks that the network cuts up, for a server without
-// windows.
-func (r *receiver) inFragments() bool { return r.window == 1 && r.blockSize >= largeBlock/2 }
 
 // lostBlock counts those of the last lateTime, roughly.
 func (r *receiver) lostBlock(now time.Time) {

@@ -70,7 +70,7 @@ func TestBadNetworks(t *testing.T) {
 			good := 0
 			var longest time.Duration
 			for seed := range uint64(100) {
-				n := newNetwork(content, terms{1468, tt.window, -1}, seed)
+				n := newNetwork(content, terms{blockSize: 1468, window: tt.window, size: -1}, seed)
 				n.lose, n.twice, n.late, n.deaf = tt.lose, tt.twice, tt.late, tt.deaf
 				got, err := run(t, n, patient)
 				longest = max(longest, n.clock.Sub(time.Unix(0, 0)))
@@ -96,7 +96,7 @@ func TestNoApprentice(t *testing.T) {
 	content := pattern(1 << 20)
 	for _, window := range []int{1, 4, 64} {
 		count := func(twice, late float64) int {
-			n := newNetwork(content, terms{1468, window, -1}, 1)
+			n := newNetwork(content, terms{blockSize: 1468, window: window, size: -1}, 1)
 			n.twice, n.late = twice, late
 			if got, err := run(t, n, patient); err != nil || !bytes.Equal(got, content) {
 				t.Fatalf("window %d: %d bytes, %v", window, len(got), err)
@@ -118,7 +118,7 @@ func TestOnePacketLost(t *testing.T) {
 	content := pattern(20*1468 + 100)
 	for _, window := range []int{1, 4, 16} {
 		took := func(toClient bool, nth int) time.Duration {
-			n := newNetwork(content, terms{1468, window, -1}, 1)
+			n := newNetwork(content, terms{blockSize: 1468, window: window, size: -1}, 1)
 			n.drop = func(c bool, i int) bool { return c == toClient && i == nth }
 			got, err := run(t, n, patient)
 			if err != nil || !bytes.Equal(got, content) {
@@ -154,7 +154,7 @@ func TestWrapped(t *testing.T) {
 		// With windows a missing block 0 could have been lost.
 		{window: 64, zero: true, err: ErrTimeout},
 	} {
-		n := newNetwork(content, terms{8, tt.window, -1}, 1)
+		n := newNetwork(content, terms{blockSize: 8, window: tt.window, size: -1}, 1)
 		n.zero, n.lose = tt.zero, tt.lose
 		got, err := run(t, n, patient)
 		if !errors.Is(err, tt.err) || err == nil && !bytes.Equal(got, content) {
@@ -167,7 +167,7 @@ func TestLengths(t *testing.T) {
 	for _, window := range []int{1, 2, 3, 64} {
 		for length := range 40 {
 			content := pattern(400)[:length*3]
-			got, err := run(t, newNetwork(content, terms{12, window, -1}, 1), patient)
+			got, err := run(t, newNetwork(content, terms{blockSize: 12, window: window, size: -1}, 1), patient)
 			if err != nil || !bytes.Equal(got, content) {
 				t.Errorf("window %d, %d bytes: got %d, %v", window, len(content), len(got), err)
 			}
@@ -183,7 +183,7 @@ func TestNothingNew(t *testing.T) {
 		"the first again": func(toClient bool, nth int) bool { return toClient && nth > 0 },
 		"deaf":            func(toClient bool, nth int) bool { return !toClient && nth > 0 },
 	} {
-		n := newNetwork(content, terms{512, 4, -1}, 1)
+		n := newNetwork(content, terms{blockSize: 512, window: 4, size: -1}, 1)
 		n.drop = drop
 		got, err := run(t, n, patient)
 		if want := ErrTimeout; !errors.Is(err, want) {
@@ -196,20 +196,22 @@ func TestNothingNew(t *testing.T) {
 }
 
 func TestOACK(t *testing.T) {
-	asked := terms{1468, 64, -1}
+	asked := terms{blockSize: 1468, window: 64, size: -1}
 	for list, want := range map[string]terms{
 		"":                                 plainTerms,
-		"tsize\x005000\x00":                {512, 1, 5000},
+		"tsize\x005000\x00":                {512, 1, 5000, 0},
 		"tsize\x000\x00":                   plainTerms,
 		"tsize\x00-3\x00":                  plainTerms,
-		"tsize\x0099999999999999999999":    {512, 1, math.MaxInt64},
-		"tsize\x009223372036854775808\x00": {512, 1, math.MaxInt64},
-		"BLKSIZE\x001000\x00TSize\x007":    {1000, 1, 7},
-		"blksize\x008\x00":                 {8, 1, -1},
-		"blksize\x0065464\x00":             {65464, 1, -1},
-		"windowsize\x0064\x00":             {512, 64, -1},
+		"tsize\x0099999999999999999999":    {512, 1, math.MaxInt64, 0},
+		"tsize\x009223372036854775808\x00": {512, 1, math.MaxInt64, 0},
+		"BLKSIZE\x001000\x00TSize\x007":    {1000, 1, 7, 0},
+		"blksize\x008\x00":                 {8, 1, -1, 0},
+		"blksize\x0065464\x00":             {65464, 1, -1, 0},
+		"windowsize\x0064\x00":             {512, 64, -1, 0},
 		"windowsize\x001\x00":              plainTerms,
-		"timeout\x00x\x00tsize\x007\x00":   {512, 1, 7},
+		"timeout\x00x\x00tsize\x007\x00":   {512, 1, 7, 0},
+		"utimeout\x0050000\x00":            {512, 1, -1, 50 * time.Millisecond},
+		"utimeout\x00soon\x00":             plainTerms,
 		"\x00tsize\x007\x00":               plainTerms,
 		"tsize":                            plainTerms,
 	} {
@@ -233,7 +235,7 @@ func FuzzOACK(f *testing.F) {
 	f.Add([]byte("BLKSIZE\x0099999999999999999999\x00\x00\x00"), 1)
 	f.Add([]byte("windowsize\x00"), 2)
 	f.Fuzz(func(t *testing.T, list []byte, window int) {
-		got, err := parseOACK(list, terms{1468, window, -1})
+		got, err := parseOACK(list, terms{blockSize: 1468, window: window, size: -1})
 		if err != nil {
 			return
 		}
@@ -296,7 +298,7 @@ func FuzzBlocks(f *testing.F) {
 		}
 		var b bytes.Buffer
 		o := options{timeout: 100 * time.Millisecond}
-		r := newReceiver(s, terms{8, 1 + int(window%64), -1}, o, rtt{}, new(atomic.Int64))
+		r := newReceiver(s, terms{blockSize: 8, window: 1 + int(window%64), size: -1}, o, rtt{}, new(atomic.Int64))
 		if err := r.run(&b, nil); err != nil {
 			return
 		}
@@ -322,7 +324,7 @@ func TestTruncated(t *testing.T) {
 	}
 	for _, p := range whole {
 		for n := range p {
-			d := &download{asked: terms{1468, 64, -1}, socket: &udpSocket{connected: true, fd: -1}}
+			d := &download{asked: terms{blockSize: 1468, window: 64, size: -1}, socket: &udpSocket{connected: true, fd: -1}}
 			answered, err := d.answer([]byte(p[:n]))
 			if answered && err != nil {
 				t.Errorf("%q: answered, and %v", p[:n], err)
@@ -423,8 +425,8 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// Where fragments get lost later on, the file comes once more, in blocks that
-// fit a frame, and must be the same.
+// Where fragments get lost later on, the file comes once more, in smaller
+// blocks, and must be the same.
 func TestLateFragments(t *testing.T) {
 	t.Parallel()
 	content := pattern(60 * maxBlockSize)
@@ -432,36 +434,43 @@ func TestLateFragments(t *testing.T) {
 	other[20*maxBlockSize]++
 	shorter := content[:10*maxBlockSize]
 	for name, tt := range map[string]struct {
-		then []byte
-		err  error
+		then  []byte
+		block int // the size of blocks that don't get lost
+		never int // the size of those of which none arrives
+		err   error
 	}{
-		"same":    {content, nil},
-		"other":   {other, errChanged},
-		"shorter": {shorter, errChanged},
+		"same":             {content, mediumBlock, 0, nil},
+		"medium ones also": {content, wholeFrame, 0, nil},
+		"no medium ones":   {content, wholeFrame, mediumBlock, nil},
+		"other":            {other, mediumBlock, 0, errChanged},
+		"shorter":          {shorter, mediumBlock, 0, errChanged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, func(s *session) {
-				if s.opts["blksize"] == strconv.Itoa(maxBlockSize) {
-					s.losing(content, s.agree(len(content)), 25)
-				} else if s.opts["windowsize"] == "" && s.opts["blksize"] == "1468" {
-					s.patientBlocks(tt.then, s.agree(len(content)))
-				} else {
-					s.agree(len(content)) // the first request, which is for a window
+				size := s.agree(len(content))
+				switch {
+				case s.opts["windowsize"] != "": // the first request
+				case size == tt.never:
+				case size == tt.block:
+					s.patientBlocks(tt.then, size)
+				case size > tt.block:
+					s.losing(content, size, 25)
 				}
 			})
-			c := Client{Timeout: 300 * time.Millisecond, Retries: 40}
-			f, err := c.Open(t.Context(), s.addr, "x")
+			// As if the path were Ethernet and not the loopback.
+			o := options{blockSize: wholeFrame, chooseBlock: true, window: maxWindowSize, timeout: 300 * time.Millisecond, retries: 40}
+			d, err := startDownload(t.Context(), s.addr, "x", o, new(atomic.Int64))
 			if err != nil {
 				t.Fatal(err)
 			}
 			var b bytes.Buffer
-			_, err = f.WriteTo(&b)
+			_, err = d.WriteTo(&b)
 			if !errors.Is(err, tt.err) || err == nil && !bytes.Equal(b.Bytes(), content) {
 				t.Fatalf("%d bytes, %v", b.Len(), err)
 			}
-			if got := f.Stats(); got.BlockSize != 1468 {
-				t.Errorf("got %+v", got)
+			if got, _ := d.agreed(); got != tt.block {
+				t.Errorf("got blocks of %d", got)
 			}
 		})
 	}
@@ -518,7 +527,7 @@ func TestPickyServers(t *testing.T) {
 				plain(s)
 			}
 		}},
-		"knows no options": {asked: 10, block: 512, script: plain},
+		"knows no options": {asked: 12, block: 512, script: plain},
 		"gives a larger window": {asked: 6, block: 1468, script: func(s *session) {
 			if s.opts["windowsize"] != "" {
 				s.oack("windowsize", "65")
@@ -561,5 +570,46 @@ func TestClosedPort(t *testing.T) {
 		if took := time.Since(begin); took > time.Second {
 			t.Errorf("%s: found out after %v", kind, took)
 		}
+	}
+}
+
+// A server that would send each block twice, as its answers take longer than it
+// was asked to wait for ours, is asked to wait longer.
+func TestHasty(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		agrees bool
+		asked  int
+	}{
+		"agrees to utimeout": {true, 2},
+		"does not know it":   {false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(s *session) {
+				time.Sleep(firstResend)
+				options := []string{"tsize", "7", "blksize", "1468"}
+				if tt.agrees {
+					options = append(options, "utimeout", s.opts["utimeout"])
+				}
+				s.oack(options...)
+				s.expect(0)
+				s.patientBlocks([]byte("content"), 1468)
+			})
+			f, err := (&Client{BlockSize: 1468}).Open(t.Context(), s.addr, "x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b bytes.Buffer
+			if _, err := f.WriteTo(&b); err != nil || b.String() != "content" {
+				t.Errorf("%q, %v", b.String(), err)
+			}
+			asked := s.asked()
+			last := asked[len(asked)-1]
+			micros, _ := strconv.Atoi(last[len(last)-1])
+			if len(asked) != tt.asked || tt.agrees && micros < 2*int(firstResend.Microseconds()) {
+				t.Errorf("asked %q", asked)
+			}
+		})
 	}
 }

@@ -317,7 +317,7 @@ func TestRequest(t *testing.T) {
 			}
 			want := []string{name, "octet", "tsize", "0", "blksize", "1468"}
 			if window != 1 && name != long {
-				want = append(want, "windowsize", "64", "timeout", "1")
+				want = append(want, "windowsize", "64", "timeout", "1", "utimeout", "100000")
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: %q (-want +got)\n%s", kind, name, diff)
