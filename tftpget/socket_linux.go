@@ -224,6 +224,7 @@ func (s *udpSocket) watch(p []byte) (int, error) {
 			s.watching = false
 			return 0, nil
 		}
+		runtime.Gosched()
 		unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 	}
 }

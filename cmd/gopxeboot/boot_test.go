@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -156,16 +158,6 @@ func TestNetDom0(t *testing.T) {
 	equal(t, "interfaces", links(t), before)
 }
 
-// unplugged wants that the bridge has no port of ours any more.
-func unplugged(t *testing.T, l *lab.Lab) {
-	t.Helper()
-	for _, port := range labtest.Ports(t, l) {
-		if name := port.Attrs().Name; strings.HasPrefix(name, "gpx") {
-			t.Errorf("%s is still on the bridge", name)
-		}
-	}
-}
-
 func links(t *testing.T) []string {
 	t.Helper()
 	list, err := netlink.LinkList()
@@ -286,8 +278,7 @@ func TestBadInput(t *testing.T) {
 			text, err := os.ReadFile(answer)
 			labtest.Check(t, err)
 			equal(t, "the answer", string(text), "")
-			unplugged(t, l)
-			eventually(t, "interfaces", func() string { return strings.Join(links(t), " ") }, strings.Join(before, " "))
+			equal(t, "interfaces", links(t), before)
 		})
 	}
 }
@@ -368,6 +359,34 @@ func TestSignals(t *testing.T) {
 			eventually(t, "interfaces", func() string { return strings.Join(links(t), " ") }, strings.Join(before, " "))
 		})
 	}
+}
+
+// A connection that is open at the end keeps the guest's namespace alive, for
+// minutes if the server is gone. It must not keep the port.
+func TestServerVanishes(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, sampleTree(t)))
+	var web net.Listener
+	labtest.Check(t, l.Servers.Do(func() (err error) {
+		web, err = net.Listen("tcp", lab.ServersAddress.Addr().String()+":80")
+		return err
+	}))
+	defer web.Close()
+	cables := labtest.Ports(t, l)
+	go http.Serve(web, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000000")
+		io.WriteString(w, "a part of it")
+		w.(http.Flusher).Flush()
+		for _, port := range cables { // nothing arrives any more
+			netlink.LinkSetDown(port)
+		}
+	}))
+	before := links(t)
+	kernel := "--kernel=http://" + lab.ServersAddress.Addr().String() + "/vmlinuz"
+	if o := gopxeboot(t, "--timeout=1s", "--output-directory="+t.TempDir(), kernel, vif); o.Code != 8 {
+		t.Errorf("%+v", o)
+	}
+	equal(t, "interfaces", links(t), before)
 }
 
 // eventually waits for a value that the kernel takes a moment for.

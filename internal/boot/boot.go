@@ -101,7 +101,7 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 	plan := newPlan()
 	if r.LocalBoot {
 		plan.Outcome = string(pxelinux.LocalBoot)
-	} else if plan, err = asGuest(ctx, r, con, kernel.File, ramdisk.File); err != nil {
+	} else if plan, err = asGuest(ctx, r, con, sweeper, kernel.File, ramdisk.File); err != nil {
 		return result, err
 	}
 	if plan.Outcome == string(pxelinux.LocalBoot) {
@@ -131,7 +131,7 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 func Preview(ctx context.Context, r Request, con *console.Console) (*Plan, error) {
 	ctx, cancel := r.inTime(ctx)
 	defer cancel()
-	return asGuest(ctx, r, con)
+	return asGuest(ctx, r, con, nil)
 }
 
 // inTime is the one deadline for everything.
@@ -140,8 +140,9 @@ func (r *Request) inTime(ctx context.Context) (context.Context, context.CancelFu
 }
 
 // asGuest runs the pipeline in a child that is the guest. With files, the
-// first one gets the kernel, the second one the initrds.
-func asGuest(ctx context.Context, r Request, con *console.Console, files ...*os.File) (*Plan, error) {
+// first one gets the kernel, the second one the initrds; with a broom, that one
+// removes the guest's port, while we go on.
+func asGuest(ctx context.Context, r Request, con *console.Console, sweeper *broom, files ...*os.File) (*Plan, error) {
 	plan := newPlan()
 	plan.MAC, plan.UUID = r.MAC.String(), r.UUID
 	download, pcap := len(files) > 0, 0
@@ -178,7 +179,11 @@ func asGuest(ctx context.Context, r Request, con *console.Console, files ...*os.
 		}
 		return plan, fail(ctx, code, "network", err, try)
 	}
-	defer g.Close()
+	if sweeper.leave(g.Port()) {
+		defer g.Leave()
+	} else {
+		defer g.Close()
+	}
 	plan.Net = string(g.Net)
 	where := g.Bridge
 	if g.VLAN != 0 {

@@ -1,11 +1,14 @@
 package boot
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -30,9 +33,11 @@ func Helper() (status int, helper bool) {
 	return 0, false
 }
 
-// broom is a process that removes files if we die before we say that they are
-// to stay. Two files and an answer can't appear at once, and SIGKILL may come
-// in between (libxl's restricted mode sends it when its time is over).
+// broom is a process that outlives us for a moment, to remove what we leave:
+// the port of a guest that has ended; and the files, if we die before we say
+// that they are to stay. Two files and an answer can't appear at once, and
+// SIGKILL may come in between (libxl's restricted mode sends it when its time
+// is over).
 type broom struct {
 	cmd  *exec.Cmd
 	pipe io.WriteCloser
@@ -55,27 +60,48 @@ func newBroom(paths ...string) (*broom, error) {
 	return &broom{cmd, pipe}, nil
 }
 
-// putAway ends the broom: the files stay.
-func (b *broom) putAway() error {
-	if _, err := b.pipe.Write([]byte{'k'}); err != nil {
-		return err
+// What the broom is told, a word a line.
+const (
+	keepFiles  = "keep"
+	portIsLeft = "port " // and its name
+)
+
+// leave tells of a port to remove, and says whether the broom will.
+func (b *broom) leave(port string) bool {
+	if b == nil || port == "" {
+		return false
 	}
-	return b.cmd.Wait()
+	_, err := fmt.Fprintf(b.pipe, "%s%s\n", portIsLeft, port)
+	return err == nil
 }
 
-// sweep ends the broom: the files go.
+// putAway lets the broom do what is left to do, without the files: they stay.
+func (b *broom) putAway() error {
+	_, err := fmt.Fprintln(b.pipe, keepFiles)
+	return errors.Join(err, b.pipe.Close())
+}
+
+// sweep returns when the broom has removed everything.
 func (b *broom) sweep() {
 	b.pipe.Close()
 	b.cmd.Wait()
 }
 
-// sweepUp is what the broom does: it waits for a word that the files stay, or
-// for the end of whom it works for.
-func sweepUp(word io.Reader, paths []string) {
-	if n, _ := word.Read(make([]byte, 1)); n > 0 {
-		return
+// sweepUp is what the broom does, when nobody has any more to say to it.
+func sweepUp(words io.Reader, paths []string) {
+	port, keep := "", false
+	for lines := bufio.NewScanner(words); lines.Scan(); {
+		if name, ok := strings.CutPrefix(lines.Text(), portIsLeft); ok {
+			port = name
+		}
+		keep = keep || lines.Text() == keepFiles
 	}
-	for _, path := range paths {
-		os.Remove(path)
+	if !keep {
+		for _, path := range paths {
+			os.Remove(path)
+		}
+	}
+	if port != "" {
+		_ = guest.Remove(port) // else it goes with its namespace
 	}
 }

@@ -65,7 +65,7 @@ func Check(ctx context.Context, r Request, look Look, con *console.Console) (*ch
 		return facts, plan, nil
 	}
 	r.Look = &look
-	plan, err = asGuest(ctx, r, con)
+	plan, err = asGuest(ctx, r, con, nil)
 	if plan.Facts == nil {
 		if err == nil {
 			err = &Error{OwnFault, "check", errors.New("the guest's process has nothing to tell"), ""}

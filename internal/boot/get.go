@@ -3,7 +3,6 @@ package boot
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
@@ -43,16 +41,13 @@ func Get(ctx context.Context, r Request, t Transfer, urls []string, files []*os.
 	defer cancel()
 	if r.MAC != nil {
 		r.URLs, r.Transfer = urls, t
-		plan, err := asGuest(ctx, r, con, files...)
+		plan, err := asGuest(ctx, r, con, nil, files...)
 		return believe(plan.Downloads, urls, files, err)
 	}
 	p := &pipeline{task: task{Request: r}, plan: newPlan(), say: func(l line) { l.print(con) }}
 	p.files.Resolve, p.files.Proxy = resolveAsDom0, http.ProxyFromEnvironment
 	p.files.Warn = con.Warn
-	p.files.RootCAs = sync.OnceValue(func() *x509.CertPool {
-		pool, _ := x509.SystemCertPool() // without one https says what it lacks
-		return pool
-	})
+	p.files.RootCAs = systemRoots()
 	if err := t.apply(&p.files); err != nil {
 		return nil, &Error{Usage, "get", err, ""}
 	}

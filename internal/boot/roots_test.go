@@ -29,7 +29,7 @@ func TestRoots(t *testing.T) {
 		want      *x509.CertPool
 	}{
 		{"the first that is there", []string{missing, bundle, empty}, none, known},
-		{"one without a certificate", []string{empty, bundle}, known, none},
+		{"one without a certificate", []string{empty, bundle}, none, known},
 		{"no bundle", []string{missing}, known, known},
 		{"nothing at all", nil, nil, nil},
 	} {

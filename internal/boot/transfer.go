@@ -17,7 +17,7 @@ type Transfer struct {
 	Proxy string // URL of the proxy for http and https; "" is none
 }
 
-// apply makes a client do so. Its RootCAs are the system's, or nil.
+// apply makes a client do so. Its RootCAs are the system's.
 func (t Transfer) apply(c *fetch.Client) error {
 	if len(t.CA) > 0 {
 		if !x509.NewCertPool().AppendCertsFromPEM(t.CA) {
@@ -25,11 +25,9 @@ func (t Transfer) apply(c *fetch.Client) error {
 		}
 		system := c.RootCAs
 		c.RootCAs = sync.OnceValue(func() *x509.CertPool {
-			pool := x509.NewCertPool()
-			if system != nil {
-				if s := system(); s != nil {
-					pool = s
-				}
+			pool := system()
+			if pool == nil {
+				pool = x509.NewCertPool()
 			}
 			pool.AppendCertsFromPEM(t.CA)
 			return pool

@@ -62,11 +62,23 @@ func (c *Client) openHTTP(ctx context.Context, l location) (source, error) {
 // server, also after a redirect, or with a proxy.
 func (c *Client) believing(t *http.Transport) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		if c.RootCAs != nil && t.TLSClientConfig == nil && (r.URL.Scheme == "https" || c.Proxy != nil) {
+		if c.RootCAs != nil && t.TLSClientConfig == nil && (r.URL.Scheme == "https" || c.proxy(r) == "https") {
 			t.TLSClientConfig = &tls.Config{RootCAs: c.RootCAs()}
 		}
 		return t.RoundTrip(r)
 	})
+}
+
+// proxy is the scheme of a request's proxy, "" for none.
+func (c *Client) proxy(r *http.Request) string {
+	if c.Proxy == nil {
+		return ""
+	}
+	u, err := c.Proxy(r)
+	if err != nil || u == nil {
+		return ""
+	}
+	return u.Scheme
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -24,6 +24,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/vishvananda/netlink"
 )
 
 // Net says where the child's network is.
@@ -276,8 +278,35 @@ func (g *Guest) Configure(address netip.Prefix, router netip.Addr) error {
 	return g.plug.configure(address, router)
 }
 
+// Port is the name of the child's port on the bridge, "" where it has none.
+func (g *Guest) Port() string {
+	if g.plug == nil {
+		return ""
+	}
+	return g.plug.host.Attrs().Name
+}
+
+// Remove removes the Port of a Guest that has ended. It is no error if the
+// kernel did so before.
+func Remove(port string) error {
+	link, err := netlink.LinkByName(port)
+	if err == nil {
+		err = netlink.LinkDel(link)
+	}
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
 // Close ends the child, if it still runs, and unplugs it.
-func (g *Guest) Close() error {
+func (g *Guest) Close() error { return g.end(false) }
+
+// Leave is Close for who has somebody else to call Remove: the port is off the
+// bridge, but may still be there.
+func (g *Guest) Leave() error { return g.end(true) }
+
+func (g *Guest) end(leave bool) error {
 	g.cmd.Process.Kill()
 	<-g.exited
 	for _, p := range g.pipes {
@@ -285,7 +314,7 @@ func (g *Guest) Close() error {
 	}
 	defer g.claim.release()
 	if g.plug != nil {
-		return g.plug.remove()
+		return g.plug.remove(leave)
 	}
 	return nil
 }

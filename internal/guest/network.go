@@ -171,7 +171,7 @@ func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*pl
 		err = p.veth().WaitForwarding(ctx, p.portState)
 	}
 	if err != nil {
-		p.remove()
+		p.remove(false)
 		return nil, wrap(err)
 	}
 	return p, nil
@@ -224,10 +224,13 @@ func (p *plug) configure(address netip.Prefix, router netip.Addr) error {
 	return nil
 }
 
-// remove unplugs: a toolstack that looks at the bridge next sees no port of
-// ours. The veth itself goes with the child's namespace, when the kernel gets
-// round to it; to see it off would take some 10 ms of RCU grace periods.
-func (p *plug) remove() error {
+// remove unplugs. The veth goes with its namespace by itself, but later than
+// the child, and minutes later where a TCP connection is left; a toolstack that
+// looks at the bridge next should not see it.
+//
+// To leave it means that it is taken off the bridge only, and that somebody
+// else removes it: the kernel takes 10 ms of RCU grace periods for that.
+func (p *plug) remove(leave bool) error {
 	if p.child != nil {
 		p.child.Close()
 	}
@@ -237,12 +240,20 @@ func (p *plug) remove() error {
 		// Also when the boot was cancelled; ovs-vsctl ends by itself.
 		left = ovs.unplug(context.Background(), p.bridge.name, name)
 	}
-	err := netlink.LinkSetNoMaster(p.host)
-	var missing netlink.LinkNotFoundError
-	if err == nil || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) || errors.As(err, &missing) {
+	if leave && p.bridge.linux && netlink.LinkSetNoMaster(p.host) == nil {
+		return nil
+	}
+	err := netlink.LinkDel(p.host)
+	if err == nil || gone(err) {
 		return left
 	}
 	return errors.Join(left, fmt.Errorf("unplug %s: %w", name, err))
+}
+
+// gone tells of the error that there is no such interface.
+func gone(err error) bool {
+	var missing netlink.LinkNotFoundError
+	return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) || errors.As(err, &missing)
 }
 
 // FindBridge is the bridge and the VLAN that Start takes for these: the name of

@@ -106,8 +106,8 @@ func TestStartInVLAN(t *testing.T) {
 	}
 	links, err := netlink.LinkList()
 	for _, l := range links {
-		if strings.HasPrefix(l.Attrs().Name, portPrefix) && l.Attrs().MasterIndex != 0 {
-			err = errors.Join(err, fmt.Errorf("%s is still on a bridge", l.Attrs().Name))
+		if strings.HasPrefix(l.Attrs().Name, portPrefix) {
+			err = errors.Join(err, fmt.Errorf("%s is left", l.Attrs().Name))
 		}
 	}
 	if err != nil {

@@ -28,8 +28,8 @@ func New(t testing.TB, config lab.Config) *lab.Lab {
 	return l
 }
 
-// settle waits for the ports of the test before, which the kernel removes with
-// their namespaces, to be gone.
+// settle waits for the ports of the test before, which are being removed, to be
+// gone.
 func settle(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
