@@ -177,7 +177,7 @@ func (o *options) fit(name string) error {
 	room := func(blockSize, window int, resend time.Duration) int {
 		return 512 - len(readRequest("", terms{blockSize, window, -1, resend}))
 	}
-	if len(name) > min(room(o.blockSize, o.window, firstResend), room(maxBlockSize, 1, time.Second)) {
+	if len(name) > room(maxBlockSize, o.window, time.Second) {
 		o.window, o.chooseBlock = 1, false
 	}
 	if most := room(o.blockSize, 1, 0); len(name) > most {

@@ -51,17 +51,17 @@ func startDownload(ctx context.Context, server netip.AddrPort, name string, o op
 	if err := d.ask(t); err != nil {
 		return nil, err
 	}
-	if d.first != nil || d.terms.window > 1 {
-		return d, nil
-	}
-	// It does not know windows.
-	large := o.chooseBlock && d.terms.size >= worthIt && d.terms.blockSize == t.blockSize
-	hasty := d.rtt.smooth > d.terms.resend/2 && d.terms.resend > 0
-	if !large && !hasty {
+	large := o.chooseBlock && d.first == nil && d.terms.window == 1 && d.terms.size >= worthIt && d.terms.blockSize == t.blockSize
+	if !large && !d.hasty() {
 		return d, nil
 	}
 	d.abort()
-	t.window, t.resend = 1, d.rtt.patience(0, time.Second)
+	if t.resend = 0; d.terms.window == 1 { // it does not know windows
+		t.window, t.resend = 1, time.Second
+		if d.rtt.smooth > 0 {
+			t.resend = d.rtt.patience(0, time.Second)
+		}
+	}
 	if large {
 		asked := t
 		asked.blockSize = largeBlock
@@ -76,6 +76,12 @@ func startDownload(ctx context.Context, server netip.AddrPort, name string, o op
 		}
 	}
 	return d, d.ask(t)
+}
+
+// hasty says whether the server agreed to send a block again sooner than our
+// answer can be there, or a window, for which it needs a time of its own.
+func (d *download) hasty() bool {
+	return d.terms.resend > 0 && (d.terms.window > 1 || d.rtt.smooth == 0 || d.rtt.smooth > d.terms.resend/2)
 }
 
 // ask sends the request until the server has agreed to something.
@@ -119,7 +125,7 @@ func (d *download) ask(asked terms) (err error) {
 			}
 			answered, err := d.answer(packet[:min(n, len(packet))])
 			if answered && try == 0 {
-				d.rtt.sample(d.socket.now().Sub(now))
+				d.rtt.sample(d.socket.now().Sub(sent))
 			}
 			if answered || err != nil {
 				return err
@@ -165,7 +171,7 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 		r.trial = d.smallerBlock(false) > 0
 		r.fragments = r.trial && d.terms.window == 1 && d.terms.blockSize > d.options.blockSize
 		to := w
-		if r.fragments || file.written > 0 {
+		if d.terms.window == 1 || file.written > 0 {
 			to = file
 		}
 		err := r.run(to, d.first)
@@ -180,6 +186,10 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 			again.blockSize = d.smallerBlock(true)
 		case errors.Is(err, errTooLarge):
 			again.blockSize = d.smallerBlock(false)
+		case errors.Is(err, ErrNoServer) && d.terms.resend > 0 && d.terms.resend < time.Second:
+			// It gave us up, as tftp-hpa's does after 63 times as long, while w
+			// took its time or the network was away.
+			again.resend = time.Second
 		default:
 			var said *serverError
 			if err != nil && !errors.As(err, &said) {
@@ -196,10 +206,15 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 		if err := d.ask(again); err != nil {
 			return 0, err
 		}
-		if d.terms.size >= 0 && size >= 0 && d.terms.size != size {
+		switch {
+		case d.terms.size >= 0 && size >= 0 && d.terms.size != size:
 			d.abort()
 			return 0, errChanged
+		case d.terms.blockSize > again.blockSize: // it would never end
+			d.abort()
+			return 0, errBadOptions
 		}
+		d.terms.size = max(d.terms.size, size)
 	}
 }
 
@@ -209,12 +224,14 @@ func (d *download) smallerBlock(sometimes bool) int {
 	if !d.options.chooseBlock {
 		return 0
 	}
-	for _, size := range []int{mediumBlock, wholeFrame, pxelinuxBlock, plainTerms.blockSize} {
-		if size < d.terms.blockSize && (size != mediumBlock || sometimes) {
-			return size
+	largest := 0
+	for _, size := range []int{mediumBlock, d.options.blockSize, wholeFrame, pxelinuxBlock, plainTerms.blockSize} {
+		fits := size <= d.options.blockSize || size == mediumBlock && sometimes
+		if fits && size < d.terms.blockSize {
+			largest = max(largest, size)
 		}
 	}
-	return 0
+	return largest
 }
 
 // abort tells the server that nobody wants the rest.

@@ -68,8 +68,8 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 	switch n := f.out.n; {
 	case f.out.err != nil:
 		err = f.out.err
-	case err == nil && n < f.Size():
-		err = fmt.Errorf("%w: %d of %d bytes", ErrShort, n, f.Size())
+	case err == nil && n < f.out.size:
+		err = fmt.Errorf("%w: %d of %d bytes", ErrShort, n, f.out.size)
 	}
 	if err != nil {
 		return f.out.n, f.fail(err)

@@ -34,9 +34,9 @@ type terms struct {
 	window    int   // blocks
 	size      int64 // of the file in bytes, -1 when not said
 
-	// resend is how long a lock-step server waits for an ACK; 0 is its own
-	// choice. It is an option of tftp-hpa's alone: that server waits a second
-	// otherwise, then two and so on, and does nothing about a repeated ACK.
+	// resend is how long a server waits for an ACK; 0 is its own choice. It is
+	// an option of tftp-hpa's alone: that server waits a second otherwise, then
+	// two and so on, and does nothing about a repeated ACK.
 	resend time.Duration
 }
 
@@ -106,9 +106,7 @@ func parseOACK(list []byte, asked terms) (terms, error) {
 			}
 			t.window = int(n)
 		case "utimeout":
-			if err == nil {
-				t.resend = time.Duration(min(n, 1e9)) * time.Microsecond
-			}
+			t.resend = asked.resend
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/bits"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -45,7 +46,7 @@ type receiver struct {
 	trial       bool // smaller blocks could be asked for
 	fragments   bool // the network cuts the blocks up
 	lost        int  // how often there was silence
-	lostLate    int  // and how often since lateAt
+	lostLate    int  // and how often that, or a block that the server sent again, since lateAt
 	lateAt      time.Time
 	cuts        int // windows whose end did not come
 	cutBlocks   int // and the blocks of them that did
@@ -68,7 +69,7 @@ const (
 	// many ACKs, which is 750 ms on a LAN.
 	trialACKs = 4
 
-	// Blocks in fragments are given up when two of the first ones were lost.
+	// The largest blocks are given up when two of the first ones were lost.
 	// With 45 fragments in each, one lost in a hundred is every third block.
 	trialBlocks = 16
 
@@ -115,6 +116,7 @@ func (r *receiver) run(w io.Writer, first []byte) error {
 			if err := r.flush(w); err != nil {
 				return err
 			}
+			now = r.writtenSince(now)
 		}
 		if expected < r.next || expected >= r.next+int64(r.window) || r.have[expected%int64(r.window)] {
 			expected = r.next
@@ -234,7 +236,7 @@ func (r *receiver) heard(now time.Time) {
 		r.rtt.sample(now.Sub(r.sentAt))
 	}
 	if r.again == 0 && now.Sub(r.sentAt) >= max(leastWait*3/4, 2*r.rtt.smooth) {
-		r.lostBlock(now) // the server has sent it again by itself, see readRequest
+		r.lostBlock(now) // the server has sent it again by itself, see terms
 	}
 	r.again = 0
 	r.newAt = now
@@ -343,9 +345,20 @@ func (r *receiver) flush(w io.Writer) error {
 	if err := r.write(w, blocks[:n]); err != nil {
 		return err
 	}
-	copy(blocks, blocks[n:min(n+r.window*r.blockSize, len(blocks))])
+	if slices.Contains(r.have, true) {
+		copy(blocks, blocks[n:min(n+r.window*r.blockSize, len(blocks))])
+	}
 	r.base = r.next
 	return nil
+}
+
+// writtenSince stops the clocks for as long as the writer took: the server has
+// not been silent meanwhile, only not heard.
+func (r *receiver) writtenSince(begin time.Time) (now time.Time) {
+	now = r.socket.now()
+	took := now.Sub(begin)
+	r.sentAt, r.newAt = r.sentAt.Add(took), r.newAt.Add(took)
+	return now
 }
 
 // write repeats the last ACK for as long as w takes. A disk can be busy for

@@ -196,7 +196,7 @@ func TestNothingNew(t *testing.T) {
 }
 
 func TestOACK(t *testing.T) {
-	asked := terms{blockSize: 1468, window: 64, size: -1}
+	asked := terms{blockSize: 1468, window: 64, size: -1, resend: 50 * time.Millisecond}
 	for list, want := range map[string]terms{
 		"":                                 plainTerms,
 		"tsize\x005000\x00":                {512, 1, 5000, 0},
@@ -210,8 +210,7 @@ func TestOACK(t *testing.T) {
 		"windowsize\x0064\x00":             {512, 64, -1, 0},
 		"windowsize\x001\x00":              plainTerms,
 		"timeout\x00x\x00tsize\x007\x00":   {512, 1, 7, 0},
-		"utimeout\x0050000\x00":            {512, 1, -1, 50 * time.Millisecond},
-		"utimeout\x00soon\x00":             plainTerms,
+		"utimeout\x009999999999999\x00":    {512, 1, -1, 50 * time.Millisecond},
 		"\x00tsize\x007\x00":               plainTerms,
 		"tsize":                            plainTerms,
 	} {
@@ -574,25 +573,26 @@ func TestClosedPort(t *testing.T) {
 }
 
 // A server that would send each block twice, as its answers take longer than it
-// was asked to wait for ours, is asked to wait longer.
+// was asked to wait for ours, is asked to wait longer; and one with windows for
+// nothing, as they take longer by themselves.
 func TestHasty(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		agrees bool
-		asked  int
+		after  time.Duration
+		agrees []string
+		want   []string // the values of utimeout that it is asked for
 	}{
-		"agrees to utimeout": {true, 2},
-		"does not know it":   {false, 1},
+		"in time":           {0, []string{"utimeout", "100000"}, []string{"100000"}},
+		"late":              {2 * firstResend, []string{"utimeout", "100000"}, []string{"100000", "600000"}},
+		"after two of ours": {300 * time.Millisecond, []string{"utimeout", "100000"}, []string{"100000", "1000000"}},
+		"has its own time":  {2 * firstResend, nil, []string{"100000"}},
+		"windows":           {0, []string{"utimeout", "100000", "windowsize", "64"}, []string{"100000", ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, func(s *session) {
-				time.Sleep(firstResend)
-				options := []string{"tsize", "7", "blksize", "1468"}
-				if tt.agrees {
-					options = append(options, "utimeout", s.opts["utimeout"])
-				}
-				s.oack(options...)
+				time.Sleep(tt.after)
+				s.oack(append([]string{"tsize", "7", "blksize", "1468"}, tt.agrees...)...)
 				s.expect(0)
 				s.patientBlocks([]byte("content"), 1468)
 			})
@@ -604,12 +604,137 @@ func TestHasty(t *testing.T) {
 			if _, err := f.WriteTo(&b); err != nil || b.String() != "content" {
 				t.Errorf("%q, %v", b.String(), err)
 			}
+			var got []string
+			for _, request := range s.asked() {
+				micros := ""
+				if n := len(request); request[n-2] == "utimeout" {
+					micros = request[n-1]
+				}
+				if n, _ := strconv.Atoi(micros); n > 600_000 && n < 1_000_000 { // as measured
+					micros = "600000"
+				}
+				if len(got) == 0 || micros != got[len(got)-1] { // not the same once more
+					got = append(got, micros)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// What a server can do when it is asked for the file once more.
+func TestAskedAgain(t *testing.T) {
+	t.Parallel()
+	content := pattern(60 * maxBlockSize)
+	for name, tt := range map[string]struct {
+		again func(*session) // once the large blocks got lost
+		err   error
+	}{
+		"says no size": {func(s *session) { s.oack("blksize", s.opts["blksize"]); s.expect(0); s.patientBlocks(content, 8192) }, nil},
+		"says none, and is short": {func(s *session) {
+			s.oack("blksize", s.opts["blksize"])
+			s.expect(0)
+			s.patientBlocks(content[:55*maxBlockSize], 8192)
+		}, ErrShort},
+		"has only large blocks": {func(s *session) { s.oack("blksize", "65464") }, errBadOptions},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(s *session) {
+				switch {
+				case s.opts["windowsize"] != "":
+					s.agree(len(content))
+				case s.opts["blksize"] == strconv.Itoa(maxBlockSize):
+					s.losing(content, s.agree(len(content)), 25)
+				default:
+					tt.again(s)
+				}
+			})
+			var b bytes.Buffer
+			f := &File{ctx: t.Context()}
+			o := options{blockSize: wholeFrame, chooseBlock: true, window: maxWindowSize, timeout: 300 * time.Millisecond, retries: 40}
+			var err error
+			if f.transfer, err = startDownload(t.Context(), s.addr, "x", o, &f.retransmits); err != nil {
+				t.Fatal(err)
+			}
+			_, err = f.WriteTo(&b)
+			if !errors.Is(err, tt.err) || err == nil && !bytes.Equal(b.Bytes(), content) {
+				t.Errorf("%d bytes, %v", b.Len(), err)
+			}
+			if tt.err != errBadOptions && f.Size() != int64(len(content)) {
+				t.Errorf("the size is %d now", f.Size())
+			}
+		})
+	}
+}
+
+// A server that gives us up in the middle, as tftp-hpa's does when we have been
+// busy for longer than we asked it to wait, is asked once more, and to wait
+// longer.
+func TestGivenUp(t *testing.T) {
+	t.Parallel()
+	content := pattern(100_000)
+	for name, givesUp := range map[string]int{"once": 1, "always": 1000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(s *session) {
+				s.oack("tsize", strconv.Itoa(len(content)), "blksize", "1468", "utimeout", s.opts["utimeout"])
+				s.expect(0)
+				if s.nth >= givesUp {
+					s.patientBlocks(content, 1468)
+					return
+				}
+				s.data(1, content[:1468])
+				s.expect(1)
+				s.conn.Close()
+			})
+			f, err := (&Client{BlockSize: 1468}).Open(t.Context(), s.addr, "x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b bytes.Buffer
+			_, err = f.WriteTo(&b)
 			asked := s.asked()
-			last := asked[len(asked)-1]
-			micros, _ := strconv.Atoi(last[len(last)-1])
-			if len(asked) != tt.asked || tt.agrees && micros < 2*int(firstResend.Microseconds()) {
+			if good := err == nil && bytes.Equal(b.Bytes(), content); good != (givesUp == 1) || !good && !errors.Is(err, ErrShort) {
+				t.Errorf("%d bytes, %v", b.Len(), err)
+			}
+			if last := asked[len(asked)-1]; len(asked) != 2 || last[len(last)-1] != "1000000" {
 				t.Errorf("asked %q", asked)
 			}
 		})
 	}
+}
+
+// A writer that takes its time is no network that loses packets.
+func TestSlowDisk(t *testing.T) {
+	t.Parallel()
+	content := pattern(300 * maxBlockSize)
+	s := serve(t, func(s *session) { s.patientBlocks(content, s.agree(len(content))) })
+	o := options{blockSize: wholeFrame, chooseBlock: true, window: maxWindowSize, timeout: 300 * time.Millisecond, retries: 40}
+	d, err := startDownload(t.Context(), s.addr, "x", o, new(atomic.Int64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := &busyDisk{every: 8, wait: leastWait}
+	if _, err := d.WriteTo(slow); err != nil || !bytes.Equal(slow.got.Bytes(), content) {
+		t.Errorf("%d bytes, %v", slow.got.Len(), err)
+	}
+	if asked := s.asked(); len(asked) != 2 { // for windows, and then for large blocks
+		t.Errorf("asked %q", asked)
+	}
+}
+
+type busyDisk struct {
+	every, n int
+	wait     time.Duration
+	got      bytes.Buffer
+}
+
+func (w *busyDisk) Write(p []byte) (int, error) {
+	if w.n++; w.n%w.every == 0 {
+		time.Sleep(w.wait)
+	}
+	return w.got.Write(p)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -47,6 +48,8 @@ type udpSocket struct {
 	mu     sync.Mutex
 	closed bool
 	unhook func() bool
+
+	ended atomic.Bool // the context has
 }
 
 // dial opens a socket for one transfer. The end of the context wakes it.
@@ -92,6 +95,7 @@ func (s *udpSocket) fit(t *terms) {
 func (s *udpSocket) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ended.Store(true)
 	if !s.closed {
 		_ = unix.Shutdown(s.fd, unix.SHUT_RD)
 	}
@@ -166,6 +170,9 @@ func (s *udpSocket) connect() error {
 }
 
 func (s *udpSocket) receive(p []byte, wait time.Duration) (int, error) {
+	if s.ended.Load() {
+		return 0, errHungUp
+	}
 	if s.watching {
 		n, err := s.watch(p)
 		if n > 0 || err != nil {
@@ -181,20 +188,17 @@ func (s *udpSocket) receive(p []byte, wait time.Duration) (int, error) {
 		}
 	}
 	begin := time.Now()
-	for {
-		n, err := s.read(p)
-		switch {
-		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
-			return 0, errQuiet
-		case err != nil:
-			return 0, opError("read", s.server, err)
-		case n > 0:
-			s.watching = s.connected && severalCPUs && time.Since(begin) < watchTime
-			return n, nil
-		case s.shutDown():
-			return 0, errHungUp
-		}
+	n, err := s.read(p)
+	switch {
+	case n > 0:
+		s.watching = s.connected && severalCPUs && time.Since(begin) < watchTime
+		return n, nil
+	case s.ended.Load():
+		return 0, errHungUp
+	case err == nil, errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR): // or an empty packet
+		return 0, errQuiet
 	}
+	return 0, opError("read", s.server, err)
 }
 
 // watchTime is how long to watch for a packet before sleeping until it comes.
@@ -204,7 +208,7 @@ func (s *udpSocket) receive(p []byte, wait time.Duration) (int, error) {
 const watchTime = 50 * time.Microsecond
 
 // Alone, a CPU that watches keeps the packet from coming.
-var severalCPUs = runtime.NumCPU() > 1
+var severalCPUs = runtime.NumCPU() > 1 && runtime.GOMAXPROCS(0) > 1
 
 // watch returns 0 when nothing came for watchTime. It lets whoever has
 // something to do go first.
@@ -215,8 +219,6 @@ func (s *udpSocket) watch(p []byte) (int, error) {
 		switch {
 		case errno == 0 && n > 0:
 			return int(n), nil
-		case errno == 0 && s.shutDown():
-			return 0, errHungUp
 		case errno != 0 && errno != unix.EAGAIN && errno != unix.EINTR:
 			return 0, opError("read", s.server, errno)
 		}
@@ -246,12 +248,6 @@ func (s *udpSocket) read(p []byte) (int, error) {
 		return 0, unix.EAGAIN
 	}
 	return n, nil
-}
-
-func (s *udpSocket) shutDown() bool {
-	poll := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLRDHUP}}
-	n, err := unix.Poll(poll, 0)
-	return err == nil && n > 0 && poll[0].Revents&unix.POLLRDHUP != 0
 }
 
 func opError(op string, server netip.AddrPort, err error) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -36,7 +37,7 @@ func pair(t *testing.T) (*udpSocket, *net.UDPConn, context.CancelFunc) {
 func TestWatch(t *testing.T) {
 	for _, watching := range []bool{true, false} {
 		t.Run(map[bool]string{true: "watching", false: "sleeping"}[watching], func(t *testing.T) {
-			s, server, cancel := pair(t)
+			s, server, _ := pair(t)
 			hello := make([]byte, 10)
 			_, client, err := server.ReadFrom(hello)
 			if err != nil {
@@ -69,6 +70,15 @@ func TestWatch(t *testing.T) {
 				t.Errorf("silence: %d, %v, watching %v", n, err, s.watching)
 			}
 
+			// An empty one is none, and must not make the wait any longer.
+			if _, err := server.WriteTo(nil, client); err != nil {
+				t.Fatal(err)
+			}
+			s.watching = watching
+			if n, err := s.receive(make([]byte, 4), time.Millisecond); !errors.Is(err, errQuiet) {
+				t.Errorf("an empty packet: %d, %v", n, err)
+			}
+
 			server.Close()
 			if err := s.send([]byte("anybody?")); err != nil {
 				t.Fatal(err)
@@ -76,9 +86,34 @@ func TestWatch(t *testing.T) {
 			if _, err := receive(); !errors.Is(err, ErrNoServer) {
 				t.Errorf("a server that is gone: %v", err)
 			}
-			cancel()
-			if _, err := receive(); !errors.Is(err, errHungUp) {
-				t.Errorf("the end of the context: %v", err)
+		})
+		t.Run("and the context ends", func(t *testing.T) {
+			s, server, cancel := pair(t)
+			_, client, err := server.ReadFrom(make([]byte, 10))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if watching { // also while there is always something to read
+				for range 10 {
+					if _, err := server.WriteTo([]byte("more"), client); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.watching = true
+				cancel()
+				for !s.ended.Load() {
+					runtime.Gosched()
+				}
+			} else {
+				time.AfterFunc(time.Millisecond, cancel)
+			}
+			for range 10 {
+				if _, err = s.receive(make([]byte, 4), time.Minute); err != nil {
+					break
+				}
+			}
+			if !errors.Is(err, errHungUp) {
+				t.Errorf("got %v", err)
 			}
 		})
 	}
@@ -86,6 +121,7 @@ func TestWatch(t *testing.T) {
 
 func TestRepeat(t *testing.T) {
 	s, server, _ := pair(t)
+	server.SetReadDeadline(time.Now().Add(10 * time.Second))
 	stop := s.repeat([]byte("again"), time.Millisecond)
 	got := make([]byte, 10)
 	for range 4 { // with the first packet, which was something else
