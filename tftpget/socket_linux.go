@@ -210,8 +210,9 @@ const watchTime = 50 * time.Microsecond
 // Alone, a CPU that watches keeps the packet from coming.
 var severalCPUs = runtime.NumCPU() > 1 && runtime.GOMAXPROCS(0) > 1
 
-// watch returns 0 when nothing came for watchTime. It lets whoever has
-// something to do go first.
+// watch returns 0 when nothing came for watchTime. It lets other processes go
+// first, of which one may be the server; other goroutines get their turn every
+// 10 ms at the latest, as Go's scheduler interrupts.
 func (s *udpSocket) watch(p []byte) (int, error) {
 	for begin := time.Now(); ; {
 		// A raw system call, as it never waits.
@@ -226,7 +227,6 @@ func (s *udpSocket) watch(p []byte) (int, error) {
 			s.watching = false
 			return 0, nil
 		}
-		runtime.Gosched()
 		unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 	}
 }
