@@ -27,7 +27,8 @@ type Client struct {
 	// server may choose another. 0 leaves the choice to the transfer: what
 	// fits into a packet of the path's MTU; of a server that knows no windows
 	// larger blocks, when the file has 1 MiB or more and the blocks arrive in
-	// spite of being cut into fragments; and smaller ones when none arrives.
+	// spite of being cut into fragments; and smaller ones when none arrives, or
+	// too many get lost.
 	BlockSize int
 
 	// WindowSize is the windowsize to ask for (RFC 7440), in blocks, 64 at

@@ -4,9 +4,9 @@
 // wait is bounded, a context ends it, and errors say what kind they are.
 //
 // Servers that know windows (RFC 7440) send 64 blocks at a time; of others,
-// large files are asked for in blocks of 64 KiB, as long as these arrive. A
-// Client with WindowSize 1 asks as a PXE ROM does, and for servers that want no
-// windows that is what remains.
+// large files are asked for in blocks of 64 KiB, as long as these arrive, or of
+// 8 KiB, where too many get lost. A Client with WindowSize 1 asks as a PXE ROM
+// does, and for servers that want no windows that is what remains.
 //
 // A server that announces no size can only be believed: the first block that
 // is not full is the end of the file, and TFTP has no other mark. Size returns
