@@ -204,6 +204,9 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 		d.abort()
 		file.restart()
 		if err := d.ask(again); err != nil {
+			if file.written > 0 { // whatever it says now, it had the file
+				err = fmt.Errorf("%w: asked for it once more: %w", ErrShort, err)
+			}
 			return 0, err
 		}
 		switch {
@@ -214,7 +217,7 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 			d.abort()
 			return 0, errBadOptions
 		}
-		d.terms.size = max(d.terms.size, size)
+		d.terms.size = size
 	}
 }
 
@@ -226,7 +229,10 @@ func (d *download) smallerBlock(sometimes bool) int {
 	}
 	largest := 0
 	for _, size := range []int{mediumBlock, d.options.blockSize, wholeFrame, pxelinuxBlock, plainTerms.blockSize} {
-		fits := size <= d.options.blockSize || size == mediumBlock && sometimes
+		fits := size <= d.options.blockSize
+		if size == mediumBlock {
+			fits = sometimes
+		}
 		if fits && size < d.terms.blockSize {
 			largest = max(largest, size)
 		}

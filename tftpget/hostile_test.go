@@ -45,14 +45,14 @@ func TestSpoofed(t *testing.T) {
 						lie()
 					}
 					s.oack("tsize", "300000", "blksize", "1468")
-					if s.expect(0) != nil {
+					if s.await(0) != nil {
 						return
 					}
 					for n := 0; n*1468 < len(content); n++ {
 						lie()
 						s.data(n+1, content[n*1468:min((n+1)*1468, len(content))])
 						lie()
-						if s.expect(n+1) != nil {
+						if s.await(n+1) != nil {
 							return
 						}
 					}

@@ -25,7 +25,7 @@ type receiver struct {
 
 	rtt    rtt
 	again  int           // how often in a row the last ACK was sent again after silence
-	repeat bool          // the last ACK asked again for what an earlier one did
+	repeat bool          // the next block tells nothing of the round trip
 	sentAt time.Time     // when it was sent
 	newAt  time.Time     // when the last new block came
 	pause  time.Duration // the usual time between the blocks of a window
@@ -353,10 +353,12 @@ func (r *receiver) flush(w io.Writer) error {
 }
 
 // writtenSince stops the clocks for as long as the writer took: the server has
-// not been silent meanwhile, only not heard.
+// not been silent meanwhile, only not heard. How long its answer took, nobody
+// knows then.
 func (r *receiver) writtenSince(begin time.Time) (now time.Time) {
 	now = r.socket.now()
 	took := now.Sub(begin)
+	r.repeat = r.repeat || took > leastPause
 	r.sentAt, r.newAt = r.sentAt.Add(took), r.newAt.Add(took)
 	return now
 }

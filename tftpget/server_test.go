@@ -143,17 +143,18 @@ func (s *session) patientBlocks(content []byte, size int) {
 		block := content[:min(size, len(content))]
 		content = content[len(block):]
 		s.data(n, block)
-		for {
-			p, err := s.next()
-			if err != nil {
-				return
-			}
-			if bytes.Equal(p, packet(opACK, uint16(n), "")) {
-				break
-			}
-		}
-		if len(block) < size {
+		if s.await(n) != nil || len(block) < size {
 			return
+		}
+	}
+}
+
+// await returns when the client sent the ACK of block n, whatever else before.
+func (s *session) await(n int) error {
+	for {
+		p, err := s.next()
+		if err != nil || bytes.Equal(p, packet(opACK, uint16(n), "")) {
+			return err
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -63,21 +64,25 @@ func newBroom(paths ...string) (*broom, error) {
 // What the broom is told, a word a line.
 const (
 	keepFiles  = "keep"
-	portIsLeft = "port " // and its name
+	portIsLeft = "port " // and its index
 )
 
 // leave tells of a port to remove, and says whether the broom will.
-func (b *broom) leave(port string) bool {
-	if b == nil || port == "" {
+func (b *broom) leave(port int) bool {
+	if b == nil || port == 0 {
 		return false
 	}
-	_, err := fmt.Fprintf(b.pipe, "%s%s\n", portIsLeft, port)
+	_, err := fmt.Fprintf(b.pipe, "%s%d\n", portIsLeft, port)
 	return err == nil
 }
 
 // putAway lets the broom do what is left to do, without the files: they stay.
+// A broom that somebody killed removes none either.
 func (b *broom) putAway() error {
 	_, err := fmt.Fprintln(b.pipe, keepFiles)
+	if errors.Is(err, syscall.EPIPE) {
+		err = nil
+	}
 	return errors.Join(err, b.pipe.Close())
 }
 
@@ -89,10 +94,10 @@ func (b *broom) sweep() {
 
 // sweepUp is what the broom does, when nobody has any more to say to it.
 func sweepUp(words io.Reader, paths []string) {
-	port, keep := "", false
+	port, keep := 0, false
 	for lines := bufio.NewScanner(words); lines.Scan(); {
-		if name, ok := strings.CutPrefix(lines.Text(), portIsLeft); ok {
-			port = name
+		if index, ok := strings.CutPrefix(lines.Text(), portIsLeft); ok {
+			port, _ = strconv.Atoi(index)
 		}
 		keep = keep || lines.Text() == keepFiles
 	}
@@ -101,7 +106,7 @@ func sweepUp(words io.Reader, paths []string) {
 			os.Remove(path)
 		}
 	}
-	if port != "" {
+	if port != 0 {
 		_ = guest.Remove(port) // else it goes with its namespace
 	}
 }

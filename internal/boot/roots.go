@@ -21,9 +21,6 @@ var bundles = []string{
 // first used, which is seldom, and takes some milliseconds. The function it
 // returns returns nil when there is nothing to believe; https then says so.
 func systemRoots() func() *x509.CertPool {
-	if os.Getenv("SSL_CERT_FILE") != "" || os.Getenv("SSL_CERT_DIR") != "" {
-		return rootsOf(nil, x509.SystemCertPool)
-	}
 	return rootsOf(bundles, x509.SystemCertPool)
 }
 

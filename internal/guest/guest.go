@@ -278,18 +278,19 @@ func (g *Guest) Configure(address netip.Prefix, router netip.Addr) error {
 	return g.plug.configure(address, router)
 }
 
-// Port is the name of the child's port on the bridge, "" where it has none.
-func (g *Guest) Port() string {
+// Port is the interface index of the child's port on the bridge, 0 where it has
+// none. A name, made of a pid, could be another guest's one day.
+func (g *Guest) Port() int {
 	if g.plug == nil {
-		return ""
+		return 0
 	}
-	return g.plug.host.Attrs().Name
+	return g.plug.host.Attrs().Index
 }
 
 // Remove removes the Port of a Guest that has ended. It is no error if the
 // kernel did so before.
-func Remove(port string) error {
-	link, err := netlink.LinkByName(port)
+func Remove(port int) error {
+	link, err := netlink.LinkByIndex(port)
 	if err == nil {
 		err = netlink.LinkDel(link)
 	}

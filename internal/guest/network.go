@@ -109,8 +109,9 @@ func (b *bridge) choose(ctx context.Context, mac net.HardwareAddr) (Net, string)
 	return Own, fmt.Sprintf("%s is a Linux bridge that forwards at once", b.name)
 }
 
-// livePortOf names the port behind which the bridge knows the MAC, but for the port of a child that was just killed: that
-// one is on its way out, and goes a moment after the child.
+// livePortOf names the port behind which the bridge knows the MAC, but for the
+// port of a child that was just killed: that one is on its way out, and goes
+// soon after the child.
 func (b *bridge) livePortOf(ctx context.Context, mac net.HardwareAddr) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
