@@ -28,12 +28,14 @@ func New(t testing.TB, config lab.Config) *lab.Lab {
 	return l
 }
 
-// settle waits for the ports of the test before, which are being removed, to be
-// gone.
+// settle waits for the ports of the test before, which are off their bridge and
+// being removed, to be gone.
 func settle(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		left := slices.DeleteFunc(links(t), func(l netlink.Link) bool { return !strings.HasPrefix(l.Attrs().Name, "gpx") })
+		left := slices.DeleteFunc(links(t), func(l netlink.Link) bool {
+			return !strings.HasPrefix(l.Attrs().Name, "gpx") || l.Attrs().MasterIndex != 0
+		})
 		if len(left) == 0 {
 			return
 		}
