@@ -424,6 +424,9 @@ func TestFragments(t *testing.T) {
 	}
 }
 
+// onEthernet is as if the path were Ethernet and not the loopback.
+var onEthernet = options{blockSize: wholeFrame, chooseBlock: true, window: maxWindowSize, timeout: 300 * time.Millisecond, retries: 40}
+
 // Where fragments get lost later on, the file comes once more, in smaller
 // blocks, and must be the same.
 func TestLateFragments(t *testing.T) {
@@ -457,9 +460,7 @@ func TestLateFragments(t *testing.T) {
 					s.losing(content, size, 25)
 				}
 			})
-			// As if the path were Ethernet and not the loopback.
-			o := options{blockSize: wholeFrame, chooseBlock: true, window: maxWindowSize, timeout: 300 * time.Millisecond, retries: 40}
-			d, err := startDownload(t.Context(), s.addr, "x", o, new(atomic.Int64))
+			d, err := startDownload(t.Context(), s.addr, "x", onEthernet, new(atomic.Int64))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -654,9 +655,8 @@ func TestAskedAgain(t *testing.T) {
 			})
 			var b bytes.Buffer
 			f := &File{ctx: t.Context()}
-			o := options{blockSize: wholeFrame, chooseBlock: true, window: maxWindowSize, timeout: 300 * time.Millisecond, retries: 40}
 			var err error
-			if f.transfer, err = startDownload(t.Context(), s.addr, "x", o, &f.retransmits); err != nil {
+			if f.transfer, err = startDownload(t.Context(), s.addr, "x", onEthernet, &f.retransmits); err != nil {
 				t.Fatal(err)
 			}
 			_, err = f.WriteTo(&b)
@@ -712,8 +712,7 @@ func TestSlowDisk(t *testing.T) {
 	t.Parallel()
 	content := pattern(300 * maxBlockSize)
 	s := serve(t, func(s *session) { s.patientBlocks(content, s.agree(len(content))) })
-	o := options{blockSize: wholeFrame, chooseBlock: true, window: maxWindowSize, timeout: 300 * time.Millisecond, retries: 40}
-	d, err := startDownload(t.Context(), s.addr, "x", o, new(atomic.Int64))
+	d, err := startDownload(t.Context(), s.addr, "x", onEthernet, new(atomic.Int64))
 	if err != nil {
 		t.Fatal(err)
 	}

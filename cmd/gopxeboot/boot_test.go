@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -160,13 +159,8 @@ func TestNetDom0(t *testing.T) {
 
 func links(t *testing.T) []string {
 	t.Helper()
-	list, err := netlink.LinkList()
-	for errors.Is(err, netlink.ErrDumpInterrupted) { // one came or went meanwhile
-		list, err = netlink.LinkList()
-	}
-	labtest.Check(t, err)
 	var names []string
-	for _, l := range list {
+	for _, l := range labtest.Links(t) {
 		names = append(names, l.Attrs().Name)
 	}
 	return names

@@ -196,15 +196,8 @@ func do(t *testing.T, g *guest.Guest, o order) report {
 // interfaces are the names of what is in dom0, less the bridge's other ports.
 func interfaces(t *testing.T) []string {
 	t.Helper()
-	links, err := netlink.LinkList()
-	for errors.Is(err, netlink.ErrDumpInterrupted) { // one came or went meanwhile
-		links, err = netlink.LinkList()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	var names []string
-	for _, l := range links {
+	for _, l := range labtest.Links(t) {
 		names = append(names, l.Attrs().Name)
 	}
 	return names

@@ -103,7 +103,7 @@ func Ports(t testing.TB, l *lab.Lab) (ports []netlink.Link) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, link := range links(t) {
+	for _, link := range Links(t) {
 		if link.Attrs().MasterIndex == bridge.Attrs().Index {
 			ports = append(ports, link)
 		}
@@ -111,7 +111,8 @@ func Ports(t testing.TB, l *lab.Lab) (ports []netlink.Link) {
 	return ports
 }
 
-func links(t testing.TB) []netlink.Link {
+// Links are all interfaces of this thread's namespace.
+func Links(t testing.TB) []netlink.Link {
 	t.Helper()
 	list, err := netlink.LinkList()
 	for errors.Is(err, netlink.ErrDumpInterrupted) { // another lab came or went

@@ -33,7 +33,7 @@ func New(t testing.TB, config lab.Config) *lab.Lab {
 func settle(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		left := slices.DeleteFunc(links(t), func(l netlink.Link) bool {
+		left := slices.DeleteFunc(Links(t), func(l netlink.Link) bool {
 			return !strings.HasPrefix(l.Attrs().Name, "gpx") || l.Attrs().MasterIndex != 0
 		})
 		if len(left) == 0 {
