@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/signal"
 	"slices"
@@ -16,9 +15,9 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 )
 
 // version is set when a release is built.
@@ -28,7 +27,11 @@ func main() {
 	if status, ours := boot.Helper(); ours {
 		os.Exit(status)
 	}
-	closeOnExec()
+	// libxl leaves the descriptor of its log open (libxl_bootloader.c).
+	if err := guest.CloseOnExec(); err != nil {
+		fmt.Fprintln(os.Stderr, "gopxeboot:", err)
+		os.Exit(int(boot.OwnFault))
+	}
 	// What a toolstack sends to stop us: libxl SIGTERM, a closed terminal
 	// SIGHUP, a person SIGINT. Each leaves nothing behind.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -44,13 +47,6 @@ func main() {
 	code := run(ctx, os.Args, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
-}
-
-// closeOnExec keeps what we inherited from whom we start: libxl leaves the
-// descriptor of its log open (libxl_bootloader.c), and the guest's process is
-// to have nothing of dom0's. An older kernel than 5.11 can't, and they stay.
-func closeOnExec() {
-	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 }
 
 // run is main with its surroundings as arguments.
