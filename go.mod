@@ -8,7 +8,6 @@ require (
 	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae
 	github.com/jlaffaye/ftp v0.2.4
 	github.com/klauspost/compress v1.20.3
-	github.com/landlock-lsm/go-landlock v0.11.0
 	github.com/mdlayher/packet v1.1.2
 	github.com/mdlayher/raw v0.1.0
 	github.com/pierrec/lz4/v4 v4.1.33
@@ -22,7 +21,6 @@ require (
 	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
-	kernel.org/pub/linux/libs/security/libcap/psx v1.2.77
 )
 
 require (

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
@@ -185,6 +186,9 @@ func asGuest(ctx context.Context, r Request, con *console.Console, sweeper *broo
 		defer g.Close()
 	}
 	plan.Net = string(g.Net)
+	if !guest.Filtered {
+		con.Warn("network: on " + runtime.GOARCH + " the process that reads from it is not kept from system calls: see SECURITY.md")
+	}
 	where := g.Bridge
 	if g.VLAN != 0 {
 		where = fmt.Sprintf("%s, VLAN %d", where, g.VLAN)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime"
 )
 
 // childName is what the child's argv[0] says, and what ps shows.
@@ -19,6 +20,10 @@ const (
 // IsChild says whether this process is the child of another gopxeboot's
 // Start. main has to ask before anything else.
 func IsChild() bool { return len(os.Args) == 1 && os.Args[0] == childName }
+
+// maxProcs bounds the threads that run at once, which a dom0 of many CPUs would
+// else have many of: a boot downloads two files.
+const maxProcs = 4
 
 // Child is the child's own end.
 type Child struct {
@@ -36,6 +41,7 @@ type Child struct {
 // Inside is how the child begins. It returns when the parent has plugged the
 // network in.
 func Inside() (*Child, error) {
+	runtime.GOMAXPROCS(min(runtime.GOMAXPROCS(0), maxProcs))
 	c := &Child{requests: os.NewFile(requestsFD, "requests")}
 	c.receive = json.NewDecoder(c.requests)
 	c.send = json.NewEncoder(os.NewFile(answersFD, "answers"))

@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"unsafe"
 
-	"github.com/landlock-lsm/go-landlock/landlock"
 	"golang.org/x/sys/unix"
-	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
 // nobodyBase is the first of the uids that the child takes when nobody said
@@ -24,8 +23,9 @@ const nobody = 65534
 
 // Confine gives up everything that the child does not need any more, for
 // good: root's uid, all capabilities, new privileges, the file system (it
-// keeps what is open), and the system calls that it has no use for. What comes
-// from the network is read after this only.
+// keeps what is open), and all system calls but those of rules. What comes
+// from the network is read after this only. Its pid and ipc namespaces are its
+// own since Start.
 //
 // The order matters: rights to change rights go last.
 func (c *Child) Confine() error {
@@ -40,15 +40,15 @@ func (c *Child) Confine() error {
 		// a server may do without, and a container's /proc may be read-only.
 		_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
 	}
+	// The first to go when memory is short (proc(5)). Best effort, as above.
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	return inOrder(
-		step{"set limits", func() error { return limit(c.setup.MaxFile) }},
+		step{"set limits", func() error { return limit(c.setup.limits(uid)) }},
+		step{"empty the root directory", emptyRoot},
 		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
 		step{"drop capabilities", dropCapabilities},
 		step{"set no_new_privs", noNewPrivileges},
-		step{"landlock", landlocked},
-		// Changing credentials forgot who to die with (prctl(2),
-		// PR_SET_PDEATHSIG): ask again, and see that it is not too late.
-		step{"tie to the parent", func() error { return prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL)) }},
+		step{"tie to the parent", tieToParent},
 		step{"look for the parent", c.parentLives},
 		step{"filter system calls", filterCalls},
 	)
@@ -70,7 +70,6 @@ func Seal() error {
 		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
 		step{"drop capabilities", dropCapabilities},
 		step{"set no_new_privs", noNewPrivileges},
-		step{"landlock", landlocked},
 		step{"filter system calls", filterCalls},
 	)
 }
@@ -81,7 +80,11 @@ type step struct {
 	do   func() error
 }
 
+// inOrder does it on one thread, as the filter takes no_new_privs from there to
+// all others (seccomp(2), TSYNC).
 func inOrder(steps ...step) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for _, s := range steps {
 		if err := s.do(); err != nil {
 			return fmt.Errorf("%s: %w", s.what, err)
@@ -90,16 +93,14 @@ func inOrder(steps ...step) error {
 	return nil
 }
 
-// landlocked has no rule at all: nothing can be opened, made, removed or
-// executed, and nobody be signalled or reached by an abstract Unix socket of
-// dom0's. A kernel before 5.13 has no landlock, and the child can read there
-// what everybody can; one before 6.12 lacks the latter.
-func landlocked() error {
-	sandbox := landlock.V6.BestEffort()
-	return errors.Join(sandbox.RestrictPaths(), sandbox.RestrictScoped())
-}
+func noNewPrivileges() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }
 
-func noNewPrivileges() error { return prctl(unix.PR_SET_NO_NEW_PRIVS, 1) }
+// tieToParent asks again to die with the parent, as a change of credentials
+// forgets that (prctl(2), PR_SET_PDEATHSIG). Who asks on one thread asks for the
+// process, and after the filter there is no prctl to take it back.
+func tieToParent() error {
+	return unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+}
 
 // parentLives looks at the pipe that the parent holds the other end of.
 func (c *Child) parentLives() error {
@@ -113,16 +114,90 @@ func (c *Child) parentLives() error {
 	return nil
 }
 
-// limit sets what the child may use up. Address space is no measure for a Go
-// program; the parsers bound their own memory.
-func limit(maxFile uint64) error {
-	limits := map[int]uint64{unix.RLIMIT_CORE: 0, unix.RLIMIT_NOFILE: 256}
-	if maxFile > 0 {
-		limits[unix.RLIMIT_FSIZE] = maxFile
+// emptyRoot leaves the child's mount namespace with a directory that is empty
+// and can't be written, so that also a process with a uid of somebody's finds
+// no file of dom0's. The namespace is private first: else the host would lose
+// its root directory, too.
+func emptyRoot() error {
+	// A mount point that is there wherever gopxeboot works. What is to be read
+	// from it was read.
+	const at = "/proc"
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
 	}
-	for resource, value := range limits {
-		if err := syscall.Setrlimit(resource, &syscall.Rlimit{Cur: value, Max: value}); err != nil {
+	if err := unix.Mount("empty", at, "tmpfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0555"); err != nil {
+		return fmt.Errorf("mount an empty directory: %w", err)
+	}
+	if err := unix.Chdir(at); err != nil {
+		return err
+	}
+	// "." twice stacks the old root above the new one, from where it is taken
+	// away (pivot_root(2)).
+	switch err := unix.PivotRoot(".", "."); {
+	case err == nil:
+		if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("unmount the old root: %w", err)
+		}
+	case errors.Is(err, unix.EINVAL): // the root is rootfs, an initramfs, which can't be moved
+		if err := unix.Chroot("."); err != nil {
 			return err
+		}
+	default:
+		return fmt.Errorf("pivot_root: %w", err)
+	}
+	return unix.Chdir("/")
+}
+
+// resourceLimit is one of setrlimit(2).
+type resourceLimit struct {
+	resource int
+	name     string // with which a shell's ulimit raises it
+	value    uint64
+	least    uint64 // below which no boot is possible
+}
+
+const (
+	maxDescriptors = 64
+	// maxData bounds private memory that can be written, 512 MiB: Go reserves
+	// 110 MiB of it at its start, a boot uses 20 more, and check, which unpacks
+	// kernels, up to 256.
+	maxData = 512 << 20
+	// maxThreads is more than Go starts with maxProcs.
+	maxThreads = 64
+)
+
+// limits are those of a child with that uid.
+func (s *setup) limits(uid int) []resourceLimit {
+	list := []resourceLimit{
+		{unix.RLIMIT_CORE, "-c", 0, 0},
+		{unix.RLIMIT_NOFILE, "-n", maxDescriptors, 24},
+		{unix.RLIMIT_DATA, "-d", maxData, 192 << 20},
+	}
+	if s.MaxFile > 0 {
+		list = append(list, resourceLimit{unix.RLIMIT_FSIZE, "-f", s.MaxFile, 1})
+	}
+	// It counts all threads of the uid, of which other processes may have many
+	// where it is somebody's.
+	if uid >= nobodyBase {
+		list = append(list, resourceLimit{unix.RLIMIT_NPROC, "-u", maxThreads, 16})
+	}
+	return list
+}
+
+// limit lowers what the process may use up. What is lower already stays:
+// raising a limit takes a capability that root may lack in a container.
+func limit(list []resourceLimit) error {
+	for _, l := range list {
+		var now unix.Rlimit
+		if err := unix.Getrlimit(l.resource, &now); err != nil {
+			return fmt.Errorf("ulimit %s: %w", l.name, err)
+		}
+		value := min(l.value, now.Max)
+		if value < l.least {
+			return fmt.Errorf("it is %d, and a boot needs %d: raise it for the toolstack (ulimit %s)", value, l.least, l.name)
+		}
+		if err := syscall.Setrlimit(l.resource, &syscall.Rlimit{Cur: value, Max: value}); err != nil {
+			return fmt.Errorf("ulimit %s: %w", l.name, err)
 		}
 	}
 	return nil
@@ -173,20 +248,17 @@ func available(wanted int, uidMap string) int {
 	return wanted // and fail, as somebody asked for this one
 }
 
+// dropCapabilities is for who stays root in a user namespace of a person's: a
+// change of uid has dropped them already, on all threads.
 func dropCapabilities() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var none [2]unix.CapUserData
-	_, _, errno := psx.Syscall3(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none[0])), 0)
-	if errno != 0 {
-		return errno
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none[0])), 0)
+	switch errno {
+	case 0:
+		return nil
+	case unix.ENOTSUP: // a program with cgo: this thread has to do
+		return unix.Capset(&header, &none[0])
 	}
-	return nil
-}
-
-// prctl calls prctl(2) on every thread of the process.
-func prctl(option int, argument uintptr) error {
-	if _, _, errno := psx.Syscall6(unix.SYS_PRCTL, uintptr(option), argument, 0, 0, 0, 0); errno != 0 {
-		return errno
-	}
-	return nil
+	return errno
 }

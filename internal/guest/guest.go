@@ -213,9 +213,14 @@ func (g *Guest) start(ctx context.Context, files []*os.File) error {
 	g.cmd.WaitDelay = time.Second
 	g.cmd.ExtraFiles = append([]*os.File{fromParent, toParent}, files...)
 	// A group of its own: what the terminal sends to us is not for the child.
-	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	// In a pid namespace of its own all that the child could start ends with
+	// it, and Wait returns after that (pid_namespaces(7)).
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{
+		Pdeathsig: syscall.SIGKILL, Setpgid: true,
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWNS,
+	}
 	if g.Net != Dom0 {
-		g.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET
+		g.cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
 	}
 	started := make(chan error)
 	go func() {
@@ -234,7 +239,7 @@ func (g *Guest) start(ctx context.Context, files []*os.File) error {
 		toChild.Close()
 		fromChild.Close()
 		if errors.Is(err, syscall.EPERM) {
-			return errors.New("not enough privileges to make a network namespace: run as root")
+			return errors.New("not enough privileges to make namespaces: run as root")
 		}
 		return fmt.Errorf("start the guest's process: %w", err)
 	}
