@@ -79,10 +79,9 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &status):
 		return int(status)
 	case err != nil:
-		console.New(stderr, console.Normal).Error(err)
-		if prefix := xenout.ToolstackOf(argv).FailurePrefix(); prefix != "" {
-			fmt.Fprintf(stderr, "%s%s\n", prefix, console.Printable(err.Error()))
-		}
+		con := console.New(stderr, console.Normal)
+		con.Error(err)
+		con.Failure(xenout.ToolstackOf(argv), err)
 	}
 	return int(boot.CodeOf(err))
 }

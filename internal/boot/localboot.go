@@ -49,7 +49,7 @@ func localBoot(ctx context.Context, r Request, kernel, ramdisk *resultFile, con 
 	}
 	defer os.RemoveAll(dir)
 	con.Stage(fmt.Sprintf("localboot: %s on %s", pygrub, r.Disk))
-	answer, err := runPygrub(ctx, pygrub, dir, r)
+	answer, err := runPygrub(ctx, pygrub, dir, r, con)
 	if err != nil {
 		return none, fail(ctx, NotBootable, "localboot", err, "see what "+pygrub+" says about "+r.Disk)
 	}
@@ -91,7 +91,7 @@ func take(path string, result *resultFile, most int64) error {
 // runPygrub returns its answer as simple0. Its exit status is not to be
 // believed: one that gave up privileges exits with 0 when it failed (depriv,
 // sys.exit of a wait status).
-func runPygrub(ctx context.Context, pygrub, dir string, r Request) ([]byte, error) {
+func runPygrub(ctx context.Context, pygrub, dir string, r Request, con *console.Console) ([]byte, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -114,7 +114,9 @@ func runPygrub(ctx context.Context, pygrub, dir string, r Request) ([]byte, erro
 		args = append(args, "--quiet")
 	}
 	cmd := exec.CommandContext(ctx, pygrub, append(args, r.Disk)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stderr, os.Stderr // stdout may be where our result goes
+	said, done := con.Program("pygrub")
+	defer done()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, said, said // our stdout may be where our result goes
 	cmd.ExtraFiles = []*os.File{write}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Second

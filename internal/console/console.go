@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/term"
 )
 
@@ -73,11 +74,28 @@ func (c *Console) Warn(text string) { c.print("warning: " + text) }
 // Error says why it does not boot.
 func (c *Console) Error(err error) { c.print(err.Error()) }
 
-func (c *Console) print(text string) {
+// Failure says once more, and for a toolstack to show, why it does not boot.
+// Of all that is said only this has the toolstack's prefix.
+func (c *Console) Failure(toolstack xenout.Toolstack, err error) {
+	if prefix := toolstack.FailurePrefix(); prefix != "" {
+		c.line(prefix, err.Error())
+	}
+}
+
+func (c *Console) print(text string) { c.line("gopxeboot: ", text) }
+
+// line prints one, all of which but the prefix may be foreign text: a server's,
+// another program's, the name of a file.
+func (c *Console) line(prefix, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fmt.Fprintf(c.w, "%sgopxeboot: %s%s", c.clear(), Printable(text), c.end)
+	text = strings.ReplaceAll(Printable(text), failure, strings.Replace(failure, "Error", " Error", 1))
+	fmt.Fprintf(c.w, "%s%s%s%s", c.clear(), prefix, text, c.end)
 }
+
+// failure is what XAPI looks for, from the front: what follows the first one is
+// what it shows (bootloader.ml, parse_exception).
+var failure = xenout.XAPI.FailurePrefix()
 
 // password matches what a URL may have before its host.
 var password = regexp.MustCompile(`(://[^/@\s:]*):[^/@\s]*@`)

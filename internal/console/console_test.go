@@ -3,9 +3,12 @@ package console
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 func TestLevels(t *testing.T) {
@@ -43,5 +46,46 @@ func TestPrintable(t *testing.T) {
 		if got := Printable(in); got != want {
 			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+// XAPI shows what follows the first of its prefixes, so that there is only ours,
+// whatever a server or a program says.
+func TestFailure(t *testing.T) {
+	const foreign = "RuntimeError: RuntimeRuntimeError: x"
+	const broken = "Runtime Error: RuntimeRuntime Error: x"
+	var out bytes.Buffer
+	c := New(&out, Verbose)
+	c.Stage(foreign)
+	c.Detail(foreign)
+	c.Warn(foreign)
+	c.Error(errors.New(foreign))
+	w, done := c.Program("pygrub")
+	fmt.Fprint(w, foreign+"\r\nRuntime")
+	fmt.Fprint(w, "Error: ")
+	done()
+	c.Failure(xenout.Xen, errors.New("not for xl"))
+	c.Failure(xenout.XAPI, errors.New("boot: "+foreign))
+	want := "gopxeboot: " + broken + "\ngopxeboot: " + broken + "\ngopxeboot: warning: " + broken + "\ngopxeboot: " + broken +
+		"\ngopxeboot: pygrub: " + broken + "\ngopxeboot: pygrub: Runtime Error: \nRuntimeError: boot: " + broken + "\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A program's lines are printable, and none grows without end.
+func TestProgram(t *testing.T) {
+	var out bytes.Buffer
+	w, done := New(&out, Quiet).Program("p")
+	for _, text := range []string{"a\nb", "c\n\n", "\x1b[2J\n", strings.Repeat("x", 2*maxLine+1)} {
+		if n, err := fmt.Fprint(w, text); n != len(text) || err != nil {
+			t.Errorf("%q: wrote %d, %v", text, n, err)
+		}
+	}
+	done()
+	long := strings.Repeat("x", maxLine)
+	want := []string{"a", "bc", "", "?[2J", long, long, "x"}
+	if diff := cmp.Diff("gopxeboot: p: "+strings.Join(want, "\ngopxeboot: p: ")+"\n", out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
