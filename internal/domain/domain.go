@@ -142,12 +142,10 @@ func (h *Host) lookups(inv xenout.Invocation, parent process) []lookup {
 func lineToAdd(inv xenout.Invocation, parent process, guest Info) string {
 	const vif = "mac=00:16:3e:XX:XX:XX,bridge=xenbr0"
 	switch {
+	case inv.Toolstack == xenout.XAPI && guest.UUID == "":
+		return "eliloader=/usr/libexec/gopxeboot to /etc/xenopsd.conf, and set the VM's PV-bootloader to eliloader: XAPI says there which VM it is"
 	case inv.Toolstack == xenout.XAPI:
-		uuid := guest.UUID
-		if uuid == "" {
-			uuid = "UUID"
-		}
-		return fmt.Sprintf("the interface with: xe vm-param-set uuid=%s PV-bootloader-args=%s", uuid, vif)
+		return "" // its administrators can't say it: see xenout.XAPIOptions
 	case parent.isLibvirt():
 		return fmt.Sprintf("to the guest's XML, after <bootloader>: <bootloader_args>%s</bootloader_args>", vif)
 	}
