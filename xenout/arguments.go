@@ -12,10 +12,10 @@ const blanks = " \t\r\n"
 // look like anything, so such a value is never taken apart.
 var commandLines = []string{"args", "extra_args", "default_args"}
 
-// firstCounts are the options of which the first counts. libxl and XAPI put
-// their own before the user's arguments. They read the answer where and how
-// those say, so a later one could only break the boot; and who restricts
-// bootloaders does not want a guest's configuration to choose another uid.
+// firstCounts are the options of which the first counts. libxl puts its own
+// before the user's arguments. It reads the answer where and how those say, so
+// a later one could only break the boot; and who restricts bootloaders does not
+// want a guest's configuration to choose another uid.
 var firstCounts = []string{"output", "output-format", "output-directory", "runas"}
 
 // optionStart matches the dashes and the name that an option begins with.
@@ -25,12 +25,12 @@ var optionStart = regexp.MustCompile(`^(--?)([A-Za-z][^=\s]*)`)
 // out, into what a parser understands that stops at the first positional:
 // options first, each with its value as --name=value, then "--", then the
 // positionals. takesValue says whether an option, named without its dashes,
-// has a value; for one it does not know it says false.
+// has a value; for one it does not know it says false. XAPI's words are for
+// [XAPIArguments].
 //
 //   - Options and positionals may come in any order, until "--".
-//   - Empty words are dropped (XAPI makes them of double blanks). An empty
-//     word after an option that takes a value is that value, except under
-//     XAPI.
+//   - Empty words are dropped. An empty word after an option that takes a value
+//     is that value.
 //   - A word that holds several is split, because libvirt passes all of its
 //     bootloader_args as one: at blanks before what looks like an option or
 //     like a key of a vif string, and after an option's name. Quotes around
@@ -44,6 +44,11 @@ var optionStart = regexp.MustCompile(`^(--?)([A-Za-z][^=\s]*)`)
 //     one stays, which is the toolstack's own.
 func Arguments(words []string, takesValue func(option string) bool) []string {
 	options, positionals := scan(words, takesValue)
+	return join(options, positionals, takesValue)
+}
+
+// join writes down what scan found.
+func join(options []option, positionals []string, takesValue func(string) bool) []string {
 	var out []string
 	seen := make(map[string]bool)
 	for _, o := range options {
@@ -95,11 +100,10 @@ type scanner struct {
 
 func scan(words []string, takesValue func(option string) bool) ([]option, []string) {
 	s := &scanner{takesValue: takesValue}
-	xapi := underXAPI(words)
 	output := slices.IndexFunc(words, isOutput)
 	for i, word := range words {
 		switch {
-		case word == "" && (xapi || !s.wantsValue):
+		case word == "" && !s.wantsValue:
 		case s.wantsValue:
 			last := &s.options[len(s.options)-1]
 			last.value, last.hasValue = word, true

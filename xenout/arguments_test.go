@@ -95,14 +95,6 @@ func TestArguments(t *testing.T) {
 			list(libxl, "-q --kernel=a --ramdisk=b -- nfs:host:/p /dev/vg/g")},
 		{"libvirt, unknown option", list(libxl, "|--label=x --no-such=y "+mac, "/dev/vg/g"), list(libxl, "--label=x --no-such=y --", mac, "/dev/vg/g")},
 
-		// XAPI
-		{"XAPI, eliloader slot", list("-q --vm 5f1c7e0a-1111-2222-3333-444455556666", "|", "--label", "|", "linux", "|", "/dev/sm/x"),
-			list("-q --vm=5f1c7e0a-1111-2222-3333-444455556666 --label=linux -- /dev/sm/x")},
-		{"XAPI, pygrub slot", list("--output-format=simple -q --runas=65539 --label", "|", "linux /dev/sm/x"),
-			list("--output-format=simple -q --runas=65539 --label=linux -- /dev/sm/x")},
-		{"XenServer", list("-q --default_args= --extra_args=", "|--args=a b", "--vm=u /dev/sm/x"),
-			list("-q --default_args= --extra_args=", "|--args=a b", "--vm=u -- /dev/sm/x")},
-
 		// people
 		{"options after positionals", list("/dev/vg/g --output=F", mac, "-v --label x"), list("--output=F -v --label=x -- /dev/vg/g", mac)},
 		{"args, every form", list("--args -v --args= --args=-v", "|--args=a b=c", "|--args", "|a --label=x mac=y", "|--args", "|"),

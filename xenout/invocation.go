@@ -1,6 +1,7 @@
 package xenout
 
 import (
+	"fmt"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -16,7 +17,7 @@ type Invocation struct {
 	VIF       VIF
 	Disk      string // the guest's first disk; it need not exist
 	VM        string // the guest's uuid, which XAPI gives
-	Domid     int    // 0 when it is not known; see DomidOf
+	Domid     int    // 0 when it is not known; see DomidOf and ParseDomid
 
 	Output          string // the file to answer in; "" and "-" are stdout
 	OutputDirectory string // where the kernel and the ramdisk go
@@ -45,26 +46,13 @@ const (
 	XAPI Toolstack = "xapi"
 )
 
-// ToolstackOf tells who calls from the whole command line, with the
-// program's name first. XAPI has two slots for bootloaders (xenopsd's
-// bootloader.ml, command): eliloader is given --vm, pygrub begins with
-// --output-format=simple -q and, unlike under libxl, has no --output.
-func ToolstackOf(argv []string) Toolstack {
-	if len(argv) > 0 && (filepath.Base(argv[0]) == "eliloader" || underXAPI(argv[1:])) {
+// ToolstackOf tells who calls from the whole command line, with the program's
+// name first, and from the environment, as [os.Environ] has it.
+func ToolstackOf(argv, environ []string) Toolstack {
+	if len(argv) > 0 && (filepath.Base(argv[0]) == "eliloader" || underXAPI(argv[1:], environ)) {
 		return XAPI
 	}
 	return Xen
-}
-
-func underXAPI(words []string) bool {
-	if end := slices.Index(words, "--"); end >= 0 {
-		words = words[:end]
-	}
-	if slices.ContainsFunc(words, func(w string) bool { return w == "--vm" || strings.HasPrefix(w, "--vm=") }) {
-		return true
-	}
-	return len(words) >= 2 && words[0] == "--output-format=simple" && words[1] == "-q" &&
-		!slices.ContainsFunc(words, isOutput)
 }
 
 // DefaultFormat is the format of an answer when no --output-format is given.
@@ -112,13 +100,22 @@ var domidName = regexp.MustCompile(`(?:^|/)bootloader\.([0-9]+)\.(?:out|d)/?$`)
 // firstReservedDomid is Xen's DOMID_FIRST_RESERVED.
 const firstReservedDomid = 0x7ff0
 
+// ParseDomid reads the id of a domain that may be a guest.
+func ParseDomid(text string) (int, error) {
+	id, err := strconv.Atoi(text)
+	if err != nil || id <= 0 || id >= firstReservedDomid {
+		return 0, fmt.Errorf("%q is no domain id between 1 and %d", text, firstReservedDomid-1)
+	}
+	return id, nil
+}
+
 // DomidOf returns the guest's domain id, which libxl tells only in the names
 // that it gives with --output and --output-directory,
 // /var/lib/xen/bootloader.<domid>.out and .d; 0 when no path has it.
 func DomidOf(paths ...string) int {
 	for _, path := range paths {
 		if m := domidName.FindStringSubmatch(path); m != nil {
-			if id, err := strconv.Atoi(m[1]); err == nil && id > 0 && id < firstReservedDomid {
+			if id, err := ParseDomid(m[1]); err == nil {
 				return id
 			}
 		}

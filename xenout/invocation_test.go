@@ -11,23 +11,38 @@ import (
 )
 
 func TestToolstackOf(t *testing.T) {
+	const shells, xenopsds = "PATH=/bin HOME=/root TERM=vt100", "PATH=/sbin:/usr/sbin:/bin:/usr/bin"
 	for _, test := range []struct {
-		argv string
-		want xenout.Toolstack
+		argv             string
+		shells, xenopsds xenout.Toolstack // in the environment of each
 	}{
-		{"", xenout.Xen},
-		{"gopxeboot", xenout.Xen},
-		{"/usr/bin/gopxeboot --output=/var/lib/xen/bootloader.7.out --output-format=simple0 --output-directory=/var/lib/xen/bootloader.7.d mac=x /dev/loop0", xenout.Xen},
-		{"/usr/bin/gopxeboot --output-format=simple -q --output=F /dev/x", xenout.Xen},
-		{"/usr/bin/gopxeboot --output=/var/run/xend/boot/xenbl.5 -q /dev/vg/g", xenout.Xen},
-		{"/usr/bin/gopxeboot -- --vm", xenout.Xen},
-		{"/usr/libexec/gopxeboot -q --vm 5f1c7e0a-1111-2222-3333-444455556666 /dev/sm/x", xenout.XAPI},
-		{"/usr/bin/gopxeboot --vm=5f1c7e0a-1111-2222-3333-444455556666", xenout.XAPI},
-		{"/usr/libexec/gopxeboot --output-format=simple -q --runas=65539 /dev/sm/x", xenout.XAPI},
-		{"/usr/bin/eliloader /dev/sm/x", xenout.XAPI},
+		{"", xenout.Xen, xenout.Xen},
+		{"gopxeboot", xenout.Xen, xenout.Xen},
+		{"/usr/bin/gopxeboot --output=/var/lib/xen/bootloader.7.out --output-format=simple0 --output-directory=/var/lib/xen/bootloader.7.d mac=x /dev/loop0", xenout.Xen, xenout.Xen},
+		{"/usr/bin/gopxeboot --output=/var/run/xend/boot/xenbl.5 -q /dev/vg/g", xenout.Xen, xenout.Xen},
+		{"/usr/bin/gopxeboot -q --output-format=simple /dev/vg/g", xenout.Xen, xenout.Xen},
+		{"/usr/bin/gopxeboot -- --vm", xenout.Xen, xenout.Xen},
+		// eliloader's place
+		{"/usr/libexec/gopxeboot -q --vm 5f1c7e0a-1111-2222-3333-444455556666 /dev/sm/x", xenout.XAPI, xenout.XAPI},
+		{"/usr/libexec/gopxeboot --vm 5f1c7e0a-1111-2222-3333-444455556666 --output=F -- /dev/sm/x", xenout.XAPI, xenout.XAPI},
+		{"/usr/bin/gopxeboot --vm=5f1c7e0a-1111-2222-3333-444455556666", xenout.XAPI, xenout.XAPI},
+		{"/usr/bin/gopxeboot --net=dom0 -q --vm 5f1c7e0a-1111-2222-3333-444455556666 /dev/sm/x", xenout.XAPI, xenout.XAPI}, // from a wrapper
+		{"/usr/bin/eliloader /dev/sm/x", xenout.XAPI, xenout.XAPI},
+		// pygrub's, from 26.17.0, from 23.26.0, before
+		{"/usr/libexec/gopxeboot --output-format=simple -q --runas=65539 /dev/sm/x", xenout.XAPI, xenout.XAPI},
+		{"/usr/libexec/gopxeboot --output-format=simple --runas=65539 --output=F -- /dev/sm/x", xenout.XAPI, xenout.XAPI},
+		{"/usr/libexec/gopxeboot --output-format=simple -q --domid=3 --output=F /dev/sm/x", xenout.XAPI, xenout.XAPI},
+		{"/usr/libexec/gopxeboot --output-format=simple -q /dev/sm/x", xenout.Xen, xenout.XAPI},
+		{"/usr/libexec/gopxeboot --output-format=simple -q --output=F /dev/sm/x", xenout.Xen, xenout.XAPI},
+		{"/usr/libexec/gopxeboot --output-format=simple -- /dev/sm/x", xenout.Xen, xenout.XAPI},
 	} {
-		if got := xenout.ToolstackOf(strings.Fields(test.argv)); got != test.want {
-			t.Errorf("%s: %s, want %s", test.argv, got, test.want)
+		for environ, want := range map[string]xenout.Toolstack{
+			shells: test.shells, xenopsds: test.xenopsds, "": test.xenopsds,
+			xenopsds + " PWD=/ SHLVL=1 _=/usr/libexec/gopxeboot LC_CTYPE=C.UTF-8": test.xenopsds,
+		} {
+			if got := xenout.ToolstackOf(strings.Fields(test.argv), strings.Fields(environ)); got != want {
+				t.Errorf("%s in %q: %s, want %s", test.argv, environ, got, want)
+			}
 		}
 	}
 }

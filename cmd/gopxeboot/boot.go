@@ -30,6 +30,7 @@ func bootFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "l", Aliases: []string{"list-entries"}, Usage: "list the labels, and boot nothing"},
 		&cli.BoolFlag{Name: "n", Aliases: []string{"not-really"}, Usage: "say what would boot, and boot nothing"},
 		&cli.StringFlag{Name: "vm", Usage: "the guest's `UUID`, as XAPI gives it to its eliloader"},
+		&cli.StringFlag{Name: "domid", Usage: "the guest's domain `ID`, as XAPI gives it to its pygrub"},
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
 		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
 		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
@@ -167,6 +168,11 @@ func invocationOf(c *cli.Context, toolstack xenout.Toolstack, vif xenout.VIF, di
 		OutputDirectory: c.String("output-directory"),
 		Format:          toolstack.DefaultFormat(),
 	}
+	if domid := c.String("domid"); c.IsSet("domid") {
+		if i.Domid, err = xenout.ParseDomid(domid); err != nil {
+			return i, usage(fmt.Errorf("--domid: %w", err), "")
+		}
+	}
 	if image := c.String("pygrub-image"); image != "" {
 		i.Disk = image
 	}
@@ -181,7 +187,7 @@ func invocationOf(c *cli.Context, toolstack xenout.Toolstack, vif xenout.VIF, di
 			return i, usage(err, "")
 		}
 	}
-	if i.Format == toolstack.DefaultFormat() && !toolstack.TakesFilesFrom(i.OutputDirectory) {
+	if !toolstack.TakesFilesFrom(i.OutputDirectory) {
 		return i, usage(fmt.Errorf("XAPI takes no kernel from %s", i.OutputDirectory),
 			"leave --output-directory away; to have room elsewhere, mount it on "+toolstack.DefaultDirectory())
 	}

@@ -45,13 +45,14 @@ case "$*" in
 // eliloaderForm is a VM as XAPI's templates and its users install it. Its name
 // is in the table of docs/locations.md.
 type eliloaderForm struct {
-	name   string
-	serve  starter
-	config map[string]string // other-config
-	args   string            // PV-bootloader-args
-	of     string            // the part of the tree that the VM has as its CD; "" for no CD
-	boots  []expected        // one after the other
-	calls  []string          // that changed XAPI's database
+	name     string
+	serve    starter
+	config   map[string]string // other-config
+	args     string            // PV-bootloader-args
+	of       string            // the part of the tree that the VM has as its CD; "" for no CD
+	noPygrub bool
+	boots    []expected // one after the other
+	calls    []string   // that changed XAPI's database
 }
 
 var (
@@ -79,7 +80,7 @@ var eliloaderForms = []eliloaderForm{
 		boots:  []expected{lenny}, calls: []string{setPygrub, forgetDistro},
 	},
 	{
-		name: "rhlike", serve: nginx, args: "--pygrub=PYGRUB",
+		name: "rhlike", serve: nginx,
 		config: map[string]string{"install-distro": "rhlike", "install-repository": "http://192.168.1.166/OL5", "install-args": "ks=http://192.168.1.166/ks.cfg"},
 		boots:  []expected{with(bootsFiles("OL5/images/xen/vmlinuz", "OL5/images/xen/initrd.img"), "method=http://192.168.1.166/OL5/ ks=http://192.168.1.166/ks.cfg"), disk},
 		calls:  []string{round2, setPygrub, forgetDistro, forgetRound},
@@ -91,7 +92,7 @@ var eliloaderForms = []eliloaderForm{
 		calls:  []string{round2},
 	},
 	{
-		name: "sleslike", serve: nginx, args: "--pygrub=PYGRUB",
+		name: "sleslike", serve: nginx,
 		config: map[string]string{"install-distro": "sleslike", "install-repository": "http://192.168.1.166/sles", "install-arch": "x86_64"},
 		boots:  []expected{with(bootsFiles("sles/boot/x86_64/vmlinuz-xen", "sles/boot/x86_64/initrd-xen"), "install=http://192.168.1.166/sles/"), disk},
 		calls:  []string{round2, setPygrub, forgetDistro, forgetRound},
@@ -120,7 +121,7 @@ var eliloaderForms = []eliloaderForm{
 		calls:  append([]string{round2}, firstDisk...),
 	},
 	{
-		name: "cdrom, pygrub", args: "--pygrub=PYGRUB",
+		name:   "cdrom, pygrub",
 		config: map[string]string{"install-distro": "pygrub", "install-repository": "cdrom"},
 		boots:  []expected{disk}, calls: append([]string{setPygrub, forgetDistro}, firstDisk...),
 	},
@@ -140,7 +141,7 @@ var eliloaderForms = []eliloaderForm{
 		boots:  []expected{{code: 4, says: "no kernel found in http://192.168.1.166/nothing/"}},
 	},
 	{
-		name: "a failure, in the second boot", args: "--pygrub=PYGRUB-that-is-not-there",
+		name: "a failure, in the second boot", noPygrub: true,
 		config: map[string]string{"install-round": "2", "install-repository": "http://192.168.1.166/OL5"},
 		boots:  []expected{{code: 5, says: "install pygrub"}},
 	},
@@ -168,12 +169,15 @@ func TestEliloader(t *testing.T) {
 				d.disk = filepath.Join(d.dir, "cd.iso")
 				isoImage(t, filepath.Join(tree, form.of), d.disk)
 			}
-			replace := strings.NewReplacer("TREE", tree, "PYGRUB", d.pygrub(t), "DISK", d.disk)
+			if !form.noPygrub {
+				d.installPygrub(t, d.pygrub(t))
+			}
+			replace := strings.NewReplacer("TREE", tree, "DISK", d.disk)
 			for key, value := range form.config {
 				writeFile(t, filepath.Join(d.dir, "other-config", key), replace.Replace(value)+"\n")
 			}
 			for _, want := range form.boots {
-				c := d.xapi(eliloaderSlot(), replace.Replace(form.args))
+				c := d.xapi(eliloaderSlot(), form.args)
 				cmd, _ := toolstack(t, []string{"/usr/sbin/xenopsd-xc"}, c)
 				var exit *exec.ExitError
 				if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {

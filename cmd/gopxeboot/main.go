@@ -44,13 +44,13 @@ func main() {
 	// signal would kill us with the files made. Whoever we start gets the
 	// signal as usual.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	code := run(ctx, os.Args, os.Stdout, os.Stderr)
+	code := run(ctx, os.Args, os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
 // run is main with its surroundings as arguments.
-func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) int {
 	app := &cli.App{
 		Name:      "gopxeboot",
 		Usage:     "the bootloader that lets a Xen guest without firmware PXE boot",
@@ -73,7 +73,8 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 			c.OnUsageError = usageError
 		}
 	}
-	err := runApp(ctx, app, argv)
+	toolstack := xenout.ToolstackOf(argv, environ)
+	err := runApp(ctx, app, toolstack, argv)
 	var status exitStatus
 	switch {
 	case errors.As(err, &status):
@@ -81,7 +82,7 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		con := console.New(stderr, console.Normal)
 		con.Error(err)
-		con.Failure(xenout.ToolstackOf(argv), err)
+		con.Failure(toolstack, err)
 	}
 	return int(boot.CodeOf(err))
 }
@@ -90,17 +91,29 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 // put before positionals, as package cli wants them.
 //
 // A toolstack never names one of our commands, but its disk may be called like
-// one, and it always says --output.
-func runApp(ctx context.Context, app *cli.App, argv []string) error {
+// one, and it always says --output, unless it is XAPI.
+func runApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, argv []string) error {
 	if len(argv) < 2 {
 		return app.RunContext(ctx, argv)
 	}
 	words, ours := argv[1:], takesValue(app.Flags)
+	if toolstack == xenout.XAPI {
+		words, err := xenout.XAPIArguments(words, ours)
+		if err != nil {
+			return usage(err, "xe vm-param-set uuid=UUID PV-bootloader-args=... changes it, and docs/toolstacks.md lists what it may say")
+		}
+		return bootApp(ctx, app, toolstack, argv[0], words, "")
+	}
 	output := xenout.OutputOf(words, ours)
 	if command := app.Command(words[0]); command != nil && output == "" {
 		rest := oneForm(xenout.Arguments(words[1:], takesValue(command.Flags)), command.Flags)
 		return app.RunContext(ctx, slices.Concat(argv[:1], words[:1], rest))
 	}
+	return bootApp(ctx, app, toolstack, argv[0], xenout.Arguments(words, ours), output)
+}
+
+// bootApp runs the bootloader.
+func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name string, words []string, output string) error {
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
 	// Before anything else can go wrong: see OpenOutput.
@@ -108,12 +121,12 @@ func runApp(ctx context.Context, app *cli.App, argv []string) error {
 	if err != nil {
 		return err
 	}
-	words = oneForm(xenout.Arguments(words, ours), app.Flags)
+	words = oneForm(words, app.Flags)
 	if slices.Contains(words, "--") {
 		app.Commands = nil // what follows is no command's name
 	}
-	app.Action = bootAction(xenout.ToolstackOf(argv), out)
-	err = app.RunContext(ctx, slices.Concat(argv[:1], words))
+	app.Action = bootAction(toolstack, out)
+	err = app.RunContext(ctx, slices.Concat([]string{name}, words))
 	if err == nil && out.Unanswered() {
 		err = usage(errors.New("nothing was booted: --help, --version, --list-entries and --not-really have no answer for a toolstack"), "")
 	}
