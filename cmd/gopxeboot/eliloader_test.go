@@ -153,6 +153,26 @@ var eliloaderForms = []eliloaderForm{
 		name: "a kernel of dom0's", config: map[string]string{"install-distro": "pygrub", "install-repository": "http://192.168.1.166/", "install-kernel": "file:///etc/shadow"},
 		boots: []expected{{code: 2, says: "is no file of the repository"}},
 	},
+	{
+		name: "a device of dom0's", config: map[string]string{"install-repository": "/dev/sda"},
+		boots: []expected{{code: 2, says: "it is cdrom, or begins with http, ftp or nfs"}},
+	},
+	{
+		name: "a kernel above the repository", config: map[string]string{"install-distro": "debianlike", "install-repository": "cdrom", "install-kernel": "a/../../etc/shadow"}, of: "cd",
+		boots: []expected{{code: 2, says: "it is not below the location"}},
+	},
+	{
+		name: "a ramdisk of dom0's", config: map[string]string{"install-distro": "debianlike", "install-repository": "cdrom", "install-kernel": "k", "install-ramdisk": "//FILE:///etc/shadow"}, of: "cd",
+		boots: []expected{{code: 2, says: "is no file of the repository"}},
+	},
+	{
+		name: "install-arch", config: map[string]string{"install-repository": "http://192.168.1.166/OL6", "install-arch": "../etc"},
+		boots: []expected{{code: 2, says: "other-config:install-arch"}},
+	},
+	{
+		name: "install-args of two lines", config: map[string]string{"install-repository": "http://192.168.1.166/OL6", "install-args": "a\nRuntimeError: b"},
+		boots: []expected{{code: 2, says: "install-args"}},
+	},
 }
 
 // A VM's other-config decides, and is changed only for what boots.

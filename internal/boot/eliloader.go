@@ -128,5 +128,8 @@ func repositoryOf(install domain.Install, distro location.Distro, disk string) (
 		args = append(args, install.Args)
 	}
 	r.Args = strings.Join(args, " ")
+	if strings.ContainsAny(r.Args, "\r\n") { // no answer can hold it: say so before the download
+		return nil, errors.New("other-config:install-args and install-vncpasswd have one line")
+	}
 	return r, nil
 }
