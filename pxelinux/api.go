@@ -97,19 +97,22 @@ type Boot struct {
 	// when it is not a person that PXELINUX waits for.
 	Err error
 
+	// Config is what was read until here: what Find read, and what the way to
+	// this Boot came to, as menus and other configurations.
+	Config *Config
+
 	after *machine // where PXELINUX stands if the files are not there; see NotFound
 }
 
 // NotFound says what PXELINUX does when the server does not have b's kernel
 // or one of its initrds (or they are empty, or larger than memory): the
 // ONERROR command, the boot: prompt and its ONTIMEOUT, or the menu again. The
-// chain ends with a Boot of Outcome Error. The error is one of the Opener, as
-// for Config.Boot.
+// chain ends with a Boot of Outcome Error. Errors are as Config.Boot's.
 func (b *Boot) NotFound(ctx context.Context) (*Boot, error) {
 	if b.after == nil {
 		return b, nil
 	}
-	return b.after.clone().missing(ctx, b)
+	return b.Config.run(b.after, func(m *machine) (*Boot, error) { return m.missing(ctx, b) })
 }
 
 // Label is one entry as it is written in the configuration.

@@ -108,9 +108,10 @@ func TestModuleWarnings(t *testing.T) {
 		"KERNEL memdisk\nINITRD x.img\n":          "label m: memdisk needs a BIOS, which a PV guest does not have",
 	} {
 		c, _ := tree{"pxelinux.cfg/default": "DEFAULT m\nLABEL m\n" + config}.find(t)
-		if _, err := c.Boot(t.Context()); err != nil {
+		b, err := c.Boot(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
-		diff(t, config, want, strings.Join(c.Warnings, "; "))
+		diff(t, config, want, strings.Join(b.Config.Warnings, "; "))
 	}
 }

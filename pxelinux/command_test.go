@@ -2,6 +2,7 @@ package pxelinux
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -158,14 +159,56 @@ func TestBootLabel(t *testing.T) {
 		}
 	}
 	c, _ := files.find(t)
-	if _, err := c.Boot(t.Context()); err != nil {
+	b, err := c.Boot(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, l := range c.Labels {
+	for _, l := range b.Config.Labels {
 		names = append(names, l.Name)
 	}
 	diff(t, "labels of all files", []string{"a", "one two", "m", "cfg", "s"}, names)
+}
+
+// What Boot and NotFound come to is in the Boot, and changes neither the Config
+// nor what another call returns.
+func TestConfigDoesNotChange(t *testing.T) {
+	files := tree{
+		"pxelinux.cfg/default": "UI menu.c32 menu.cfg\nINCLUDE nowhere\nLABEL a\nKERNEL ka\n",
+		"menu.cfg":             "TIMEOUT 1\nMENU ONERROR x\nLABEL m\nMENU DEFAULT\nKERNEL km\nLABEL x\nCOM32 pxechn.c32\nAPPEND pxelinux.0 -c other\n",
+		"other":                "DEFAULT o\nLABEL o\nKERNEL memdisk\n",
+	}
+	show := func(c *Config) string {
+		return fmt.Sprint(c.URL, len(c.Tried), c.Labels, c.Warnings)
+	}
+	c, _ := files.find(t)
+	before := show(c)
+	run := func(label string) (text string) {
+		b, err := c.Boot(t.Context())
+		if label != "" {
+			b, err = c.BootLabel(t.Context(), label)
+		}
+		for err == nil {
+			text += fmt.Sprint(b.Label, b.Err, show(b.Config), "\n")
+			last := b
+			if b, err = b.NotFound(t.Context()); b == last {
+				return text
+			}
+		}
+		t.Fatal(err)
+		return ""
+	}
+	want := map[string]string{}
+	for _, label := range []string{"", "a", "m", "x", "no"} {
+		want[label] = run(label)
+	}
+	if !strings.Contains(want[""], "memdisk needs a BIOS") || strings.Contains(want["a"], "memdisk") {
+		t.Errorf("Boot tells %q, and BootLabel %q", want[""], want["a"])
+	}
+	for _, label := range []string{"no", "x", "m", "a", "", "a", "no"} {
+		diff(t, "again: "+label, want[label], run(label))
+	}
+	diff(t, "Config", before, show(c))
 }
 
 // CONFIG: rules A4 and B4.

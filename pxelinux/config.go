@@ -5,35 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
 
-// A Config is the configuration that PXELINUX found for a machine. Its methods
-// ask the Opener for further files as PXELINUX does; they are not for several
-// goroutines at once.
+// A Config is what was read of the configuration that PXELINUX found for a
+// machine. It does not change: what Boot reads further is in Boot.Config.
 type Config struct {
 	URL   string
 	Tried []Try // in order, up to and with the one that was found
 
 	// Labels are the entries that can be called by name, in the order of the
-	// configuration. Entries of the menus and the other configurations that
-	// Boot comes to are added to them.
+	// configuration.
 	Labels []Label
 
-	// Warnings are what a person should know, one line each: where this
-	// package and PXELINUX differ, and what will not work in a guest. Boot
-	// adds to them.
+	// Warnings say, one line each, where this package and PXELINUX differ,
+	// and what will not work in a guest.
 	Warnings []string
 
 	start  *machine
-	scenes []scene
+	scopes []scope
 	named  map[string]bool
 }
 
-// A scene is a set of labels that a person could choose from: a
-// configuration's or a menu's.
-type scene struct {
+// A scope is a configuration or a menu whose labels can be called by name.
+type scope struct {
 	machine *machine
 	parser  *parser
 }
@@ -91,59 +89,87 @@ func (m *machine) search(ctx context.Context) error {
 	return fmt.Errorf("%w: %d names tried, none found", ErrNoConfig, len(names))
 }
 
-// Boot returns what boots if nobody touches the machine. The error is one of
-// the Opener, or wraps ErrTooLarge; that nothing can boot is no error but a
+// Boot returns what boots without a key pressed. It asks the Opener for further
+// files as PXELINUX does. The error is one of the Opener, or wraps ErrTooLarge:
+// then the Boot has its Config only. That nothing can boot is no error but a
 // Boot that says so.
 func (c *Config) Boot(ctx context.Context) (*Boot, error) {
 	if c.start.core == nil {
 		return nil, ErrNoConfig
 	}
-	c.scenes = c.scenes[:1]
-	return c.start.clone().main(ctx)
+	return c.run(c.start, func(m *machine) (*Boot, error) { return m.main(ctx) })
 }
 
-// BootLabel returns what boots if a person asks for a label by name, or types
-// a whole command line at the boot: prompt. A label that only a menu or
-// another configuration has is found where Boot comes to it.
+// BootLabel returns what boots when a label is chosen by name, or a whole
+// command line is typed at the boot: prompt. A label that only a menu or
+// another configuration has is found where Boot comes to it. Errors are as
+// Boot's.
 func (c *Config) BootLabel(ctx context.Context, label string) (*Boot, error) {
 	if c.start.core == nil {
 		return nil, ErrNoConfig
 	}
 	label = chomp(label)
 	if c.start.core.find(label) == nil {
-		if _, err := c.Boot(ctx); err != nil {
-			return nil, err
+		b, err := c.Boot(ctx)
+		if err != nil {
+			return b, err
+		}
+		c = b.Config
+	}
+	for _, s := range c.scopes {
+		e := s.parser.labels[label]
+		switch {
+		case e != nil && s.parser.forMenu:
+			return c.run(s.machine, func(m *machine) (*Boot, error) { return m.runEntry(ctx, s.parser, e) })
+		case s.parser.find(label) == nil:
+		case s.parser.forMenu:
+			return c.run(s.machine, func(m *machine) (*Boot, error) { return m.runLine(ctx, s.parser, label) })
+		default:
+			return c.run(s.machine, func(m *machine) (*Boot, error) { return m.loadKernel(ctx, label) })
 		}
 	}
-	for _, s := range c.scenes {
-		m := s.machine.clone()
-		if e := s.parser.labels[label]; e != nil && s.parser.forMenu {
-			return m.runEntry(ctx, s.parser, e)
-		}
-		if s.parser.find(label) == nil {
-			continue
-		}
-		if s.parser.forMenu {
-			return m.runLine(ctx, s.parser, label)
-		}
+	return c.run(c.start, func(m *machine) (*Boot, error) {
+		m.note("no label is called %q: it is taken for a kernel's name", firstWord(label))
 		return m.loadKernel(ctx, label)
+	})
+}
+
+// run lets a copy of a machine go on, and its Boot tell what it read.
+func (c *Config) run(m *machine, boot func(*machine) (*Boot, error)) (*Boot, error) {
+	m = m.clone()
+	m.config = c.clone()
+	b, err := boot(m)
+	if err != nil {
+		b = &Boot{}
 	}
-	c.start.note("no label is called %q: it is taken for a kernel's name", firstWord(label))
-	return c.start.clone().loadKernel(ctx, label)
+	b.Config = m.config
+	return b, err
+}
+
+// clone returns a Config that can grow without a change of c. What grows must
+// be copied first: add does so with named.
+func (c *Config) clone() *Config {
+	grows := *c
+	grows.Tried = slices.Clip(c.Tried)
+	grows.Labels = slices.Clip(c.Labels)
+	grows.Warnings = slices.Clip(c.Warnings)
+	grows.scopes = slices.Clip(c.scopes)
+	return &grows
 }
 
 // add makes the labels of a parser known.
 func (c *Config) add(m *machine, p *parser) {
 	m = m.clone()
-	m.fallbacks = nil
-	c.scenes = append(c.scenes, scene{m, p})
+	m.fallbacks, m.config = nil, nil
+	c.scopes = append(c.scopes, scope{m, p})
+	c.named = maps.Clone(c.named)
 	for _, e := range p.entries {
 		if !e.named || e.action != command || p.labels[e.name] != e || c.named[e.name] {
 			continue
 		}
 		// menu.c32 takes the whole line for the name where the core took the
 		// first word: that is the same label.
-		if known := c.scenes[0].parser.labels[firstWord(e.name)]; p.forMenu && known != nil && known.position == e.position {
+		if known := c.scopes[0].parser.labels[firstWord(e.name)]; p.forMenu && known != nil && known.position == e.position {
 			continue
 		}
 		c.named[e.name] = true

@@ -43,6 +43,9 @@ func outcomeOf(t *testing.T, files tree, label string) string {
 	}
 	show := func(boot *Boot, err error) {
 		if err != nil {
+			if boot == nil || boot.Config == nil {
+				t.Fatal("no Config with an error")
+			}
 			if !errors.Is(err, ErrTooLarge) {
 				t.Fatalf("Boot: %v", err)
 			}
@@ -51,8 +54,9 @@ func outcomeOf(t *testing.T, files tree, label string) string {
 		}
 		for n := 0; ; n++ {
 			checkBoot(t, boot)
-			text, _ := json.Marshal(boot)
-			fmt.Fprintf(&b, "%s %v\n", text, boot.Err)
+			text := *boot
+			text.Config, text.after = nil, nil
+			fmt.Fprintf(&b, "%+v %v %v %s\n", text, boot.Config.Labels, boot.Config.Warnings, boot.Config.URL)
 			next, err := boot.NotFound(t.Context())
 			if err != nil || next == boot {
 				fmt.Fprintln(&b, err)
@@ -63,9 +67,13 @@ func outcomeOf(t *testing.T, files tree, label string) string {
 			}
 		}
 	}
+	found, _ := json.Marshal(c)
 	show(c.Boot(t.Context()))
 	show(c.BootLabel(t.Context(), label))
-	fmt.Fprintln(&b, v.requests, c.Labels, c.Warnings, c.URL)
+	if now, _ := json.Marshal(c); string(now) != string(found) {
+		t.Fatalf("the Config has changed from %s to %s", found, now)
+	}
+	fmt.Fprintln(&b, v.requests)
 	return b.String()
 }
 

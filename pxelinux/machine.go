@@ -16,7 +16,7 @@ import (
 type machine struct {
 	host   Host
 	open   Opener
-	config *Config // collects what a person wants to know
+	config *Config // what was read until now
 
 	server     string   // of names that have none
 	cwd        string   // the current directory: a prefix of relative names

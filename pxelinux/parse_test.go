@@ -98,7 +98,7 @@ func TestInitrds(t *testing.T) {
 			got = append(got, strings.TrimPrefix(url, serverURL))
 		}
 		diff(t, test.rule, test.initrds, strings.Join(got, " "))
-		if warnings := strings.Join(c.Warnings, "; "); !strings.Contains(warnings, test.warning) || test.warning == "" && warnings != "" {
+		if warnings := strings.Join(b.Config.Warnings, "; "); !strings.Contains(warnings, test.warning) || test.warning == "" && warnings != "" {
 			t.Errorf("%s: warnings are %q, want %q", test.rule, warnings, test.warning)
 		}
 	}
@@ -112,7 +112,7 @@ func TestEmptyNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	diff(t, "initrds", []string{serverURL + "a", serverURL, serverURL + "b"}, b.Initrds)
-	diff(t, "warnings", []string{"label l: an initrd has an empty name: PXELINUX asks for it, and boots nothing"}, c.Warnings)
+	diff(t, "warnings", []string{"label l: an initrd has an empty name: PXELINUX asks for it, and boots nothing"}, b.Config.Warnings)
 	b = v.fetch(t, b)
 	diff(t, "requests", "k a !", strings.Join(v.requests, " "))
 	diff(t, "outcome", "label l: "+serverURL+"k or an initrd: not found", errText(b.Err))

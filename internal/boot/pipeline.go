@@ -272,6 +272,7 @@ func (p *pipeline) decide(ctx context.Context, host pxelinux.Host) (*pxelinux.Bo
 	p.stage("config: %s (%d names asked for, %s)", config.URL, len(config.Tried), took(begin))
 
 	boot, err := p.choose(ctx, config)
+	config = boot.Config // with what the way to this boot came to
 	p.plan.setConfig(config)
 	if err != nil {
 		return nil, fail(ctx, NotBootable, "boot", err, "")
@@ -332,8 +333,8 @@ func (p *pipeline) override(boot *pxelinux.Boot, host pxelinux.Host) error {
 	return nil
 }
 
-// choose is what boots: the label that the caller named, or what boots when
-// nobody touches the machine.
+// choose is what boots: the label that the caller named, or what boots without
+// a key pressed. With an error, the Boot has its Config only.
 func (p *pipeline) choose(ctx context.Context, config *pxelinux.Config) (*pxelinux.Boot, error) {
 	label := p.task.Request.Label
 	if label == "" {
@@ -343,10 +344,10 @@ func (p *pipeline) choose(ctx context.Context, config *pxelinux.Config) (*pxelin
 	if err == nil && boot.Label == "" {
 		// PXELINUX would take it for a kernel's name; who says --label means a label.
 		var names []string
-		for _, l := range config.Labels {
+		for _, l := range boot.Config.Labels {
 			names = append(names, l.Name)
 		}
-		return nil, fmt.Errorf("no label is called %q in %s: there are %s", label, config.URL, strings.Join(names, ", "))
+		return boot, fmt.Errorf("no label is called %q in %s: there are %s", label, config.URL, strings.Join(names, ", "))
 	}
 	return boot, err
 }

@@ -530,12 +530,12 @@ func (r *reading) config(t *transfer, link string) {
 	f.Config.read(c, t.data)
 	r.lacking = nil // names of the search path
 	b, err := r.choose(c)
-	f.Config.read(c, t.data)
+	f.Config.read(b.Config, t.data)
 	if err != nil {
 		f.Config.Error = printable(err.Error())
 		return
 	}
-	f.setBoot(b, c.Warnings)
+	f.setBoot(b)
 	f.Boot.Named = r.options.Label
 	r.files(b)
 	for _, name := range r.lacking {
@@ -595,7 +595,7 @@ func (r *reading) choose(c *pxelinux.Config) (*pxelinux.Boot, error) {
 	if err != nil || b.Kernel == "" || r.seen(b.Kernel) != nil {
 		return b, err
 	}
-	for _, l := range slices.Clone(c.Labels[:min(len(c.Labels), maxChoices)]) {
+	for _, l := range b.Config.Labels[:min(len(b.Config.Labels), maxChoices)] {
 		if other, err := c.BootLabel(ctx, l.Name); err == nil && other.Kernel != "" && r.seen(other.Kernel) != nil {
 			return other, nil
 		}
@@ -604,10 +604,10 @@ func (r *reading) choose(c *pxelinux.Config) (*pxelinux.Boot, error) {
 }
 
 // setBoot takes down what boots.
-func (f *Facts) setBoot(b *pxelinux.Boot, warnings []string) {
+func (f *Facts) setBoot(b *pxelinux.Boot) {
 	f.Boot = &Boot{
 		Outcome: string(b.Outcome), Label: b.Label, Waits: b.Waits,
-		Kernel: b.Kernel, Initrds: b.Initrds, Args: b.Args, Warnings: warnings,
+		Kernel: b.Kernel, Initrds: b.Initrds, Args: b.Args, Warnings: b.Config.Warnings,
 	}
 	if b.Err != nil {
 		f.Boot.Error = b.Err.Error()
