@@ -3,8 +3,9 @@
 // which label boots if nobody touches the keyboard, and with exactly which
 // command line. It follows PXELINUX 6.04, and lpxelinux.0 for HTTP and FTP.
 //
-// The package never touches a socket or a file. It is handed a function that
-// opens a URL, and returns URLs and arguments. What PXELINUX asks the server
+// The package never touches a socket or a file. It is given an [Opener], a
+// function that opens a URL, and returns URLs and arguments. [OpenFS] makes one
+// of a directory, for a tree that is at hand. What PXELINUX asks the server
 // for while it decides, the package asks for too, in the same order: the
 // search path, includes, the menu's second reading of the configuration,
 // implicit kernels with their extensions, and pictures. The kernel and the

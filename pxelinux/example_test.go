@@ -3,18 +3,20 @@ package pxelinux_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"strings"
+	"testing/fstest"
 
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
+// What does this tree boot for this MAC?
 func Example() {
-	// What the server has; a real Opener asks it.
-	files := map[string]string{
-		"tftp://192.168.1.166/pxelinux.cfg/01-00-16-3e-72-79-e3": `DEFAULT menu.c32
+	// What the server has. Of a directory that is os.DirFS("/srv/tftp"); an
+	// Opener of your own asks the server.
+	tree := fstest.MapFS{
+		"pxelinux.cfg/01-00-16-3e-72-79-e3": {Data: []byte(`DEFAULT menu.c32
 TIMEOUT 100
 LABEL install
   MENU LABEL ^Install
@@ -22,14 +24,7 @@ LABEL install
   INITRD debian/initrd.gz,extra.img
   APPEND quiet
   SYSAPPEND 2
-`,
-	}
-	open := func(_ context.Context, url string) (io.ReadCloser, error) {
-		text, found := files[url]
-		if !found {
-			return nil, fmt.Errorf("%s: %w", url, pxelinux.ErrNotFound)
-		}
-		return io.NopCloser(strings.NewReader(text)), nil
+`)},
 	}
 
 	host := pxelinux.Host{
@@ -39,7 +34,7 @@ LABEL install
 		BootFile: "pxelinux.0",
 	}
 	ctx := context.Background()
-	config, err := pxelinux.Find(ctx, host, open)
+	config, err := pxelinux.Find(ctx, host, pxelinux.OpenFS(tree, host.Server))
 	if err != nil {
 		fmt.Println(err, config.Tried)
 		return

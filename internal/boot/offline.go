@@ -2,20 +2,14 @@ package boot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net/url"
 	"os"
-	"path"
 	"path/filepath"
-	"strings"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
-	"golang.org/x/sys/unix"
 )
 
 // Offline is Preview without a network: the lease is what the caller says,
@@ -26,54 +20,29 @@ func Offline(ctx context.Context, r Request, lease *dhcpclient.Lease, dir, confi
 	p.plan.MAC, p.plan.UUID = r.MAC.String(), r.UUID
 	p.plan.setLease(lease)
 	host := p.host(lease)
-	tree := tree{root: dir, prefix: fmt.Sprintf("tftp://%s/", serverText(host))}
+	p.open = pxelinux.OpenFS(os.DirFS(dir), host.Server)
 	if config != "" {
 		absolute, err := filepath.Abs(config)
 		if err != nil {
 			return p.plan, &Error{Usage, "config", err, ""}
 		}
-		tree.config = absolute
 		host.ConfigFile = "::" + absolute // an absolute name on the default server
+		p.open = openInstead(pxelinux.SearchPath(host)[0], absolute, p.open)
 	}
-	p.open = tree.open
 	_, err := p.decide(ctx, host)
 	return p.plan, err
 }
 
-// tree is a directory that stands for a TFTP server.
-type tree struct {
-	root   string
-	prefix string // of the URLs that it serves
-	config string // a file that is served by its own absolute name
-}
-
-func (t tree) open(_ context.Context, name string) (io.ReadCloser, error) {
-	escaped, ours := strings.CutPrefix(name, t.prefix)
-	plain, err := url.PathUnescape(escaped)
-	if !ours || err != nil {
-		return nil, fmt.Errorf("%w: %s is on another server", pxelinux.ErrNotFound, name)
-	}
-	file := filepath.Join(t.root, path.Clean("/"+plain))
-	if t.config != "" && plain == t.config {
-		file = t.config
-	}
-	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would block
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
+// openInstead opens a file of dom0 where link is asked for.
+func openInstead(link, file string, open pxelinux.Opener) pxelinux.Opener {
+	return func(ctx context.Context, asked string) (io.ReadCloser, error) {
+		if asked != link {
+			return open(ctx, asked)
 		}
-		return nil, err
+		// To open a FIFO would block.
+		if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%w: %s is no file", pxelinux.ErrNotFound, file)
+		}
+		return os.Open(file)
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, fmt.Errorf("%w: %s is no file", pxelinux.ErrNotFound, file)
-	}
-	return f, nil
-}
-
-func serverText(h pxelinux.Host) string {
-	if h.Server.IsValid() {
-		return h.Server.String()
-	}
-	return "0.0.0.0"
 }
