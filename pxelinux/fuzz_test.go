@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 	"testing"
@@ -175,14 +176,21 @@ func FuzzLint(f *testing.F) {
 		f.Add(s, seeds[(i+1)%len(seeds)])
 	}
 	f.Fuzz(func(t *testing.T, config, included string) {
-		lint := func() []Problem {
-			return Lint("f", []byte(config), func(string) ([]byte, error) { return []byte(included), nil })
+		lint := func() []Finding {
+			open := func(context.Context, string) (io.ReadCloser, error) {
+				return io.NopCloser(strings.NewReader(included)), nil
+			}
+			findings, err := Lint(t.Context(), testHost(), "f", []byte(config), open)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return findings
 		}
-		problems := lint()
-		diff(t, "twice", problems, lint())
-		for _, p := range problems {
-			if p.Line < 1 || p.File == "" || p.Message == "" || strings.ContainsAny(p.Message, "\r\n") {
-				t.Fatalf("not a problem: %q", p)
+		findings := lint()
+		diff(t, "twice", findings, lint())
+		for _, f := range findings {
+			if f.Line < 1 || f.File == "" || f.Text == "" || f.Code == "" || f.Severity == "" || strings.ContainsAny(f.Text+f.Fix, "\r\n") {
+				t.Fatalf("not a finding: %q", f)
 			}
 		}
 	})

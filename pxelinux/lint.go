@@ -3,95 +3,105 @@ package pxelinux
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// A Problem is what a person would want to know about one line.
-type Problem struct {
-	File    string
-	Line    int
-	Message string
+// A Finding is what Lint has to say about one line.
+type Finding struct {
+	File     string   `json:"file"` // the name given to Lint, or that of INCLUDE
+	Line     int      `json:"line"` // from 1
+	Text     string   `json:"message"`
+	Code     Code     `json:"code"`
+	Severity Severity `json:"severity"`
+	Fix      string   `json:"fix,omitempty"` // a line to write instead, or to add; "" when there is no one answer
 }
 
-func (p Problem) String() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message) }
+func (f Finding) String() string { return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Text) }
 
 // maxGuestCommandLine is MAX_GUEST_CMDLINE of Xen's public headers without
 // its NUL: what a PV guest's command line may have.
 const maxGuestCommandLine = 1023
 
-// Lint reads a configuration by PXELINUX's rules and returns its problems in
-// the order of its files and lines. The function include gives the files that
-// it includes, by the name as it is written; with a nil function they are
-// left out.
-func Lint(name string, text []byte, include func(name string) ([]byte, error)) []Problem {
-	l := &linter{include: include, seen: map[string]position{}}
+// Lint reads a configuration, known by name in what it finds, by PXELINUX's
+// rules and returns its findings in the order of its files and lines, at most
+// 1000. What the configuration includes is opened as Find would for h; with a
+// nil Opener it is left out. The error is one of the Opener that is not
+// ErrNotFound, or of ctx; the findings are those until then.
+func Lint(ctx context.Context, h Host, name string, text []byte, open Opener) ([]Finding, error) {
+	l := &linter{machine: newMachine(h, open), seen: map[string]position{}}
 	l.parser = newParser(l, false, 0)
 	l.parser.visit = l.line
 	l.longLines(name, string(text))
-	if err := l.parser.parse(context.Background(), string(text), name); err != nil {
-		l.problem(l.parser.at, "%v", err)
+	err := l.parser.parse(ctx, string(text), name)
+	if errors.Is(err, ErrTooLarge) {
+		l.find(l.parser.at, TooLarge, "", "%v", err)
+		err = nil
 	}
-	l.parser.finish()
-	l.labels()
-	l.decision(name)
-
-	slices.SortStableFunc(l.problems, func(a, b Problem) int {
+	if err == nil {
+		l.parser.finish()
+		l.labels()
+		l.decision(name)
+	}
+	slices.SortStableFunc(l.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(slices.Index(l.order, a.File), slices.Index(l.order, b.File)), cmp.Compare(a.Line, b.Line))
 	})
-	return slices.Compact(l.problems)
+	return slices.Compact(l.findings), err
 }
 
-// maxProblems is enough for any person.
-const maxProblems = 1000
+const maxFindings = 1000
 
 type linter struct {
+	machine  *machine // opens what is included
 	parser   *parser
-	include  func(name string) ([]byte, error)
-	problems []Problem
-	order    []string // of the files
-	bytes    int
-	files    int
+	findings []Finding
+	order    []string            // of the files
 	seen     map[string]position // the last line of a directive in this label, or outside
 	chosen   position
 	timeout  position
-	scope    *entry
+	label    *entry // whose lines these are; nil outside labels
 }
 
-func (l *linter) problem(at position, format string, args ...any) {
-	if len(l.problems) < maxProblems {
-		l.problems = append(l.problems, Problem{at.file, at.line, fmt.Sprintf(format, args...)})
+// find takes down a finding. fix is the line to write instead, or "".
+func (l *linter) find(at position, code Code, fix, format string, args ...any) {
+	if len(l.findings) < maxFindings {
+		l.findings = append(l.findings, Finding{at.file, at.line, fmt.Sprintf(format, args...), code, code.severity(), fix})
 	}
 }
 
-// The linter is its parser's source of files.
+// The linter is its parser's source of files. A file is known by the name that
+// the configuration has for it.
 
-func (l *linter) read(_ context.Context, name string) (text, url string, err error) {
-	if l.include == nil {
+func (l *linter) read(ctx context.Context, name string) (text, url string, err error) {
+	if l.machine.open == nil {
 		return "", name, nil
 	}
-	var b []byte
-	if name != "" { // an INCLUDE that names nothing
-		b, err = l.include(name)
+	if name == "" { // an INCLUDE that names nothing
+		return "", name, ErrNotFound
 	}
-	if err != nil || len(b) == 0 {
-		return "", name, fmt.Errorf("%s: %w", name, ErrNotFound)
+	text, _, err = l.machine.read(ctx, name)
+	if errors.Is(err, ErrTooLarge) {
+		err = ErrTooLarge // without the URL
 	}
-	l.bytes += len(b)
-	l.files++
-	if l.bytes > maxBytes || l.files > maxFiles {
-		return "", name, ErrTooLarge
+	if err == nil {
+		l.longLines(name, text)
 	}
-	l.longLines(name, string(b))
-	return string(b), name, nil
+	return text, name, err
 }
 
 func (l *linter) show(context.Context, string, string) error { return nil }
 
 func (l *linter) retry(position, int64) {}
 
-func (l *linter) warn(at position, format string, args ...any) { l.problem(at, format, args...) }
+func (l *linter) warn(at position, code Code, format string, args ...any) {
+	fix := ""
+	if code == TextOpen {
+		fix = "ENDTEXT"
+	}
+	l.find(at, code, fix, format, args...)
+}
 
 // longLines finds what is too long for PXELINUX's buffer.
 func (l *linter) longLines(file, text string) {
@@ -101,7 +111,7 @@ func (l *linter) longLines(file, text string) {
 	number := 0
 	for line := range strings.Lines(text) {
 		if number++; len(line) > maxLine {
-			l.problem(position{file, number}, "the line has %d bytes: PXELINUX parses what follows the first %d as a line of its own", len(line), maxLine)
+			l.find(position{file, number}, LongLine, "", "the line has %d bytes: PXELINUX parses what follows the first %d as a line of its own", len(line), maxLine)
 		}
 	}
 }
@@ -124,39 +134,40 @@ var foreign = map[string]string{
 }
 
 // line looks at a line before the parser does.
-func (l *linter) line(word, value string) {
+func (l *linter) line(line string) {
 	at := l.parser.at
+	word, value := directive(line)
 	if word[0] == '#' {
 		return
 	}
-	if !l.known(at, word, value) {
+	if !l.known(at, line) {
 		return
 	}
-	if e := l.parser.label.entry; e != l.scope {
-		l.scope = e
+	if e := l.parser.label.entry; e != l.label {
+		l.label = e
 		clear(l.seen)
 	}
-	inside := l.scope != nil
+	inside := l.label != nil
 	switch word {
 	case "default", "ui":
 		l.chosen = at
 	case "timeout", "ontimeout", "totaltimeout":
 		l.timeout = at
 		if word != "ontimeout" && digits(value) == "" {
-			l.problem(at, "%s wants a number: tenths of a second", strings.ToUpper(word))
+			l.find(at, BadNumber, "", "%s wants a number: tenths of a second", strings.ToUpper(word))
 		}
 	case "label":
 		if value == "" {
-			l.problem(at, "LABEL without a name")
+			l.find(at, NoName, "", "LABEL without a name")
 		} else if name, more := cutWord(value); more != "" {
-			l.problem(at, "the label's name is %q only; menu.c32 takes the whole line, and can't find it as DEFAULT", name)
+			l.find(at, LabelWords, "LABEL "+name, "the label's name is %q only; menu.c32 takes the whole line, and can't find it as DEFAULT", name)
 		}
 	case "initrd":
 		if !inside {
-			l.problem(at, "INITRD outside a label is ignored")
+			l.find(at, OutsideLabel, "", "INITRD outside a label is ignored")
 		}
 		if name, more := cutWord(value); more != "" {
-			l.problem(at, "INITRD takes names with commas and no spaces: %q goes to the command line, only %q is loaded", more, name)
+			l.find(at, InitrdWords, "INITRD "+strings.Join(strings.FieldsFunc(value, func(r rune) bool { return r <= ' ' || r == ',' }), ","), "INITRD takes names with commas and no spaces: %q goes to the command line, only %q is loaded", more, name)
 		}
 		l.again(at, word)
 	case "append", "ipappend", "sysappend":
@@ -165,7 +176,7 @@ func (l *linter) line(word, value string) {
 		}
 	case "kernel", "linux", "boot", "bss", "pxe", "fdimage", "comboot", "com32", "config", "localboot", "none":
 		if !inside {
-			l.problem(at, "%s outside a label is ignored", strings.ToUpper(word))
+			l.find(at, OutsideLabel, "", "%s outside a label is ignored", strings.ToUpper(word))
 			return
 		}
 		l.kernel(at, word, value)
@@ -175,12 +186,12 @@ func (l *linter) line(word, value string) {
 
 // again notes a directive that stands twice in a label: the last one counts.
 func (l *linter) again(at position, word string) {
-	if first, found := l.seen[word]; found && l.scope != nil {
+	if first, found := l.seen[word]; found && l.label != nil {
 		what := strings.ToUpper(word)
 		if word == "kernel" {
 			what = "KERNEL or another type"
 		}
-		l.problem(at, "%s stands in line %d of this label, too: only the last one counts", what, first.line)
+		l.find(at, Repeated, "", "%s stands in line %d of this label, too: only the last one counts", what, first.line)
 	}
 	l.seen[word] = at
 }
@@ -189,16 +200,16 @@ func (l *linter) kernel(at position, word, value string) {
 	name := firstWord(value)
 	switch word {
 	case "comboot", "none":
-		l.problem(at, "%s boots nothing in PXELINUX 5 and 6", strings.ToUpper(word))
+		l.find(at, BootsNothing, "", "%s boots nothing in PXELINUX 5 and 6", strings.ToUpper(word))
 		return
 	case "localboot":
 		if digits(strings.TrimPrefix(value, "-")) == "" {
-			l.problem(at, "LOCALBOOT wants a number: 0, -1 or 0x80")
+			l.find(at, BadNumber, "", "LOCALBOOT wants a number: 0, -1 or 0x80")
 		}
 		return
 	}
 	if name == "" {
-		l.problem(at, "%s without a file", strings.ToUpper(word))
+		l.find(at, NoName, "", "%s without a file", strings.ToUpper(word))
 		return
 	}
 	if word != "kernel" {
@@ -206,45 +217,49 @@ func (l *linter) kernel(at position, word, value string) {
 	}
 	switch kindOfFile(name) {
 	case "fdimage":
-		l.problem(at, "%s ends in .img: PXELINUX takes it for a kernel, which a disk image or an initrd is not", name)
+		l.find(at, NotLinux, "", "%s ends in .img: PXELINUX takes it for a kernel, which a disk image or an initrd is not", name)
 	case "boot", "bss", "pxe":
-		l.problem(at, "%s is not booted as Linux, by the end of its name: LINUX %s would be", name, name)
+		l.find(at, NotLinux, "LINUX "+value, "%s is not booted as Linux, by the end of its name: LINUX %s would be", name, name)
 	}
 }
 
 // known says whether there is such a directive.
-func (l *linter) known(at position, word, value string) bool {
-	list, what := directives, word
-	if word == "menu" {
-		list, what = menuDirectives, lower(firstWord(value))
-		if what == "" {
-			l.problem(at, "MENU alone means nothing")
+func (l *linter) known(at position, line string) bool {
+	list, menu := directives, ""
+	what, value := directive(line)
+	if what == "menu" {
+		list, menu, line = menuDirectives, "MENU ", value
+		if what, value = directive(line); what == "" {
+			l.find(at, EmptyMenu, "", "MENU alone means nothing")
 			return false
 		}
 	}
 	if slices.Contains(list, what) {
 		return true
 	}
-	show := strings.ToUpper(what)
-	if word == "menu" {
-		show = "MENU " + show
-	}
+	show := menu + strings.ToUpper(what)
 	if len(show) > 40 {
 		show = show[:40] + "..."
 	}
 	if key, _, found := strings.Cut(what, "="); found && slices.Contains(list, key) {
-		l.problem(at, "%s: a space belongs between a directive and its value, not =; the line is ignored", show)
+		_, own, _ := strings.Cut(firstWord(skipSpace(line)), "=") // in its own case
+		l.find(at, EqualsSign, menu+strings.ToUpper(key)+withSpace(own)+withSpace(value), "%s: a space belongs between a directive and its value, not =; the line is ignored", show)
 		return false
 	}
-	if who, found := foreign[what]; found && word != "menu" {
-		l.problem(at, "%s is a directive of %s: PXELINUX ignores it", show, who)
+	if who, found := foreign[what]; found && menu == "" {
+		l.find(at, ForeignDirective, "", "%s is a directive of %s: PXELINUX ignores it", show, who)
 		return false
 	}
-	hint := ""
+	hint, fix := "", ""
 	if near := nearest(what, list); near != "" {
 		hint = "; " + strings.ToUpper(near) + " is one"
+		number := "" // PROMPT0
+		if rest, found := strings.CutPrefix(what, near); found && digits(rest) == rest {
+			number = rest
+		}
+		fix = menu + strings.ToUpper(near) + withSpace(number) + withSpace(value)
 	}
-	l.problem(at, "%q is no directive: the line is ignored%s", show, hint)
+	l.find(at, UnknownDirective, fix, "%q is no directive: the line is ignored%s", show, hint)
 	return false
 }
 
@@ -294,39 +309,39 @@ func (l *linter) labels() {
 	for _, e := range p.entries {
 		if e.named && p.labels[e.name] != e {
 			first := p.labels[e.name].position
-			l.problem(e.position, "label %q is never booted: there is one in %s:%d", e.name, first.file, first.line)
+			l.find(e.position, DuplicateLabel, "", "label %q is never booted: there is one in %s:%d", e.name, first.file, first.line)
 			continue
 		}
 		if !e.named || e.action != command {
 			continue
 		}
 		if e.implied && kindOfFile(e.kernel) == "kernel" {
-			l.problem(e.position, "label %q names no kernel: a file of the label's name is booted", e.name)
+			l.find(e.position, ImpliedKernel, "", "label %q names no kernel: a file of the label's name is booted", e.name)
 		}
 		if p.noEscape && p.command != nil && !p.ui && !l.menu(*p.command) && p.find(*p.command) != e {
-			l.problem(e.position, "label %q can't be reached: NOESCAPE allows DEFAULT only", e.name)
+			l.find(e.position, Unreachable, "", "label %q can't be reached: NOESCAPE allows DEFAULT only", e.name)
 		}
 		if e.outcome() != Linux {
 			continue
 		}
 		line := e.command(Host{})
 		if strings.Count(" "+line, " initrd=") > 1 {
-			l.problem(e.position, "label %q has initrd= more than once: only the first one is loaded", e.name)
+			l.find(e.position, InitrdTwice, "", "label %q has initrd= more than once: only the first one is loaded", e.name)
 		}
 		switch n := len("BOOT_IMAGE=") + len(line); {
 		case len(line) > maxCommandLine:
-			l.problem(e.position, "label %q has a command line of %d bytes: PXELINUX boots no more than %d", e.name, len(line), maxCommandLine)
+			l.find(e.position, LongCommand, "", "label %q has a command line of %d bytes: PXELINUX boots no more than %d", e.name, len(line), maxCommandLine)
 		case n > maxGuestCommandLine:
-			l.problem(e.position, "label %q has a command line of %d bytes: Xen gives a PV guest no more than %d", e.name, n, maxGuestCommandLine)
+			l.find(e.position, LongForGuest, "", "label %q has a command line of %d bytes: Xen gives a PV guest no more than %d", e.name, n, maxGuestCommandLine)
 		}
 	}
 	for _, e := range p.gotos {
 		if e.target == nil {
-			l.problem(e.position, "there is no menu with the tag %q", e.kernel)
+			l.find(e.position, NoMenu, "", "there is no menu with the tag %q", e.kernel)
 		}
 	}
 	for m := p.current; m.parent != nil; m = m.parent {
-		l.problem(m.entry.position, "MENU BEGIN without MENU END")
+		l.find(m.entry.position, MenuOpen, "MENU END", "MENU BEGIN without MENU END")
 	}
 }
 
@@ -335,7 +350,11 @@ func (l *linter) decision(name string) {
 	p := l.parser
 	if p.command == nil {
 		if len(p.labels) > 0 {
-			l.problem(position{name, 1}, "no DEFAULT and no UI: PXELINUX waits at the boot: prompt, and boots no label by itself")
+			fix := ""
+			if names := p.names(); len(names) > 0 {
+				fix = "DEFAULT " + names[0]
+			}
+			l.find(position{name, 1}, NoDefault, fix, "no DEFAULT and no UI: PXELINUX waits at the boot: prompt, and boots no label by itself")
 		}
 		return
 	}
@@ -344,14 +363,14 @@ func (l *linter) decision(name string) {
 		label = p.byName
 	}
 	if label != nil && (p.ui || !l.menu(*label)) && p.find(*label) == nil {
-		l.noLabel(firstWord(*label))
+		l.noLabel(*label)
 	}
 	wants := p.timeout != 0 || p.totalTimeout != 0
 	switch {
 	case p.ontimeout != "" && !wants:
-		l.problem(l.timeout, "ONTIMEOUT without a TIMEOUT has no effect")
+		l.find(l.timeout, OntimeoutUnused, "", "ONTIMEOUT without a TIMEOUT has no effect")
 	case (wants || p.ontimeout != "") && !p.prompt && !p.ui && !l.menu(*p.command):
-		l.problem(l.timeout, "TIMEOUT and ONTIMEOUT have no effect: without PROMPT 1 or a menu DEFAULT boots at once")
+		l.find(l.timeout, TimeoutUnused, "", "TIMEOUT and ONTIMEOUT have no effect: without PROMPT 1 or a menu DEFAULT boots at once")
 	}
 }
 
@@ -363,11 +382,14 @@ func (l *linter) menu(line string) bool {
 	return isMenu(moduleName(firstWord(line)))
 }
 
-func (l *linter) noLabel(name string) {
+// noLabel looks for what DEFAULT may have been to name.
+func (l *linter) noLabel(line string) {
 	p := l.parser
+	name, more := cutWord(line)
+	more = withSpace(more)
 	for _, e := range p.entries {
 		if e.action == disabled && e.name == name && name != "" {
-			l.problem(l.chosen, "DEFAULT %s: the label is disabled, and can't be booted", name)
+			l.find(l.chosen, DefaultDisabled, "", "DEFAULT %s: the label is disabled, and can't be booted", name)
 			return
 		}
 	}
@@ -375,20 +397,23 @@ func (l *linter) noLabel(name string) {
 	for _, e := range p.entries {
 		if e.named && len(names) < 1000 {
 			if strings.EqualFold(e.name, name) {
-				l.problem(l.chosen, "DEFAULT %s is no label: upper and lower case matter, there is %s", name, e.name)
+				l.find(l.chosen, DefaultNoLabel, "DEFAULT "+e.name+more, "DEFAULT %s is no label: upper and lower case matter, there is %s", name, e.name)
 				return
 			}
 			names = append(names, e.name)
 		}
 	}
-	near := nearest(name, names)
+	near, fix := nearest(name, names), ""
+	if near != "" {
+		fix = "DEFAULT " + near + more
+	}
 	switch {
 	case p.ui:
-		l.problem(l.chosen, "DEFAULT %s names no label of the menu", name)
+		l.find(l.chosen, DefaultNoLabel, fix, "DEFAULT %s names no label of the menu", name)
 	case p.noImplicit:
-		l.problem(l.chosen, "DEFAULT %s is no label, and IMPLICIT 0 allows nothing else", name)
+		l.find(l.chosen, DefaultNoLabel, fix, "DEFAULT %s is no label, and IMPLICIT 0 allows nothing else", name)
 	case near != "":
-		l.problem(l.chosen, "DEFAULT %s is no label, but a file; there is a label %s", name, near)
+		l.find(l.chosen, DefaultNoLabel, fix, "DEFAULT %s is no label, but a file; there is a label %s", name, near)
 	}
 }
 

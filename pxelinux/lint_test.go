@@ -1,8 +1,10 @@
 package pxelinux
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 )
@@ -94,14 +96,13 @@ LABEL a
 		}},
 	} {
 		var got []string
-		for _, p := range Lint("f", []byte(test.config), func(name string) ([]byte, error) {
-			text, found := map[string]string{"part": "LABEL x\nKERNEL k\nLABEL x\nKERNEL k\n", "loop": "INCLUDE loop\n"}[name]
-			if !found {
-				return nil, errors.New("no such file")
-			}
-			return []byte(text), nil
-		}) {
-			got = append(got, p.String())
+		v := visit{tree: tree{"part": "LABEL x\nKERNEL k\nLABEL x\nKERNEL k\n", "loop": "INCLUDE loop\n"}}
+		findings, err := Lint(t.Context(), testHost(), "f", []byte(test.config), v.open)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range findings {
+			got = append(got, f.String())
 		}
 		diff(t, test.about, test.want, got)
 	}
@@ -109,17 +110,68 @@ LABEL a
 
 // What is not given is left out, and hides nothing else.
 func TestLintWithoutIncludes(t *testing.T) {
-	diff(t, "problems", []Problem(nil), Lint("f", []byte("DEFAULT a\nINCLUDE x\nLABEL a\nKERNEL k\n"), nil))
+	diff(t, "findings", []Finding(nil), lint(t, "DEFAULT a\nINCLUDE x\nLABEL a\nKERNEL k\n"))
+}
+
+// lint is what Lint finds in one file.
+func lint(t *testing.T, config string) []Finding {
+	t.Helper()
+	findings, err := Lint(t.Context(), Host{}, "f", []byte(config), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return findings
+}
+
+// What programs decide on, and what to write instead.
+func TestFindingTypes(t *testing.T) {
+	for _, test := range []struct {
+		config string
+		want   Finding
+	}{
+		{"DEFAULT a\nKERNAL a k\nLABEL a\nKERNEL k\n", Finding{Line: 2, Code: UnknownDirective, Severity: SeverityWarning, Fix: "KERNEL a k"}},
+		{"PROMPT0\n", Finding{Line: 1, Code: UnknownDirective, Severity: SeverityWarning, Fix: "PROMPT 0"}},
+		{"MENU LABLE ^Xen\n", Finding{Line: 1, Code: UnknownDirective, Severity: SeverityWarning, Fix: "MENU LABEL ^Xen"}},
+		{"Whatever\n", Finding{Line: 1, Code: UnknownDirective, Severity: SeverityWarning}},
+		{"Timeout=50\n", Finding{Line: 1, Code: EqualsSign, Severity: SeverityWarning, Fix: "TIMEOUT 50"}},
+		{"DEFAULT=Linux  quiet\n", Finding{Line: 1, Code: EqualsSign, Severity: SeverityWarning, Fix: "DEFAULT Linux quiet"}},
+		{"FDT x\n", Finding{Line: 1, Code: ForeignDirective, Severity: SeverityNote}},
+		{"DEFAULT a\nLABEL a\nKERNEL k\nINITRD i, j k\n", Finding{Line: 4, Code: InitrdWords, Severity: SeverityWarning, Fix: "INITRD i,j,k"}},
+		{"DEFAULT a\nLABEL a\nKERNEL k.bin x\n", Finding{Line: 3, Code: NotLinux, Severity: SeverityWarning, Fix: "LINUX k.bin x"}},
+		{"DEFAULT Linux x=1\nLABEL linux\nKERNEL k\n", Finding{Line: 1, Code: DefaultNoLabel, Severity: SeverityError, Fix: "DEFAULT linux x=1"}},
+		{"DEFAULT linx\nLABEL linux\nKERNEL k\n", Finding{Line: 1, Code: DefaultNoLabel, Severity: SeverityError, Fix: "DEFAULT linux"}},
+		{"LABEL linux\nKERNEL k\n", Finding{Line: 1, Code: NoDefault, Severity: SeverityWarning, Fix: "DEFAULT linux"}},
+		{"DEFAULT a\nTIMEOUT 50\nLABEL a\nKERNEL k\n", Finding{Line: 2, Code: TimeoutUnused, Severity: SeverityNote}},
+		{"DEFAULT a\nLABEL a\nKERNEL k\nTEXT HELP\n", Finding{Line: 4, Code: TextOpen, Severity: SeverityWarning, Fix: "ENDTEXT"}},
+	} {
+		got := lint(t, test.config)
+		for i := range got {
+			got[i].Text = ""
+		}
+		test.want.File = "f"
+		diff(t, test.config, []Finding{test.want}, got)
+	}
+}
+
+// A server that does not answer is an error, and hides no finding before it.
+func TestLintSilence(t *testing.T) {
+	open := func(context.Context, string) (io.ReadCloser, error) { return nil, errSilent }
+	findings, err := Lint(t.Context(), Host{}, "f", []byte("WHAT\nINCLUDE x\nDEFAULT nothing\n"), open)
+	if !errors.Is(err, errSilent) || len(findings) != 1 || findings[0].Code != UnknownDirective {
+		t.Errorf("got %v, %v", findings, err)
+	}
 }
 
 func TestLintIsBounded(t *testing.T) {
-	if got := len(Lint("f", []byte(strings.Repeat("WHAT IS THIS\n", 20000)), nil)); got != 1000 {
+	if got := len(lint(t, strings.Repeat("WHAT IS THIS\n", 20000))); got != 1000 {
 		t.Errorf("got %d problems, want 1000", got)
 	}
-	problems := Lint("f", []byte("INCLUDE x\n"), func(string) ([]byte, error) { return make([]byte, maxBytes+1), nil })
-	if len(problems) != 1 || !strings.Contains(problems[0].Message, "too large") {
-		t.Errorf("got %v", problems)
+	large := func(context.Context, string) (io.ReadCloser, error) { return io.NopCloser(zeros{}), nil }
+	findings, err := Lint(t.Context(), Host{}, "f", []byte("INCLUDE x\n"), large)
+	if err != nil {
+		t.Fatal(err)
 	}
+	diff(t, "findings", []Finding{{"f", 1, "configuration too large", TooLarge, SeverityError, ""}}, findings)
 }
 
 func ExampleLint() {
@@ -128,12 +180,22 @@ LABEL linux
   KERNEL=vmlinuz
   INITRD a.img b.img
 `
-	for _, p := range Lint("default", []byte(config), nil) {
-		fmt.Println(p)
+	findings, err := Lint(context.Background(), Host{}, "default", []byte(config), nil)
+	if err != nil {
+		fmt.Println(err)
+	}
+	for _, f := range findings {
+		fmt.Println(f)
+		if f.Fix != "" {
+			fmt.Println("  write:", f.Fix)
+		}
 	}
 	// Output:
 	// default:1: DEFAULT Linux is no label: upper and lower case matter, there is linux
+	//   write: DEFAULT linux
 	// default:2: label "linux" names no kernel: a file of the label's name is booted
 	// default:3: KERNEL=VMLINUZ: a space belongs between a directive and its value, not =; the line is ignored
+	//   write: KERNEL vmlinuz
 	// default:4: INITRD takes names with commas and no spaces: "b.img" goes to the command line, only "a.img" is loaded
+	//   write: INITRD a.img,b.img
 }

@@ -60,7 +60,7 @@ func (m *machine) clone() *machine {
 func (m *machine) resolve(name string) (string, error) { return resolve(m.server, m.cwd, name) }
 
 // warn is a warning about a line of the configuration.
-func (m *machine) warn(at position, format string, args ...any) {
+func (m *machine) warn(at position, _ Code, format string, args ...any) {
 	m.note("%s:%d: %s", at.file, at.line, fmt.Sprintf(format, args...))
 }
 
@@ -74,7 +74,7 @@ func (m *machine) note(format string, args ...any) {
 
 func (m *machine) retry(at position, times int64) {
 	if times > maxRetries {
-		m.warn(at, "PXERETRY %d: files are asked for %d times more only", times, maxRetries)
+		m.note("%s:%d: PXERETRY %d: files are asked for %d times more only", at.file, at.line, times, maxRetries)
 	}
 	m.retries = min(max(times, 0), maxRetries)
 }

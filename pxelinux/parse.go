@@ -87,7 +87,7 @@ type label struct {
 type parser struct {
 	forMenu bool // menu.c32's rules
 	files   files
-	visit   func(word, value string) // every line that counts, for lint; may be nil
+	visit   func(line string) // every line that is not skipped, for lint; may be nil
 
 	root, hidden, start, current *menu
 	menus                        map[string]*menu // by tag; the last one of a tag
@@ -128,7 +128,7 @@ type files interface {
 	show(ctx context.Context, word, name string) error
 	// retry is PXERETRY.
 	retry(at position, times int64)
-	warn(at position, format string, args ...any)
+	warn(at position, code Code, format string, args ...any)
 }
 
 func newParser(f files, forMenu bool, sysappend uint32) *parser {
@@ -183,23 +183,21 @@ func (p *parser) finish() {
 // first one of that name, by upper and lower case.
 func (p *parser) find(line string) *entry { return p.labels[firstWord(line)] }
 
+// parse reads one file's text. After an error, p.at is the line that led to it.
 func (p *parser) parse(ctx context.Context, text, url string) error {
 	if len(p.included) >= maxDepth {
-		p.files.warn(p.at, "includes nest deeper than %d: %s is not read", maxDepth, url)
+		p.files.warn(p.at, IncludeDepth, "includes nest deeper than %d: %s is not read", maxDepth, url)
 		return nil
 	}
 	for _, file := range p.included {
 		if file == url {
-			p.files.warn(p.at, "%s includes itself: PXELINUX would hang", url)
+			p.files.warn(p.at, IncludeLoop, "%s includes itself: PXELINUX would hang", url)
 			return nil
 		}
 	}
 	p.included = append(p.included, url)
-	saved := p.at
-	defer func() {
-		p.included = p.included[:len(p.included)-1]
-		p.at = saved
-	}()
+	defer func() { p.included = p.included[:len(p.included)-1] }()
+	parent := p.at
 
 	// The menu that this file's lines go to is the file's own: a MENU BEGIN
 	// without its END in an included file has no effect on the lines after
@@ -209,15 +207,17 @@ func (p *parser) parse(ctx context.Context, text, url string) error {
 	for {
 		line, ok := source.next()
 		if !ok {
+			p.at = parent
 			return nil
 		}
 		p.at = position{url, source.number}
-		word, value := directive(chomp(line))
+		line = chomp(line)
+		word, value := directive(line)
 		if word == "" {
 			continue
 		}
 		if p.visit != nil {
-			p.visit(word, value)
+			p.visit(line)
 		}
 		if word == "text" {
 			p.text(&source)
@@ -235,7 +235,7 @@ func (p *parser) text(source *lines) {
 	for {
 		line, ok := source.next()
 		if !ok {
-			p.files.warn(p.at, "TEXT without ENDTEXT swallows the rest of the file")
+			p.files.warn(p.at, TextOpen, "TEXT without ENDTEXT swallows the rest of the file")
 			return
 		}
 		if word, _ := directive(line); word == "endtext" {
@@ -438,9 +438,9 @@ func (p *parser) include(ctx context.Context, name string) error {
 	case !errors.Is(err, ErrNotFound):
 		return err
 	case name == "": // PXELINUX asks for it all the same
-		p.files.warn(p.at, "INCLUDE without a file")
+		p.files.warn(p.at, IncludeMissing, "INCLUDE without a file")
 	default:
-		p.files.warn(p.at, "INCLUDE %s: not found; PXELINUX goes on without it", name)
+		p.files.warn(p.at, IncludeMissing, "INCLUDE %s: not found; PXELINUX goes on without it", name)
 	}
 	return nil
 }
@@ -460,7 +460,7 @@ func (p *parser) includeMenu(ctx context.Context, m **menu, name, tag string) er
 	}
 	text, url, err := p.files.read(ctx, name)
 	if errors.Is(err, ErrNotFound) {
-		p.files.warn(p.at, "MENU INCLUDE %s: not found; PXELINUX goes on without it", name)
+		p.files.warn(p.at, IncludeMissing, "MENU INCLUDE %s: not found; PXELINUX goes on without it", name)
 		return nil
 	}
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -17,7 +16,7 @@ func lintCommand() *cli.Command {
 		ArgsUsage: "FILE...",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "tree", Usage: "where INCLUDE looks for files: the `DIR` of the boot file (default: the parent of pxelinux.cfg)"},
-			&cli.BoolFlag{Name: "json", Usage: "print a JSON array of {file, line, message}"},
+			&cli.BoolFlag{Name: "json", Usage: "print a JSON array of {file, line, message, code, severity, fix}"},
 		},
 		Action: lintAction,
 	}
@@ -28,45 +27,44 @@ func lintAction(c *cli.Context) error {
 	if !c.Args().Present() {
 		return usage(fmt.Errorf("no file to read"), "name one, or more")
 	}
-	type problem struct {
-		File    string `json:"file"`
-		Line    int    `json:"line"`
-		Message string `json:"message"`
-	}
-	problems := []problem{}
+	found := []pxelinux.Finding{}
 	for _, name := range c.Args().Slice() {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return usage(err, "")
 		}
-		for _, p := range pxelinux.Lint(name, text, includer(c.String("tree"), name)) {
-			problems = append(problems, problem{p.File, p.Line, p.Message})
-			if !c.Bool("json") {
-				fmt.Fprintln(c.App.Writer, p)
+		host := pxelinux.Host{} // INCLUDE's names are relative to the tree
+		findings, err := pxelinux.Lint(c.Context, host, name, text, pxelinux.OpenFS(os.DirFS(treeOf(c.String("tree"), name)), host.Server))
+		if err != nil {
+			return err
+		}
+		found = append(found, findings...)
+		if !c.Bool("json") {
+			for _, f := range findings {
+				fmt.Fprintln(c.App.Writer, f)
 			}
 		}
 	}
 	if c.Bool("json") {
-		if err := printJSON(c.App.Writer, problems); err != nil {
+		if err := printJSON(c.App.Writer, found); err != nil {
 			return err
 		}
 	}
-	if len(problems) > 0 {
+	if len(found) > 0 {
 		return exitStatus(1)
 	}
 	return nil
 }
 
-// includer opens what a configuration includes. PXELINUX looks below the boot
-// file's directory, which is the one that has pxelinux.cfg in it.
-func includer(tree, config string) func(string) ([]byte, error) {
-	if tree == "" {
-		tree = filepath.Dir(config)
-		if filepath.Base(tree) == "pxelinux.cfg" {
-			tree = filepath.Dir(tree)
-		}
+// treeOf is the directory below which PXELINUX looks for what a configuration
+// includes: the boot file's, which is the one that has pxelinux.cfg in it.
+func treeOf(tree, config string) string {
+	if tree != "" {
+		return tree
 	}
-	return func(name string) ([]byte, error) {
-		return os.ReadFile(filepath.Join(tree, path.Clean("/"+name)))
+	dir := filepath.Dir(config)
+	if filepath.Base(dir) == "pxelinux.cfg" {
+		return filepath.Dir(dir)
 	}
+	return dir
 }

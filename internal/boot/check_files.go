@@ -39,7 +39,7 @@ func (o *onlooker) config(ctx context.Context) *pxelinux.Boot {
 	if o.plan.Config.URL == "" {
 		return nil
 	}
-	o.describe()
+	o.describe(ctx)
 	stage, failed := errors.AsType[*Error](err)
 	if failed && stage.Stage == "config" {
 		o.facts.Config.Error = stage.Err.Error()
@@ -200,7 +200,7 @@ func isGeneral(link string) bool {
 }
 
 // describe says what stands in the configuration.
-func (o *onlooker) describe() {
+func (o *onlooker) describe(ctx context.Context) {
 	link := o.plan.Config.URL
 	text := o.texts[link]
 	c := &check.Config{URL: link, Bytes: int64(len(text)), Lines: bytes.Count(text, []byte("\n"))}
@@ -231,25 +231,17 @@ func (o *onlooker) describe() {
 			}
 		}
 	}
-	include := func(name string) ([]byte, error) {
-		u, err := o.host.Resolve(name)
-		if err == nil && len(o.texts[u]) == 0 {
-			err = pxelinux.ErrNotFound
-		}
-		return o.texts[u], err
-	}
-	for _, p := range pxelinux.Lint(link[strings.LastIndexByte(link, '/')+1:], text, include) {
-		// Foreman and others write it beside a DEFAULT that boots at once, and
-		// it does no harm.
-		if strings.HasPrefix(p.Message, "TIMEOUT and ONTIMEOUT have no effect") {
-			continue
-		}
-		const most = 50
-		if len(c.Problems) < most {
-			c.Problems = append(c.Problems, p.String())
-		}
-	}
+	c.Lint(ctx, o.host, text, o.openAgain)
 	o.facts.Config = c
+}
+
+// openAgain opens a configuration file that the server has given before.
+func (o *onlooker) openAgain(_ context.Context, link string) (io.ReadCloser, error) {
+	text, found := o.texts[link]
+	if !found {
+		return nil, pxelinux.ErrNotFound
+	}
+	return io.NopCloser(bytes.NewReader(text)), nil
 }
 
 // whatBoots is the plan's part about that.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 func noDefault(f *Facts) *finding {
@@ -26,9 +27,9 @@ func noDefault(f *Facts) *finding {
 // unread is what of a configuration was passed over, and may have said what is
 // missed: a file that it includes, or a line behind a byte order mark.
 func unread(c *Config) string {
-	for _, p := range c.Problems {
-		if strings.Contains(p, "INCLUDE") || strings.Contains(p, "is no directive") {
-			return "; " + p
+	for _, f := range c.Findings {
+		if f.Code == pxelinux.IncludeMissing || f.Code == pxelinux.UnknownDirective {
+			return "; " + f.String()
 		}
 	}
 	return ""

@@ -3,6 +3,8 @@ package check
 import (
 	"net/netip"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 // Facts is everything that was seen of a lab from one guest's place: live, or
@@ -219,13 +221,14 @@ const MeantRoot = "in the root, not in the boot file's directory"
 
 // Config is the configuration that was found.
 type Config struct {
-	URL      string   `json:"url"`
-	Bytes    int64    `json:"bytes"`
-	Lines    int      `json:"lines"`
-	Labels   []string `json:"labels,omitempty"`
-	Default  string   `json:"default"`            // of DEFAULT or UI; "" when there is neither
-	Problems []string `json:"problems,omitempty"` // of lint, as FILE:LINE: TEXT
-	Error    string   `json:"error"`              // why it could not be read to its end
+	URL      string             `json:"url"`
+	Bytes    int64              `json:"bytes"`
+	Lines    int                `json:"lines"`
+	Labels   []string           `json:"labels,omitempty"`
+	Default  string             `json:"default"`            // of DEFAULT or UI; "" when there is neither
+	Problems []string           `json:"problems,omitempty"` // of lint, as FILE:LINE: TEXT
+	Findings []pxelinux.Finding `json:"findings,omitempty"` // the same
+	Error    string             `json:"error"`              // why it could not be read to its end
 }
 
 // Boot is what boots by the configuration.

@@ -565,10 +565,7 @@ func (c *Config) read(found *pxelinux.Config, text []byte) {
 			}
 		}
 	}
-	c.Problems = nil
-	for _, p := range pxelinux.Lint(base(c.URL), text, nil) {
-		c.Problems = append(c.Problems, p.String())
-	}
+	c.Lint(context.Background(), pxelinux.Host{}, text, nil)
 }
 
 // hasUI says whether there is a UI line, which goes before DEFAULT.
