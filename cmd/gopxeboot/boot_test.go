@@ -495,6 +495,31 @@ printf 'kernel %sboot_kernel.x\0args root=/dev/xvda1 of %s\0\0' "$dir" "$a" >"$o
 	}
 }
 
+// Pygrub's files have names while it works. They go when we are killed, with
+// the directories that we made (XSA-160 is about files that pygrub left).
+func TestKilledInPygrub(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	tree := sampleTree(t)
+	writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), "default disk\nlabel disk\n localboot 0\n")
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+	base := t.TempDir()
+	pygrub, underWay := filepath.Join(t.TempDir(), "pygrub"), filepath.Join(t.TempDir(), "under way")
+	labtest.Check(t, syscall.Mkfifo(underWay, 0o600))
+	labtest.Check(t, os.WriteFile(pygrub, []byte(`#!/bin/sh
+for a; do case $a in --output-directory=*) dir=${a#*=};; esac; done
+mkdir "${dir}28672-chroot"
+echo kernel >"${dir}boot_kernel.x"
+echo >"`+underWay+`"
+while :; do echo kernel >"${dir}boot_kernel.$((n += 1))"; done
+`), 0o755))
+	cmd := command(t.Context(), "--output-directory="+filepath.Join(base, "xen", "pygrub"), "--pygrub="+pygrub, vif, "/dev/vg/guest")
+	labtest.Check(t, cmd.Start())
+	readFile(t, underWay) // blocks until pygrub has made its files
+	labtest.Check(t, cmd.Process.Kill())
+	cmd.Wait()
+	eventually(t, "left", func() string { return strings.Join(entries(t, base), " ") }, "")
+}
+
 // What the toolstack was told to boot stands before what the label says.
 func TestOverride(t *testing.T) {
 	l := labtest.New(t, lab.Config{})

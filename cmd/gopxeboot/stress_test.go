@@ -65,7 +65,7 @@ func TestStress(t *testing.T) {
 		}
 		labtest.Check(t, os.Remove(answer))
 		// Libxl deletes what it was told of. One that was killed may be
-		// sweeping it up at the same time, or have done its job in time.
+		// removed at the same time by its cleanup process, or have done its job in time.
 		for item := range strings.SplitSeq(string(text), "\x00") {
 			if _, path, ok := strings.Cut(item, " "); ok && !strings.HasPrefix(item, "args ") {
 				if err := os.Remove(path); err != nil && (i%3 != 2 || !errors.Is(err, fs.ErrNotExist)) {
@@ -80,7 +80,7 @@ func TestStress(t *testing.T) {
 	eventually(t, "processes", func() string { return strings.Repeat("helper ", len(helpers(t))) }, strings.Repeat("helper ", processes))
 }
 
-// helpers are the processes that a gopxeboot starts: guests and brooms.
+// helpers are the processes that a gopxeboot starts: guests and cleanup processes.
 func helpers(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")

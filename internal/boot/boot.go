@@ -71,42 +71,39 @@ type Request struct {
 func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (result xenout.Result, err error) {
 	ctx, cancel := r.inTime(ctx)
 	defer cancel()
-	undo, err := outputDirectory(r.OutputDirectory)
+	place := newPlace(r.OutputDirectory)
+	cleanup, err := startCleanup(place)
 	if err != nil {
-		return result, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
+		return result, &Error{OwnFault, "output", err, ""}
 	}
 	var files []*resultFile
-	var sweeper *broom
 	defer func() {
 		if err != nil {
 			for _, f := range files {
 				f.discard()
 			}
-			if sweeper != nil {
-				sweeper.sweep()
-			}
-			undo()
+			cleanup.now()
 		}
 	}()
-	for _, kind := range []string{"kernel", "ramdisk"} {
-		f, err := createResult(r.OutputDirectory, kind)
+	if err := place.make(); err != nil {
+		return result, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
+	}
+	for _, name := range []string{place.kernel, place.ramdisk} {
+		f, err := createResult(name)
 		if err != nil {
 			return result, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
 		}
 		files = append(files, f)
 	}
 	kernel, ramdisk := files[0], files[1]
-	if sweeper, err = newBroom(kernel.name, ramdisk.name); err != nil {
-		return result, &Error{OwnFault, "output", err, ""}
-	}
 	plan := newPlan()
 	if r.LocalBoot {
 		plan.Outcome = string(pxelinux.LocalBoot)
-	} else if plan, err = asGuest(ctx, r, con, sweeper, kernel.File, ramdisk.File); err != nil {
+	} else if plan, err = asGuest(ctx, r, con, cleanup, kernel.File, ramdisk.File); err != nil {
 		return result, err
 	}
 	if plan.Outcome == string(pxelinux.LocalBoot) {
-		result, err = localBoot(ctx, r, kernel, ramdisk, con)
+		result, err = localBoot(ctx, r, place.pygrub, kernel, ramdisk, con)
 	} else {
 		result, err = answerTo(r, plan, kernel, ramdisk, con)
 	}
@@ -121,7 +118,7 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 			return result, err
 		}
 	}
-	if err := sweeper.putAway(); err != nil {
+	if err := cleanup.keep(); err != nil {
 		return result, &Error{OwnFault, "output", err, ""}
 	}
 	return result, nil
@@ -141,9 +138,9 @@ func (r *Request) inTime(ctx context.Context) (context.Context, context.CancelFu
 }
 
 // asGuest runs the pipeline in a child that is the guest. With files, the
-// first one gets the kernel, the second one the initrds; with a broom, that one
-// removes the guest's port, while we go on.
-func asGuest(ctx context.Context, r Request, con *console.Console, sweeper *broom, files ...*os.File) (*Plan, error) {
+// first one gets the kernel, the second one the initrds; with a cleanup process,
+// that one removes the guest's port, while we go on.
+func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, files ...*os.File) (*Plan, error) {
 	plan := newPlan()
 	plan.MAC, plan.UUID = r.MAC.String(), r.UUID
 	download, pcap := len(files) > 0, 0
@@ -180,7 +177,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, sweeper *broo
 		}
 		return plan, fail(ctx, code, "network", err, try)
 	}
-	if sweeper.leave(g.Port()) {
+	if cleanup.leave(g.Port()) {
 		defer g.Leave()
 	} else {
 		defer g.Close()

@@ -162,20 +162,15 @@ func TestHostileChild(t *testing.T) {
 		"file names mean nothing": {Plan{Args: "a", Kernel: "/etc/shadow"}, "k", "", Done},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			files := make([]*resultFile, 2)
-			for i, text := range []string{test.kernel, test.ramdisk} {
-				f, err := createResult(dir, []string{"kernel", "ramdisk"}[i])
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := f.WriteString(text); err != nil {
-					t.Fatal(err)
-				}
-				files[i] = f
+			_, kernel, ramdisk := newResults(t)
+			if _, err := kernel.WriteString(test.kernel); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ramdisk.WriteString(test.ramdisk); err != nil {
+				t.Fatal(err)
 			}
 			r := Request{MAC: mac, MaxKernel: 8, MaxInitrd: 8, Format: xenout.Simple0, Args: "extra"}
-			result, err := answerTo(r, &test.plan, files[0], files[1], quiet())
+			result, err := answerTo(r, &test.plan, kernel, ramdisk, quiet())
 			var answer bytes.Buffer
 			if err == nil {
 				if err = xenout.Write(&answer, r.Format, result); err != nil {
@@ -191,9 +186,9 @@ func TestHostileChild(t *testing.T) {
 				}
 				return
 			}
-			want := "kernel " + files[0].name + "\x00"
+			want := "kernel " + kernel.name + "\x00"
 			if len(test.plan.Initrds) > 0 {
-				want += "ramdisk " + files[1].name + "\x00"
+				want += "ramdisk " + ramdisk.name + "\x00"
 			}
 			want += "args " + test.plan.Args + " extra\x00"
 			if diff := cmp.Diff(want, answer.String()); diff != "" {

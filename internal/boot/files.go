@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,10 +24,10 @@ type resultFile struct {
 	open bool   // named already: a file system without O_TMPFILE
 }
 
-// createResult makes an empty file in dir with an unpredictable name that
-// begins with kind. Only root can read it.
-func createResult(dir, kind string) (*resultFile, error) {
-	name := filepath.Join(dir, kind+"."+randomName())
+// createResult makes an empty file that will have that name. Only root can
+// read it.
+func createResult(name string) (*resultFile, error) {
+	dir := filepath.Dir(name)
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	switch {
 	case err == nil:
@@ -86,43 +87,73 @@ func (f *resultFile) discard() {
 	}
 }
 
-func randomName() string {
-	var b [8]byte
-	rand.Read(b[:]) // never fails (crypto/rand)
-	return hex.EncodeToString(b[:])
+// place is where a boot puts its files: everything that it may leave behind,
+// by names that are known before the first of it is made.
+type place struct {
+	kernel, ramdisk string
+	pygrub          string   // the directory that pygrub works in
+	missing         []string // of the output directory and those above it, the innermost first
 }
 
-// outputDirectory makes the directory, and those above it, when they are
-// missing: xenopsd does not make those that it takes files from. The function
-// that it returns takes away again what it made and what is empty.
-func outputDirectory(dir string) (undo func(), err error) {
-	var made []string
-	undo = func() {
-		for _, dir := range slices.Backward(made) {
-			os.Remove(dir)
-		}
-	}
-	var missing []string
+// newPlace chooses names in dir that cannot be guessed.
+func newPlace(dir string) place {
+	name := func(kind string) string { return filepath.Join(dir, kind+"."+randomName()) }
+	p := place{kernel: name("kernel"), ramdisk: name("ramdisk"), pygrub: name("pygrub")}
 	for path := filepath.Clean(dir); ; path = filepath.Dir(path) {
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-			break // it is there, or Mkdir says what is wrong
+			return p // it is there, or make says what is wrong
 		}
-		missing = append(missing, path)
+		p.missing = append(p.missing, path)
 	}
-	for i, path := range slices.Backward(missing) {
+}
+
+// words are the place as the arguments of a process, placeOf reads them.
+func (p place) words() []string { return append([]string{p.kernel, p.ramdisk, p.pygrub}, p.missing...) }
+
+func placeOf(words []string) (place, bool) {
+	if len(words) < 3 {
+		return place{}, false
+	}
+	return place{words[0], words[1], words[2], words[3:]}, true
+}
+
+// make makes the output directory, and those above it, when they are missing:
+// xenopsd does not make those that it takes files from.
+func (p place) make() error {
+	for i, path := range slices.Backward(p.missing) {
 		mode := fs.FileMode(0o755)
 		if i == 0 {
 			mode = 0o700
 		}
-		switch err := os.Mkdir(path, mode); {
-		case err == nil:
-			made = append(made, path)
-		case !errors.Is(err, fs.ErrExist): // another boot may have made it meanwhile
-			undo()
-			return nil, err
+		if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) { // another boot may have made it meanwhile
+			return err
 		}
 	}
-	return undo, nil
+	return nil
+}
+
+// clear removes all that there is, and the directories that were missing where
+// they are empty.
+func (p place) clear() {
+	os.Remove(p.kernel)
+	os.Remove(p.ramdisk)
+	// When we die pygrub gets its SIGKILL a moment after the cleanup process
+	// has heard of it, and may make one more file until then.
+	for range 100 {
+		if os.RemoveAll(p.pygrub) == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	for _, dir := range p.missing {
+		os.Remove(dir)
+	}
+}
+
+func randomName() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
 }
 
 // Output is where the result goes.

@@ -28,7 +28,7 @@ func names(t *testing.T, dir string) []string {
 // A result has no name until it is complete, then one that nobody can guess.
 func TestResultFile(t *testing.T) {
 	dir := t.TempDir()
-	f, err := createResult(dir, "kernel")
+	f, err := createResult(newPlace(dir).kernel)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestResultFile(t *testing.T) {
 
 // What is there already stays as it is.
 func TestPublishTaken(t *testing.T) {
-	f, err := createResult(t.TempDir(), "kernel")
+	f, err := createResult(newPlace(t.TempDir()).kernel)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,38 +75,37 @@ func TestPublishTaken(t *testing.T) {
 	}
 }
 
-func TestOutputDirectory(t *testing.T) {
+func TestPlace(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a")
-	undo, err := outputDirectory(dir)
-	if err != nil {
+	place := newPlace(dir)
+	if err := place.make(); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%v %v", info, err)
 	}
-	undo()
+	place.clear()
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
 	}
 
 	// All that was made goes, but not what somebody else has put there.
 	base := t.TempDir()
-	if undo, err = outputDirectory(filepath.Join(base, "xen", "pygrub")); err != nil {
+	place = newPlace(filepath.Join(base, "xen", "pygrub"))
+	if err := errors.Join(place.make(), os.WriteFile(filepath.Join(base, "xen", "other"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(base, "xen", "other"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	undo()
+	place.clear()
 	if got := names(t, filepath.Join(base, "xen")); len(got) != 1 || got[0] != "other" {
 		t.Errorf("left %v", got)
 	}
 
 	dir = t.TempDir() // one that was there before stays
-	if undo, err = outputDirectory(dir); err != nil {
+	place = newPlace(dir)
+	if err := place.make(); err != nil {
 		t.Fatal(err)
 	}
-	undo()
+	place.clear()
 	if _, err := os.Stat(dir); err != nil {
 		t.Error(err)
 	}
@@ -114,12 +113,11 @@ func TestOutputDirectory(t *testing.T) {
 
 // Another boot takes the directory away that both of them use.
 func TestDirectoryGone(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "pygrub")
-	undo, err := outputDirectory(dir)
-	if err != nil {
+	place := newPlace(filepath.Join(t.TempDir(), "pygrub"))
+	if err := place.make(); err != nil {
 		t.Fatal(err)
 	}
-	f, err := createResult(dir, "kernel")
+	f, err := createResult(place.kernel)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +125,7 @@ func TestDirectoryGone(t *testing.T) {
 	if f.open {
 		t.Skip("this file system has no O_TMPFILE")
 	}
-	undo()
+	place.clear()
 	if err := f.publish(); err != nil {
 		t.Error(err)
 	}

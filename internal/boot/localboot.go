@@ -31,10 +31,10 @@ const maxPygrub = 64 << 10
 // localBoot hands over to pygrub, which finds what the guest's own disk boots:
 // what LOCALBOOT means to a guest without a BIOS.
 //
-// pygrub works in a directory of its own within the output directory, and
+// pygrub works in dir, which is made here and known to the cleanup process, and
 // what it made becomes kernel and ramdisk. So nothing of it is left however it
 // ends, and the toolstack gets no name that was not chosen here.
-func localBoot(ctx context.Context, r Request, kernel, ramdisk *resultFile, con *console.Console) (xenout.Result, error) {
+func localBoot(ctx context.Context, r Request, dir string, kernel, ramdisk *resultFile, con *console.Console) (xenout.Result, error) {
 	var none xenout.Result
 	if r.Disk == "" {
 		return none, &Error{NotBootable, "localboot", errors.New("the configuration says to boot from disk, and there is no disk"), "name the guest's disk as the last argument"}
@@ -43,8 +43,7 @@ func localBoot(ctx context.Context, r Request, kernel, ramdisk *resultFile, con 
 	if err != nil {
 		return none, &Error{NotBootable, "localboot", err, "install pygrub, or name it with --pygrub"}
 	}
-	dir, err := os.MkdirTemp(r.OutputDirectory, "pygrub.")
-	if err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return none, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
 	}
 	defer os.RemoveAll(dir)
