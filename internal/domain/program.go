@@ -30,6 +30,19 @@ var dom0 = programs{
 	maxBytes: maxFile,
 }
 
+// Run runs one of dom0's programs, by its name, and returns what it prints.
+// What it prints on its standard error is in the error.
+func Run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	return dom0.run(ctx, name, args...)
+}
+
+// FindProgram is the file of one of dom0's programs. The caller's PATH has no
+// say: what is run is run as root.
+func FindProgram(name string) (string, error) { return dom0.find(name) }
+
+// ProgramPath is the PATH for dom0's programs.
+func ProgramPath() string { return strings.Join(dom0.path, ":") }
+
 func (p programs) run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	file, err := p.find(name)
 	if err != nil {

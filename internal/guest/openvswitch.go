@@ -2,11 +2,10 @@ package guest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/vishvananda/netlink"
 )
 
@@ -27,20 +26,16 @@ func newOpenVSwitch() *openVSwitch {
 	}}
 }
 
-// vsctl gives up soon: without a database it would wait for one for ever.
+// vsctl gives up soon: without a database it would wait for one without end.
 func vsctl(ctx context.Context, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, "ovs-vsctl", append([]string{"--timeout=5"}, args...)...).Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
-		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
-	}
+	out, err := domain.Run(ctx, "ovs-vsctl", append([]string{"--timeout=5"}, args...)...)
 	return string(out), err
 }
 
 // check says why the bridge is not one of Open vSwitch's, nil when it is.
 func (o *openVSwitch) check(ctx context.Context, bridge string) error {
 	if _, err := o.vsctl(ctx, "br-exists", bridge); err != nil {
-		return fmt.Errorf("ovs-vsctl br-exists: %w", err)
+		return fmt.Errorf("br-exists: %w", err)
 	}
 	return nil
 }
@@ -57,14 +52,14 @@ func (o *openVSwitch) plug(ctx context.Context, bridge, port string, vlan uint16
 		args = append(args, fmt.Sprintf("tag=%d", vlan))
 	}
 	if _, err := o.vsctl(ctx, args...); err != nil {
-		return fmt.Errorf("ovs-vsctl add-port: %w", err)
+		return fmt.Errorf("add-port: %w", err)
 	}
 	return nil
 }
 
 func (o *openVSwitch) unplug(ctx context.Context, bridge, port string) error {
 	if _, err := o.vsctl(ctx, "--if-exists", "del-port", bridge, port); err != nil {
-		return fmt.Errorf("ovs-vsctl del-port: %w", err)
+		return fmt.Errorf("del-port: %w", err)
 	}
 	return nil
 }
@@ -73,7 +68,7 @@ func (o *openVSwitch) unplug(ctx context.Context, bridge, port string) error {
 func (o *openVSwitch) sweep(ctx context.Context, bridge string) error {
 	list, err := o.vsctl(ctx, "list-ports", bridge)
 	if err != nil {
-		return fmt.Errorf("ovs-vsctl list-ports: %w", err)
+		return fmt.Errorf("list-ports: %w", err)
 	}
 	for _, port := range strings.Fields(list) {
 		pid, ours := strings.CutPrefix(port, portPrefix)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -54,7 +57,7 @@ func TestOpenVSwitch(t *testing.T) {
 	if err := o.check(t.Context(), "xapi0"); err != nil {
 		t.Error(err)
 	}
-	if err := o.check(t.Context(), "dummy0"); err == nil || err.Error() != "ovs-vsctl br-exists: exit status 2" {
+	if err := o.check(t.Context(), "dummy0"); err == nil || err.Error() != "br-exists: exit status 2" {
 		t.Errorf("error %v", err)
 	}
 	for _, vlan := range []uint16{0, 20} {
@@ -85,8 +88,22 @@ func TestOpenVSwitchErrors(t *testing.T) {
 	for _, command := range []string{"list-ports", "del-port", "add-port"} {
 		f := &fakeSwitch{bridges: map[string][]string{"xapi0": {"gpx7"}}, fail: command}
 		err := f.openVSwitch().plug(t.Context(), "xapi0", "gpx42", 0)
-		if want := "ovs-vsctl " + command + ": exit status 1: no database"; err == nil || err.Error() != want {
+		if want := command + ": exit status 1: no database"; err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
+	}
+}
+
+// Who runs us has no say in which program is run as root.
+func TestProgramsOfDom0(t *testing.T) {
+	dir := t.TempDir()
+	ran := filepath.Join(dir, "ran")
+	if err := os.WriteFile(filepath.Join(dir, "ovs-vsctl"), []byte("#!/bin/sh\n: >"+ran+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	_ = newOpenVSwitch().check(t.Context(), "no-such-bridge")
+	if _, err := os.Stat(ran); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the one of PATH was run (%v)", err)
 	}
 }
