@@ -35,7 +35,7 @@ func bootFlags() []cli.Flag {
 		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
 		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
 		&cli.BoolFlag{Name: "version", Usage: "print the version"},
-		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Usage: "let pygrub ask, also with -q"},
+		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Usage: "let pygrub ask, also with -q, and read DISK as root"},
 		// What those before us took, and what is not needed or not there.
 		&cli.GenericFlag{Name: "default_args", Value: args, Hidden: true},
 		&cli.GenericFlag{Name: "extra_args", Value: args, Hidden: true},
@@ -99,7 +99,7 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 	}
 	r.Kernel, r.Ramdisk, r.Args = invocation.Kernel, invocation.Ramdisk, invocation.Args
 	r.Disk, r.Pygrub, r.Offset = invocation.Disk, c.String("pygrub"), c.String("offset")
-	r.Quiet = invocation.Quiet && !c.Bool("i")
+	r.Quiet, r.Interactive = invocation.Quiet, c.Bool("i")
 	r.Format = invocation.Format
 	r.OutputDirectory = invocation.OutputDirectory
 	r.MaxKernel = c.Generic("max-kernel").(*size).value

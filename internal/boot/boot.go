@@ -48,7 +48,8 @@ type Request struct {
 	Disk            string // the guest's, for LOCALBOOT
 	Pygrub          string // who boots from it; "" is the one that Xen has
 	Offset          string // where the partition begins on it, for pygrub; "" lets pygrub look
-	Quiet           bool   // nobody is there to answer a question
+	Quiet           bool   // pygrub asks nothing
+	Interactive     bool   // it does, also where it has to be root for that
 	Args            string // the toolstack's own, added to the end
 	OutputDirectory string
 	Format          xenout.Format

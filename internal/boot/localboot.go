@@ -17,12 +17,14 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/term"
 )
 
 // pygrubPlaces are where Xen's packages put pygrub, newest Xen last: Debian's
-// by version, then others'. After these comes the PATH.
+// by version, then others'. After these comes where dom0's programs are.
 var pygrubPlaces = []string{"/usr/lib/xen-*/bin/pygrub", "/usr/lib*/xen/bin/pygrub", "/usr/libexec/xen/bin/pygrub"}
 
 // maxPygrub bounds pygrub's answer, in bytes: two paths and a command line.
@@ -48,7 +50,8 @@ func localBoot(ctx context.Context, r Request, dir string, kernel, ramdisk *resu
 	}
 	defer os.RemoveAll(dir)
 	con.Stage(fmt.Sprintf("localboot: %s on %s", pygrub, r.Disk))
-	answer, err := runPygrub(ctx, pygrub, dir, r, con)
+	uid, asks := confinement(r, pygrub, con)
+	answer, err := runPygrub(ctx, pygrub, dir, uid, asks, r, con)
 	if err != nil {
 		return none, fail(ctx, NotBootable, "localboot", err, "see what "+pygrub+" says about "+r.Disk)
 	}
@@ -87,10 +90,47 @@ func take(path string, result *resultFile, most int64) error {
 	return result.adopt(path)
 }
 
-// runPygrub returns its answer as simple0. Its exit status is not to be
-// believed: one that gave up privileges exits with 0 when it failed (depriv,
-// sys.exit of a wait status).
-func runPygrub(ctx context.Context, pygrub, dir string, r Request, con *console.Console) ([]byte, error) {
+// confinement is the uid that pygrub gives root up for before it reads the
+// guest's disk, 0 for none; and whether it may ask which entry to boot, which
+// no pygrub does that gives up root. A lab's LOCALBOOT leads to the disk, and
+// the guest decides what is on it (XSA-443).
+func confinement(r Request, pygrub string, con *console.Console) (uid int, asks bool) {
+	terminal := term.IsTerminal(int(os.Stdin.Fd()))
+	why := ""
+	switch {
+	case r.RunAs != 0:
+		return r.RunAs, false
+	case r.Interactive && terminal:
+		why = "it may ask, as -i says"
+	case !knowsRunAs(pygrub):
+		why = "it has no --runas, which Xen 4.18 and the fixes of XSA-443 have"
+	default:
+		var err error
+		if uid, err = guest.UnusedUID(); err == nil && uid != 0 {
+			return uid, false
+		}
+		why = "there is no other uid here"
+	}
+	con.Stage(fmt.Sprintf("localboot: %s reads the guest's disk as root: %s", pygrub, why))
+	return 0, terminal && (r.Interactive || !r.Quiet)
+}
+
+// knowsRunAs looks for --runas in pygrub's text, as its getopt spells it: every
+// pygrub is a Python script, and to ask it is to run it.
+func knowsRunAs(pygrub string) bool {
+	f, err := os.Open(pygrub)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	return err == nil && bytes.Contains(text, []byte("runas="))
+}
+
+// runPygrub returns its answer as simple0. Its exit status says nothing: one
+// that gave up privileges exits with 0 when it failed (depriv, sys.exit of a
+// wait status).
+func runPygrub(ctx context.Context, pygrub, dir string, uid int, asks bool, r Request, con *console.Console) ([]byte, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -105,17 +145,17 @@ func runPygrub(ctx context.Context, pygrub, dir string, r Request, con *console.
 	if r.Offset != "" {
 		args = append(args, "--offset="+r.Offset)
 	}
-	if r.RunAs != 0 {
-		args = append(args, "--runas="+strconv.Itoa(r.RunAs))
+	if uid != 0 {
+		args = append(args, "--runas="+strconv.Itoa(uid))
 	}
-	interactive := !r.Quiet && r.RunAs == 0 && term.IsTerminal(int(os.Stdin.Fd()))
-	if !interactive {
+	if !asks {
 		args = append(args, "--quiet")
 	}
 	cmd := exec.CommandContext(ctx, pygrub, append(args, r.Disk)...)
 	said, done := con.Program("pygrub")
 	defer done()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, said, said // our stdout may be where our result goes
+	cmd.Env = append(os.Environ(), "PATH="+domain.ProgramPath()) // it runs mount and umount
 	cmd.ExtraFiles = []*os.File{write}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Second
@@ -173,10 +213,14 @@ func parsePygrub(answer []byte, dir string) (xenout.Result, error) {
 	return result, nil
 }
 
-// findPygrub looks for the program: a name as given, or the usual places.
+// findPygrub looks for the program: a file or a name as given, or the usual
+// places.
 func findPygrub(name string) (string, error) {
-	if name != "" {
+	switch {
+	case strings.Contains(name, "/"):
 		return exec.LookPath(name)
+	case name != "":
+		return domain.FindProgram(name)
 	}
 	for _, place := range pygrubPlaces {
 		found, err := filepath.Glob(place)
@@ -189,5 +233,5 @@ func findPygrub(name string) (string, error) {
 			}
 		}
 	}
-	return exec.LookPath("pygrub")
+	return domain.FindProgram("pygrub")
 }

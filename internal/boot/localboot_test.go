@@ -1,14 +1,17 @@
 package boot
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -158,5 +161,62 @@ func TestNoPygrub(t *testing.T) {
 	r := Request{Disk: "/disk", Pygrub: filepath.Join(dir, "pygrub"), OutputDirectory: dir}
 	if _, err := localBoot(t.Context(), r, place.pygrub, kernel, ramdisk, quiet()); CodeOf(err) != NotBootable || !strings.Contains(err.Error(), "--pygrub") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Without a uid of the toolstack's, pygrub gets one that owns nothing, where it
+// knows how to become that.
+func TestConfinement(t *testing.T) {
+	for name, test := range map[string]struct {
+		knows   string // a line of pygrub's
+		request Request
+		options string // a pattern, of those after the directory
+		says    string
+	}{
+		"new": {`# getopt: "runas=", "entry="`, Request{}, `--runas=18[78]\d{7}\n--quiet\n`, ""},
+		"new, and it may ask a terminal that is none": {`# "runas="`, Request{Interactive: true}, `--runas=18[78]\d{7}\n--quiet\n`, ""},
+		"the toolstack's": {`# "runas="`, Request{RunAs: 65539}, `--runas=65539\n--quiet\n`, ""},
+		"old":             {"", Request{}, `--quiet\n`, "reads the guest's disk as root: it has no --runas"},
+		"old, but asked":  {"", Request{RunAs: 65539}, `--runas=65539\n--quiet\n`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program, arguments := fakePygrub(t, test.knows+"\n"+`printf k >"$dir/k"; printf 'kernel %sk\0\0' "$dir" >$out`)
+			place, kernel, ramdisk := newResults(t)
+			r := test.request
+			r.Disk, r.Pygrub, r.Format, r.MaxKernel, r.MaxInitrd = "/disk", program, xenout.Simple0, 8, 8
+			var said bytes.Buffer
+			if _, err := localBoot(t.Context(), r, place.pygrub, kernel, ramdisk, console.New(&said, console.Normal)); err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(arguments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := regexp.MustCompile(`^--output=\S+\n--output-format=simple0\n--output-directory=\S+\n` + test.options + `/disk\n$`)
+			if !want.Match(text) {
+				t.Errorf("pygrub's arguments are %q, want %s", text, test.options)
+			}
+			if root := strings.Count(said.String(), "as root"); !strings.Contains(said.String(), test.says) || root != strings.Count(test.says, "as root") {
+				t.Errorf("said %q, want %q", said.String(), test.says)
+			}
+		})
+	}
+}
+
+// Who runs us has no say in which program is run as root.
+func TestFindPygrub(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "pygrub")
+	if err := os.WriteFile(file, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	for _, name := range []string{"", "pygrub"} {
+		if found, _ := findPygrub(name); found == file {
+			t.Errorf("%q is looked for in PATH", name)
+		}
+	}
+	if found, err := findPygrub(file); found != file {
+		t.Errorf("%s is %q (%v)", file, found, err)
 	}
 }
