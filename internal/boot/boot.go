@@ -100,7 +100,7 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 	plan := newPlan()
 	if r.LocalBoot {
 		plan.Outcome = string(pxelinux.LocalBoot)
-	} else if plan, err = asGuest(ctx, r, con, cleanup, kernel.File, ramdisk.File); err != nil {
+	} else if plan, err = watched(ctx, r, con, cleanup, kernel, ramdisk); err != nil {
 		return result, err
 	}
 	if plan.Outcome == string(pxelinux.LocalBoot) {
@@ -123,6 +123,16 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 		return result, &Error{OwnFault, "output", err, ""}
 	}
 	return result, nil
+}
+
+// watched is asGuest for a child that downloads: one that writes what it may
+// not is ended.
+func watched(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, kernel, ramdisk *resultFile) (*Plan, error) {
+	look := time.NewTicker(watchPeriod)
+	defer look.Stop()
+	ctx, stop := watch(ctx, look.C, bounded{"kernel", kernel, r.MaxKernel}, bounded{"initrd", ramdisk, r.MaxInitrd})
+	defer stop()
+	return asGuest(ctx, r, con, cleanup, kernel.File, ramdisk.File)
 }
 
 // Preview finds out what would boot, without downloading it. The plan is
@@ -295,7 +305,7 @@ func because(why string) string {
 // arguments are one line of Xen's length.
 func answerTo(r Request, plan *Plan, kernel, ramdisk *resultFile, con *console.Console) (xenout.Result, error) {
 	var none xenout.Result
-	if err := checkFile(kernel.File, 1, r.MaxKernel); err != nil {
+	if err := kernel.settle(r.MaxKernel); err != nil {
 		return none, &Error{NotFetched, "kernel", err, ""}
 	}
 	args, err := fitArgs(r, xenout.MergeArgs(plan.Args, r.Args), con)
@@ -310,7 +320,7 @@ func answerTo(r Request, plan *Plan, kernel, ramdisk *resultFile, con *console.C
 		ramdisk.discard()
 		return result, nil
 	}
-	if err := checkFile(ramdisk.File, 1, r.MaxInitrd); err != nil {
+	if err := ramdisk.settle(r.MaxInitrd); err != nil {
 		return none, &Error{NotFetched, "initrd", err, ""}
 	}
 	if err := ramdisk.publish(); err != nil {
@@ -327,15 +337,4 @@ func fitArgs(r Request, args string, con *console.Console) (string, error) {
 		con.Warn(fmt.Sprintf("the command line is longer than %d bytes: BOOT_IMAGE= and initrd= are left out", r.Format.MaxArgs()))
 	}
 	return fitted, err
-}
-
-func checkFile(f *os.File, least, most int64) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if size := info.Size(); size < least || size > most {
-		return fmt.Errorf("its size is %d bytes, which is not between %d and %d", size, least, most)
-	}
-	return nil
 }

@@ -194,7 +194,7 @@ func (r *Request) fits(f *check.Facts) {
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(existing(r.OutputDirectory), &fs); err == nil {
-		space.Free, space.ReadOnly = int64(fs.Bavail)*fs.Bsize, fs.Flags&unix.ST_RDONLY != 0
+		space.Free, space.ReadOnly = max(room(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
 		f.Space = space
 	}
 }

@@ -188,7 +188,7 @@ var errEmpty = errors.New("the file is empty")
 func (m *image) failed(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
-		return fail(ctx, NoOutput, m.stage, err, "make room, or name a larger --output-directory")
+		return fail(ctx, NoOutput, m.stage, err, makeRoom)
 	case errors.Is(err, errTooBig), errors.Is(err, fetch.ErrTooBig):
 		return fail(ctx, NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
 	case errors.Is(err, fetch.ErrNotFound):
@@ -209,16 +209,16 @@ func (m *image) reserve(end int64, whole bool) error {
 	defer m.mu.Unlock()
 	m.end, m.whole = end, whole
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(m.file.Fd()), &fs); err != nil {
-		return nil // no figure is no reason not to try
+	if err := unix.Fstatfs(int(m.file.Fd()), &fs); err != nil || fs.Blocks == 0 {
+		return nil // no figure, or a pipe, is no reason not to try
 	}
 	var needed int64 // beside what is there already
 	for _, other := range m.images {
 		needed += other.end
 	}
 	needed -= m.done.Load()
-	if free := int64(fs.Bavail) * fs.Bsize; needed > free {
-		return &Error{NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free", console.Size(needed), console.Size(free)), "make room, or name a larger --output-directory"}
+	if free := room(&fs); needed > free {
+		return &Error{NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), makeRoom}
 	}
 	return nil
 }

@@ -182,6 +182,24 @@ func TestDownloadDeadline(t *testing.T) {
 	}
 }
 
+// What would fill the output directory is refused before the first byte: some
+// of it is kept.
+func TestReserveKept(t *testing.T) {
+	file, err := os.Create(filepath.Join(tmpfs(t, "20M"), "kernel"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	p, _, _, _, _ := downloads(t, nil)
+	m := (&job{p: p}).image("kernel", file, 1<<30, "--max-kernel")
+	if err := m.reserve(18<<20, true); err != nil {
+		t.Error(err)
+	}
+	if err := m.reserve(19<<20+1<<19, true); CodeOf(err) != NoOutput || !strings.Contains(err.Error(), "19.5 MiB needed in the output directory, 19.0 MiB free beside the reserve") {
+		t.Errorf("got %d, %v", CodeOf(err), err)
+	}
+}
+
 // What is written already needs no room once more.
 func TestReserve(t *testing.T) {
 	p, _, kernel, ramdisk, _ := downloads(t, nil)
@@ -194,7 +212,7 @@ func TestReserve(t *testing.T) {
 		t.Errorf("total %d before the initrd is known", j.total())
 	}
 	err := r.reserve(1<<61, true)
-	if CodeOf(err) != NoOutput || !strings.Contains(err.Error(), "free; make room") {
+	if CodeOf(err) != NoOutput || !strings.Contains(err.Error(), "free beside the reserve; make room") {
 		t.Errorf("got %d, %v", CodeOf(err), err)
 	}
 	if j.total() != 1000+1<<61 {

@@ -64,9 +64,14 @@ func CodeOf(err error) ExitCode {
 }
 
 // fail wraps what went wrong in a stage. When our own time ran out or we were
-// cancelled, that is the reason, whatever the stage made of it.
+// cancelled, that is the reason, whatever the stage made of it; where it is an
+// Error itself, it is what went wrong.
 func fail(ctx context.Context, code ExitCode, stage string, err error, try string) error {
-	switch cause := context.Cause(ctx); {
+	cause := context.Cause(ctx)
+	if e, ok := errors.AsType[*Error](cause); ok {
+		return e
+	}
+	switch {
 	case errors.Is(cause, context.DeadlineExceeded):
 		return &Error{OutOfTime, stage, fmt.Errorf("the time for the whole boot is over: %w", err), "raise --timeout if the network is that slow"}
 	case cause != nil:

@@ -67,9 +67,17 @@ func (f *resultFile) publish() error {
 }
 
 // adopt takes a file that another program made, in place of this empty one.
-func (f *resultFile) adopt(path string) error {
+func (f *resultFile) adopt(path string, most int64) error {
+	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
 	f.Close()
-	if err := os.Chmod(path, 0o600); err != nil {
+	f.File = file
+	if err := f.settle(most); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := f.Chmod(0o600); err != nil {
 		return err
 	}
 	if err := os.Rename(path, f.name); err != nil {

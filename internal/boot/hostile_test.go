@@ -70,6 +70,20 @@ var attacks = map[string]attack{
 		fill(c.File(1))
 		done(c, Plan{Args: "a", Initrds: []string{"i"}})
 	}, Done, ""}, // as large as was allowed, and the guest's own affair
+	"kernel that grows": { // to the initrd's limit, which is the process's
+		func(c *guest.Child) { fill(c.File(0)); forever() }, NotFetched, "kernel: its size is",
+	},
+	"the output directory to its last byte": {func(c *guest.Child) {
+		c.File(0).Write(make([]byte, 1<<20))
+		fill(c.File(1))
+		forever()
+	}, NoOutput, "no more than the reserve is free"},
+	"blocks behind the end": {func(c *guest.Child) {
+		unix.Fallocate(int(c.File(0).Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, 1<<20)
+		c.File(0).WriteString("k")
+		c.File(1).WriteString("i")
+		done(c, Plan{Args: "a", Initrds: []string{"i"}})
+	}, Done, ""}, // and they are given back
 	"a huge file that is a hole": {func(c *guest.Child) {
 		if c.File(0).Truncate(1<<40) == nil {
 			done(c, Plan{Args: "a"})
@@ -206,7 +220,7 @@ func TestHostileChildren(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			labtest.New(t, lab.Config{})
 			before := network(t)
-			dir := t.TempDir()
+			dir := tmpfs(t, "3M")
 			file := filepath.Join(t.TempDir(), "bootloader.7.out")
 			out, err := OpenOutput(t.Context(), file)
 			if err != nil {
@@ -236,8 +250,12 @@ func TestHostileChildren(t *testing.T) {
 			}
 			if attack.code == Done {
 				for name, limit := range map[string]int64{result.Kernel: 1 << 20, result.Ramdisk: 2 << 20} {
-					if info, err := os.Stat(name); err != nil || info.Size() > limit {
-						t.Errorf("%s: %v %v", name, info, err)
+					info, err := os.Stat(name)
+					if err != nil || info.Size() > limit {
+						t.Fatalf("%s: %v %v", name, info, err)
+					}
+					if taken := info.Sys().(*syscall.Stat_t).Blocks * 512; taken > info.Size()+64<<10 {
+						t.Errorf("%s has %d bytes, and %d on disk", name, info.Size(), taken)
 					}
 				}
 				return

@@ -84,10 +84,8 @@ func take(path string, result *resultFile, most int64) error {
 		return err
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is no regular file", path)
-	case info.Size() == 0 || info.Size() > most:
-		return fmt.Errorf("the size of %s is %d bytes, which is not between 1 and %d", path, info.Size(), most)
 	}
-	return result.adopt(path)
+	return result.adopt(path, most)
 }
 
 // confinement is the uid that pygrub gives root up for before it reads the

@@ -304,7 +304,7 @@ type Args struct {
 type Space struct {
 	Directory string `json:"directory"`
 	Needed    int64  `json:"needed"` // bytes
-	Free      int64  `json:"free"`   // bytes
+	Free      int64  `json:"free"`   // bytes, without the reserve that a boot keeps
 	ReadOnly  bool   `json:"read_only"`
 }
 

@@ -1,0 +1,118 @@
+package boot
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxReserve is the most that a boot leaves free in the output directory,
+	// in bytes. XAPI's is on /run, which all of dom0 needs.
+	maxReserve = 64 << 20
+	// maxAhead is how many bytes more than its size a file may take on disk:
+	// XFS gives a growing file blocks ahead of its end.
+	maxAhead = 64 << 20
+	// watchPeriod is how often the parent looks at what the child writes.
+	watchPeriod = 50 * time.Millisecond
+)
+
+// makeRoom is what to try where there is not enough.
+const makeRoom = "make room, or name a larger --output-directory"
+
+// room is how many bytes a boot may still write there: what is free without
+// the reserve, a twentieth of the file system or maxReserve. It may be
+// negative.
+func room(fs *unix.Statfs_t) int64 {
+	return int64(fs.Bavail)*fs.Frsize - min(int64(fs.Blocks)*fs.Frsize/20, maxReserve)
+}
+
+// use is a file's size and what it takes on disk, both in bytes.
+func (f *resultFile) use() (size, taken int64, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, 0, err
+	}
+	return info.Size(), info.Sys().(*syscall.Stat_t).Blocks * 512, nil // 512 whatever the file system's (inode(7))
+}
+
+// settle is the check of a file that nothing writes to any more. One limit
+// for both files is all that the kernel has (RLIMIT_FSIZE), and blocks behind
+// a file's end count for none (fallocate(2), FALLOC_FL_KEEP_SIZE): truncating
+// gives them back.
+func (f *resultFile) settle(most int64) error {
+	size, _, err := f.use()
+	if err != nil {
+		return err
+	}
+	if size < 1 || size > most {
+		return fmt.Errorf("its size is %d bytes, which is not between 1 and %d", size, most)
+	}
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	size, taken, err := f.use()
+	if err == nil && taken > size+maxAhead {
+		err = fmt.Errorf("it is %s long and takes %s on disk", console.Size(size), console.Size(taken))
+	}
+	return err
+}
+
+// bounded is a result that a child writes, with the limit that it keeps to as
+// long as it is not taken over.
+type bounded struct {
+	stage string
+	file  *resultFile
+	most  int64
+}
+
+// watch returns a context that ends when a file grows beyond its limit, or all
+// of them into the reserve of their file system. The *Error that says so is its
+// cause. It looks when it is told to, until the function is called.
+func watch(ctx context.Context, look <-chan time.Time, files ...bounded) (context.Context, func()) {
+	ctx, end := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-look:
+				if err := overgrown(files); err != nil {
+					end(err)
+				}
+			}
+		}
+	}()
+	return ctx, func() {
+		end(nil)
+		<-ended
+	}
+}
+
+// overgrown says what is wrong with files that are being written.
+func overgrown(files []bounded) error {
+	var all int64
+	for _, f := range files {
+		size, taken, err := f.file.use()
+		switch {
+		case err != nil:
+			return &Error{OwnFault, f.stage, err, ""}
+		case size > f.most:
+			return &Error{NotFetched, f.stage, fmt.Errorf("its size is %d bytes and grows, %s allowed: %w", size, console.Size(f.most), errTooBig), ""}
+		case taken > 2*f.most+maxAhead: // XFS: as much ahead as a file has
+			return &Error{NotFetched, f.stage, fmt.Errorf("it takes %s on disk, %s allowed: %w", console.Size(taken), console.Size(f.most), errTooBig), ""}
+		}
+		all += taken
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(files[0].file.Fd()), &fs); err == nil && all > 0 && room(&fs) < 0 {
+		return &Error{NoOutput, "output", fmt.Errorf("%s written, and no more than the reserve is free in the output directory", console.Size(all)), makeRoom}
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// tmpfs is an empty directory with so much room, in the tests' own mount
+// namespace.
+func tmpfs(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Skip(err) // no namespaces: see lab.Main
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
+}
+
+// written is a file in dir with that content.
+func written(t *testing.T, dir, content string) *resultFile {
+	t.Helper()
+	f, err := createResult(newPlace(dir).kernel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.discard)
+	if _, err := f.WriteString(content); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestRoom(t *testing.T) {
+	const mib = 1 << 20
+	for _, test := range []struct{ blocks, available, want int64 }{ // MiB
+		{100, 50, 45},
+		{100, 5, 0},
+		{100, 0, -5},
+		{1280, 1280, 1216},
+		{1 << 20, 1 << 19, 1<<19 - 64},
+	} {
+		fs := unix.Statfs_t{Bsize: 1, Frsize: 4096, Blocks: uint64(test.blocks * mib / 4096), Bavail: uint64(test.available * mib / 4096)}
+		if got := room(&fs); got != test.want*mib {
+			t.Errorf("%d of %d MiB are free: room for %d MiB, want %d", test.available, test.blocks, got/mib, test.want)
+		}
+	}
+}
+
+func TestSettle(t *testing.T) {
+	dir := tmpfs(t, "100M")
+	for name, test := range map[string]struct {
+		content       string
+		offset, ahead int64 // of what is allocated beyond the size
+		says          string
+	}{
+		"as it should be":         {"kernel", 0, 0, ""},
+		"empty":                   {"", 0, 0, "its size is 0 bytes"},
+		"too large":               {"too large", 0, 0, "its size is 9 bytes"},
+		"blocks behind its end":   {"kernel", 0, 80 << 20, ""},
+		"blocks far behind it":    {"kernel", 1 << 40, 80 << 20, ""},
+		"nothing, and its blocks": {"", 0, 80 << 20, "its size is 0 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := written(t, dir, test.content)
+			if test.ahead > 0 {
+				if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, test.offset, test.ahead); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := f.settle(8)
+			if test.says == "" && err != nil || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
+				t.Fatalf("got %v, want %q", err, test.says)
+			}
+			if info, err := f.Stat(); test.says == "" && (err != nil || info.Size() != 6 || info.Sys().(*syscall.Stat_t).Blocks*512 > 1<<20) {
+				t.Errorf("%+v (%v)", info.Sys(), err)
+			}
+		})
+	}
+}
+
+// What a child writes is looked at while it writes.
+func TestWatch(t *testing.T) {
+	for name, test := range map[string]struct {
+		kernel, initrd int64 // bytes, of 1 MiB and 8 MiB allowed
+		code           ExitCode
+		says           string
+	}{
+		"nothing yet":    {0, 0, Done, ""},
+		"all":            {1 << 20, 8 << 20, Done, ""},
+		"a larger one":   {1<<20 + 1, 0, NotFetched, "kernel: its size is 1048577 bytes and grows, 1.0 MiB allowed"},
+		"into reserve":   {1 << 20, 8<<20 - 4096, NoOutput, "output: 9.0 MiB written"},
+		"a larger other": {0, 8<<20 + 1, NotFetched, "initrd: its size is 8388609 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			size := "100M"
+			if test.code == NoOutput {
+				size = "9M"
+			}
+			dir := tmpfs(t, size)
+			kernel, initrd := written(t, dir, ""), written(t, dir, "")
+			look := make(chan time.Time)
+			ctx, stop := watch(t.Context(), look, bounded{"kernel", kernel, 1 << 20}, bounded{"initrd", initrd, 8 << 20})
+			defer stop()
+			look <- time.Time{}
+			for f, size := range map[*resultFile]int64{kernel: test.kernel, initrd: test.initrd} {
+				if _, err := f.Write(make([]byte, size)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			look <- time.Time{}
+			if test.code == Done {
+				look <- time.Time{} // it has looked before
+				if err := ctx.Err(); err != nil {
+					t.Errorf("got %v", context.Cause(ctx))
+				}
+				return
+			}
+			<-ctx.Done()
+			if err := fail(ctx, OwnFault, "network", errors.New("killed"), ""); CodeOf(err) != test.code || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %d, %v", CodeOf(err), err)
+			}
+		})
+	}
+}
+
+// A file system that is full of other things is no reason against a boot that
+// writes nothing, such as LOCALBOOT.
+func TestWatchFull(t *testing.T) {
+	dir := tmpfs(t, "1M")
+	if err := os.WriteFile(filepath.Join(dir, "other"), make([]byte, 1<<20-8192), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := written(t, dir, "")
+	if err := overgrown([]bounded{{"kernel", f, 8}}); err != nil {
+		t.Errorf("nothing is written: %v", err)
+	}
+	if _, err := f.WriteString("k"); err != nil {
+		t.Fatal(err)
+	}
+	if err := overgrown([]bounded{{"kernel", f, 8}}); CodeOf(err) != NoOutput {
+		t.Errorf("a byte is written: %v", err)
+	}
+}
