@@ -28,7 +28,8 @@ func PlanOf(f *check.Facts) *Plan {
 		p.Config.URL = f.Config.URL
 	}
 	if b := f.Boot; b != nil {
-		p.Outcome, p.Label, p.Waits, p.Kernel, p.Args = b.Outcome, b.Label, b.Waits, b.Kernel, b.Args
+		p.Outcome, p.Label, p.Waits, p.Kernel = b.Outcome, b.Label, b.Waits, b.Kernel
+		p.setArgs(b.Args)
 		p.Initrds = append(p.Initrds, b.Initrds...)
 		p.Warnings = append(p.Warnings, b.Warnings...)
 	}

@@ -151,7 +151,7 @@ func (p *Plan) setFound(r *Repository, found location.Found) {
 	if found.Ramdisk != "" {
 		p.Initrds = []string{location.WithoutPassword(found.Ramdisk)}
 	}
-	p.Args = strings.TrimSpace(found.Args + " " + r.Args)
+	p.setArgs(strings.TrimSpace(found.Args + " " + r.Args))
 }
 
 // site looks at a location for package location.

@@ -3,6 +3,7 @@ package boot
 import (
 	"net/netip"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/check"
@@ -23,7 +24,8 @@ type Plan struct {
 	Waits    bool     `json:"waits"`
 	Kernel   string   `json:"kernel"`
 	Initrds  []string `json:"initrds"`
-	Args     string   `json:"args"` // PXELINUX's own command line, byte for byte
+	Args     string   `json:"args"`                  // PXELINUX's own command line, byte for byte
+	Args64   []byte   `json:"args_base64,omitempty"` // the same, where JSON can't hold it
 	Modules  []Module `json:"modules"`
 	Labels   []Label  `json:"labels"`
 	Warnings []string `json:"warnings"`
@@ -117,11 +119,19 @@ func (p *Plan) setConfig(c *pxelinux.Config) {
 
 func (p *Plan) setBoot(b *pxelinux.Boot) {
 	p.Outcome, p.Label, p.Waits = string(b.Outcome), b.Label, b.Waits
-	p.Kernel, p.Args = b.Kernel, b.Args
+	p.Kernel = b.Kernel
+	p.setArgs(b.Args)
 	p.Initrds = append([]string{}, b.Initrds...)
 	p.Modules = []Module{}
 	for _, m := range b.Modules {
 		p.Modules = append(p.Modules, Module{m.URL, m.Args})
+	}
+}
+
+func (p *Plan) setArgs(args string) {
+	p.Args, p.Args64 = args, nil
+	if !utf8.ValidString(args) {
+		p.Args64 = []byte(args)
 	}
 }
 

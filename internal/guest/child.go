@@ -59,10 +59,16 @@ func Inside() (*Child, error) {
 }
 
 // Receive takes the parent's next message.
-func (c *Child) Receive(message any) error { return c.receive.Decode(message) }
+func (c *Child) Receive(message any) error {
+	if err := c.receive.Decode(message); err != nil {
+		return err
+	}
+	fromText(message)
+	return nil
+}
 
 // Send gives the parent a message. It is safe for one goroutine at a time.
-func (c *Child) Send(message any) error { return c.send.Encode(message) }
+func (c *Child) Send(message any) error { return c.send.Encode(toText(message)) }
 
 // File is the i-th of Spec.Files.
 func (c *Child) File(i int) *os.File {

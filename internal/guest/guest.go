@@ -248,7 +248,7 @@ func (g *Guest) start(ctx context.Context, files []*os.File) error {
 
 // Send gives the child a message.
 func (g *Guest) Send(message any) error {
-	if err := g.send.Encode(message); err != nil {
+	if err := g.send.Encode(toText(message)); err != nil {
 		return g.died(err)
 	}
 	return nil
@@ -260,6 +260,7 @@ func (g *Guest) Receive(message any) error {
 	if err := g.receive.Decode(message); err != nil {
 		return g.died(err)
 	}
+	fromText(message)
 	return nil
 }
 
