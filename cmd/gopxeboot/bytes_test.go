@@ -58,3 +58,15 @@ func TestBytes(t *testing.T) {
 		t.Errorf("%q is UTF-8, and there is args_base64", args)
 	}
 }
+
+// A terminal obeys U+009B as it does ESC [, and JSON allows it.
+func TestControlsInJSON(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config")
+	writeFile(t, config, "default a\nlabel a\n kernel k\n append \u009b2J\u007f\n")
+	for _, args := range [][]string{{"plan", "--json", "--tree=" + filepath.Dir(config), "--config=" + config, vif}, {"lint", "--json", config}} {
+		o := gopxeboot(t, args...)
+		if o.Stdout == "" || strings.ContainsAny(o.Stdout, "\u009b\u007f") {
+			t.Errorf("%+v", o)
+		}
+	}
+}

@@ -123,7 +123,7 @@ func checkOnce(c *cli.Context) (status int, err error) {
 
 // printLook prints what --json promises.
 func printLook(w io.Writer, report check.Report, plan *boot.Plan, facts *check.Facts) error {
-	return printJSON(w, struct {
+	return console.WriteJSON(w, struct {
 		check.Report
 		*boot.Plan
 		Facts *check.Facts `json:"facts"`

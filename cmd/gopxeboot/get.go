@@ -97,7 +97,7 @@ func getAction(c *cli.Context) error {
 	}
 	downloads, failure := boot.Get(c.Context, r, t, urls, files, con)
 	if c.Bool("json") {
-		if err := printJSON(c.App.Writer, append([]boot.Download{}, downloads...)); err != nil { // [], not null
+		if err := console.WriteJSON(c.App.Writer, append([]boot.Download{}, downloads...)); err != nil { // [], not null
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/urfave/cli/v2"
 )
@@ -46,7 +47,7 @@ func lintAction(c *cli.Context) error {
 		}
 	}
 	if c.Bool("json") {
-		if err := printJSON(c.App.Writer, found); err != nil {
+		if err := console.WriteJSON(c.App.Writer, found); err != nil {
 			return err
 		}
 	}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -68,18 +66,10 @@ func planAction(c *cli.Context) error {
 	} else {
 		plan, failure = boot.Preview(c.Context, r, con)
 	}
-	if err := printJSON(c.App.Writer, plan); err != nil {
+	if err := console.WriteJSON(c.App.Writer, plan); err != nil {
 		return err
 	}
 	return failure
-}
-
-// printJSON prints it as a person can read it, too.
-func printJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
 }
 
 // leaseOf is the lease that the flags describe.

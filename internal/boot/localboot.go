@@ -152,7 +152,7 @@ func runPygrub(ctx context.Context, pygrub, dir string, uid int, asks bool, r Re
 	cmd := exec.CommandContext(ctx, pygrub, append(args, r.Disk)...)
 	said, done := con.Program("pygrub")
 	defer done()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, said, said // our stdout may be where our result goes
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, said, said     // our stdout may be where our result goes
 	cmd.Env = append(os.Environ(), "PATH="+domain.ProgramPath()) // it runs mount and umount
 	cmd.ExtraFiles = []*os.File{write}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
