@@ -114,7 +114,7 @@ type setup struct {
 // program, which has to call Inside when IsChild says so. Cancelling the
 // context kills it.
 func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
-	if spec.RunAs < 0 || spec.RunAs >= 1<<32-1 {
+	if spec.RunAs < 0 || int64(spec.RunAs) >= 1<<32-1 {
 		return nil, fmt.Errorf("the guest's process can't run as uid %d", spec.RunAs)
 	}
 	g := &Guest{Net: spec.Net, exited: make(chan struct{})}
