@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -321,9 +322,14 @@ func TestTruncated(t *testing.T) {
 		"\x00\x03\x00\x01" + strings.Repeat("x", 512),
 		"\x00\x05\x00\x01File not found\x00",
 	}
+	s, err := dial(t.Context(), netip.MustParseAddrPort("127.0.0.1:9"), netip.Addr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
 	for _, p := range whole {
 		for n := range p {
-			d := &download{asked: terms{blockSize: 1468, window: 64, size: -1}, socket: &udpSocket{connected: true, fd: -1}}
+			d := &download{asked: terms{blockSize: 1468, window: 64, size: -1}, socket: s}
 			answered, err := d.answer([]byte(p[:n]))
 			if answered && err != nil {
 				t.Errorf("%q: answered, and %v", p[:n], err)

@@ -1,3 +1,5 @@
+//go:build !portable
+
 package tftpget
 
 import (
@@ -13,25 +15,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-)
-
-// socket is a way to a server and back. The receiver knows no other, so that
-// its tests need neither network nor clock.
-type socket interface {
-	send(p []byte) error
-	// repeat sends p each time that so much time has passed, until stopped.
-	repeat(p []byte, every time.Duration) (stop func())
-	// receive puts the next packet into p and returns its length, also when
-	// not all of it fitted in. It returns errQuiet when none came for that
-	// long, or a little sooner.
-	receive(p []byte, wait time.Duration) (int, error)
-	now() time.Time
-	close()
-}
-
-var (
-	errQuiet  = errors.New("nothing came")
-	errHungUp = errors.New("the context ended")
 )
 
 // udpSocket is a blocking socket: one system call a packet, where package net
@@ -124,27 +107,6 @@ func (s *udpSocket) send(p []byte) error {
 		if !errors.Is(err, unix.EINTR) {
 			return opError("write", s.server, err)
 		}
-	}
-}
-
-func (s *udpSocket) repeat(p []byte, every time.Duration) (stop func()) {
-	var mu sync.Mutex // nobody must send on a socket that is closed
-	mu.Lock()
-	defer mu.Unlock()
-	var timer *time.Timer
-	timer = time.AfterFunc(every, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if timer != nil {
-			_ = s.send(p)
-			timer.Reset(every)
-		}
-	})
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		timer.Stop()
-		timer = nil
 	}
 }
 
