@@ -67,18 +67,20 @@ NFSV4 { UseGetpwnam = true; DomainName = lab; }
 			" Attr_Expiration_Time = 0; Protocols = 3; Transports = TCP; SecType = sys, none; FSAL { Name = VFS; } }\n", i+1, export, i > 0)
 	}
 	dir := t.TempDir()
-	passwd, err := os.ReadFile("/etc/passwd")
-	Check(t, err)
 	Check(t, os.WriteFile(filepath.Join(dir, "ganesha.conf"), []byte(conf.String()), 0o644))
-	Check(t, os.WriteFile(filepath.Join(dir, "passwd"), append(passwd, "_rpc:x:65533:65534::/:/bin/false\n"...), 0o644))
-	// rpcbind wants a user of its own, and both talk by way of /run, which the
-	// lab shares with the machine.
-	cmd := exec.Command("unshare", "--mount", "--propagation=unchanged", "sh", "-ec", `
+	makeEtc(t, filepath.Join(dir, "etc"))
+	// Both talk by way of /run, which the lab shares with the machine. Exports
+	// are mounted because nfs-ganesha looks in /etc/mtab for their file systems,
+	// and a chroot's root does not stand there.
+	cmd := exec.Command("unshare", append([]string{"--mount", "--propagation=unchanged", "sh", "-ec", `
 		mount -t tmpfs none /run
-		mount --bind passwd /etc/passwd
-		"$1" -f &
+		mount --bind etc /etc
+		rpcbind=$1 nfsd=$2
+		shift 2
+		for export; do mount --bind "$export" "$export"; done
+		"$rpcbind" -f &
 		for i in 1 2 3 4 5 6 7 8 9 10; do [ -S /run/rpcbind.sock ] || sleep 0.1; done
-		exec "$2" -F -f ganesha.conf -L STDOUT -p pid`, "sh", rpcbind.Path, nfsd.Path)
+		exec "$nfsd" -F -f ganesha.conf -L STDOUT -p pid`, "sh", rpcbind.Path, nfsd.Path}, exports...)...)
 	cmd.Dir = dir
 	libraries := filepath.Join(root, "usr/lib/ganesha")
 	for _, program := range []*exec.Cmd{rpcbind, nfsd} {
@@ -96,11 +98,26 @@ NFSV4 { UseGetpwnam = true; DomainName = lab; }
 		}
 	}
 	if log := p.Log(); strings.Contains(log, "resolve_posix_filesystem") {
-		// It finds no file system for a directory: there is no /etc/mtab, or
-		// this is a chroot, whose root is nowhere mounted.
-		t.Skip("needs a root that is mounted and an /etc/mtab, for nfs-ganesha to export from")
+		t.Fatalf("nfs-ganesha finds no file system to export: %s", log)
 	}
 	return p
+}
+
+// makeEtc makes the /etc that rpcbind and nfs-ganesha need, whatever this
+// machine has: a minimal one lacks services, without which rpcbind registers
+// nothing, and mtab; and rpcbind becomes a user of its own.
+func makeEtc(t testing.TB, dir string) {
+	t.Helper()
+	Check(t, os.Mkdir(dir, 0o755))
+	Check(t, os.Symlink("/proc/self/mounts", filepath.Join(dir, "mtab")))
+	for name, content := range map[string]string{
+		"services":  "sunrpc 111/tcp portmapper\nsunrpc 111/udp portmapper\n",
+		"netconfig": "udp tpi_clts v inet udp - -\ntcp tpi_cots_ord v inet tcp - -\nlocal tpi_cots_ord - loopback - - -\n",
+		"passwd":    "root:x:0:0::/:/bin/sh\n_rpc:x:65533:65534::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n",
+		"group":     "root:x:0:\nnogroup:x:65534:\n",
+	} {
+		Check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+	}
 }
 
 // NeedRoot skips a test for what only the machine's own root can do, and not one
