@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/server4"
 	"github.com/vishvananda/netlink"
@@ -44,7 +45,7 @@ func ownNetwork(t *testing.T) bool {
 	out, err := cmd.CombinedOutput()
 	switch {
 	case errors.Is(err, unix.EPERM):
-		t.Skip("a private network namespace, which this kernel refuses, is missing")
+		labtest.Missing(t, "a private network namespace, which this kernel refuses")
 	case err != nil:
 		t.Errorf("in its own network: %v\n%s", err, out)
 	case strings.Contains(string(out), "--- SKIP"):
@@ -502,7 +503,7 @@ func (r *recorder) Read(b []byte) (int, error) {
 // with it, or after a while.
 func dnsmasq(t *testing.T, options ...string) context.Context {
 	t.Helper()
-	cmd := exec.Command("dnsmasq", append([]string{
+	cmd := labtest.Program(t, "dnsmasq", append([]string{
 		"--conf-file=/dev/null", "--no-daemon", "--port=0", "--interface=srv0", "--bind-interfaces", "--no-ping",
 		"--log-facility=-", "--pid-file", "--dhcp-authoritative",
 		"--dhcp-leasefile=" + filepath.Join(t.TempDir(), "leases"), "--user=root", "--group=root",
@@ -531,9 +532,7 @@ func dnsmasq(t *testing.T, options ...string) context.Context {
 }
 
 func TestDnsmasq(t *testing.T) {
-	if _, err := exec.LookPath("dnsmasq"); err != nil {
-		t.Skip("dnsmasq is missing: it is in Debian's package dnsmasq-base")
-	}
+	labtest.Program(t, "dnsmasq")
 	if !ownNetwork(t) {
 		return
 	}
@@ -605,9 +604,7 @@ func TestDnsmasq(t *testing.T) {
 
 // A dnsmasq that leaves the addresses to somebody else, who is not there.
 func TestDnsmasqProxy(t *testing.T) {
-	if _, err := exec.LookPath("dnsmasq"); err != nil {
-		t.Skip("dnsmasq is missing: it is in Debian's package dnsmasq-base")
-	}
+	labtest.Program(t, "dnsmasq")
 	if !ownNetwork(t) {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
@@ -132,11 +133,8 @@ func goldenText(t *testing.T, name, text string) {
 // first DISCOVER and REQUEST.
 func captureIPXE(t *testing.T) {
 	t.Helper()
-	for program, in := range map[string]string{"qemu-system-x86_64": "qemu-system-x86 and ipxe-qemu", "dnsmasq": "dnsmasq-base"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is missing: it is in Debian's %s", program, in)
-		}
-	}
+	labtest.Program(t, "qemu-system-x86_64") // and Debian's ipxe-qemu
+	labtest.Program(t, "dnsmasq")
 	if !ownNetwork(t) {
 		return
 	}

@@ -319,7 +319,7 @@ func TestDebianNetboot(t *testing.T) {
 	labtest.Check(t, err)
 	if _, err := os.Stat(tree); err != nil {
 		if tree = "/" + name; !isDir(tree) {
-			t.Skip("no Debian netboot tree: .ci/servers fetches it, from Debian's package debian-installer-12-netboot-amd64")
+			labtest.Missing(t, "Debian's netboot tree: .ci/servers fetches it, from Debian's package debian-installer-12-netboot-amd64")
 		}
 	}
 	for name, args := range map[string][]string{

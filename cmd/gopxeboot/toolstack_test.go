@@ -813,8 +813,8 @@ func TestRecipes(t *testing.T) {
 			for _, program := range []string{"xl", "virsh"} {
 				labtest.Check(t, os.WriteFile(filepath.Join(bin, program), []byte(keep), 0o755))
 			}
-			if _, err := exec.LookPath("jq"); err != nil && strings.Contains(script, "jq ") {
-				t.Skip("no jq")
+			if strings.Contains(script, "jq ") {
+				labtest.Program(t, "jq")
 			}
 			cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
 			cmd.Dir = root

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 var began = time.Date(2026, 11, 21, 9, 30, 0, 123456789, time.UTC)
@@ -157,10 +157,7 @@ func TestReadTwice(t *testing.T) {
 
 // What the trade's own tool says of a file that Writer writes.
 func TestWriterWithTcpdump(t *testing.T) {
-	tcpdump, err := exec.LookPath("tcpdump")
-	if err != nil {
-		t.Skip("tcpdump is not here (Debian package tcpdump)")
-	}
+	cmd := labtest.Program(t, "tcpdump", "-nn", "-e", "-r", "-")
 	var file bytes.Buffer
 	w, err := NewWriter(&file)
 	if err != nil {
@@ -170,7 +167,6 @@ func TestWriterWithTcpdump(t *testing.T) {
 	if err := w.Write(began, []byte(frame)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), tcpdump, "-nn", "-e", "-r", "-")
 	cmd.Stdin = &file
 	out, err := cmd.Output()
 	if want := "00:16:3e:72:79:e3 > ff:ff:ff:ff:ff:ff, ethertype ARP (0x0806), length 42: Request who-has 10.0.0.1 tell 10.0.0.7"; err != nil || !strings.Contains(string(out), want) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 // browser is a headless Chromium with a home of its own and no network.
@@ -35,7 +36,7 @@ func newBrowser(t *testing.T) *browser {
 			return &browser{t, cmd.Path, t.TempDir()}
 		}
 	}
-	t.Skip("no browser is here to look at the page with (Debian package chromium)")
+	labtest.Missing(t, "a browser to look at the page with (Debian's package chromium)")
 	return nil
 }
 

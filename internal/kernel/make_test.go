@@ -5,11 +5,11 @@ import (
 	"compress/gzip"
 	"encoding/binary"
 	"math/rand/v2"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -69,10 +69,7 @@ func pack(t testing.TB, c Compression, data []byte) []byte {
 // run is what a program makes of its input.
 func run(t testing.TB, input []byte, name string, args ...string) []byte {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s is not installed", name)
-	}
-	cmd := exec.Command(name, args...)
+	cmd := labtest.Program(t, name, args...)
 	cmd.Stdin = bytes.NewReader(input)
 	output, err := cmd.Output()
 	if err != nil {

@@ -1,12 +1,14 @@
 package kernel
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 // TestReal looks at images of Debian, where .ci/servers and internal/xenlab
@@ -32,7 +34,7 @@ func TestReal(t *testing.T) {
 		{"linux-image-amd64", "make test-xen", []string{xenlab + "kernel-dom0/boot/vmlinuz-*"}, facts{BzImage, X86_64, "6.", XZ, true, true}},
 		{"linux-image-amd64, unpacked", "make test-xen", []string{xenlab + "kernel-dom0/boot/vmlinux"}, facts{ELF, X86_64, "", None, true, true}},
 		{"linux-image-cloud-amd64", "make test-xen", []string{xenlab + "kernel-guest/boot/vmlinuz-*"}, facts{BzImage, X86_64, "6.", LZ4, true, true}},
-		{"linux-image-686-pae", "dpkg-deb -x of that package of i386, into build/kernels,", []string{"../../build/kernels/boot/vmlinuz-*-686-pae"}, facts{BzImage, I386PAE, "6.", XZ, false, true}},
+		{"linux-image-686-pae", "", []string{"../../build/kernels/boot/vmlinuz-*-686-pae"}, facts{BzImage, I386PAE, "6.", XZ, false, true}},
 		{"xen-hypervisor", "make test-xen", []string{xenlab + "root/boot/xen-*-amd64.gz"}, facts{Multiboot, I386, "", Gzip, false, false}},
 		{"xen-hypervisor for EFI", "make test-xen", []string{xenlab + "root/boot/xen-*-amd64.efi"}, facts{EFI, X86_64, "", None, false, false}},
 		{"pxelinux.0", ".ci/servers", []string{"/usr/lib/PXELINUX/pxelinux.0", servers + "/pxelinux/usr/lib/PXELINUX/pxelinux.0"}, facts{PXELINUX, I386, "", None, false, false}},
@@ -89,6 +91,9 @@ func open(t *testing.T, made string, patterns []string) (*os.File, int64) {
 		}
 		return f, info.Size()
 	}
-	t.Skipf("%s is not there: %s fetches it", patterns[0], made)
+	if made == "" { // and nothing fetches it
+		t.Skipf("%s is not there: unpack Debian's package of i386 by hand to look at it", patterns[0])
+	}
+	labtest.Missing(t, fmt.Sprintf("%s: %s fetches it", patterns[0], made))
 	return nil, 0
 }

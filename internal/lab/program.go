@@ -85,11 +85,13 @@ func findProgram(name string, args []string, path, servers string) (*exec.Cmd, e
 	return nil, missing
 }
 
-// isProgram tells a program from what is none, and from another one's link
-// with its name, as atftpd's in.tftpd is.
+// isProgram tells a program from what is none, and a server from another one's
+// link with its name, as atftpd's in.tftpd is. A tool may be a link, as
+// binutils' as is.
 func isProgram(file string) bool {
+	name := filepath.Base(file)
 	target, err := filepath.EvalSymlinks(file)
-	if err != nil || filepath.Base(target) != filepath.Base(file) {
+	if err != nil || packages[name] != "" && filepath.Base(target) != name {
 		return false
 	}
 	_, err = exec.LookPath(target)

@@ -3,11 +3,11 @@ package oracle
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 func TestReport(t *testing.T) {
@@ -72,9 +72,7 @@ func TestWords(t *testing.T) {
 
 // TestStubs assembles the stubs and looks at where a loader looks.
 func TestStubs(t *testing.T) {
-	if _, err := exec.LookPath("as"); err != nil {
-		t.Skip("no assembler: binutils is not installed")
-	}
+	labtest.Program(t, "as")
 	s, err := assembleStubs(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/oracle"
 )
 
@@ -82,7 +83,7 @@ func TestDebian(t *testing.T) {
 		cmd := exec.Command(args[0], args[1:]...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Skipf("no package %s: %v: %s", name, err, out)
+			labtest.Missing(t, fmt.Sprintf("package %s: %v: %s", name, err, out))
 		}
 	}
 	for _, flavour := range []string{"text", "gtk"} {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 func TestArchive(t *testing.T) {
@@ -38,9 +39,7 @@ func TestArchive(t *testing.T) {
 
 // TestArchiveUnpacks has the real cpio read what archive writes.
 func TestArchiveUnpacks(t *testing.T) {
-	if _, err := exec.LookPath("cpio"); err != nil {
-		t.Skip("cpio is not installed")
-	}
+	labtest.Program(t, "cpio")
 	var data bytes.Buffer
 	a := &archive{w: &data}
 	a.dir("d")

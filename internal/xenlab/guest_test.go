@@ -3,16 +3,15 @@ package xenlab
 import (
 	"bytes"
 	"debug/elf"
-	"os/exec"
 	"testing"
+
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 // TestAssemble looks at the guest's kernel as Xen's domain builder does.
 func TestAssemble(t *testing.T) {
 	for _, program := range []string{"as", "ld"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not installed", program)
-		}
+		labtest.Program(t, program)
 	}
 	kernel, err := assemble(t.Context(), t.TempDir())
 	if err != nil {

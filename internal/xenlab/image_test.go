@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 func TestMerged(t *testing.T) {
@@ -29,7 +30,7 @@ func TestMerged(t *testing.T) {
 func TestNeeded(t *testing.T) {
 	data, err := os.ReadFile("/bin/sh")
 	if err != nil {
-		t.Skip(err)
+		labtest.Missing(t, err)
 	}
 	got, err := needed(data)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 func TestVmlinux(t *testing.T) {
@@ -46,9 +47,7 @@ func module(t *testing.T, file, depends string) {
 }
 
 func TestModuleFiles(t *testing.T) {
-	if _, err := exec.LookPath("as"); err != nil {
-		t.Skip("as is not installed")
-	}
+	labtest.Program(t, "as")
 	dir := t.TempDir()
 	for name, depends := range map[string]string{
 		"bridge": "stp,llc", "stp": "llc", "llc": "", "xen-netback": "", "astray": "nowhere", "unused": "",

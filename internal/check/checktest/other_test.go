@@ -196,7 +196,7 @@ func (s *site) debian(which string) {
 	s.Helper()
 	found, err := filepath.Glob(filepath.Join("../../../build/xenlab", which, "boot/vmlinuz-*"))
 	if err != nil || len(found) == 0 {
-		s.Skip("Debian's kernels are not there: make test-xen fetches them")
+		labtest.Missing(s, "Debian's kernels: make test-xen fetches them")
 	}
 	content, err := os.ReadFile(found[0])
 	labtest.Check(s, err)

@@ -4,6 +4,8 @@ package labtest
 
 import (
 	"errors"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -13,8 +15,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// New builds a lab that is closed when the test ends. The test is skipped
-// where the kernel allows no namespaces.
+// New builds a lab that is closed when the test ends. Where the kernel allows
+// no namespaces, something is Missing.
 func New(t testing.TB, config lab.Config) *lab.Lab {
 	t.Helper()
 	settle(t)
@@ -45,15 +47,35 @@ func settle(t testing.TB) {
 	}
 }
 
-// Check ends the test on an error: it is skipped when the error says that this
-// machine lacks a program or namespaces, and fails otherwise.
+// Check ends the test on an error. One that says that this machine lacks a
+// program or namespaces is Missing.
 func Check(t testing.TB, err error) {
 	t.Helper()
 	var missing *lab.MissingError
 	if errors.As(err, &missing) || errors.Is(err, lab.ErrOutside) {
-		t.Skip(err)
+		Missing(t, err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Missing ends a test that needs what this machine lacks: a server, a tool, a
+// file. The test is skipped, and fails where CI=true, since all that can be
+// installed is installed there.
+func Missing(t testing.TB, what any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("missing: %v", what)
+	}
+	t.Skipf("missing: %v", what)
+}
+
+// Program is a command that runs a program of this machine, or one that
+// .ci/servers fetched. Without it something is Missing.
+func Program(t testing.TB, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd, err := lab.Program(name, args...)
+	Check(t, err)
+	return cmd
 }
