@@ -31,9 +31,9 @@ type Host struct {
 }
 
 // Opener opens the file behind an absolute URL, such as
-// tftp://192.168.1.166/pxelinux.cfg/default. An error for which
-// errors.Is(err, ErrNotFound) holds makes PXELINUX go on to its next
-// choice, as does an empty file; any other error ends the search.
+// tftp://192.168.1.166/pxelinux.cfg/default. An error that wraps ErrNotFound or
+// fs.ErrNotExist makes PXELINUX go on to its next choice, as does an empty
+// file; any other error ends the search.
 type Opener func(ctx context.Context, url string) (io.ReadCloser, error)
 
 // ErrNotFound is what an Opener's error wraps when the server says that it

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -148,6 +149,9 @@ func (m *machine) askOnce(ctx context.Context, url string, use func(io.Reader) e
 		return fmt.Errorf("more than %d files asked for: %w", maxFiles, ErrTooLarge)
 	}
 	r, err := m.open(ctx, url)
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
+	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -71,7 +75,8 @@ type Client struct {
 // retries. Errors are of type *Error.
 func (c *Client) Open(ctx context.Context, server netip.AddrPort, name string) (*File, error) {
 	server = netip.AddrPortFrom(server.Addr().Unmap(), server.Port())
-	f := &File{ctx: ctx, server: server.String(), name: name, limit: c.MaxSize, begin: time.Now()}
+	ctx, cancel := context.WithCancel(ctx)
+	f := &File{ctx: ctx, cancel: cancel, server: server.String(), name: name, limit: c.MaxSize, begin: time.Now()}
 	o, err := c.options(server)
 	if err == nil {
 		err = o.fit(name)
@@ -80,6 +85,7 @@ func (c *Client) Open(ctx context.Context, server netip.AddrPort, name string) (
 		f.transfer, err = start(ctx, server, name, o, &f.retransmits)
 	}
 	if err != nil {
+		cancel()
 		return nil, f.fail(err)
 	}
 	if f.limit > 0 && f.Size() > f.limit {
@@ -87,6 +93,60 @@ func (c *Client) Open(ctx context.Context, server netip.AddrPort, name string) (
 		return nil, f.fail(ErrTooBig)
 	}
 	return f, nil
+}
+
+// Get downloads a file into w. After an error w may have some of it.
+func (c *Client) Get(ctx context.Context, server netip.AddrPort, name string, w io.Writer) (Stats, error) {
+	f, err := c.Open(ctx, server, name)
+	if err != nil {
+		return Stats{}, err
+	}
+	_, err = f.WriteTo(w)
+	return f.Stats(), err
+}
+
+// OpenURL opens a file by its URL, tftp://HOST[:PORT]/NAME (RFC 3617): the name
+// is what follows the slash, with its escapes undone and without a transfer
+// mode. A host name is looked up by net.DefaultResolver. Close what it returns,
+// which is a *File.
+//
+// As a plain function, client.OpenURL, it is an Opener of package pxelinux.
+func (c *Client) OpenURL(ctx context.Context, url string) (io.ReadCloser, error) {
+	server, name, err := parseURL(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("open %q: %w", url, err)
+	}
+	f, err := c.Open(ctx, server, name)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func parseURL(ctx context.Context, link string) (server netip.AddrPort, name string, err error) {
+	scheme, rest, _ := strings.Cut(link, "://")
+	if !strings.EqualFold(scheme, "tftp") {
+		return server, "", errors.New("not a URL of TFTP")
+	}
+	host, name, _ := strings.Cut(rest, "/")
+	if end := strings.IndexAny(name, ";#"); end >= 0 {
+		name = name[:end]
+	}
+	if unescaped, err := url.PathUnescape(name); err == nil { // else it is no escape, as PXELINUX has it
+		name = unescaped
+	}
+	port := uint64(69)
+	if h, digits, err := net.SplitHostPort(host); err == nil {
+		if port, err = strconv.ParseUint(digits, 10, 16); err != nil {
+			return server, "", fmt.Errorf("port %q: %w", digits, errors.Unwrap(err))
+		}
+		host = h
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", strings.Trim(host, "[]"))
+	if err != nil {
+		return server, "", err
+	}
+	return netip.AddrPortFrom(addrs[0], uint16(port)), name, nil
 }
 
 // start chooses the receiver. A server that wants no windows gets the request

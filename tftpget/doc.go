@@ -3,12 +3,18 @@
 // against what the server announced and against the caller's limit, every
 // wait is bounded, a context ends it, and errors say what kind they are.
 //
+// [Client.Get] downloads a file into a writer. [Client.Open] returns a [File]
+// whose size is known before it is downloaded or read, and [Client.OpenURL] does
+// so by URL, for package pxelinux among others.
+//
 // Servers that know windows (RFC 7440) send 64 blocks at a time; of others,
 // large files are asked for in blocks of 64 KiB, as long as these arrive, or of
 // 8 KiB, where too many get lost. A Client with WindowSize 1 asks as a PXE ROM
 // does, and for servers that want no windows that is what remains.
 //
-// A server that announces no size can only be believed: the first block that
-// is not full is the end of the file, and TFTP has no other mark. Size returns
-// -1 for such a file.
+// The file of a server that announces no size ends at the first block that is
+// not full: TFTP has no other mark. Size returns -1 for such a file.
+//
+// Off Linux a port where nobody listens costs all retries, as the kernel does
+// not tell.
 package tftpget

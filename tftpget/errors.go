@@ -3,6 +3,7 @@ package tftpget
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -40,6 +41,12 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes fs.ErrNotExist of every ERROR packet that answers a request: to a
+// boot loader that is a file which is not there.
+func (e *Error) Is(target error) bool {
+	return target == fs.ErrNotExist && (e.Err == ErrNotFound || e.Err == ErrRefused)
+}
 
 // maxMessage bounds how much of a server's error text is kept, in bytes.
 const maxMessage = 200

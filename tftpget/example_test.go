@@ -8,9 +8,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/tftpget"
 	"github.com/pin/tftp/v3"
 )
@@ -40,6 +43,60 @@ func Example() {
 	// no configuration for that address
 	// 13 bytes:
 	// DEFAULT linux
+}
+
+func ExampleClient_Get() {
+	server, stop := exampleServer()
+	defer stop()
+
+	var client tftpget.Client
+	stats, err := client.Get(context.Background(), server, "pxelinux.cfg/default", os.Stdout)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("\n"+strconv.FormatInt(stats.Bytes, 10), "bytes")
+	// Output:
+	// DEFAULT linux
+	// 13 bytes
+}
+
+// What would a machine boot that has PXELINUX from this server? Package
+// pxelinux finds out, and OpenURL gets it the files that it asks for.
+func ExampleClient_OpenURL() {
+	server, stop := exampleServer()
+	defer stop()
+
+	var client tftpget.Client
+	open := func(ctx context.Context, url string) (io.ReadCloser, error) {
+		// The example's server has no privileges, so its port is not 69.
+		return client.OpenURL(ctx, strings.Replace(url, "tftp://127.0.0.1/", "tftp://"+server.String()+"/", 1))
+	}
+	host := pxelinux.Host{
+		MAC:      net.HardwareAddr{0x00, 0x16, 0x3e, 0x72, 0x79, 0xe3},
+		Address:  netip.MustParsePrefix("192.168.1.199/24"),
+		Server:   server.Addr(),
+		BootFile: "pxelinux.0",
+	}
+	config, err := pxelinux.Find(context.Background(), host, open)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, try := range config.Tried {
+		fmt.Println(path.Base(try.URL), try.Result)
+	}
+	// Output:
+	// 01-00-16-3e-72-79-e3 not found
+	// C0A801C7 not found
+	// C0A801C not found
+	// C0A801 not found
+	// C0A80 not found
+	// C0A8 not found
+	// C0A not found
+	// C0 not found
+	// C not found
+	// default found
 }
 
 // exampleServer has one file, on loopback.

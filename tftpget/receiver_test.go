@@ -660,7 +660,7 @@ func TestAskedAgain(t *testing.T) {
 				}
 			})
 			var b bytes.Buffer
-			f := &File{ctx: t.Context()}
+			f := &File{ctx: t.Context(), cancel: func() {}}
 			var err error
 			if f.transfer, err = startDownload(t.Context(), s.addr, "x", onEthernet, &f.retransmits); err != nil {
 				t.Fatal(err)
