@@ -2,8 +2,10 @@ package fetch
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -94,7 +96,10 @@ func (c *Client) lookup(ctx context.Context, host string) (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("can't resolve %s: %w from DNS server %s", printable(fqdn), ErrTimeout, servers[0])
 }
 
-var errNoAddress = errors.New("no address")
+var (
+	errNoAddress = errors.New("no address")
+	errTruncated = fmt.Errorf("%w in a truncated answer", errNoAddress)
+)
 
 // question asks for a name's IPv4 addresses; the guest has no other.
 type question struct {
@@ -117,22 +122,43 @@ func newQuestion(name string) (*question, error) {
 	return &question{id, name, packed}, err
 }
 
-// ask puts a question to one server.
+// ask puts a question to one server, and again by TCP when the answer had no
+// room for the address (RFC 1035 section 4.2.1).
 func (c *Client) ask(ctx context.Context, server netip.Addr, q *question, patience time.Duration) (netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	conn, err := c.dial(ctx, "udp", netip.AddrPortFrom(server, 53))
+	addr, err := c.askBy(ctx, "udp", server, q)
+	if errors.Is(err, errTruncated) {
+		if addr, err = c.askBy(ctx, "tcp", server, q); err != nil && !errors.Is(err, errNoAddress) {
+			err = fmt.Errorf("%w, and asked by TCP: %w", errTruncated, err)
+		}
+	}
+	return addr, err
+}
+
+func (c *Client) askBy(ctx context.Context, network string, server netip.Addr, q *question) (netip.Addr, error) {
+	conn, err := c.dial(ctx, network, netip.AddrPortFrom(server, 53))
 	if err != nil {
 		return netip.Addr{}, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if _, err := conn.Write(q.packed); err != nil {
+	packet, read := q.packed, conn.Read
+	if network == "tcp" { // a length stands before each message
+		packet = append(binary.BigEndian.AppendUint16(nil, uint16(len(packet))), packet...)
+		read = func(p []byte) (int, error) {
+			if _, err := io.ReadFull(conn, p[:2]); err != nil {
+				return 0, err
+			}
+			return io.ReadFull(conn, p[:binary.BigEndian.Uint16(p)])
+		}
+	}
+	if _, err := conn.Write(packet); err != nil {
 		return netip.Addr{}, err
 	}
-	buf := make([]byte, 4096)
+	buf := make([]byte, 1<<16)
 	for {
-		n, err := conn.Read(buf)
+		n, err := read(buf)
 		if err != nil {
 			return netip.Addr{}, err
 		}
@@ -146,7 +172,8 @@ func (c *Client) ask(ctx context.Context, server netip.Addr, q *question, patien
 var errNotOurs = errors.New("not an answer to our question")
 
 // answer returns the first address in a recursive server's answer. What CNAMEs
-// lead there is the server's business.
+// lead there is the server's business. An address that a truncated answer has
+// room for is as good as those that follow.
 func (q *question) answer(p []byte) (netip.Addr, error) {
 	var parser dnsmessage.Parser
 	h, err := parser.Start(p)
@@ -160,23 +187,27 @@ func (q *question) answer(p []byte) (netip.Addr, error) {
 	if h.RCode != dnsmessage.RCodeSuccess {
 		return netip.Addr{}, fmt.Errorf("%w (%s)", errNoAddress, strings.TrimPrefix(h.RCode.String(), "RCode"))
 	}
+	none := errNoAddress
+	if h.Truncated {
+		none = errTruncated
+	}
 	if err := parser.SkipAllQuestions(); err != nil {
-		return netip.Addr{}, errNoAddress
+		return netip.Addr{}, none
 	}
 	for {
 		h, err := parser.AnswerHeader()
 		if err != nil {
-			return netip.Addr{}, errNoAddress
+			return netip.Addr{}, none
 		}
 		if h.Type != dnsmessage.TypeA || h.Class != dnsmessage.ClassINET {
 			if parser.SkipAnswer() != nil {
-				return netip.Addr{}, errNoAddress
+				return netip.Addr{}, none
 			}
 			continue
 		}
 		a, err := parser.AResource()
 		if err != nil {
-			return netip.Addr{}, errNoAddress
+			return netip.Addr{}, none
 		}
 		return netip.AddrFrom4(a.A), nil
 	}

@@ -2,7 +2,9 @@ package fetch
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -97,7 +99,7 @@ func resolver(servers ...*nameServer) *Client {
 		at[netip.AddrPortFrom(addr, 53).String()] = s.addr
 	}
 	c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if to, ok := at[address]; ok && network == "udp" {
+		if to, ok := at[address]; ok {
 			return new(net.Dialer).DialContext(ctx, network, to)
 		}
 		return nil, errors.New("unexpected connection to " + network + " " + address)
@@ -202,6 +204,106 @@ func TestResolveCancelled(t *testing.T) {
 	if addr, err := c.resolve(ctx, "pxe"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, %v", addr, err)
 	}
+}
+
+// A server has 512 bytes for an answer by UDP. What does not fit in is asked for
+// by TCP.
+func TestResolveTruncated(t *testing.T) {
+	const host = "pxe.lab.example."
+	whole := knows(host, "198.51.100.7")
+	truncated := func(records int) func(dnsmessage.Message) []dnsmessage.Message {
+		return func(q dnsmessage.Message) []dnsmessage.Message {
+			m := whole(q)[0]
+			m.Truncated, m.Answers = true, m.Answers[:records]
+			return []dnsmessage.Message{m}
+		}
+	}
+	for _, tt := range []struct {
+		name     string
+		udp, tcp func(dnsmessage.Message) []dnsmessage.Message
+		want     string // an address, or how the error ends
+	}{
+		{"whole by TCP", truncated(1), whole, "198.51.100.7"},
+		{"nothing at all by UDP", truncated(0), whole, "198.51.100.7"},
+		{"an address by UDP", truncated(2), nil, "198.51.100.7"},
+		{"truncated by TCP too", truncated(1), truncated(1), "192.0.2.1: no address in a truncated answer"},
+		{"none by TCP", truncated(1), knows("x.", "192.0.2.1"), "192.0.2.1: no address (NameError)"},
+		{"silence by TCP", truncated(1), mute, "192.0.2.1: no address in a truncated answer, and asked by TCP: EOF"},
+		{"no TCP", truncated(1), nil, "connection refused"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serveNames(t, tt.udp)
+			if tt.tcp != nil {
+				serveNamesByTCP(t, s.addr, tt.tcp)
+			}
+			addr, err := resolver(s).resolve(t.Context(), host)
+			got := addr.String()
+			if err != nil {
+				got = err.Error()
+			}
+			if !strings.HasSuffix(got, tt.want) {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			if diff := cmp.Diff([]string{host}, s.asked()); diff != "" {
+				t.Error("questions by UDP (-want +got)\n", diff)
+			}
+		})
+	}
+}
+
+// serveNamesByTCP answers one question a connection, and closes it.
+func serveNamesByTCP(t testing.TB, addr string, answer func(dnsmessage.Message) []dnsmessage.Message) {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+	})
+	reply := func(conn net.Conn) error {
+		defer conn.Close()
+		p := make([]byte, 512)
+		if _, err := io.ReadFull(conn, p[:2]); err != nil {
+			return err
+		}
+		p = p[:binary.BigEndian.Uint16(p)]
+		if _, err := io.ReadFull(conn, p); err != nil {
+			return err
+		}
+		var q dnsmessage.Message
+		if err := q.Unpack(p); err != nil {
+			return err
+		}
+		q.Response = true
+		for _, m := range answer(q) {
+			p, err := m.AppendPack(make([]byte, 2))
+			if err != nil {
+				return err
+			}
+			binary.BigEndian.PutUint16(p, uint16(len(p)-2))
+			for _, b := range p { // a stream comes in pieces
+				if _, err := conn.Write([]byte{b}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if err := reply(conn); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
 }
 
 func FuzzAnswer(f *testing.F) {
