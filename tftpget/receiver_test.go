@@ -562,19 +562,16 @@ func TestPickyServers(t *testing.T) {
 	}
 }
 
-// A port where nobody listens is found out at once, by both receivers.
+// A port where nobody listens is found out by both receivers, and not by
+// silence.
 func TestClosedPort(t *testing.T) {
 	conn := listen(t)
 	addr := conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	conn.Close()
 	for kind, window := range kinds {
-		begin := time.Now()
-		_, err := (&Client{WindowSize: window}).Open(t.Context(), addr, "x")
+		_, err := (&Client{WindowSize: window, Timeout: time.Hour}).Open(t.Context(), addr, "x")
 		if !errors.Is(err, ErrNoServer) {
 			t.Errorf("%s: got %v, want %v", kind, err, ErrNoServer)
-		}
-		if took := time.Since(begin); took > time.Second {
-			t.Errorf("%s: found out after %v", kind, took)
 		}
 	}
 }

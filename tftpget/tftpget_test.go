@@ -412,7 +412,7 @@ func TestLocalAddr(t *testing.T) {
 }
 
 func TestContext(t *testing.T) {
-	slow := Client{BlockSize: 1468} // 6 s of it
+	slow := Client{BlockSize: 1468, Timeout: time.Hour} // only the context ends the wait
 	for _, tt := range []struct {
 		name   string
 		script func(*session, context.CancelFunc)
@@ -432,13 +432,7 @@ func TestContext(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			var cancelled time.Time
-			s := serve(t, func(s *session) {
-				tt.script(s, func() {
-					cancelled = time.Now()
-					cancel()
-				})
-			})
+			s := serve(t, func(s *session) { tt.script(s, cancel) })
 			f, err := slow.Open(ctx, s.addr, "x")
 			if err == nil {
 				_, err = f.WriteTo(io.Discard)
@@ -446,9 +440,6 @@ func TestContext(t *testing.T) {
 			}
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("got %v, want %v", err, context.Canceled)
-			}
-			if took := time.Since(cancelled); took > time.Second {
-				t.Errorf("returned %v after the context ended", took)
 			}
 		})
 	}
@@ -540,15 +531,13 @@ func TestClose(t *testing.T) {
 // Close does not wait for a server that has gone silent, beyond one timeout.
 func TestCloseSilent(t *testing.T) {
 	s := serve(t, func(s *session) { s.agree(5000) })
-	c := Client{Timeout: 20 * time.Millisecond, Retries: 100}
+	c := Client{Timeout: 20 * time.Millisecond, Retries: 1e6} // all of them are 6 hours
 	f, err := c.Open(t.Context(), s.addr, "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := time.Now()
-	f.Close()
-	if took := time.Since(begin); took > time.Second {
-		t.Errorf("Close took %v", took)
+	if err := f.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

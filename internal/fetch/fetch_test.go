@@ -229,7 +229,8 @@ func TestContext(t *testing.T) {
 		"http://name/x",
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		c := &Client{ // more patience than this test has
+		c := &Client{
+			Timeout:  time.Hour, // only the context ends the wait
 			DNS:      []netip.Addr{netip.MustParseAddr("127.0.0.1")},
 			Fallback: netip.MustParseAddr("127.0.0.1"),
 			Warn:     func(text string) { t.Errorf("%s: warned: %s", url, text) },
@@ -240,13 +241,9 @@ func TestContext(t *testing.T) {
 			}
 			return new(net.Dialer).DialContext(ctx, network, address)
 		}
-		begin := time.Now()
 		_, err := c.Open(ctx, url)
 		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrTimeout) {
 			t.Errorf("%s: got %v, want %v", url, err, context.DeadlineExceeded)
-		}
-		if took := time.Since(begin); took > time.Second {
-			t.Errorf("%s: took %v", url, took)
 		}
 		cancel()
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -215,21 +214,14 @@ func TestFTPRequest(t *testing.T) {
 // Close in the middle leaves no connection behind.
 func TestFTPClose(t *testing.T) {
 	s := serveFTP(t, &ftpServer{content: "content", done: "stall"})
-	var mu sync.Mutex
-	open := map[net.Conn]bool{}
+	var open sync.WaitGroup
 	c := &Client{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		open[conn] = true
-		return &countedConn{conn, func() {
-			mu.Lock()
-			defer mu.Unlock()
-			delete(open, conn)
-		}}, nil
+		open.Add(1)
+		return &countedConn{conn, sync.OnceFunc(open.Done)}, nil
 	}}
 	f, err := c.Open(t.Context(), "ftp://"+s.addr+"/x")
 	if err != nil {
@@ -239,17 +231,7 @@ func TestFTPClose(t *testing.T) {
 		t.Errorf("got %d bytes", f.Size())
 	}
 	f.Close()
-	for deadline := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
-		mu.Lock()
-		n := len(open)
-		mu.Unlock()
-		if n == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d connections are open", n)
-		}
-	}
+	open.Wait()
 }
 
 type countedConn struct {

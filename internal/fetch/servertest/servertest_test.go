@@ -112,14 +112,11 @@ func wantKernel(t testing.TB, c *fetch.Client, url, sum string) {
 // password is what no error may show.
 const password = "s3same"
 
-// wantError wants an error of that kind, soon. A kind of nil is any.
+// wantError wants an error of that kind, before download's context ends. A kind
+// of nil is any.
 func wantError(t testing.TB, c *fetch.Client, url string, kind error) {
 	t.Helper()
-	begin := time.Now()
 	n, _, err := download(t, c, url)
-	if took := time.Since(begin); took > 10*time.Second {
-		t.Errorf("%s: took %v", url, took)
-	}
 	var e *fetch.Error
 	if !errors.As(err, &e) || kind != nil && !errors.Is(err, kind) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%s: %d bytes, %v; want %v", url, n, err, kind)
@@ -134,7 +131,6 @@ func wantError(t testing.TB, c *fetch.Client, url string, kind error) {
 // wantDeath has the server die in the middle of a large file.
 func wantDeath(t testing.TB, c *fetch.Client, url string, server *lab.Process) {
 	t.Helper()
-	begin := time.Now()
 	f, err := c.Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
@@ -143,9 +139,6 @@ func wantDeath(t testing.TB, c *fetch.Client, url string, server *lab.Process) {
 	n, err := f.WriteTo(&killer{after: 1 << 20, kill: server.Stop})
 	if !errors.Is(err, fetch.ErrShort) && !errors.Is(err, fetch.ErrTimeout) || n >= bigSize {
 		t.Errorf("%s: %d bytes, %v", url, n, err)
-	}
-	if took := time.Since(begin); took > 15*time.Second {
-		t.Errorf("%s: took %v", url, took)
 	}
 	t.Log(err)
 }
