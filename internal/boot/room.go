@@ -28,7 +28,8 @@ const makeRoom = "make room, or name a larger --output-directory"
 // the reserve, a twentieth of the file system or maxReserve. It may be
 // negative.
 func room(fs *unix.Statfs_t) int64 {
-	return int64(fs.Bavail)*fs.Frsize - min(int64(fs.Blocks)*fs.Frsize/20, maxReserve)
+	unit := int64(fs.Frsize) // 32 bits on some platforms
+	return int64(fs.Bavail)*unit - min(int64(fs.Blocks)*unit/20, maxReserve)
 }
 
 // use is a file's size and what it takes on disk, both in bytes.
