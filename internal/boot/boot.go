@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -169,6 +170,9 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if !r.leases() {
 		spec.MAC = nil
 	}
+	if r.Look != nil {
+		spec.Survey = &guest.Survey{MACs: r.Look.MACs, VLANs: r.Look.VLANs}
+	}
 	local, err := r.localFiles()
 	if err != nil {
 		return plan, &Error{NoConfig, "location", err, ""}
@@ -185,6 +189,8 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 			code = Usage
 		case errors.Is(err, guest.ErrClaimed):
 			try = "wait until that one has ended, or end it"
+		case errors.Is(err, os.ErrPermission):
+			try = "run as root"
 		}
 		return plan, fail(ctx, code, "network", err, try)
 	}
@@ -210,6 +216,18 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 		con.Detail(fmt.Sprintf("network: --net %s on %s%s", g.Net, where, because(g.Why)))
 	}
 
+	if r.Look != nil && r.Pcap != nil && g.Net == guest.Dom0 {
+		// All of dom0's frames there are not for the child.
+		sniffer, err := capture.Sniff(g.Bridge, r.Pcap)
+		if err != nil {
+			return plan, fail(ctx, OwnFault, "pcap", err, "")
+		}
+		defer func() {
+			if err := sniffer.Stop(); err != nil {
+				con.Warn(err.Error())
+			}
+		}()
+	}
 	deadline, _ := ctx.Deadline()
 	if err := g.Send(task{Request: r, Deadline: deadline, Download: download, Pcap: pcap, Bridge: where, Local: local != nil}); err != nil {
 		return plan, fail(ctx, OwnFault, "network", err, "")

@@ -28,8 +28,10 @@ type Look struct {
 	Count int           // how many guests ask at once; 0 is to look at one guest's boot
 	Rate  float64       // of them ask in a second
 
-	Random bool     // the MAC is made up
-	VLANs  []uint16 // others, which are asked when nobody answers in the guest's
+	Random bool // the MAC is made up
+	// MACs are of other guests, made up: as many as Count, and one at least.
+	MACs  []net.HardwareAddr
+	VLANs []uint16 // others, which are asked when nobody answers in the guest's
 	// Idle is an address of the guest's network that dom0 believes nobody has,
 	// to ask DHCP servers from for other things than an address; zero is none.
 	Idle netip.Addr
@@ -55,6 +57,9 @@ func Check(ctx context.Context, r Request, look Look, con *console.Console) (*ch
 		look.VLANs = append(look.VLANs, 0) // untagged frames
 	}
 	look.Idle = idle
+	for range max(look.Count, 1) {
+		look.MACs = append(look.MACs, RandomMAC())
+	}
 	subject := check.Subject{
 		MAC: r.MAC.String(), UUID: r.UUID, Arch: r.ROM.Arch, VLAN: vlan, Machine: Machine(), Xen: xenRelease(), Random: look.Random,
 	}

@@ -61,7 +61,7 @@ func (o *onlooker) variants(ctx context.Context) {
 		if !r.ROM.Unicast {
 			ask(check.Variant{Name: check.AskedNoBroadcast}, func(q *question) { q.rom.Unicast = true })
 		}
-		ask(check.Variant{Name: check.AskedOtherMAC}, func(q *question) { q.mac = RandomMAC(); q.rom.ClientID = nil })
+		ask(check.Variant{Name: check.AskedOtherMAC}, func(q *question) { q.mac = o.want.MACs[0]; q.rom.ClientID = nil })
 		for _, vlan := range slices.Sorted(maps.Keys(o.vlans)) {
 			ask(check.Variant{Name: check.AskedVLAN, VLAN: vlan}, func(q *question) { q.on = o.vlans[vlan] })
 		}
@@ -170,7 +170,7 @@ func (o *onlooker) storm(ctx context.Context) {
 		if ctx.Err() != nil {
 			break
 		}
-		all.Go(func() { took[i] = o.oneOfMany(ctx) })
+		all.Go(func() { took[i] = o.oneOfMany(ctx, o.want.MACs[i]) })
 		<-ticker.C
 	}
 	all.Wait()
@@ -184,8 +184,7 @@ func (o *onlooker) storm(ctx context.Context) {
 }
 
 // oneOfMany is how long a guest waits for an offer; 0 is in vain.
-func (o *onlooker) oneOfMany(ctx context.Context) (took time.Duration) {
-	mac := RandomMAC()
+func (o *onlooker) oneOfMany(ctx context.Context, mac net.HardwareAddr) (took time.Duration) {
 	end := o.wire.end(forMAC(mac))
 	defer end.stop()
 	ctx, cancel := context.WithCancel(ctx)

@@ -30,7 +30,7 @@ type onlooker struct {
 	want  *Look
 	facts *check.Facts
 	wire  *wire
-	vlans map[uint16]*dhcpclient.Conn // to ask in other VLANs
+	vlans map[uint16]guest.Wire // to ask in other VLANs
 	lease *dhcpclient.Lease
 	host  pxelinux.Host
 	texts map[string][]byte // configuration files by URL
@@ -45,7 +45,7 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 	o := &onlooker{
 		pipeline: p, child: c, want: r.Look,
 		facts: &check.Facts{Began: time.Now()},
-		vlans: map[uint16]*dhcpclient.Conn{}, texts: map[string][]byte{}, tries: map[string]check.Try{},
+		vlans: map[uint16]guest.Wire{}, texts: map[string][]byte{}, tries: map[string]check.Try{},
 	}
 	say := p.say
 	p.say = func(l line) { // what a boot would say is detail here
@@ -57,7 +57,7 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 		return notHeard(ctx, err)
 	}
 	defer conn.Close()
-	if p.task.Pcap != 0 {
+	if p.task.Pcap != 0 && c.OwnNet { // of dom0's bridge the parent records
 		sniffer, err := capture.Sniff(c.Interface, c.File(p.task.Pcap-1))
 		if err != nil {
 			return fail(ctx, OwnFault, "pcap", err, "")
@@ -83,25 +83,16 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 }
 
 // listen opens all sockets that need rights.
-func (o *onlooker) listen(c *guest.Child) (*dhcpclient.Conn, *dhcpclient.Elsewhere, error) {
-	conn, err := listen(c)
-	if err != nil {
+func (o *onlooker) listen(c *guest.Child) (conn, elsewhere guest.Wire, err error) {
+	if conn, err = c.Listen(); err != nil {
 		return nil, nil, err
 	}
-	elsewhere, err := dhcpclient.ListenElsewhere(c.Interface, c.VLAN, !c.OwnNet)
-	if err != nil {
+	if elsewhere, err = c.ListenElsewhere(); err != nil {
 		o.trouble("other VLANs can't be listened to: %v", err)
+		elsewhere = nil
 	}
 	for _, vlan := range o.want.VLANs {
-		if vlan == 0 {
-			if !c.OwnNet { // what is untagged on a port of our own is in the guest's VLAN
-				if other, err := dhcpclient.Listen(c.Interface, true); err == nil {
-					o.vlans[0] = other
-				}
-			}
-			continue
-		}
-		if other, err := dhcpclient.ListenVLAN(c.Interface, vlan, !c.OwnNet); err == nil {
+		if other, err := c.ListenVLAN(vlan); err == nil {
 			o.vlans[vlan] = other
 		}
 	}
@@ -115,7 +106,7 @@ func (o *onlooker) trouble(format string, args ...any) {
 
 // walk is the way of a boot. An error is one of ours; what the lab does wrong
 // ends the walk only.
-func (o *onlooker) walk(ctx context.Context, elsewhere *dhcpclient.Elsewhere) error {
+func (o *onlooker) walk(ctx context.Context, elsewhere guest.Wire) error {
 	if err := o.dhcp(ctx, elsewhere); err != nil {
 		return fail(ctx, OwnFault, "dhcp", err, "")
 	}
@@ -159,7 +150,7 @@ func (o *onlooker) walk(ctx context.Context, elsewhere *dhcpclient.Elsewhere) er
 }
 
 // dhcp asks as the guest, and in other ways when that comes to nothing.
-func (o *onlooker) dhcp(ctx context.Context, elsewhere *dhcpclient.Elsewhere) error {
+func (o *onlooker) dhcp(ctx context.Context, elsewhere guest.Wire) error {
 	r, f := &o.task.Request, o.facts
 	f.Subject.VendorClass = vendorClass(r.ROM)
 	end := o.wire.end(nil)

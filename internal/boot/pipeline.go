@@ -151,7 +151,7 @@ func (p *pipeline) confine(ctx context.Context, c *guest.Child) (err error) {
 func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease, error) {
 	r := &p.task.Request
 	where := fmt.Sprintf("for %s on %s", r.MAC, p.task.Bridge)
-	conn, err := listen(c)
+	conn, err := c.Listen()
 	if err != nil {
 		return nil, notHeard(ctx, err)
 	}
@@ -214,14 +214,6 @@ func refuseLoopback(a netip.Addr) error {
 		return fmt.Errorf("%s is no address of a server", a)
 	}
 	return nil
-}
-
-// listen opens the wire: the guest's own, or dom0's bridge with the guest's tag.
-func listen(c *guest.Child) (*dhcpclient.Conn, error) {
-	if c.VLAN != 0 {
-		return dhcpclient.ListenVLAN(c.Interface, c.VLAN, !c.OwnNet)
-	}
-	return dhcpclient.Listen(c.Interface, !c.OwnNet)
 }
 
 // notHeard is why the wire could not be opened.

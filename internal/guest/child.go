@@ -27,9 +27,8 @@ const maxProcs = 4
 
 // Child is the child's own end.
 type Child struct {
-	Interface string // to do DHCP on
-	OwnNet    bool   // the interface is the guest's own, not dom0's bridge
-	VLAN      uint16 // the frames there need this tag; 0 for none
+	Interface string // the guest's own, or dom0's bridge
+	OwnNet    bool   // it is the guest's own
 
 	setup    setup
 	requests *os.File
@@ -48,10 +47,10 @@ func Inside() (*Child, error) {
 	if err := c.receive.Decode(&c.setup); err != nil {
 		return nil, fmt.Errorf("read the parent's first message: %w", err)
 	}
-	c.Interface, c.OwnNet, c.VLAN = c.setup.Interface, c.setup.OwnNet, c.setup.VLAN
+	c.Interface, c.OwnNet = c.setup.Interface, c.setup.OwnNet
 	if c.setup.Opener != 0 {
 		var err error
-		if c.files.conn, err = openerConn(os.NewFile(uintptr(c.setup.Opener), "opener")); err != nil {
+		if c.files.conn, err = unixConn(os.NewFile(uintptr(c.setup.Opener), "opener")); err != nil {
 			return nil, fmt.Errorf("the parent's socket for files: %w", err)
 		}
 	}

@@ -2,3 +2,9 @@ package guest
 
 // Pid is the child's process id.
 func (g *Guest) Pid() int { return g.cmd.Process.Pid }
+
+// The frames of relay_test.go, for tests with a real child.
+var (
+	Forged    = forged
+	DHCPFrame = dhcpFrame
+)

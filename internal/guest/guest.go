@@ -76,6 +76,9 @@ type Spec struct {
 	// child's only if it is a regular file or a block device and opened for
 	// reading only.
 	Open func(name string) (*os.File, error)
+	// Survey, when not nil, is what the child may do to find out why the lab
+	// does not boot its guests.
+	Survey *Survey
 }
 
 // maxAnswers bounds all that the parent reads from one child, in bytes, and so
@@ -92,6 +95,7 @@ type Guest struct {
 	cmd     *exec.Cmd
 	claim   *claim // nil for none
 	plug    *plug
+	relays  []*relay
 	send    *json.Encoder
 	receive *json.Decoder
 	pipes   []io.Closer
@@ -104,10 +108,10 @@ type Guest struct {
 type setup struct {
 	Interface string
 	OwnNet    bool
-	VLAN      uint16
 	RunAs     int
 	MaxFile   uint64
-	Opener    int // the descriptor of the socket to ask for files on; 0 for none
+	Opener    int                // the descriptor of the socket to ask for files on; 0 for none
+	Wires     map[string]wireEnd // of dom0's bridge
 }
 
 // Start plugs a child into the bridge and starts it. The child runs the same
@@ -120,6 +124,7 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 	g := &Guest{Net: spec.Net, exited: make(chan struct{})}
 	defer func() {
 		if err != nil {
+			g.stopRelays()
 			g.claim.release()
 		}
 	}()
@@ -132,7 +137,7 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 	first := setup{Interface: bridge.name, RunAs: spec.RunAs, MaxFile: spec.MaxFile}
 	files := spec.Files
 	if spec.Open != nil {
-		ours, theirs, err := openerPair()
+		ours, theirs, err := socketPair("opener")
 		if err != nil {
 			return nil, err
 		}
@@ -140,6 +145,20 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 		go serveFiles(ours, spec.Open) // until the child's end is closed
 		files = append(slices.Clip(files), theirs)
 		first.Opener = filesFD + len(spec.Files)
+	}
+	if g.Net == Dom0 && bridge.name != "" {
+		ends, theirs, err := g.openWires(bridge, spec)
+		for key, end := range ends {
+			end.FD += filesFD + len(files)
+			ends[key] = end
+		}
+		for _, f := range theirs {
+			defer f.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
+		first.Wires, files = ends, append(slices.Clip(files), theirs...)
 	}
 	if err := g.start(ctx, files); err != nil {
 		return nil, err
@@ -153,8 +172,6 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 			return nil, err
 		}
 		first.Interface, first.OwnNet = g.plug.eth0.Attrs().Name, true
-	} else {
-		first.VLAN = bridge.vlan
 	}
 	if err := g.Send(first); err != nil {
 		g.Close()
@@ -319,11 +336,18 @@ func (g *Guest) end(leave bool) error {
 	for _, p := range g.pipes {
 		p.Close()
 	}
+	g.stopRelays()
 	defer g.claim.release()
 	if g.plug != nil {
 		return g.plug.remove(leave)
 	}
 	return nil
+}
+
+func (g *Guest) stopRelays() {
+	for _, r := range g.relays {
+		r.stop()
+	}
 }
 
 // tail keeps the first bytes of what a crashing child prints: a Go panic says

@@ -57,6 +57,8 @@ type order struct {
 	Open    []string // of the parent
 	Dial    string   // send a datagram there
 	Panic   bool
+	Listen  bool     // open the guest's wire, and those of a survey, before the rest
+	Send    [][]byte // frames on the guest's wire
 }
 
 type report struct {
@@ -75,6 +77,7 @@ func child() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	var wires []guest.Wire // open until the end
 	for {
 		var o order
 		if c.Receive(&o) != nil {
@@ -105,6 +108,14 @@ func child() {
 				r.Descriptors = append(r.Descriptors, link)
 			}
 		}
+		if o.Listen {
+			var errs [3]error
+			wires = make([]guest.Wire, 3)
+			wires[0], errs[0] = c.Listen()
+			wires[1], errs[1] = c.ListenElsewhere()
+			wires[2], errs[2] = c.ListenVLAN(30)
+			note("listen", errors.Join(errs[:]...))
+		}
 		if o.Confine {
 			status, err := os.Open("/proc/self/status") // before nothing can be opened
 			if err != nil {
@@ -124,6 +135,10 @@ func child() {
 			for name, attack := range attacks(o.Try) {
 				note(name, attack())
 			}
+		}
+		for _, frame := range o.Send {
+			_, err := wires[0].Write(frame)
+			note("send", err)
 		}
 		if o.Write {
 			_, err := c.File(0).WriteString("kernel")

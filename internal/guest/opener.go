@@ -42,23 +42,23 @@ func (o opened) Unwrap() error {
 	return o.Errno
 }
 
-// openerPair is the socket on which the child asks for files, both ends. Each
-// message is one name or one answer (SOCK_SEQPACKET).
-func openerPair() (parent *net.UnixConn, child *os.File, err error) {
+// socketPair is both ends of a socket between parent and child that keeps
+// messages apart (SOCK_SEQPACKET).
+func socketPair(name string) (parent *net.UnixConn, child *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	child = os.NewFile(uintptr(pair[1]), "opener")
-	if parent, err = openerConn(os.NewFile(uintptr(pair[0]), "opener")); err != nil {
+	child = os.NewFile(uintptr(pair[1]), name)
+	if parent, err = unixConn(os.NewFile(uintptr(pair[0]), name)); err != nil {
 		child.Close()
 		return nil, nil, err
 	}
 	return parent, child, nil
 }
 
-// openerConn is that end as a connection. It closes the file.
-func openerConn(file *os.File) (*net.UnixConn, error) {
+// unixConn is such an end as a connection. It closes the file.
+func unixConn(file *os.File) (*net.UnixConn, error) {
 	defer file.Close()
 	conn, err := net.FileConn(file)
 	if err != nil {
