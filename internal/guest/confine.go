@@ -43,6 +43,7 @@ func (c *Child) Confine() error {
 	// The first to go when memory is short (proc(5)). Best effort, as above.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	return inOrder(
+		step{"lock packet filters", lockFilters},
 		step{"set limits", func() error { return limit(c.setup.limits(uid)) }},
 		step{"empty the root directory", emptyRoot},
 		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},

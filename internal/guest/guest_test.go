@@ -59,6 +59,7 @@ type order struct {
 	Panic   bool
 	Listen  bool     // open the guest's wire, and those of a survey, before the rest
 	Send    [][]byte // frames on the guest's wire
+	Filter  bool     // attach another filter to each packet socket
 }
 
 type report struct {
@@ -135,6 +136,14 @@ func child() {
 			for name, attack := range attacks(o.Try) {
 				note(name, attack())
 			}
+		}
+		for fd, i := 0, 0; o.Filter && fd < 64; fd++ {
+			if domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || domain != unix.AF_PACKET {
+				continue
+			}
+			all := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0xffff}
+			note(fmt.Sprintf("filter %d", i), unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &all}))
+			i++
 		}
 		for _, frame := range o.Send {
 			_, err := wires[0].Write(frame)

@@ -297,3 +297,26 @@ func (w *relayedWire) ended(err error) error {
 	}
 	return err
 }
+
+// lockFilters keeps a taken-over child from taking other frames by a packet
+// socket that is open (socket(7), SO_LOCK_FILTER), whoever opened it.
+func lockFilters() error {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			return err
+		}
+		// What is no socket has no domain, and the directory is closed by now.
+		if domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || domain != unix.AF_PACKET {
+			continue
+		}
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
@@ -105,6 +106,21 @@ func TestForgedFrames(t *testing.T) {
 		if name, ok := names[string(frame)]; ok {
 			t.Errorf("got out: %s", name)
 		}
+	}
+}
+
+// In a network of the guest's own the child has its packet sockets itself, and
+// can't change what they take.
+func TestOwnWire(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Own, Survey: &guest.Survey{}})
+	r := do(t, g, order{Listen: true, Confine: true, Filter: true})
+	want := map[string]string{"listen": "allowed", "filter 0": "EPERM", "filter 1": "EPERM", "filter 2": "EPERM"}
+	if diff := cmp.Diff(want, r.Errors); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if open := packetSockets(t); len(open) != 3 {
+		t.Errorf("packet sockets: %v", open)
 	}
 }
 
