@@ -18,7 +18,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/xenread"
+	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 const (
@@ -538,20 +540,94 @@ func TestOverride(t *testing.T) {
 	sameFile(t, ramdisk, filepath.Join(tree, "other.img"))
 }
 
-// A configuration can't make dom0's own loopback serve a guest.
-func TestLoopback(t *testing.T) {
-	for _, url := range []string{"http://127.0.0.1/initrd.img", "tftp://127.0.0.1/x", "http://0.0.0.0/x"} {
-		l := labtest.New(t, lab.Config{Dom0: netip.MustParsePrefix("192.168.1.1/24")})
-		tree := sampleTree(t)
-		labtest.Check(t, l.Dom0.ServeHTTP(tree))
-		labtest.Check(t, os.WriteFile(filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"),
-			[]byte("default a\nlabel a\n kernel "+lab.SampleKernel+"\n initrd "+url+"\n"), 0o644))
-		labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
-		o := gopxeboot(t, "--net=dom0", "--output-directory="+t.TempDir(), vif)
-		if o.Code != 6 || o.Stdout != "" {
-			t.Errorf("%s: %+v", url, o)
-		}
-		contains(t, o.Stderr, "is no address of a server")
-		labtest.Check(t, l.Close())
+// A configuration can't make dom0 fetch for a guest what only dom0 reaches,
+// whichever way it names the server, unless whoever runs this program does.
+func TestServersOfDom0(t *testing.T) {
+	const own, other = "192.168.1.1", "10.9.9.1"
+	for _, test := range []struct {
+		name, initrd string
+		next         string // next-server; "" is the lab's
+		args         []string
+		code         int
+		says         []string
+	}{
+		{name: "loopback", initrd: "http://127.0.0.1/initrd.img", code: 6, says: []string{"is no address of a server"}},
+		{name: "loopback by TFTP", initrd: "tftp://127.0.0.1/x", code: 6, says: []string{"is no address of a server"}},
+		{name: "no address", initrd: "http://0.0.0.0/x", code: 6, says: []string{"is no address of a server"}},
+		{name: "another address", initrd: "http://" + other + "/initrd.img", code: 6, says: []string{"10.9.9.1 is dom0's own address", "--server 10.9.9.1"}},
+		{name: "the bridge's address", initrd: "http://" + own + "/initrd.img", code: 6, says: []string{"192.168.1.1 is dom0's own address", "--server 192.168.1.1"}},
+		{name: "another network", initrd: "http://10.9.9.5/initrd.img", code: 6, says: []string{"10.9.9.5 is in a network of dom0's", "--server 10.9.9.5"}},
+		{name: "a redirect", initrd: "http://192.168.1.166/elsewhere", code: 6, says: []string{"10.9.9.1 is dom0's own address"}},
+		{name: "a name", initrd: "http://mgmt.example/initrd.img", code: 6, says: []string{"10.9.9.1 is dom0's own address"}},
+		{name: "next-server", next: other, initrd: "x", code: 4, says: []string{"10.9.9.1 is dom0's own address", "--server 10.9.9.1"}},
+		{name: "next-server on the bridge", next: own, initrd: "http://" + own + "/" + lab.SampleInitrd},
+		{name: "named", args: []string{"--server=" + other}, initrd: "http://" + other + "/" + lab.SampleInitrd},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := labtest.New(t, lab.Config{Dom0: netip.MustParsePrefix(own + "/24")})
+			mgmt := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "mgmt"}, PeerName: "mgmt-far"}
+			labtest.Check(t, netlink.LinkAdd(mgmt))
+			t.Cleanup(func() { netlink.LinkDel(mgmt) })
+			labtest.Check(t, netlink.LinkSetUp(mgmt))
+			address, err := netlink.ParseAddr(other + "/24")
+			labtest.Check(t, err)
+			labtest.Check(t, netlink.AddrAdd(mgmt, address))
+
+			tree := sampleTree(t)
+			labtest.Check(t, os.WriteFile(filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"),
+				[]byte("default a\nlabel a\n kernel "+lab.SampleKernel+"\n initrd "+test.initrd+"\n"), 0o644))
+			labtest.Check(t, l.Dom0.ServeHTTP(tree))
+			labtest.Check(t, l.Dom0.ServeTFTP(tree))
+			labtest.Check(t, l.Servers.ServeTFTP(tree))
+			config := lab.SampleDHCP()
+			config.Options = append(config.Options, dhcpv4.OptDNS(net.IP{192, 168, 1, 166}))
+			if test.next != "" {
+				config.NextServer = netip.MustParseAddr(test.next)
+			}
+			labtest.Check(t, l.Servers.ServeDHCP(config))
+			serveMgmt(t, l.Servers, other)
+
+			o := gopxeboot(t, append([]string{"--net=dom0", "--timeout=30", "--output-directory=" + t.TempDir(), vif}, test.args...)...)
+			if o.Code != test.code || test.code != 0 && o.Stdout != "" {
+				t.Errorf("%+v", o)
+			}
+			contains(t, o.Stderr, test.says...)
+		})
 	}
+}
+
+// serveMgmt makes a host lead to that address, by HTTP and by DNS.
+func serveMgmt(t *testing.T, h *lab.Host, address string) {
+	t.Helper()
+	var web net.Listener
+	var names net.PacketConn
+	labtest.Check(t, h.Do(func() (err error) {
+		if web, err = net.Listen("tcp4", ":80"); err == nil {
+			names, err = net.ListenPacket("udp4", ":53")
+		}
+		return err
+	}))
+	t.Cleanup(func() { web.Close(); names.Close() })
+	go http.Serve(web, http.RedirectHandler("http://"+address+"/initrd.img", http.StatusFound))
+	go func() {
+		buffer := make([]byte, 512)
+		for {
+			n, from, err := names.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(buffer[:n]) != nil || len(m.Questions) != 1 {
+				continue
+			}
+			m.Response = true
+			m.Answers = []dnsmessage.Resource{{
+				Header: dnsmessage.ResourceHeader{Name: m.Questions[0].Name, Class: dnsmessage.ClassINET},
+				Body:   &dnsmessage.AResource{A: netip.MustParseAddr(address).As4()},
+			}}
+			if answer, err := m.Pack(); err == nil {
+				names.WriteTo(answer, from)
+			}
+		}
+	}()
 }

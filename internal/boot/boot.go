@@ -228,8 +228,14 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 			}
 		}()
 	}
-	deadline, _ := ctx.Deadline()
-	if err := g.Send(task{Request: r, Deadline: deadline, Download: download, Pcap: pcap, Bridge: where, Local: local != nil}); err != nil {
+	t := task{Request: r, Download: download, Pcap: pcap, Bridge: where, Local: local != nil}
+	t.Deadline, _ = ctx.Deadline()
+	if g.Net == guest.Dom0 {
+		if t.Reach, err = r.reach(g); err != nil {
+			return plan, fail(ctx, OwnFault, "network", err, "")
+		}
+	}
+	if err := g.Send(t); err != nil {
 		return plan, fail(ctx, OwnFault, "network", err, "")
 	}
 	configured := false

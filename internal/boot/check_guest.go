@@ -130,7 +130,7 @@ func (o *onlooker) walk(ctx context.Context, elsewhere guest.Wire) error {
 	o.host = o.pipeline.host(l)
 	o.files.DNS, o.files.Domain, o.files.Fallback = l.DNS, l.Domain, l.NextServer
 	o.files.SysAppend = o.host.SysAppend()
-	if err := o.prepare(); err != nil {
+	if err := o.prepare(l.NextServer); err != nil {
 		return err
 	}
 	// A server that is there answers at once; the boot itself is more patient.
@@ -425,6 +425,9 @@ func (o *onlooker) station(ctx context.Context, a netip.Addr, why string) check.
 		s.TFTP = "closed"
 	case errors.Is(err, fetch.ErrTimeout):
 		s.TFTP = "silent"
+	case isForbidden(err):
+		s.TFTP = "unreachable"
+		o.trouble("%v", err)
 	case isUnreachable(err):
 		s.TFTP = "unreachable"
 	default:

@@ -77,5 +77,8 @@ func fail(ctx context.Context, code ExitCode, stage string, err error, try strin
 	case cause != nil:
 		return &Error{OutOfTime, stage, cause, ""}
 	}
+	if forbidden, ok := errors.AsType[*forbiddenError](err); ok {
+		try = forbidden.try()
+	}
 	return &Error{code, stage, err, try}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -201,34 +200,22 @@ func (r refusal) Unwrap() []error { return []error{location.ErrRefused, r.error}
 
 // withoutLease is install in dom0's network, as xenpvnetboot did, or in none.
 func (p *pipeline) withoutLease(ctx context.Context, c *guest.Child) error {
-	if err := p.prepare(); err != nil {
-		return err
-	}
 	if p.task.Request.asksDom0() {
 		p.files.Resolve = p.askDom0(c)
-		// A redirect must not lead to what only dom0 itself can reach. Who
-		// runs this program may serve a location from there; who may write a
-		// VM's other-config is not dom0.
-		r := p.task.Request.Repository
-		for _, text := range r.urls() {
-			if !r.OfVM && p.isLoopback(ctx, text) {
-				p.files.Refuse = nil
+		// Dom0 itself resolves these: what comes of it was named, too.
+		for _, host := range p.task.Request.hosts() {
+			if _, err := netip.ParseAddr(host); err == nil {
+				continue
+			}
+			if a, err := p.files.Resolve(ctx, host); err == nil {
+				p.task.Reach.Named = append(p.task.Reach.Named, a.Unmap())
 			}
 		}
 	}
+	if err := p.prepare(netip.Addr{}); err != nil {
+		return err
+	}
 	return p.install(ctx, c.File)
-}
-
-func (p *pipeline) isLoopback(ctx context.Context, text string) bool {
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" {
-		return false // the download says why
-	}
-	a, err := netip.ParseAddr(u.Hostname())
-	if err != nil {
-		a, err = p.files.Resolve(ctx, u.Hostname())
-	}
-	return err == nil && a.Unmap().IsLoopback()
 }
 
 // askDom0 has the parent resolve names: the child has neither dom0's files nor

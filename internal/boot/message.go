@@ -15,8 +15,9 @@ type task struct {
 	Bridge   string // and VLAN, for messages
 	Deadline time.Time
 	Download bool
-	Local    bool // the parent opens the files of dom0's that were named
-	Pcap     int  // which of the files the packet capture is, counted from 1; 0 for none
+	Reach    *reach // of the network, where it is dom0's
+	Local    bool   // the parent opens the files of dom0's that were named
+	Pcap     int    // which of the files the packet capture is, counted from 1; 0 for none
 }
 
 // answer is one message of the child: exactly one of Line, Configure, Resolve

@@ -108,7 +108,7 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 	}
 	host := p.host(lease)
 	p.files.DNS, p.files.Domain = lease.DNS, lease.Domain
-	if err := p.prepare(); err != nil {
+	if err := p.prepare(lease.NextServer); err != nil {
 		return err
 	}
 	if p.task.Request.Repository != nil {
@@ -129,8 +129,8 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 }
 
 // prepare makes p.files what every download needs.
-func (p *pipeline) prepare() error {
-	p.files.Refuse = refuseLoopback
+func (p *pipeline) prepare(nextServer netip.Addr) error {
+	p.files.Refuse = p.task.Reach.refuse(nextServer)
 	p.files.Warn = func(text string) { p.say(line{Warn: true, Text: text}) }
 	if err := p.task.Request.Transfer.apply(&p.files); err != nil {
 		return &Error{Usage, "https", err, ""}
@@ -204,16 +204,6 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0"}
 	}
 	return lease, nil
-}
-
-// refuseLoopback keeps a configuration from what only dom0 itself can reach:
-// with --net dom0 the loopback is dom0's, and what it serves is nothing for a
-// guest's ramdisk.
-func refuseLoopback(a netip.Addr) error {
-	if a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() {
-		return fmt.Errorf("%s is no address of a server", a)
-	}
-	return nil
 }
 
 // notHeard is why the wire could not be opened.

@@ -80,6 +80,21 @@ func Tagged(index int) []uint16 {
 	return vlans
 }
 
+// VLANDevices are the indexes of the devices of a VLAN on the bridge with that
+// interface index.
+func VLANDevices(index int, vlan uint16) (indexes []int) {
+	links, err := links()
+	if err != nil {
+		return nil
+	}
+	for _, l := range links {
+		if v, ok := l.(*netlink.Vlan); ok && v.ParentIndex == index && v.VlanId == int(vlan) {
+			indexes = append(indexes, v.Index)
+		}
+	}
+	return indexes
+}
+
 // PortOf names the port behind which the bridge knows the MAC, "" when none.
 func PortOf(index int, mac net.HardwareAddr) string {
 	entries, err := netlink.NeighList(0, unix.AF_BRIDGE)

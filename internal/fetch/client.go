@@ -34,7 +34,8 @@ type Client struct {
 	MaxSize int64
 
 	// Refuse, when not nil, says which addresses must not be asked, after
-	// names are resolved and redirects followed.
+	// names are resolved and redirects followed: servers of files, of names,
+	// and proxies.
 	Refuse func(netip.Addr) error
 
 	// Timeout is how long one thing may take: to resolve a name, to connect,

@@ -72,6 +72,11 @@ func (c *Client) lookup(ctx context.Context, host string) (netip.Addr, error) {
 	const rounds = 2
 	share := c.timeout() / time.Duration(rounds*len(servers))
 	said := make([]error, len(servers)) // what a server had to say is said once
+	for i, server := range servers {
+		if c.Refuse != nil {
+			said[i] = c.Refuse(server)
+		}
+	}
 	for range rounds {
 		for i, server := range servers {
 			if said[i] != nil {
