@@ -105,7 +105,7 @@ func (h *Host) identify(ctx context.Context, inv xenout.Invocation, parent proce
 		}
 		return Info{UUID: strings.ToLower(inv.VM), Source: "--vm"}, nil
 	}
-	guest, err := h.fromXenstore(ctx, h.domid(inv))
+	guest, err := h.fromXenstore(ctx, h.Domid(inv))
 	if err == nil {
 		return guest, nil
 	}

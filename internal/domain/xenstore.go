@@ -56,8 +56,8 @@ func unescape(s string) string {
 	return text
 }
 
-// domid is the guest's domain id, 0 when it is not known.
-func (h *Host) domid(inv xenout.Invocation) int {
+// Domid is the id of the domain that is being created, 0 when it is not known.
+func (h *Host) Domid(inv xenout.Invocation) int {
 	if inv.Domid != 0 {
 		return inv.Domid
 	}
