@@ -11,7 +11,6 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
-	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -90,13 +89,14 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 	if r.Transfer, err = transfer(c); err != nil {
 		return err
 	}
-	host := domain.ThisHost()
+	host := r.Host
 	if err := boot.Eliloader(ctx, &r, invocation, host, con); err != nil {
 		return err
 	}
 	if err := boot.Identify(ctx, &r, invocation, host, con); err != nil {
 		return err
 	}
+	r.Domid = host.Domid(invocation)
 	r.Kernel, r.Ramdisk, r.Args = invocation.Kernel, invocation.Ramdisk, invocation.Args
 	r.Disk, r.Pygrub, r.Offset = invocation.Disk, c.String("pygrub"), c.String("offset")
 	r.Quiet, r.Interactive = invocation.Quiet, c.Bool("i")

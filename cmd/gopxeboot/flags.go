@@ -11,6 +11,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -53,6 +54,7 @@ func guestFlags() []cli.Flag {
 // request reads guestFlags and the positionals.
 func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 	r := boot.Request{
+		Host:      domain.ThisHost(),
 		MAC:       vif.MAC,
 		Bridge:    vif.Bridge,
 		UUID:      c.String("uuid"),

@@ -7,6 +7,7 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -54,6 +56,11 @@ type Request struct {
 	Args            string // the toolstack's own, added to the end
 	OutputDirectory string
 	Format          xenout.Format
+
+	// Host tells which domains run; nil is not to ask. Domid is the one that is
+	// being created, 0 when it is not known.
+	Host  *domain.Host `json:"-"`
+	Domid int
 
 	Look     *Look    // for Check; nil otherwise
 	URLs     []string // for Get
@@ -163,8 +170,12 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if r.Repository != nil && !r.Repository.network() {
 		r.Net = guest.None
 	}
+	network, why, err := r.settle(ctx, sweeper != nil, con)
+	if err != nil {
+		return plan, err
+	}
 	spec := guest.Spec{
-		MAC: r.MAC, Bridge: r.Bridge, VLAN: r.VLAN, Net: r.Net, RunAs: r.RunAs,
+		MAC: r.MAC, Bridge: r.Bridge, VLAN: r.VLAN, Net: network, RunAs: r.RunAs,
 		Files: files, MaxFile: uint64(max(r.MaxKernel, r.MaxInitrd)),
 	}
 	if !r.leases() {
@@ -212,8 +223,13 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 		con.Detail("network: none, as all files are dom0's")
 	case where == "":
 		con.Detail("network: dom0's own, and no DHCP")
+	case g.Net == guest.Dom0 && cmp.Or(why, g.Why) != "": // it was not asked for
+		con.Stage(fmt.Sprintf("network: dom0's own, with DHCP on %s: %s", where, cmp.Or(why, g.Why)))
 	default:
 		con.Detail(fmt.Sprintf("network: --net %s on %s%s", g.Net, where, because(g.Why)))
+	}
+	if g.Seen != "" {
+		con.Warn(fmt.Sprintf("network: %s was seen on port %s of %s: if another machine has it, both lose frames", r.MAC, g.Seen, g.Bridge))
 	}
 
 	if r.Look != nil && r.Pcap != nil && g.Net == guest.Dom0 {

@@ -32,8 +32,8 @@ import (
 type Net string
 
 const (
-	// Auto is Own on a Linux bridge where a new port forwards at once and
-	// where the guest's MAC is not in use; otherwise Dom0.
+	// Auto is Own where a new port of the bridge forwards at once; otherwise
+	// Dom0.
 	Auto Net = "auto"
 	// Own is a network namespace of the child's own with a veth into the
 	// bridge: what it sends comes from the guest's MAC and address.
@@ -89,6 +89,7 @@ const maxAnswers = 4 << 20
 type Guest struct {
 	Net    Net    // Own or Dom0
 	Why    string // the reason, where Auto chose
+	Seen   string // with Own, the port behind which the bridge knows the MAC; "" for none
 	Bridge string
 	VLAN   uint16 // also when it was in the bridge's name
 
@@ -193,14 +194,20 @@ func (g *Guest) choose(ctx context.Context, spec Spec) (*bridge, error) {
 	if g.claim, err = claimGuest(ctx, spec.MAC, bridge.name, bridge.vlan); err != nil {
 		return nil, err
 	}
-	if g.Net == Auto {
-		g.Net, g.Why = bridge.choose(ctx, spec.MAC)
-	}
-	if g.Net == Own && !bridge.linux {
+	if g.Net != Dom0 && !bridge.linux {
 		bridge.ovs = newOpenVSwitch()
-		if err := bridge.ovs.check(ctx, bridge.name); err != nil {
-			return nil, fmt.Errorf("%s is no bridge of Linux but %q (%w): use --net dom0", bridge.name, bridge.kind, err)
-		}
+		err = bridge.ovs.check(ctx, bridge.name)
+	}
+	switch {
+	case err != nil && g.Net == Own:
+		return nil, fmt.Errorf("%s is no bridge of Linux but %q (%w): use --net dom0", bridge.name, bridge.kind, err)
+	case err != nil:
+		g.Net, g.Why = Dom0, fmt.Sprintf("%s is no Linux bridge but %q (%v)", bridge.name, bridge.kind, err)
+	case g.Net == Auto:
+		g.Net, g.Why = bridge.choose()
+	}
+	if g.Net == Own && bridge.linux {
+		g.Seen = bridge.livePortOf(ctx, spec.MAC)
 	}
 	return bridge, nil
 }

@@ -91,9 +91,9 @@ func listBridges() string {
 }
 
 // choose decides for Auto, and says why.
-func (b *bridge) choose(ctx context.Context, mac net.HardwareAddr) (Net, string) {
-	if !b.linux {
-		return Dom0, fmt.Sprintf("%s is no Linux bridge but %q", b.name, b.kind)
+func (b *bridge) choose() (Net, string) {
+	if b.ovs != nil {
+		return Own, fmt.Sprintf("%s is a bridge of Open vSwitch", b.name)
 	}
 	if stp, err := bridging.STP(b.index); err == nil && stp {
 		if delay, err := bridging.ForwardDelay(b.index); err != nil || delay != 0 {
@@ -102,9 +102,6 @@ func (b *bridge) choose(ctx context.Context, mac net.HardwareAddr) (Net, string)
 	}
 	if b.vlan != 0 && !bridging.Filters(b.index) && !vlanDevices() {
 		return Dom0, fmt.Sprintf("VLAN %d on %s: this kernel has no VLAN devices (8021q)", b.vlan, b.name)
-	}
-	if port := b.livePortOf(ctx, mac); port != "" {
-		return Dom0, fmt.Sprintf("%s is in use on port %s of %s", mac, port, b.name)
 	}
 	return Own, fmt.Sprintf("%s is a Linux bridge that forwards at once", b.name)
 }
