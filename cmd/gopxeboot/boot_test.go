@@ -540,6 +540,20 @@ func TestOverride(t *testing.T) {
 	sameFile(t, ramdisk, filepath.Join(tree, "other.img"))
 }
 
+// A lease whose router is its own address boots, as a machine with it would.
+func TestRouterOfItsOwn(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	config := lab.SampleDHCP()
+	config.Router = lab.SampleAddress
+	labtest.Check(t, l.Servers.ServeDHCP(config))
+	labtest.Check(t, l.Servers.ServeTFTP(sampleTree(t)))
+	o := gopxeboot(t, "--output-directory="+t.TempDir(), vif)
+	if o.Code != 0 {
+		t.Errorf("%+v", o)
+	}
+	contains(t, o.Stderr, "warning: dhcp: the router 192.168.1.199 can't be used", "only 192.168.1.0/24 is reached")
+}
+
 // A configuration can't make dom0 fetch for a guest what only dom0 reaches,
 // whichever way it names the server, unless whoever runs this program does.
 func TestServersOfDom0(t *testing.T) {

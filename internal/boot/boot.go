@@ -264,7 +264,14 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 		case a.Line != nil:
 			a.Line.print(con)
 		case a.Configure != nil:
-			if err := configureOnce(g, a.Configure, &configured); err != nil {
+			err := configureOnce(g, a.Configure, &configured)
+			if router, ok := errors.AsType[*guest.RouterError](err); ok {
+				// A machine with that lease has no usable router either, and
+				// boots from what is on its own network.
+				con.Warn(fmt.Sprintf("dhcp: %v; only %s is reached: correct option 3 (routers) in the DHCP server", router, a.Configure.Address.Masked()))
+				err = nil
+			}
+			if err != nil {
 				return plan, fail(ctx, NoLease, "dhcp", err, "")
 			}
 			if err := g.Send(struct{}{}); err != nil {

@@ -299,8 +299,9 @@ func (g *Guest) died(err error) error {
 }
 
 // Configure gives the child's interface the leased address and the route
-// through the router, so that the kernel speaks for it. It does nothing with
-// Net Dom0, whose addresses are dom0's business.
+// through the router, so that the kernel speaks for it. A *RouterError says
+// that only the route is missing. It does nothing with Net Dom0, whose addresses
+// are dom0's business.
 func (g *Guest) Configure(address netip.Prefix, router netip.Addr) error {
 	if g.plug == nil {
 		return nil

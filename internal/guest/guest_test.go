@@ -251,6 +251,29 @@ func TestOwnNetwork(t *testing.T) {
 	}
 }
 
+// A router that the kernel takes for none leaves the leased network.
+func TestRouters(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	const own = "192.168.1.199"
+	for router, want := range map[string]string{
+		own:             "the router 192.168.1.199 can't be used: it is the leased address itself",
+		"192.168.1.255": "the router 192.168.1.255 can't be used: invalid argument",
+		"10.1.1.1":      "<nil>",
+		"192.168.1.1":   "<nil>",
+	} {
+		g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Own})
+		err := g.Configure(netip.MustParsePrefix(own+"/24"), netip.MustParseAddr(router))
+		var unusable *guest.RouterError
+		if fmt.Sprint(err) != want || (err != nil) != errors.As(err, &unusable) {
+			t.Errorf("%s: %v, want %s", router, err, want)
+		}
+		if r := do(t, g, order{Dial: "192.168.1.166:7000"}); r.Errors["dial"] != "allowed" {
+			t.Errorf("%s: %s", router, r.Errors["dial"])
+		}
+		g.Close()
+	}
+}
+
 func TestAuto(t *testing.T) {
 	t.Run("spanning tree", func(t *testing.T) {
 		l := labtest.New(t, lab.Config{STP: true, ForwardDelay: 2 * time.Second})

@@ -210,17 +210,33 @@ func (p *plug) configure(address netip.Prefix, router netip.Addr) error {
 	if err := p.child.AddrAdd(p.eth0, &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: mask}}); err != nil {
 		return fmt.Errorf("set the leased address %s: %w", address, err)
 	}
-	if !router.IsValid() {
+	switch {
+	case !router.IsValid():
 		return nil
+	case router == address.Addr():
+		return &RouterError{router, errors.New("it is the leased address itself")}
 	}
 	// Onlink: a router outside the leased network is legal where the netmask
 	// is 255.255.255.255.
 	route := &netlink.Route{LinkIndex: p.eth0.Attrs().Index, Gw: router.AsSlice(), Flags: int(netlink.FLAG_ONLINK)}
 	if err := p.child.RouteAdd(route); err != nil {
-		return fmt.Errorf("set the route through %s: %w", router, err)
+		return &RouterError{router, err}
 	}
 	return nil
 }
+
+// A RouterError says why a router is of no use. The leased network can be
+// reached all the same.
+type RouterError struct {
+	Router netip.Addr
+	Err    error
+}
+
+func (e *RouterError) Error() string {
+	return fmt.Sprintf("the router %s can't be used: %v", e.Router, e.Err)
+}
+
+func (e *RouterError) Unwrap() error { return e.Err }
 
 // remove unplugs. The veth goes with its namespace by itself, but later than
 // the child, and minutes later where a TCP connection is left; a toolstack that
