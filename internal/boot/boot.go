@@ -170,7 +170,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if r.Repository != nil && !r.Repository.network() {
 		r.Net = guest.None
 	}
-	network, why, err := r.settle(ctx, sweeper != nil, con)
+	network, why, err := r.settle(ctx, cleanup != nil, con)
 	if err != nil {
 		return plan, err
 	}
