@@ -138,7 +138,8 @@ func child() {
 			}
 		}
 		for fd, i := 0, 0; o.Filter && fd < 64; fd++ {
-			if domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || domain != unix.AF_PACKET {
+			name, _ := unix.Getsockname(fd) // SO_DOMAIN is none of its options
+			if _, ok := name.(*unix.SockaddrLinklayer); !ok {
 				continue
 			}
 			all := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0xffff}
