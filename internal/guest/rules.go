@@ -102,7 +102,7 @@ func socketOptions() []rule {
 		set(unix.IPPROTO_IP, unix.IP_RECVERR),
 		set(unix.IPPROTO_IPV6, unix.IPV6_RECVERR, unix.IPV6_V6ONLY),
 		set(unix.IPPROTO_TCP, unix.TCP_NODELAY, unix.TCP_KEEPIDLE, unix.TCP_KEEPINTVL, unix.TCP_KEEPCNT),
-		get(unix.SOL_SOCKET, unix.SO_ERROR, unix.SO_RCVBUF, unix.SO_TYPE),
+		get(unix.SOL_SOCKET, unix.SO_ERROR, unix.SO_RCVBUF, unix.SO_PROTOCOL), // the last by package unix, to read a sender's address
 		get(unix.IPPROTO_IP, unix.IP_MTU),
 		get(unix.IPPROTO_IPV6, unix.IPV6_MTU),
 	}
