@@ -3,8 +3,10 @@ package guest
 // Pid is the child's process id.
 func (g *Guest) Pid() int { return g.cmd.Process.Pid }
 
-// The frames of relay_test.go, for tests with a real child.
+// The frames of relay_test.go, for tests with a real child, and what this kernel
+// has.
 var (
-	Forged    = forged
-	DHCPFrame = dhcpFrame
+	Forged      = forged
+	DHCPFrame   = dhcpFrame
+	VLANDevices = vlanDevices
 )

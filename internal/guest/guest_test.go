@@ -28,7 +28,7 @@ import (
 var mac = net.HardwareAddr{0x00, 0x16, 0x3e, 0x72, 0x79, 0xe3}
 
 // killedParent is the environment variable that makes this program a parent
-// that waits to be killed.
+// on that bridge that waits to be killed.
 const killedParent = "GUEST_TEST_KILLED_PARENT"
 
 func TestMain(m *testing.M) {
@@ -64,6 +64,7 @@ type order struct {
 
 type report struct {
 	Interface, MAC string
+	Interfaces     []string
 	OwnNet         bool
 	Status         map[string]string // of /proc/self/status
 	Errors         map[string]string
@@ -108,6 +109,10 @@ func child() {
 				link, _ := os.Readlink("/proc/self/fd/" + e.Name())
 				r.Descriptors = append(r.Descriptors, link)
 			}
+		}
+		all, _ := net.Interfaces()
+		for _, ifi := range all {
+			r.Interfaces = append(r.Interfaces, ifi.Name)
 		}
 		if o.Listen {
 			var errs [3]error
@@ -432,7 +437,7 @@ func TestCancel(t *testing.T) {
 
 // parentToKill starts a child, tells its pid, and waits.
 func parentToKill() {
-	g, err := guest.Start(context.Background(), guest.Spec{MAC: mac, Bridge: "xenbr0", Net: guest.Own})
+	g, err := guest.Start(context.Background(), guest.Spec{MAC: mac, Bridge: os.Getenv(killedParent), Net: guest.Own})
 	if err == nil {
 		err = g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.Addr{})
 	}
@@ -454,10 +459,18 @@ func parentToKill() {
 // change of uid forgot the parent-death signal once, must go all the same,
 // and its port with it.
 func TestKilledParent(t *testing.T) {
+	for _, bridge := range []string{"xenbr0", "xenbr0.20"} {
+		if bridge == "xenbr0" || guest.VLANDevices() {
+			t.Run(bridge, func(t *testing.T) { killParent(t, bridge) })
+		}
+	}
+}
+
+func killParent(t *testing.T, bridge string) {
 	labtest.New(t, lab.Config{})
 	before := interfaces(t)
 	parent := exec.Command("/proc/self/exe")
-	parent.Env = append(os.Environ(), killedParent+"=1")
+	parent.Env = append(os.Environ(), killedParent+"="+bridge)
 	out, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -472,7 +485,7 @@ func TestKilledParent(t *testing.T) {
 	parent.Process.Kill()
 	parent.Wait()
 	// Who comes next finds the MAC on a port that is about to go.
-	if g := start(t, guest.Spec{MAC: mac, Bridge: "xenbr0", Net: guest.Auto}); g.Net != guest.Own {
+	if g := start(t, guest.Spec{MAC: mac, Bridge: bridge, Net: guest.Auto}); g.Net != guest.Own {
 		t.Errorf("auto chose %s: %s", g.Net, g.Why)
 	} else if err := g.Close(); err != nil {
 		t.Error(err)

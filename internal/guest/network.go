@@ -125,12 +125,14 @@ func (b *bridge) livePortOf(ctx context.Context, mac net.HardwareAddr) string {
 	}
 }
 
-// plug is a veth with one end in the bridge and the other in the child.
+// plug is a veth with one end in the bridge and the other in the child, or in a
+// trunk's namespace.
 type plug struct {
 	bridge *bridge
 	host   netlink.Link
+	trunk  *trunk // nil for none
 	child  *netlink.Handle
-	eth0   netlink.Link // what the child speaks on: its end, or a VLAN device on that
+	eth0   netlink.Link // the child's
 }
 
 // plugIn gives the child of that pid an interface with the guest's MAC on the
@@ -153,17 +155,29 @@ func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*pl
 	veth.PeerName = guestInterface
 	veth.PeerHardwareAddr = mac
 	veth.PeerNamespace = netlink.NsPid(pid)
+	p := &plug{host: veth, bridge: b}
+	access := b.vlan != 0 && b.ovs == nil && bridging.Filters(b.index)
+	if b.vlan != 0 && b.ovs == nil && !access {
+		var err error
+		if p.trunk, err = newTrunk(); err != nil {
+			return nil, wrap(err)
+		}
+		veth.PeerName, veth.PeerNamespace = trunkInterface, netlink.NsFd(p.trunk.ns)
+	}
 	if err := netlink.LinkAdd(veth); err != nil {
+		p.trunk.close()
 		return nil, wrap(err)
 	}
-	p := &plug{host: veth, bridge: b}
-	err := p.raise(pid)
+	err := p.trunk.tag(pid, b.vlan)
+	if err == nil {
+		err = p.raise(pid)
+	}
 	switch {
 	case err != nil:
 	case b.ovs != nil:
 		err = b.ovs.plug(ctx, b.name, attrs.Name, b.vlan)
-	case b.vlan != 0:
-		err = p.enterVLAN(b)
+	case access:
+		err = p.accessPort(b.vlan)
 	}
 	if err == nil {
 		err = p.veth().WaitForwarding(ctx, p.portState)
@@ -248,6 +262,7 @@ func (p *plug) remove(leave bool) error {
 	if p.child != nil {
 		p.child.Close()
 	}
+	defer p.trunk.close()
 	name := p.host.Attrs().Name
 	var left error
 	if ovs := p.bridge.ovs; ovs != nil {

@@ -3,12 +3,14 @@ package guest
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/bridging"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,29 +40,81 @@ func vlanDevices() bool {
 	return !errors.Is(err, unix.EOPNOTSUPP)
 }
 
-// enterVLAN puts the child into the bridge's VLAN. On a bridge that filters,
-// its port is an access port. Else the bridge is a trunk, and the child gets a
-// VLAN device on its end.
-func (p *plug) enterVLAN(b *bridge) error {
-	if bridging.Filters(b.index) {
-		return p.accessPort(b.vlan)
-	}
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = fmt.Sprintf("vlan%d", b.vlan)
-	attrs.ParentIndex = p.eth0.Attrs().Index
-	attrs.HardwareAddr = p.eth0.Attrs().HardwareAddr
-	err := p.child.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: int(b.vlan), VlanProtocol: netlink.VLAN_PROTOCOL_8021Q})
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		return fmt.Errorf("VLAN %d: this kernel has no VLAN devices (8021q): use --net dom0", b.vlan)
-	}
+// trunkInterface is the veth's end in a trunk's namespace.
+const trunkInterface = "trunk"
+
+// trunk is a network namespace between a bridge that keeps no VLANs apart and
+// the child: who has the veth's end reaches every VLAN, so the child gets only a
+// VLAN device on it. Nothing but the parent's descriptor keeps the namespace, and
+// with it go the veth and the device in the child.
+type trunk struct {
+	ns     netns.NsHandle
+	handle *netlink.Handle
+}
+
+func newTrunk() (*trunk, error) {
+	t := &trunk{}
+	made := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		here, err := netns.Get()
+		if err != nil {
+			made <- err
+			return
+		}
+		defer here.Close()
+		t.ns, err = netns.New()
+		if netns.Set(here) == nil {
+			runtime.UnlockOSThread() // else the thread ends with this goroutine
+		}
+		made <- err
+	}()
+	err := <-made
 	if err != nil {
-		return fmt.Errorf("make a device for VLAN %d: %w", b.vlan, err)
+		return nil, fmt.Errorf("make a network namespace: %w", err)
 	}
-	if p.eth0, err = p.child.LinkByName(attrs.Name); err != nil {
+	if t.handle, err = netlink.NewHandleAt(t.ns, unix.NETLINK_ROUTE); err != nil {
+		t.ns.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// tag gives the child of that pid a device of the VLAN, with the MAC of the
+// veth's end. It does nothing where there is no trunk.
+func (t *trunk) tag(pid int, vlan uint16) error {
+	if t == nil {
+		return nil
+	}
+	end, err := t.handle.LinkByName(trunkInterface)
+	if err != nil {
 		return err
 	}
-	bridging.Quiet(p.child, p.eth0)
-	return p.child.LinkSetUp(p.eth0)
+	bridging.Quiet(t.handle, end)
+	if err := t.handle.LinkSetUp(end); err != nil {
+		return err
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = guestInterface
+	attrs.ParentIndex = end.Attrs().Index
+	attrs.HardwareAddr = end.Attrs().HardwareAddr
+	attrs.Namespace = netlink.NsPid(pid)
+	err = t.handle.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: int(vlan), VlanProtocol: netlink.VLAN_PROTOCOL_8021Q})
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("VLAN %d: this kernel has no VLAN devices (8021q): use --net dom0", vlan)
+	}
+	if err != nil {
+		return fmt.Errorf("make a device for VLAN %d: %w", vlan, err)
+	}
+	return nil
+}
+
+// close lets the namespace go, when the kernel gets round to it.
+func (t *trunk) close() {
+	if t != nil {
+		t.handle.Close()
+		t.ns.Close()
+	}
 }
 
 // accessPort makes the port a member of one VLAN, and of no other.

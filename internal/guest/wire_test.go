@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
@@ -130,5 +131,53 @@ func TestNoSurvey(t *testing.T) {
 	g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Dom0})
 	if r := do(t, g, order{Listen: true}); r.Errors["listen"] != "it can't be listened to\nit can't be listened to" {
 		t.Errorf("got %v", r.Errors)
+	}
+}
+
+// On a trunk the child has nothing but its VLAN's device, and what it sends
+// leaves with that tag, whatever other it puts inside. Nothing is left.
+func TestTrunk(t *testing.T) {
+	if !guest.VLANDevices() { // TestStartInVLAN sees that it is said
+		t.Skip("this kernel has no VLAN devices (8021q)")
+	}
+	l := labtest.New(t, lab.Config{})
+	before := interfaces(t)
+	file, err := os.Create(filepath.Join(t.TempDir(), "trunk.pcap"))
+	labtest.Check(t, err)
+	defer file.Close()
+	var wire *packet.Conn
+	var sniffer *capture.Sniffer
+	labtest.Check(t, l.Servers.Do(func() (err error) {
+		wire = labtest.Wire(t, "eth0")
+		sniffer, err = capture.Sniff("eth0", file)
+		return err
+	}))
+	defer wire.Close()
+	g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), VLAN: 20, Net: guest.Own})
+	tagged := func(frame []byte) []byte { return slices.Concat(frame[:12], []byte{0x81, 0, 0, 30}, frame[12:]) }
+	last := guest.DHCPFrame(mac, 60)
+	r := do(t, g, order{Listen: true, Confine: true, Send: [][]byte{tagged(last), guest.DHCPFrame(mac, 0), last}})
+	if diff := cmp.Diff([]string{"lo", "eth0"}, r.Interfaces); diff != "" {
+		t.Errorf("the child's interfaces (-want +got):\n%s", diff)
+	}
+	heard(t, wire, last)
+	labtest.Check(t, sniffer.Stop())
+	sent := 0
+	for p, err := range capture.Read(file) {
+		labtest.Check(t, err)
+		if len(p.Data) < 16 || !slices.Equal(p.Data[6:12], mac) {
+			continue
+		}
+		sent++
+		if !slices.Equal(p.Data[12:16], []byte{0x81, 0, 0, 20}) {
+			t.Errorf("got out: % x", p.Data[:20])
+		}
+	}
+	if sent != 3 {
+		t.Errorf("%d frames got out, want 3", sent)
+	}
+	labtest.Check(t, g.Close())
+	if diff := cmp.Diff(before, interfaces(t)); diff != "" {
+		t.Errorf("interfaces left (-before +after):\n%s", diff)
 	}
 }
