@@ -97,6 +97,7 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 		return err
 	}
 	r.Domid = host.Domid(invocation)
+	r.OfVM = toolstack == xenout.XAPI
 	r.Kernel, r.Ramdisk, r.Args = invocation.Kernel, invocation.Ramdisk, invocation.Args
 	r.Disk, r.Pygrub, r.Offset = invocation.Disk, c.String("pygrub"), c.String("offset")
 	r.Quiet, r.Interactive = invocation.Quiet, c.Bool("i")

@@ -50,6 +50,7 @@ type eliloaderForm struct {
 	config   map[string]string // other-config
 	args     string            // PV-bootloader-args
 	of       string            // the part of the tree that the VM has as its CD; "" for no CD
+	noVIF    bool              // the VM has none, and dom0 serves the tree, too
 	noPygrub bool
 	boots    []expected // one after the other
 	calls    []string   // that changed XAPI's database
@@ -146,6 +147,20 @@ var eliloaderForms = []eliloaderForm{
 		boots:  []expected{{code: 5, says: "install pygrub"}},
 	},
 	{
+		name: "dom0's own address", noVIF: true,
+		config: map[string]string{"install-distro": "debianlike", "install-repository": "http://192.168.1.1/debian"},
+		boots:  []expected{{code: 4, says: "192.168.1.1 is dom0's own address"}},
+	},
+	{
+		name: "dom0's network", noVIF: true, serve: nginx,
+		config: map[string]string{"install-distro": "debianlike", "install-repository": "http://192.168.1.166/debian"},
+		boots:  []expected{{code: 4, says: "192.168.1.166 is in a network of dom0's"}},
+	},
+	{
+		name: "dom0's own address, in PV-bootloader-args", noVIF: true, args: "--location=http://192.168.1.1/debian --server=192.168.1.1",
+		boots: []expected{{code: 4, says: "192.168.1.1 is dom0's own address"}},
+	},
+	{
 		name: "a file of dom0's", config: map[string]string{"install-repository": "file:///etc"},
 		boots: []expected{{code: 2, says: "it is cdrom, or begins with http, ftp or nfs"}},
 	},
@@ -179,12 +194,17 @@ var eliloaderForms = []eliloaderForm{
 func TestEliloader(t *testing.T) {
 	for _, form := range eliloaderForms {
 		t.Run(form.name, func(t *testing.T) {
-			l := locationLab(t, false)
+			l := locationLab(t, form.noVIF)
 			tree := repositoryTree(t)
 			if form.serve != nil {
 				form.serve(t, l, tree)
 			}
 			d := newDom0(t)
+			if form.noVIF {
+				labtest.Check(t, l.Dom0.ServeHTTP(tree))
+				script := "/usr/local/sbin/xe"
+				labtest.Check(t, os.WriteFile(script, []byte(strings.Replace(readFile(t, script), "case", "[ \"$1\" != vif-list ] || exit 0\ncase", 1)), 0o755))
+			}
 			if form.of != "" {
 				d.disk = filepath.Join(d.dir, "cd.iso")
 				isoImage(t, filepath.Join(tree, form.of), d.disk)

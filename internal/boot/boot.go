@@ -57,6 +57,11 @@ type Request struct {
 	OutputDirectory string
 	Format          xenout.Format
 
+	// OfVM says that the request is made of a VM's fields, which others than
+	// dom0's root may write: what it names in dom0's network is not asked for
+	// that reason.
+	OfVM bool
+
 	// Host tells which domains run; nil is not to ask. Domid is the one that is
 	// being created, 0 when it is not known.
 	Host  *domain.Host `json:"-"`

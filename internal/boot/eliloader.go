@@ -116,7 +116,6 @@ func repositoryOf(install domain.Install, distro location.Distro, disk string) (
 	if err != nil {
 		return nil, err
 	}
-	r.OfVM = true
 	var args []string
 	if install.VNC {
 		args = append(args, "vnc")

@@ -24,7 +24,6 @@ type Repository struct {
 	Location location.Location // its zero value with full URLs
 	Wanted   location.Wanted
 	Args     string // after the installer's own, before the toolstack's
-	OfVM     bool   // from the VM's other-config, which others than dom0's root may write
 }
 
 // NewRepository looks at what a person or XAPI wrote: a location, which may be

@@ -130,6 +130,9 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 
 // prepare makes p.files what every download needs.
 func (p *pipeline) prepare(nextServer netip.Addr) error {
+	if r := &p.task.Request; r.OfVM && r.Server.IsValid() {
+		nextServer = netip.Addr{} // the VM's, and not the lease's
+	}
 	p.files.Refuse = p.task.Reach.refuse(nextServer)
 	p.files.Warn = func(text string) { p.say(line{Warn: true, Text: text}) }
 	if err := p.task.Request.Transfer.apply(&p.files); err != nil {

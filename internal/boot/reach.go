@@ -23,6 +23,7 @@ type reach struct {
 	OnBridge []netip.Addr   // dom0's addresses on the guest's bridge
 	Routes   []route
 	Named    []netip.Addr // servers that a person named
+	OfVM     bool         // who asks can't name any
 }
 
 // route is one of dom0's.
@@ -49,17 +50,21 @@ var aliens = []netip.Prefix{
 type forbiddenError struct {
 	Address netip.Addr
 	Why     string
+	OfVM    bool // who asks can't name it
 }
 
 func (e *forbiddenError) Error() string { return fmt.Sprintf("%s %s", e.Address, e.Why) }
 
 // try says how to ask it all the same.
 func (e *forbiddenError) try() string {
+	if e.OfVM {
+		return "a VIF gives the VM a network of its own"
+	}
 	return fmt.Sprintf("if a guest may have what is there, --server %s allows it", e.Address)
 }
 
-// refuse says which addresses are not asked; the lease's next-server is, unless
-// it is in another network of dom0's. A nil reach is that of a network of the
+// refuse says which addresses are not asked; the lease's next-server (its zero
+// value is none) is, unless it is in another network of dom0's. A nil reach is that of a network of the
 // guest's own, where no address is dom0's.
 func (r *reach) refuse(nextServer netip.Addr) func(netip.Addr) error {
 	return func(a netip.Addr) error {
@@ -73,7 +78,7 @@ func (r *reach) refuse(nextServer netip.Addr) func(netip.Addr) error {
 			return nil
 		}
 		if why := r.forbids(a, a == nextServer); why != "" {
-			return &forbiddenError{a, why}
+			return &forbiddenError{a, why, r.OfVM}
 		}
 		return nil
 	}
@@ -183,12 +188,14 @@ func interfacesOn(bridge string, vlan uint16) (indexes []int, err error) {
 // hosts are the servers that a person wrote down: not who may write a VM's
 // fields, nor what a server says.
 func (r *Request) hosts() (hosts []string) {
+	if r.OfVM {
+		return nil
+	}
 	urls := slices.Clone(r.URLs)
-	ofVM := r.Repository != nil && r.Repository.OfVM
-	if r.Repository != nil && !ofVM {
+	if r.Repository != nil {
 		urls = append(urls, r.Repository.urls()...)
 	}
-	if r.Transfer.Proxy != "" && !ofVM {
+	if r.Transfer.Proxy != "" {
 		urls = append(urls, r.Transfer.Proxy)
 	}
 	for _, text := range urls {
@@ -205,7 +212,7 @@ func (r *Request) reach(g *guest.Guest) (*reach, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Server.IsValid() {
+	if network.OfVM = r.OfVM; r.Server.IsValid() && !r.OfVM {
 		network.Named = append(network.Named, r.Server)
 	}
 	for _, host := range r.hosts() {

@@ -127,20 +127,16 @@ func TestReachOfGuest(t *testing.T) {
 // An address is named by whoever runs this program, not by who may write a VM's
 // fields.
 func TestHosts(t *testing.T) {
-	repository := func(ofVM bool) *Repository {
-		r, err := NewRepository("http://10.9.9.1/OL6", location.Wanted{})
-		labtest.Check(t, err)
-		r.OfVM = ofVM
-		return r
-	}
+	repository, err := NewRepository("http://10.9.9.1/OL6", location.Wanted{})
+	labtest.Check(t, err)
 	for name, test := range map[string]struct {
 		request Request
 		want    []string
 	}{
-		"nothing":      {Request{}, nil},
-		"get":          {Request{URLs: []string{"tftp://10.9.9.1/a", "http://[::1]:80/b", "http://boot.example/c", ":", "x"}}, []string{"10.9.9.1", "::1", "boot.example"}},
-		"a location":   {Request{Repository: repository(false), Transfer: Transfer{Proxy: "http://10.9.9.2:3128"}}, []string{"10.9.9.1", "10.9.9.2"}},
-		"other-config": {Request{Repository: repository(true), Transfer: Transfer{Proxy: "http://10.9.9.2:3128"}}, nil},
+		"nothing":       {Request{}, nil},
+		"get":           {Request{URLs: []string{"tftp://10.9.9.1/a", "http://[::1]:80/b", "http://boot.example/c", ":", "x"}}, []string{"10.9.9.1", "::1", "boot.example"}},
+		"a location":    {Request{Repository: repository, Transfer: Transfer{Proxy: "http://10.9.9.2:3128"}}, []string{"10.9.9.1", "10.9.9.2"}},
+		"a VM's fields": {Request{OfVM: true, Repository: repository, Transfer: Transfer{Proxy: "http://10.9.9.2:3128"}}, nil},
 	} {
 		if diff := cmp.Diff(test.want, test.request.hosts()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -150,10 +146,13 @@ func TestHosts(t *testing.T) {
 
 // The error says how to ask all the same, in each stage.
 func TestForbidden(t *testing.T) {
-	err := fail(context.Background(), NotFetched, "kernel", fmt.Errorf("http://x/: %w", &forbiddenError{netip.MustParseAddr("10.9.9.1"), ownAddress}), "see that the server is up")
+	err := fail(context.Background(), NotFetched, "kernel", fmt.Errorf("http://x/: %w", &forbiddenError{netip.MustParseAddr("10.9.9.1"), ownAddress, false}), "see that the server is up")
 	const want = "kernel: http://x/: 10.9.9.1 is dom0's own address; if a guest may have what is there, --server 10.9.9.1 allows it"
 	if err.Error() != want {
 		t.Errorf("got %v", err)
+	}
+	if err := fail(context.Background(), NoConfig, "location", &forbiddenError{OfVM: true}, ""); strings.Contains(err.Error(), "--server") || !strings.Contains(err.Error(), "VIF") {
+		t.Errorf("who can't name a server is told %v", err)
 	}
 	if isForbidden(unix.EHOSTUNREACH) || !isForbidden(err) {
 		t.Error("taken for another error")
