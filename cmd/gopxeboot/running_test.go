@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/mdlayher/packet"
@@ -99,12 +101,13 @@ func TestLookAtRunningGuest(t *testing.T) {
 		}
 	}
 	const why = "network: dom0's own, with DHCP on xenbr0: domain 5 has 00:16:3e:72:79:e3 on xenbr0 (vif5.0): a port of our own would take its traffic"
+	pcap := filepath.Join(t.TempDir(), "check.pcap")
 	alive("before")
 	ports := len(labtest.Ports(t, l))
 	for _, argv := range [][]string{
 		{"plan", vif},
 		{"get", "-o", filepath.Join(t.TempDir(), "file"), vif, "tftp://192.168.1.166/" + lab.SampleKernel},
-		{"check", "--wait=1", "--quick", vif},
+		{"check", "--wait=1", "--quick", "--pcap=" + pcap, vif},
 	} {
 		o := gopxeboot(t, argv...)
 		if o.Code != 0 && argv[0] != "check" {
@@ -112,6 +115,20 @@ func TestLookAtRunningGuest(t *testing.T) {
 		}
 		contains(t, o.Stderr, why)
 		alive(argv[0])
+	}
+	// The parent recorded it: DHCP of the guest's by the bridge.
+	file, err := os.Open(pcap)
+	labtest.Check(t, err)
+	defer file.Close()
+	asked := 0
+	for p, err := range capture.Read(file) {
+		labtest.Check(t, err)
+		if m, err := dhcpclient.Decode(p.Data); err == nil && m.Op == 1 && m.CHAddr.String() == lab.SampleMAC {
+			asked++
+		}
+	}
+	if asked == 0 {
+		t.Error("the capture has no DHCP in it")
 	}
 	if after := len(labtest.Ports(t, l)); after != ports {
 		t.Errorf("%d ports, then %d", ports, after)
