@@ -318,12 +318,21 @@ func TestAuto(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := start(t, guest.Spec{MAC: mac, Bridge: "ovsbr0", Net: guest.Auto})
-		if g.Net != guest.Dom0 {
+		if g.Net != guest.Dom0 || !strings.Contains(g.Why, "ovs-vsctl") {
 			t.Errorf("chose %s: %s", g.Net, g.Why)
 		}
 		g.Close()
 		if _, err := guest.Start(t.Context(), guest.Spec{MAC: mac, Bridge: "ovsbr0", Net: guest.Own}); err == nil || !strings.Contains(err.Error(), "--net dom0") {
 			t.Errorf("--net guest: %v", err)
+		}
+		// Where ovs-vsctl answers, a port of our own can work.
+		const dir = "/usr/local/sbin"
+		labtest.Check(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"))
+		defer unix.Unmount(dir, unix.MNT_DETACH)
+		labtest.Check(t, os.WriteFile(filepath.Join(dir, "ovs-vsctl"), []byte("#!/bin/sh\nexit 0\n"), 0o755))
+		t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+		if g := start(t, guest.Spec{MAC: mac, Bridge: "ovsbr0", Net: guest.Auto}); g.Net != guest.Own || !strings.Contains(g.Why, "Open vSwitch") {
+			t.Errorf("with ovs-vsctl it chose %s: %s", g.Net, g.Why)
 		}
 	})
 }
