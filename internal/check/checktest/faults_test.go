@@ -2,6 +2,7 @@ package checktest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
@@ -105,6 +107,10 @@ var bridgeFaults = []fault{
 		s.elsewhere()
 		s.dnsmasq()
 		s.twin()
+		s.request.Host = &domain.Host{Run: func(context.Context, string, ...string) ([]byte, error) {
+			const vif = "/local/domain/0/backend/vif/5/0/"
+			return fmt.Appendf(nil, "%smac = %q\n%sbridge = %q\n", vif, lab.SampleMAC, vif, s.Bridge), nil
+		}}
 	}},
 	{"guest runs already, and its own port is wanted", check.MACInUse, either, func(s *site) {
 		s.dnsmasq()
