@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,5 +69,29 @@ func TestControlsInJSON(t *testing.T) {
 		if o.Stdout == "" || strings.ContainsAny(o.Stdout, "\u009b\u007f") {
 			t.Errorf("%+v", o)
 		}
+	}
+}
+
+// A configuration may be larger than what can be told of it: it boots, and who
+// asks what is in it is told that it is too large.
+func TestTooLarge(t *testing.T) {
+	var many strings.Builder
+	many.WriteString("default l0\n")
+	for i := range 100_000 {
+		fmt.Fprintf(&many, "label l%d\nkernel vmlinuz\n", i)
+	}
+	l := labtest.New(t, lab.Config{})
+	tree := sampleTree(t)
+	writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), many.String())
+	writeFile(t, filepath.Join(tree, "vmlinuz"), "the kernel")
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+	if o := gopxeboot(t, "plan", "--json", vif); o.Code != 4 || !strings.Contains(lastLine(o.Stderr), "what it says is too large") {
+		t.Errorf("code %d: %s", o.Code, lastLine(o.Stderr))
+	}
+	if o := gopxeboot(t, "-q", "--output-format=simple0", "--output-directory="+t.TempDir(), vif); o.Code != 0 || !strings.Contains(o.Stdout, "BOOT_IMAGE=vmlinuz") {
+		t.Errorf("code %d: %s", o.Code, lastLine(o.Stderr))
+	}
+	if o := gopxeboot(t, "-q", "--label=none", "--output-format=simple0", "--output-directory="+t.TempDir(), vif); o.Code != 5 || !strings.Contains(o.Stderr, "no label is called") {
+		t.Errorf("code %d: %s", o.Code, lastLine(o.Stderr))
 	}
 }

@@ -95,8 +95,8 @@ var attacks = map[string]attack{
 		for block := strings.Repeat("x", 1<<20); raw(block) == nil; {
 		}
 	}, OwnFault, "the guest's process"},
-	"lines without end": {func(c *guest.Child) {
-		for c.Send(answer{Line: &line{Level: 9, Text: strings.Repeat("x", 1<<20)}}) == nil {
+	"lines without end": {func(*guest.Child) {
+		for raw(`{"Line":{"Level":9,"Text":"`+strings.Repeat("x", 1<<20)+`"}}`) == nil {
 		}
 	}, OwnFault, "the guest's process"},
 	"messages without end": {func(c *guest.Child) {

@@ -83,7 +83,17 @@ func newFailure(err error) *failure {
 	if !errors.As(err, &e) {
 		e = &Error{Code: CodeOf(err), Stage: "boot", Err: err}
 	}
-	return &failure{e.Code, e.Stage, e.Err.Error(), e.Try}
+	return &failure{e.Code, e.Stage, cut(e.Err.Error()), cut(e.Try)}
+}
+
+// cut keeps a line within what can always be told (guest.Child.SendLast), also
+// where JSON makes six bytes of one.
+func cut(text string) string {
+	const most = 4 << 10
+	if len(text) <= most {
+		return text
+	}
+	return text[:most] + "..."
 }
 
 // err is the Error again. When the parent was cancelled, that is the reason

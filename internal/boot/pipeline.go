@@ -63,10 +63,29 @@ func Child() int {
 	}
 	p.say = func(l line) { p.send(answer{Line: &l}) }
 	err = p.asGuest(ctx, c)
-	if p.send(answer{Plan: p.plan, Failure: newFailure(err)}) != nil {
+	if p.end(c, err) != nil {
 		return 1
 	}
 	return 0
+}
+
+// end tells how it ended. What is too large to tell, a boot does without, which
+// needs to know what boots and no more; whoever asks for the plan gets an error.
+func (p *pipeline) end(c *guest.Child, failure error) error {
+	err := p.send(answer{Plan: p.plan, Failure: newFailure(failure)})
+	if !errors.Is(err, guest.ErrTooLarge) {
+		return err
+	}
+	if failure == nil && p.task.Download {
+		err = c.SendLast(answer{Plan: p.plan.brief()})
+	}
+	if !errors.Is(err, guest.ErrTooLarge) {
+		return err
+	}
+	if failure == nil {
+		failure = &Error{NoConfig, "config", fmt.Errorf("%s: what it says is %w", quoted(p.plan.Config.URL), err), "see what is in it"}
+	}
+	return c.SendLast(answer{Plan: newPlan(), Failure: newFailure(failure)})
 }
 
 // asGuest is the whole way, on the guest's network. A panic in a parser is an
@@ -328,9 +347,13 @@ func (p *pipeline) choose(ctx context.Context, config *pxelinux.Config) (*pxelin
 	boot, err := config.BootLabel(ctx, label)
 	if err == nil && boot.Label == "" {
 		// PXELINUX would take it for a kernel's name; who says --label means a label.
+		const most = 50
 		var names []string
-		for _, l := range boot.Config.Labels {
+		for _, l := range boot.Config.Labels[:min(len(boot.Config.Labels), most)] {
 			names = append(names, l.Name)
+		}
+		if more := len(boot.Config.Labels) - most; more > 0 {
+			names = append(names, fmt.Sprintf("and %d more", more))
 		}
 		return boot, fmt.Errorf("no label is called %q in %s: there are %s", label, config.URL, strings.Join(names, ", "))
 	}

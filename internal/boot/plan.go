@@ -128,6 +128,13 @@ func (p *Plan) setBoot(b *pxelinux.Boot) {
 	}
 }
 
+// brief is what boots, without how it was found.
+func (p *Plan) brief() *Plan {
+	b := newPlan()
+	b.Outcome, b.Kernel, b.Initrds, b.Args, b.Config.URL = p.Outcome, p.Kernel, p.Initrds, p.Args, p.Config.URL
+	return b
+}
+
 func (p *Plan) setArgs(args string) {
 	p.Args, p.Args64 = args, nil
 	if !utf8.ValidString(args) {

@@ -33,7 +33,8 @@ type Child struct {
 	setup    setup
 	requests *os.File
 	receive  *json.Decoder
-	send     *json.Encoder
+	answers  *os.File
+	sent     int // bytes of answers
 	files    files
 }
 
@@ -43,7 +44,7 @@ func Inside() (*Child, error) {
 	runtime.GOMAXPROCS(min(runtime.GOMAXPROCS(0), maxProcs))
 	c := &Child{requests: os.NewFile(requestsFD, "requests")}
 	c.receive = json.NewDecoder(c.requests)
-	c.send = json.NewEncoder(os.NewFile(answersFD, "answers"))
+	c.answers = os.NewFile(answersFD, "answers")
 	if err := c.receive.Decode(&c.setup); err != nil {
 		return nil, fmt.Errorf("read the parent's first message: %w", err)
 	}
@@ -66,8 +67,26 @@ func (c *Child) Receive(message any) error {
 	return nil
 }
 
-// Send gives the parent a message. It is safe for one goroutine at a time.
-func (c *Child) Send(message any) error { return c.send.Encode(toText(message)) }
+// Send gives the parent a message. It is safe for one goroutine at a time. One
+// that is ErrTooLarge, with those before it, is not sent.
+func (c *Child) Send(message any) error { return c.answer(message, maxAnswers-lastAnswer) }
+
+// SendLast is Send for the last message, for which there is always room if it
+// is not larger than 64 KiB.
+func (c *Child) SendLast(message any) error { return c.answer(message, maxAnswers) }
+
+func (c *Child) answer(message any, most int) error {
+	text, err := json.Marshal(toText(message))
+	if err != nil {
+		return err
+	}
+	if c.sent+len(text)+1 > most {
+		return ErrTooLarge
+	}
+	c.sent += len(text) + 1
+	_, err = c.answers.Write(append(text, '\n'))
+	return err
+}
 
 // File is the i-th of Spec.Files.
 func (c *Child) File(i int) *os.File {

@@ -82,8 +82,15 @@ type Spec struct {
 }
 
 // maxAnswers bounds all that the parent reads from one child, in bytes, and so
-// the memory that it makes of it. Ten thousand labels are two MiB.
-const maxAnswers = 4 << 20
+// the memory that it makes of it. Ten thousand labels are two MiB. A child
+// keeps lastAnswer of it for its last message.
+const (
+	maxAnswers = 4 << 20
+	lastAnswer = 64 << 10
+)
+
+// ErrTooLarge is the error of a message that the parent would not read.
+var ErrTooLarge = fmt.Errorf("too large: the parent reads %d MiB of answers", maxAnswers>>20)
 
 // Guest is the parent's end of a running child.
 type Guest struct {
