@@ -83,7 +83,8 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 		return err
 	}
 	inTime(&r, invocation, con)
-	// One deadline for everything, the search for the guest included.
+	// One deadline for everything, the search for the guest included; libxl's
+	// may be nearer than the one that counts since runApp.
 	ctx, cancel := context.WithTimeoutCause(c.Context, r.Timeout, context.DeadlineExceeded)
 	defer cancel()
 	if r.Transfer, err = transfer(c); err != nil {
@@ -193,13 +194,6 @@ func invocationOf(c *cli.Context, toolstack xenout.Toolstack, vif xenout.VIF, di
 			"leave --output-directory away; to have room elsewhere, mount it on "+toolstack.DefaultDirectory())
 	}
 	return i, nil
-}
-
-// openOutput waits for somebody who reads a FIFO, and not for ever.
-func openOutput(ctx context.Context, name string) (*boot.Output, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, defaultTimeout, context.DeadlineExceeded)
-	defer cancel()
-	return boot.OpenOutput(ctx, name)
 }
 
 // whileParentLives ends when the process that started us does: nobody would

@@ -418,6 +418,22 @@ func TestFIFO(t *testing.T) {
 	}
 }
 
+// Nothing opens the other end of the FIFO: that takes no longer than a boot may,
+// and what is wrong besides does not change it.
+func TestFIFOWithoutReader(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "xenbl.1")
+	labtest.Check(t, syscall.Mkfifo(fifo, 0o600))
+	for _, args := range [][]string{{"--timeout=100ms", vif}, {vif, "/dev/null", "-timeout", "0.1"}, {"--timeout=100ms --nonsense", "--timeout=no time"}} {
+		begin := time.Now()
+		if o := gopxeboot(t, append(args, "--output="+fifo)...); o.Code != 8 || !strings.Contains(o.Stderr, "no process reads "+fifo) {
+			t.Errorf("%q: %+v", args, o)
+		}
+		if took := time.Since(begin); took > defaultTimeout/2 {
+			t.Errorf("%q: it took %v", args, took)
+		}
+	}
+}
+
 // The toolstack deletes what it was given; two guests at once must not get
 // each other's.
 func TestParallel(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -116,12 +117,14 @@ func runApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, argv 
 func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name string, words []string, output string) error {
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
+	words = oneForm(words, app.Flags)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeoutOf(words), context.DeadlineExceeded)
+	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
-	out, err := openOutput(ctx, output)
+	out, err := boot.OpenOutput(ctx, output)
 	if err != nil {
 		return err
 	}
-	words = oneForm(words, app.Flags)
 	if slices.Contains(words, "--") {
 		app.Commands = nil // what follows is no command's name
 	}
@@ -135,6 +138,21 @@ func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name
 		return err
 	}
 	return out.Close()
+}
+
+// timeoutOf finds the --timeout that the parser would, which comes later: the
+// opening of --output is within it. Of a wrong one the parser complains.
+func timeoutOf(words []string) time.Duration {
+	timeout := newDuration(defaultTimeout)
+	for _, word := range words {
+		if word == "--" {
+			break
+		}
+		if name, value, _ := strings.Cut(strings.TrimLeft(word, "-"), "="); name == "timeout" {
+			_ = timeout.Set(value)
+		}
+	}
+	return timeout.value
 }
 
 // exitStatus is the error of a command that ran another program, and ends as

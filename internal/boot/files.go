@@ -196,7 +196,7 @@ func OpenOutput(ctx context.Context, path string) (*Output, error) {
 		err error
 	}
 	done := make(chan opened, 1)
-	go func() { // opening a FIFO that nobody reads blocks
+	go func() { // opening a FIFO that no process reads blocks
 		out := &Output{}
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 			out.created = path
@@ -212,7 +212,7 @@ func OpenOutput(ctx context.Context, path string) (*Output, error) {
 		}
 		return o.out, nil
 	case <-ctx.Done():
-		return nil, &Error{OutOfTime, "output", fmt.Errorf("nobody reads %s: %w", path, context.Cause(ctx)), ""}
+		return nil, &Error{OutOfTime, "output", fmt.Errorf("no process reads %s: %w", path, context.Cause(ctx)), ""}
 	}
 }
 
