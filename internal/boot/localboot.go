@@ -155,13 +155,17 @@ func runPygrub(ctx context.Context, pygrub, dir string, uid int, asks bool, r Re
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, said, said     // our stdout may be where our result goes
 	cmd.Env = append(os.Environ(), "PATH="+domain.ProgramPath()) // it runs mount and umount
 	cmd.ExtraFiles = []*os.File{write}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	if asks { // its menu gives the terminal back then (ncurses)
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	}
 	cmd.WaitDelay = time.Second
-	// Pygrub holds the guest's console; it has to go with us however we go.
-	// The signal is tied to the thread that forks (prctl(2)).
+	// Pygrub holds the guest's console; it has to go with us however we go, and
+	// in a pid namespace of its own what it has started goes with it: the
+	// process that reads the disk is another. The signal is tied to the thread
+	// that forks (prctl(2)).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWPID}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

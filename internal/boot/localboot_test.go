@@ -3,10 +3,12 @@ package boot
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -152,6 +154,42 @@ func TestLocalBootCancelled(t *testing.T) {
 		if left := names(t, dir); left != nil {
 			t.Errorf("%s: left %v", body, left)
 		}
+	}
+}
+
+// What pygrub has started ends with it: the process that reads the disk is one
+// that it forks.
+func TestPygrubsChildren(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program, _ := fakePygrub(t, "exec 4>"+fifo+"; sleep 1000 & echo >&4; exec sleep 1000")
+	place, kernel, ramdisk := newResults(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := localBoot(ctx, Request{Disk: "/disk", Pygrub: program}, place.pygrub, kernel, ramdisk, quiet())
+		ended <- err
+	}()
+	held, err := os.Open(fifo) // blocks until pygrub runs
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if _, err := held.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-ended; CodeOf(err) != OutOfTime {
+		t.Errorf("got %v", err)
+	}
+	if err := held.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := held.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("a process lives on and holds a file: %v", err)
 	}
 }
 
