@@ -15,7 +15,12 @@ import (
 // machine. It does not change: what Boot reads further is in Boot.Config.
 type Config struct {
 	URL   string
+	Lines int   // of the file at URL; a last one without a newline counts
 	Tried []Try // in order, up to and with the one that was found
+
+	// Default is the one of the configuration that PXELINUX came to last: the
+	// one at URL, or one that CONFIG led to.
+	Default Default
 
 	// Labels are the entries that can be called by name, in the order of the
 	// configuration.
@@ -28,6 +33,15 @@ type Config struct {
 	start  *machine
 	scopes []scope
 	named  map[string]bool
+}
+
+// Default is the line that says what runs without a key pressed: the last UI,
+// or else the last DEFAULT, in the order in which PXELINUX reads lines.
+type Default struct {
+	Command string // a label or a file, and more words; "" when there is no such line
+	UI      bool
+	File    string // its URL
+	Line    int    // from 1
 }
 
 // A scope is a configuration or a menu whose labels can be called by name.
@@ -79,7 +93,7 @@ func (m *machine) search(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m.config.URL = url
+		m.config.URL, m.config.Lines = url, countLines(text)
 		m.configName = name
 		if err := m.load(ctx, text, url); err != nil {
 			return fmt.Errorf("reading the configuration: %w", err)

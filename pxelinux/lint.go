@@ -59,7 +59,6 @@ type linter struct {
 	findings []Finding
 	order    []string            // of the files
 	seen     map[string]position // the last line of a directive in this label, or outside
-	chosen   position
 	timeout  position
 	label    *entry // whose lines these are; nil outside labels
 }
@@ -149,8 +148,6 @@ func (l *linter) line(line string) {
 	}
 	inside := l.label != nil
 	switch word {
-	case "default", "ui":
-		l.chosen = at
 	case "timeout", "ontimeout", "totaltimeout":
 		l.timeout = at
 		if word != "ontimeout" && digits(value) == "" {
@@ -358,12 +355,12 @@ func (l *linter) decision(name string) {
 		}
 		return
 	}
-	label := p.command
+	label, at := p.command, p.commandAt
 	if p.ui {
-		label = p.byName
+		label, at = p.byName, p.byNameAt
 	}
 	if label != nil && (p.ui || !l.menu(*label)) && p.find(*label) == nil {
-		l.noLabel(*label)
+		l.noLabel(at, *label)
 	}
 	wants := p.timeout != 0 || p.totalTimeout != 0
 	switch {
@@ -383,13 +380,13 @@ func (l *linter) menu(line string) bool {
 }
 
 // noLabel looks for what DEFAULT may have been to name.
-func (l *linter) noLabel(line string) {
+func (l *linter) noLabel(at position, line string) {
 	p := l.parser
 	name, more := cutWord(line)
 	more = withSpace(more)
 	for _, e := range p.entries {
 		if e.action == disabled && e.name == name && name != "" {
-			l.find(l.chosen, DefaultDisabled, "", "DEFAULT %s: the label is disabled, and can't be booted", name)
+			l.find(at, DefaultDisabled, "", "DEFAULT %s: the label is disabled, and can't be booted", name)
 			return
 		}
 	}
@@ -397,7 +394,7 @@ func (l *linter) noLabel(line string) {
 	for _, e := range p.entries {
 		if e.named && len(names) < 1000 {
 			if strings.EqualFold(e.name, name) {
-				l.find(l.chosen, DefaultNoLabel, "DEFAULT "+e.name+more, "DEFAULT %s is no label: upper and lower case matter, there is %s", name, e.name)
+				l.find(at, DefaultNoLabel, "DEFAULT "+e.name+more, "DEFAULT %s is no label: upper and lower case matter, there is %s", name, e.name)
 				return
 			}
 			names = append(names, e.name)
@@ -409,11 +406,11 @@ func (l *linter) noLabel(line string) {
 	}
 	switch {
 	case p.ui:
-		l.find(l.chosen, DefaultNoLabel, fix, "DEFAULT %s names no label of the menu", name)
+		l.find(at, DefaultNoLabel, fix, "DEFAULT %s names no label of the menu", name)
 	case p.noImplicit:
-		l.find(l.chosen, DefaultNoLabel, fix, "DEFAULT %s is no label, and IMPLICIT 0 allows nothing else", name)
+		l.find(at, DefaultNoLabel, fix, "DEFAULT %s is no label, and IMPLICIT 0 allows nothing else", name)
 	case near != "":
-		l.find(l.chosen, DefaultNoLabel, fix, "DEFAULT %s is no label, but a file; there is a label %s", name, near)
+		l.find(at, DefaultNoLabel, fix, "DEFAULT %s is no label, but a file; there is a label %s", name, near)
 	}
 }
 

@@ -69,6 +69,7 @@ LABEL a
 		{"DEFAULT, almost a label", "DEFAULT linx\nLABEL linux\nKERNEL k\n", []string{"f:1: DEFAULT linx is no label, but a file; there is a label linux"}},
 		{"DEFAULT disabled", "DEFAULT a\nLABEL a\nMENU DISABLE\nKERNEL k\n", []string{"f:1: DEFAULT a: the label is disabled, and can't be booted"}},
 		{"DEFAULT of a menu", "UI menu.c32\nDEFAULT a\nLABEL b\nKERNEL k\n", []string{"f:2: DEFAULT a names no label of the menu"}},
+		{"DEFAULT of a menu, before UI", "DEFAULT a\nUI menu.c32\nLABEL b\nKERNEL k\n", []string{"f:1: DEFAULT a names no label of the menu"}},
 		{"IMPLICIT 0", "IMPLICIT 0\nDEFAULT a\nLABEL b\nKERNEL k\n", []string{"f:2: DEFAULT a is no label, and IMPLICIT 0 allows nothing else"}},
 		{"TIMEOUT", "DEFAULT a\nTIMEOUT 50\nLABEL a\nKERNEL k\n", []string{"f:2: TIMEOUT and ONTIMEOUT have no effect: without PROMPT 1 or a menu DEFAULT boots at once"}},
 		{"TIMEOUT of a menu by a label", "DEFAULT m\nTIMEOUT 50\nLABEL m\nCOM32 vesamenu\n", nil},

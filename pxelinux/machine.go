@@ -227,6 +227,10 @@ func (m *machine) load(ctx context.Context, text, url string) error {
 		m.searchPath = append([]string{dir}, m.searchPath...)
 	}
 	m.triedDefault, m.triedOntimeout, m.failure, m.label = false, false, nil, ""
+	m.config.Default = Default{}
+	if p.command != nil {
+		m.config.Default = Default{*p.command, p.ui, p.commandAt.file, p.commandAt.line}
+	}
 	m.config.add(m, p)
 	return nil
 }

@@ -102,9 +102,11 @@ type parser struct {
 	at        position
 
 	// The core's.
-	command *string // what DEFAULT or UI run
-	ui      bool    // UI was seen
-	byName  *string // DEFAULT, for the menu
+	command   *string // what DEFAULT or UI run
+	commandAt position
+	ui        bool    // UI was seen
+	byName    *string // DEFAULT, for the menu
+	byNameAt  position
 	noImplicit,
 	noOptions,
 	noEscape,
@@ -292,13 +294,13 @@ func (p *parser) directive(ctx context.Context, m **menu, word, value string) er
 		(*m).ontimeout = &value
 		p.ontimeout = value
 	case "default":
-		p.byName = &value
+		p.byName, p.byNameAt = &value, p.at
 		if !p.ui {
-			p.command = &value
+			p.command, p.commandAt = &value, p.at
 		}
 	case "ui":
 		p.ui = true
-		p.command = &value
+		p.command, p.commandAt = &value, p.at
 	default:
 		if !p.forMenu {
 			return p.coreDirective(ctx, word, value)

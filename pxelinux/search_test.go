@@ -216,6 +216,41 @@ func TestIncludeLoops(t *testing.T) {
 	}
 }
 
+// Which line says what boots, over files. The answers of the real PXELINUX are
+// in testdata/pxelinux/b9-default-*.
+func TestDefault(t *testing.T) {
+	const at = serverURL
+	files := tree{
+		"a": "DEFAULT a\n", "b": "# b\nDEFAULT b x\n", "ui": "UI menu.c32\n",
+		"other": "\nDEFAULT o\nLABEL o\nKERNEL k\n", "menu.c32": "x",
+	}
+	for config, want := range map[string]Default{
+		"INCLUDE a\nINCLUDE b\n":                                      {"b x", false, at + "b", 2},
+		"INCLUDE b\nINCLUDE a\n":                                      {"a", false, at + "a", 1},
+		"INCLUDE a\nDEFAULT c\n":                                      {"c", false, at + "pxelinux.cfg/default", 2},
+		"INCLUDE ui\nINCLUDE a\nLABEL a\nKERNEL k\n":                  {"menu.c32", true, at + "ui", 1},
+		"INCLUDE ui\nUI vesamenu.c32\nINCLUDE a\nLABEL a\nKERNEL k\n": {"vesamenu.c32", true, at + "pxelinux.cfg/default", 2},
+		"TEXT HELP\nDEFAULT a\nENDTEXT\n":                             {},
+		"LABEL x\nCONFIG other\nDEFAULT x\n":                          {"o", false, at + "other", 2}, // after Boot
+	} {
+		files["pxelinux.cfg/default"] = config
+		for range 200 { // maps have an order of their own each time
+			if got := files.boots(t).Config.Default; got != want {
+				t.Fatalf("%q: got %+v, want %+v", config, got, want)
+			}
+		}
+	}
+}
+
+func TestLines(t *testing.T) {
+	for text, want := range map[string]int{"DEFAULT a": 1, "DEFAULT a\n": 1, "DEFAULT a\r\nTIMEOUT 50\r\nLABEL a": 3, "\n\n": 2, strings.Repeat("x", 5000) + "\n": 1} {
+		c, _ := tree{"pxelinux.cfg/default": text}.find(t)
+		if c.Lines != want {
+			t.Errorf("%.20q: got %d lines, want %d", text, c.Lines, want)
+		}
+	}
+}
+
 // pypxeboot's --config-dir: another directory beside the boot file.
 func TestConfigDir(t *testing.T) {
 	h := Host{Server: netip.MustParseAddr("192.168.1.166"), BootFile: "boot/pxelinux.0", ConfigDir: "pxeboot.cfg/"}

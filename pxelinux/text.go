@@ -34,6 +34,15 @@ func (l *lines) next() (string, bool) {
 	return line, true
 }
 
+// countLines is how many lines a text has: the number of its last one.
+func countLines(text string) int {
+	l := lines{text: text}
+	for ok := true; ok; {
+		_, ok = l.next()
+	}
+	return l.number
+}
+
 // chomp cuts a line at its first CR, LF or NUL, wherever that is.
 func chomp(line string) string {
 	if i := strings.IndexAny(line, "\r\n\x00"); i >= 0 {

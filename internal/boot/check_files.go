@@ -201,36 +201,8 @@ func isGeneral(link string) bool {
 
 // describe says what stands in the configuration.
 func (o *onlooker) describe(ctx context.Context) {
-	link := o.plan.Config.URL
-	text := o.texts[link]
-	c := &check.Config{URL: link, Bytes: int64(len(text)), Lines: bytes.Count(text, []byte("\n"))}
-	for _, l := range o.plan.Labels {
-		const most = 200
-		if len(c.Labels) < most {
-			c.Labels = append(c.Labels, l.Name)
-		}
-	}
-	ui := false
-	all := [][]byte{text}
-	for u, t := range o.texts {
-		if u != link && len(t) > 0 {
-			all = append(all, t)
-		}
-	}
-	for line := range strings.Lines(string(bytes.Join(all, []byte("\n")))) {
-		words := strings.Fields(line)
-		if len(words) < 2 {
-			continue
-		}
-		switch strings.ToLower(words[0]) {
-		case "ui":
-			c.Default, ui = strings.Join(words[1:], " "), true
-		case "default":
-			if !ui {
-				c.Default = strings.Join(words[1:], " ")
-			}
-		}
-	}
+	text := o.texts[o.found.URL]
+	c := check.NewConfig(o.found, int64(len(text)))
 	c.Lint(ctx, o.host, text, o.openAgain)
 	o.facts.Config = c
 }

@@ -36,6 +36,7 @@ type pipeline struct {
 	plan  *Plan
 	files fetch.Client
 	open  pxelinux.Opener
+	found *pxelinux.Config // nil before decide
 	say   func(line)
 	send  func(answer) error // to the parent; nil where there is none
 }
@@ -267,9 +268,7 @@ func (p *pipeline) host(lease *dhcpclient.Lease) pxelinux.Host {
 func (p *pipeline) decide(ctx context.Context, host pxelinux.Host) (*pxelinux.Boot, error) {
 	begin := time.Now()
 	config, err := pxelinux.Find(ctx, host, p.open)
-	if config != nil {
-		p.plan.setConfig(config)
-	}
+	p.setConfig(config)
 	if err != nil {
 		return nil, p.noConfig(ctx, host, err)
 	}
@@ -277,7 +276,7 @@ func (p *pipeline) decide(ctx context.Context, host pxelinux.Host) (*pxelinux.Bo
 
 	boot, err := p.choose(ctx, config)
 	config = boot.Config // with what the way to this boot came to
-	p.plan.setConfig(config)
+	p.setConfig(config)
 	if err != nil {
 		return nil, fail(ctx, NotBootable, "boot", err, "")
 	}
@@ -297,6 +296,12 @@ func (p *pipeline) decide(ctx context.Context, host pxelinux.Host) (*pxelinux.Bo
 		p.stage("boot: %s%s", labelled(boot.Label), boot.Args)
 	}
 	return boot, nil
+}
+
+// setConfig is called again when the choice of what boots has led to more.
+func (p *pipeline) setConfig(c *pxelinux.Config) {
+	p.found = c
+	p.plan.setConfig(c)
 }
 
 // unbootable says why a guest without firmware can't boot what PXELINUX would.

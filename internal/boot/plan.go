@@ -104,8 +104,6 @@ func (p *Plan) setLease(l *dhcpclient.Lease) {
 	}
 }
 
-// setConfig is called again when the choice of what boots has led to more
-// labels and warnings.
 func (p *Plan) setConfig(c *pxelinux.Config) {
 	p.Config = Config{URL: c.URL, Tried: []Try{}}
 	p.Labels, p.Warnings = []Label{}, append([]string{}, c.Warnings...)

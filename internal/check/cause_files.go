@@ -51,7 +51,7 @@ func labelMissing(f *Facts) *finding {
 		return nil
 	}
 	evidence := fmt.Sprintf("%s has %s", c.URL, labelList(c.Labels)) + unread(c)
-	if b.Named != "" && !slices.Contains(c.Labels, b.Named) {
+	if b.Named != "" && b.Label == "" && !slices.Contains(c.Labels, b.Named) {
 		return broken(fmt.Sprintf("There is no label %s.", b.Named), evidence, "upper and lower case matter; correct --label")
 	}
 	name, _, _ := strings.Cut(c.Default, " ")
@@ -62,6 +62,9 @@ func labelMissing(f *Facts) *finding {
 	notThere := file != nil && (file.Result == "not found" || file.Result == "empty")
 	if b.Outcome != "error" && !notThere {
 		return nil
+	}
+	if c.DefaultAt != "" && !strings.HasPrefix(c.DefaultAt, c.URL+":") {
+		evidence += ", DEFAULT stands in " + c.DefaultAt
 	}
 	if notThere {
 		evidence += ", and there is no file " + file.URL + " either"

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 // example reads a file of testdata/facts, and insists on every key in it.
@@ -243,7 +244,14 @@ func TestDiagnose(t *testing.T) {
 
 		{"no default", all(label(Boot{Outcome: "prompt", Error: "no DEFAULT"}, "linux"), func(f *Facts) { f.Config.Default = "" }), NoDefault, Fail, "--label linux"},
 		{"--label", label(Boot{Outcome: "error", Named: "rescu"}, "rescue"), LabelMissing, Fail, "rescue"},
+		{"--label with more words", func(f *Facts) { f.Boot.Named = f.Boot.Label + " quiet" }, Fine, OK, ""},
 		{"DEFAULT names no label", all(file(0, "not found"), func(f *Facts) { f.Config.Labels, f.Boot.Label = []string{"Linux"}, "" }), LabelMissing, Fail, "Linux"},
+		{"DEFAULT of another file", all(file(0, "not found"), func(f *Facts) {
+			f.Config.Labels, f.Config.DefaultAt, f.Boot.Label = []string{"Linux"}, "tftp://h/more.cfg:7", ""
+		}), LabelMissing, Fail, "DEFAULT stands in tftp://h/more.cfg:7"},
+		{"an INCLUDE that is missing", all(label(Boot{Outcome: "prompt", Error: "no DEFAULT"}, "linux"), func(f *Facts) {
+			f.Config.Default, f.Config.Findings = "", []pxelinux.Finding{{File: "default", Line: 2, Text: "TEXT", Code: pxelinux.TextOpen}, {File: "default", Line: 3, Text: "not there", Code: pxelinux.IncludeMissing}}
+		}), NoDefault, Fail, "the label linux; default:3: not there"},
 		{"com32", label(Boot{Outcome: "com32", Label: "hdt", Kernel: "hdt.c32", Error: "a module"}, "hdt", "linux"), COM32Only, Fail, "hdt and linux"},
 		{"boot program", label(Boot{Outcome: "chainboot", Kernel: "x.0"}, "x"), BootProgram, Fail, "x.0"},
 		{"not bootable", label(Boot{Outcome: "error", Error: "TIMEOUT boots a submenu"}, "linux"), NotBootable, Fail, "submenu"},

@@ -221,14 +221,15 @@ const MeantRoot = "in the root, not in the boot file's directory"
 
 // Config is the configuration that was found.
 type Config struct {
-	URL      string             `json:"url"`
-	Bytes    int64              `json:"bytes"`
-	Lines    int                `json:"lines"`
-	Labels   []string           `json:"labels,omitempty"`
-	Default  string             `json:"default"`            // of DEFAULT or UI; "" when there is neither
-	Problems []string           `json:"problems,omitempty"` // of lint, as FILE:LINE: TEXT
-	Findings []pxelinux.Finding `json:"findings,omitempty"` // the same
-	Error    string             `json:"error"`              // why it could not be read to its end
+	URL       string             `json:"url"`
+	Bytes     int64              `json:"bytes"`
+	Lines     int                `json:"lines"`
+	Labels    []string           `json:"labels,omitempty"`
+	Default   string             `json:"default"`              // of DEFAULT or UI; "" when there is neither
+	DefaultAt string             `json:"default_at,omitempty"` // the line it is from, as URL:LINE
+	Problems  []string           `json:"problems,omitempty"`   // of lint, as FILE:LINE: TEXT
+	Findings  []pxelinux.Finding `json:"findings,omitempty"`   // the same
+	Error     string             `json:"error"`                // why it could not be read to its end
 }
 
 // Boot is what boots by the configuration.

@@ -501,14 +501,20 @@ func (r *reading) seen(link string) *transfer {
 // opener gives to package pxelinux what the capture has.
 func (r *reading) opener(_ context.Context, link string) (io.ReadCloser, error) {
 	t := r.seen(link)
+	if t == nil || t.accepted && !t.complete() {
+		r.lacking = append(r.lacking, link)
+	}
+	return t.open()
+}
+
+// open returns what the capture has of a transfer; nil is one that it lacks.
+func (t *transfer) open() (io.ReadCloser, error) {
 	switch {
 	case t == nil:
-		r.lacking = append(r.lacking, link)
 		return nil, pxelinux.ErrNotFound
 	case !t.accepted:
 		return nil, fmt.Errorf("%w: %s", pxelinux.ErrNotFound, t.refusal)
 	case !t.complete():
-		r.lacking = append(r.lacking, link)
 		return nil, fmt.Errorf("%w: the capture does not have all of it", pxelinux.ErrNotFound)
 	}
 	return io.NopCloser(bytes.NewReader(t.data)), nil
@@ -527,10 +533,9 @@ func (r *reading) config(t *transfer, link string) {
 		f.Config.Error = printable(err.Error())
 		return
 	}
-	f.Config.read(c, t.data)
 	r.lacking = nil // names of the search path
 	b, err := r.choose(c)
-	f.Config.read(b.Config, t.data)
+	r.describe(b.Config)
 	if err != nil {
 		f.Config.Error = printable(err.Error())
 		return
@@ -546,36 +551,12 @@ func (r *reading) config(t *transfer, link string) {
 	}
 }
 
-// read takes down what is in a configuration.
-func (c *Config) read(found *pxelinux.Config, text []byte) {
-	c.Lines = bytes.Count(bytes.TrimSuffix(text, []byte("\n")), []byte("\n")) + 1
-	c.Labels = nil
-	for _, l := range found.Labels {
-		c.Labels = append(c.Labels, l.Name)
-	}
-	c.Default = ""
-	for line := range strings.Lines(string(text)) {
-		word, value, _ := strings.Cut(strings.Join(strings.Fields(line), " "), " ")
-		switch strings.ToLower(word) {
-		case "ui":
-			c.Default = value
-		case "default":
-			if c.Default == "" || !hasUI(text) {
-				c.Default = value
-			}
-		}
-	}
-	c.Lint(context.Background(), pxelinux.Host{}, text, nil)
-}
-
-// hasUI says whether there is a UI line, which goes before DEFAULT.
-func hasUI(text []byte) bool {
-	for line := range strings.Lines(string(text)) {
-		if word, _, _ := strings.Cut(strings.Join(strings.Fields(line), " "), " "); strings.EqualFold(word, "ui") {
-			return true
-		}
-	}
-	return false
+// describe says what stands in the configuration.
+func (r *reading) describe(found *pxelinux.Config) {
+	t := r.seen(found.URL)
+	c := NewConfig(found, cmp.Or(max(t.size, 0), t.bytes))
+	c.Lint(context.Background(), r.host, t.data, func(_ context.Context, link string) (io.ReadCloser, error) { return r.seen(link).open() })
+	r.facts.Config = c
 }
 
 // maxChoices is how many labels are looked at for the one that was taken.

@@ -291,6 +291,23 @@ func TestReplayTakesWhatWasAskedFor(t *testing.T) {
 	}
 }
 
+// A configuration over three files: what a look at the lab says of it, too.
+func TestReplayIncludes(t *testing.T) {
+	s := newStory().configured("INCLUDE one\nINCLUDE two\nLABEL a\nKERNEL k\nLABEL b\nKERNEL k ro").
+		gets("one", "DEFAULT a\n", 1408).gets("two", "TIMEOUT 50\nDEFAULT b  x=1\n", 1408)
+	f, err := Replay(s.all(), ReplayOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Config{
+		URL: "tftp://10.0.0.2/" + macConfig, Bytes: 60, Lines: 6, Labels: []string{"a", "b"},
+		Default: "b x=1", DefaultAt: "tftp://10.0.0.2/two:2",
+	}
+	if diff := cmp.Diff(want, f.Config); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // A network card's driver that was booted first asks again.
 func TestReplayChain(t *testing.T) {
 	s := newStory().leased(dhcpv4.WithOption(dhcpv4.OptBootFileName("undionly.kpxe"))).arp(filesIP, true).gets("undionly.kpxe", large, 1408)
