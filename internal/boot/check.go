@@ -184,15 +184,7 @@ func (r *Request) fits(f *check.Facts) {
 	if f.Boot == nil || f.Boot.Kernel == "" {
 		return
 	}
-	args := xenout.MergeArgs(f.Boot.Args, r.Args)
-	f.Args = &check.Args{Bytes: len(args), Limit: r.Format.MaxArgs()}
-	fitted, dropped, err := xenout.FitArgs(r.Format, args)
-	switch {
-	case err == nil && dropped:
-		f.Args.Shortened = len(fitted)
-	default:
-		f.Args.Shortened = len(args)
-	}
+	f.Args = check.NewArgs(r.Format, xenout.MergeArgs(f.Boot.Args, r.Args))
 	space := &check.Space{Directory: r.OutputDirectory}
 	for _, file := range f.Files {
 		space.Needed += (max(file.Bytes, 0) + 3) &^ 3

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // Facts is everything that was seen of a lab from one guest's place: live, or
@@ -296,9 +297,19 @@ type Kernel struct {
 type Args struct {
 	Bytes int `json:"bytes"`
 	Limit int `json:"limit"` // what the guest gets whole
-	// Shortened is its length without BOOT_IMAGE= and initrd=, which are left out
-	// when that makes it fit.
+	// Shortened is its length without BOOT_IMAGE= and initrd=, where it is too
+	// long and fits without them; else Bytes.
 	Shortened int `json:"shortened"`
+}
+
+// NewArgs measures a command line for the guest that gets an answer in this
+// format.
+func NewArgs(f xenout.Format, args string) *Args {
+	a := &Args{Bytes: len(args), Limit: f.MaxArgs(), Shortened: len(args)}
+	if fitted, dropped, err := xenout.FitArgs(f, args); err == nil && dropped {
+		a.Shortened = len(fitted)
+	}
+	return a
 }
 
 // Space is the output directory's.

@@ -19,6 +19,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // ReplayOptions say how a capture is to be read.
@@ -593,18 +594,8 @@ func (f *Facts) setBoot(b *pxelinux.Boot) {
 	if b.Kernel == "" {
 		return
 	}
-	f.Args = &Args{Bytes: len(b.Args), Limit: maxArgs}
-	var kept []string
-	for _, word := range strings.Fields(b.Args) {
-		if !strings.HasPrefix(word, "BOOT_IMAGE=") && !strings.HasPrefix(word, "initrd=") {
-			kept = append(kept, word)
-		}
-	}
-	f.Args.Shortened = len(strings.Join(kept, " "))
+	f.Args = NewArgs(xenout.SXP, b.Args) // a toolstack's
 }
-
-// maxArgs is MAX_GUEST_CMDLINE of xen/include/public/xen.h, less the NUL.
-const maxArgs = 1023
 
 // files says what came of the kernel and the initrds, as far as the guest
 // asked for them.

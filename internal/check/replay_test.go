@@ -308,6 +308,20 @@ func TestReplayIncludes(t *testing.T) {
 	}
 }
 
+// What is dropped from a command line that is too long are words as Linux reads
+// them, quotes and all.
+func TestReplayArgs(t *testing.T) {
+	rest := `x="a  initrd=b" ` + strings.Repeat("y", 1000)
+	f, err := Replay(newStory().configured("DEFAULT k\nLABEL k\nKERNEL k\nAPPEND initrd=i "+rest).all(), ReplayOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Args{Bytes: len("BOOT_IMAGE=k initrd=i " + rest), Limit: 1023, Shortened: len(rest)}
+	if diff := cmp.Diff(want, f.Args); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // A network card's driver that was booted first asks again.
 func TestReplayChain(t *testing.T) {
 	s := newStory().leased(dhcpv4.WithOption(dhcpv4.OptBootFileName("undionly.kpxe"))).arp(filesIP, true).gets("undionly.kpxe", large, 1408)
