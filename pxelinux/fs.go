@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
-	"net/url"
 	"path"
 	"strings"
 )
@@ -23,11 +22,10 @@ func OpenFS(fsys fs.FS, server netip.Addr) Opener {
 			return nil, err
 		}
 		escaped, ours := strings.CutPrefix(link, prefix)
-		name, err := url.PathUnescape(escaped)
-		if !ours || err != nil {
+		if !ours {
 			return nil, fmt.Errorf("%w: it is on another server", ErrNotFound)
 		}
-		name = strings.TrimPrefix(path.Clean("/"+name), "/")
+		name := strings.TrimPrefix(path.Clean("/"+unescape(escaped)), "/")
 		// Stat goes first: to open a FIFO would block.
 		info, err := fs.Stat(fsys, name)
 		if err != nil {

@@ -82,7 +82,7 @@ func resolve(server, cwd, name string) (string, error) {
 		if host == "" {
 			host = server
 		}
-		return "tftp://" + escape(host, "/") + "/" + escape(path, ""), nil
+		return "tftp://" + escape(host, inHost) + "/" + escape(path, inPath), nil
 	}
 
 	scheme, rest, _ := strings.Cut(name, "://")
@@ -97,7 +97,7 @@ func resolve(server, cwd, name string) (string, error) {
 		// Its look-up fails, and then the boot server is asked.
 		host = server
 	}
-	host = escape(host, "/")
+	host = escape(host, inHost)
 	if port = digits(port); port != "" && port != defaultPorts[scheme] {
 		host += ":" + port
 	}
@@ -106,17 +106,17 @@ func resolve(server, cwd, name string) (string, error) {
 	case "tftp":
 		// ;mode=octet is allowed by RFC 3617 and means nothing here.
 		path, _, _ = strings.Cut(path, ";")
-		return "tftp://" + host + "/" + escape(unescape(path), ""), nil
+		return "tftp://" + host + "/" + escape(unescape(path), inPath), nil
 	case "ftp":
-		path = escape(unescape(path), "")
+		path = escape(unescape(path), inPath)
 	case "http", "https":
 		// PXELINUX itself knows no https; sites that have it expect it to work.
-		path = escapeUnsafe(path)
+		path = escape(path, inHTTP)
 	default:
 		return "", unaskable(fmt.Sprintf("%s: PXELINUX knows tftp, http and ftp, not %s", name, scheme))
 	}
 	if user != "" {
-		host = escape(user, "/") + "@" + host
+		host = escape(user, inHost) + "@" + host
 	}
 	return scheme + "://" + host + "/" + path, nil
 }
@@ -131,12 +131,18 @@ func (e unaskable) Error() string { return string(e) }
 
 func (e unaskable) Is(target error) bool { return target == ErrNotFound }
 
-// escape writes s so that it is one part of a URL: %XX for what would be
-// ambiguous in one, what is not printable ASCII, and the extra bytes.
-func escape(s, extra string) string {
+// What escape writes as %XX beyond what is not printable ASCII.
+const (
+	inPath = "%#?;" // would end a path, or be taken for an escape
+	inHost = inPath + "/"
+	inHTTP = "" // PXELINUX trusts the writer of the configuration with % and ?
+)
+
+// escape writes s so that it is one part of a URL.
+func escape(s, reserved string) string {
 	var b strings.Builder
 	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c > '~' || strings.IndexByte("%#?;", c) >= 0 || strings.IndexByte(extra, c) >= 0 {
+		if c := s[i]; c <= ' ' || c > '~' || strings.IndexByte(reserved, c) >= 0 {
 			fmt.Fprintf(&b, "%%%02X", c)
 		} else {
 			b.WriteByte(c)
@@ -145,20 +151,7 @@ func escape(s, extra string) string {
 	return b.String()
 }
 
-// escapeUnsafe is what PXELINUX does to the path of an HTTP request: it trusts
-// the writer of the configuration with % and ?.
-func escapeUnsafe(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c > '~' {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
+// unescape is the reverse. What is no %XX stays as it is.
 func unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
