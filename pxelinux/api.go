@@ -84,17 +84,16 @@ type Module struct {
 type Boot struct {
 	Outcome Outcome
 	Label   string        // the label's name; "" for a command that is no label
-	Waits   bool          // a real machine would wait for a person for ever; the rest is the entry it would highlight
-	Timeout time.Duration // how long a real machine would wait before it boots this; 0 when at once or for ever
+	Waits   bool          // a real machine would wait for a key without end; the rest is what Enter would run
+	Timeout time.Duration // how long a real machine would wait before it boots this; 0 when at once or never
 
 	Kernel  string   // Linux: the kernel; ChainBoot, COM32: the program; Multiboot with Xen: dom0's kernel
 	Initrds []string // in order; each is to be padded with zeros to a multiple of 4 bytes before the next
 	Args    string   // the command line, byte for byte
 	Modules []Module // Multiboot: all files, the hypervisor or kernel first
 
-	// Err says in words for a person why this can't boot: always set for
-	// Error and COM32, for Multiboot when module 0 is not Xen, and for Prompt
-	// when it is not a person that PXELINUX waits for.
+	// Err says why this can't boot: always set for Error, COM32 and Prompt,
+	// and for Multiboot when module 0 is not Xen.
 	Err error
 
 	// Config is what was read until here: what Find read, and what the way to

@@ -40,7 +40,7 @@ func TestModules(t *testing.T) {
 		{"no command", "COM32 ifcpu\nAPPEND 64\n", failed("ifcpu.c32 without a command")},
 		{"whichsys.c32", "COM32 whichsys\nAPPEND -iso- i -pxe- k64 x -sys- s\n", linux("k64", "k64", "BOOT_IMAGE=k64 x")},
 		{"not for PXELINUX", "COM32 whichsys\nAPPEND -iso- i\n", failed("whichsys.c32 without a command for PXELINUX (-pxe-)")},
-		{"the DEFAULT command, for ever", "COM32 ifcpu64\n", failed("the configuration goes round in circles: 64 commands, and none that boots")},
+		{"the DEFAULT command, again and again", "COM32 ifcpu64\n", failed("the configuration goes round in circles: 64 commands, and none that boots")},
 
 		{"config.c32", "COM32 config\nAPPEND other.cfg sub/\n", linux("o", "sub/ko", "BOOT_IMAGE=ko ")},
 		{"config.c32 with SYSAPPEND", "COM32 config\nSYSAPPEND 3\nAPPEND other.cfg\n", failed("config.c32 wants a file and perhaps a directory, and got 3 words")},

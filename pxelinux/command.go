@@ -54,8 +54,8 @@ func (m *machine) autoBoot(ctx context.Context) (*Boot, error) {
 	return m.loadKernel(ctx, *m.core.command)
 }
 
-// promptAgain is the boot: prompt with nobody there. A command that failed
-// leads back to it, but is not run again: it would fail again for ever.
+// promptAgain is the boot: prompt when no key is pressed. A command that failed
+// leads back to it, but is not run again: it would fail each time.
 func (m *machine) promptAgain(ctx context.Context) (*Boot, error) {
 	p := m.core
 	m.fallbacks = []fallback{(*machine).promptAgain}
@@ -87,8 +87,8 @@ func (m *machine) promptAgain(ctx context.Context) (*Boot, error) {
 	return waited(b, err, wait)
 }
 
-// waited adds the time that PXELINUX waited for a person before it ran what b
-// came from; none is for ever.
+// waited adds the time that PXELINUX waited for a key before it ran what b came
+// from; none is without end.
 func waited(b *Boot, err error, wait int64) (*Boot, error) {
 	switch {
 	case err != nil || b.Waits:
@@ -100,8 +100,7 @@ func waited(b *Boot, err error, wait int64) (*Boot, error) {
 	return b, err
 }
 
-// stuck is where PXELINUX waits for a person that would have to type
-// something.
+// stuck is where PXELINUX waits for a command to be typed.
 func (m *machine) stuck() (*Boot, error) {
 	if m.failure != nil {
 		return &Boot{Outcome: Error, Label: m.label, Waits: true, Err: m.failure}, nil
@@ -349,7 +348,7 @@ func (m *machine) file(ctx context.Context, name string) (string, error) {
 		if found, err := m.exists(ctx, name); err != nil {
 			return "", err
 		} else if !found {
-			return "", unaskable("no file named")
+			return "", nameError("no file named")
 		}
 	}
 	return m.resolve(name)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Rule B9: what boots without a person.
+// Rule B9: what boots when no key is pressed.
 func TestDecision(t *testing.T) {
 	const labels = "LABEL a\nKERNEL ka\nLABEL b\nKERNEL kb\n"
 	for _, test := range []struct {

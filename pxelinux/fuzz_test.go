@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -29,7 +30,7 @@ var seeds = []string{
 	"\x18a\n\x0f\x0f\x18\n\x1a",
 }
 
-// outcome is everything that a person or a program can see of a machine with
+// outcomeOf is everything that can be seen of a machine with
 // these files, and it fails where there is none to be seen.
 func outcomeOf(t *testing.T, files tree, label string) string {
 	var b strings.Builder
@@ -130,7 +131,7 @@ func FuzzInclude(f *testing.F) {
 	})
 }
 
-// A command line as a person types it, or as it stands in a label.
+// A command line as it is typed, or as it stands in a label.
 func FuzzCommand(f *testing.F) {
 	for _, s := range []string{
 		"menu", "vesamenu.c32 ~", "a.0", ".linux k", "linux.c32 k initrd=i initrd+=j", "mboot.c32 xen --- k --- i", "ifcpu64.c32 a -- b",
@@ -194,6 +195,37 @@ func FuzzLint(f *testing.F) {
 			}
 		}
 	})
+}
+
+// One Config may be asked by several at once.
+func TestBootAtOnce(t *testing.T) {
+	files := tree{
+		"pxelinux.cfg/default": "UI menu.c32 menu.cfg\nLABEL a\nKERNEL ka\n",
+		"menu.cfg":             "TIMEOUT 1\nMENU ONERROR x\nLABEL m\nMENU DEFAULT\nKERNEL km\nLABEL x\nCOM32 mboot.c32\nAPPEND xen --- kx\n",
+	}
+	open := func(ctx context.Context, link string) (io.ReadCloser, error) {
+		return (&visit{tree: files}).open(ctx, link)
+	}
+	c, err := Find(t.Context(), testHost(), open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			b, err := c.Boot(t.Context())
+			if err == nil {
+				b, err = b.NotFound(t.Context())
+			}
+			if err != nil || b.Label != "x" || len(b.Config.Labels) != 3 || len(b.Config.Warnings) != 1 {
+				t.Errorf("got %+v, %v", b, err)
+			}
+			if b, err := c.BootLabel(t.Context(), "m"); err != nil || b.Kernel != serverURL+"km" {
+				t.Errorf("by its label: got %+v, %v", b, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // The package's own state is in the values it returns: two machines at once

@@ -7,5 +7,5 @@ func (h Host) SysAppend() []string { return sysappendStrings(h, ^uint32(0)) }
 
 // Resolve returns the URL of the file that PXELINUX would ask for by a name as
 // a configuration has it: relative to the boot file's directory, "::" names,
-// or a URL. An error says why PXELINUX would ask nobody.
+// or a URL. An error says why PXELINUX would ask no server.
 func (h Host) Resolve(name string) (string, error) { return newMachine(h, nil).resolve(name) }

@@ -63,7 +63,7 @@ type linter struct {
 	label    *entry // whose lines these are; nil outside labels
 }
 
-// find takes down a finding. fix is the line to write instead, or "".
+// find adds a finding. fix is the line to write instead, or "".
 func (l *linter) find(at position, code Code, fix, format string, args ...any) {
 	if len(l.findings) < maxFindings {
 		l.findings = append(l.findings, Finding{at.file, at.line, fmt.Sprintf(format, args...), code, code.severity(), fix})

@@ -160,7 +160,7 @@ func (m *machine) askOnce(ctx context.Context, url string, use func(io.Reader) e
 }
 
 // show asks for what PXELINUX puts on the screen while it reads its
-// configuration: somebody who watches the server sees these requests.
+// configuration: the server sees these requests.
 func (m *machine) show(ctx context.Context, word, name string) error {
 	if word != "display" {
 		_, err := m.exists(ctx, name)

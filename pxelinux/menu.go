@@ -9,7 +9,7 @@ import (
 // isMenu says whether a module is the menu, which this package runs itself.
 func isMenu(module string) bool { return module == "menu" || module == "vesamenu" }
 
-// menu is menu.c32 or vesamenu.c32 with nobody there: it reads the
+// menu is menu.c32 or vesamenu.c32 when no key is pressed: it reads the
 // configuration again, by its own rules, and boots what its time-out says.
 func (m *machine) menu(ctx context.Context, args []string, graphic bool) (*Boot, error) {
 	if len(args) == 0 {
@@ -48,8 +48,8 @@ func (m *machine) menu(ctx context.Context, args []string, graphic bool) (*Boot,
 		return m.runEntry(ctx, p, chosen)
 	}
 
-	// To step over a disabled entry counts as a person's move: it stops the
-	// time-out. A hidden menu is not drawn, so that nothing steps.
+	// To step over a disabled entry counts as a key: it stops the time-out. A
+	// hidden menu is not drawn, so that nothing steps.
 	timeout := start.timeout
 	if !p.hiding && start.entries[start.selectable()] != chosen {
 		timeout = 0
@@ -96,8 +96,8 @@ func (menu *menu) selectable() int {
 	return i
 }
 
-// highlighted is a menu that waits for a person for ever: what Enter, again
-// and again, would run.
+// highlighted is a menu that waits for a key without end: what Enter, again and
+// again, would run.
 func (m *machine) highlighted(ctx context.Context, p *parser) (*Boot, error) {
 	seen := map[*menu]bool{}
 	for menu := p.start; menu != nil && len(menu.entries) > 0 && !seen[menu]; {
@@ -108,15 +108,15 @@ func (m *machine) highlighted(ctx context.Context, p *parser) (*Boot, error) {
 			if e.protected {
 				m.note("label %s: the menu asks for a password", e.name)
 			}
-			return waitsForEver(m.runEntry(ctx, p, e))
+			return waitsForKey(m.runEntry(ctx, p, e))
 		case submenu, gotoMenu:
 			menu = e.target
 		}
 	}
-	return &Boot{Outcome: Prompt, Waits: true, Err: errors.New("the menu waits for a person, and its highlighted entry boots nothing")}, nil
+	return &Boot{Outcome: Prompt, Waits: true, Err: errors.New("the menu waits for a key, and its highlighted entry boots nothing")}, nil
 }
 
-func waitsForEver(b *Boot, err error) (*Boot, error) {
+func waitsForKey(b *Boot, err error) (*Boot, error) {
 	if err == nil {
 		b.Waits, b.Timeout = true, 0
 	}
@@ -124,7 +124,7 @@ func waitsForEver(b *Boot, err error) (*Boot, error) {
 }
 
 // leaveMenu is the boot: prompt behind a menu that came to no command. Without
-// an ONTIMEOUT that starts the menu again, for ever.
+// an ONTIMEOUT that starts the menu again, without end.
 func (m *machine) leaveMenu(ctx context.Context, p *parser) (*Boot, error) {
 	if m.core.ontimeout != "" && !m.triedOntimeout && (m.core.timeout > 0 || m.core.totalTimeout > 0) {
 		return m.promptAgain(ctx)
@@ -154,7 +154,7 @@ func (m *machine) runLine(ctx context.Context, p *parser, line string) (*Boot, e
 }
 
 // runMenuCommand is execute for menus: what can't be loaded leads to MENU
-// ONERROR, and then to the menu again, for ever.
+// ONERROR, and then to the menu again, without end.
 func (m *machine) runMenuCommand(ctx context.Context, p *parser, line string) (*Boot, error) {
 	m.fallbacks = nil
 	if m.steps++; m.steps > maxSteps {

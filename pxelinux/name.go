@@ -74,7 +74,7 @@ func absolute(cwd, name string) string {
 }
 
 // resolve turns a name into the URL of the file that PXELINUX would ask for.
-// An error says why PXELINUX would ask nobody.
+// An error says why PXELINUX would ask no server.
 func resolve(server, cwd, name string) (string, error) {
 	name = absolute(cwd, mangle(name))
 	if kindOf(name) == oldTFTP {
@@ -113,7 +113,7 @@ func resolve(server, cwd, name string) (string, error) {
 		// PXELINUX itself knows no https; sites that have it expect it to work.
 		path = escape(path, inHTTP)
 	default:
-		return "", unaskable(fmt.Sprintf("%s: PXELINUX knows tftp, http and ftp, not %s", name, scheme))
+		return "", nameError(fmt.Sprintf("%s: PXELINUX knows tftp, http and ftp, not %s", name, scheme))
 	}
 	if user != "" {
 		host = escape(user, inHost) + "@" + host
@@ -123,13 +123,13 @@ func resolve(server, cwd, name string) (string, error) {
 
 var defaultPorts = map[string]string{"tftp": "69", "ftp": "21", "http": "80", "https": "443"}
 
-// unaskable is a name for which PXELINUX asks nobody, and which it takes for a
+// nameError is a name for which PXELINUX asks no server, and which it takes for a
 // file that is not there.
-type unaskable string
+type nameError string
 
-func (e unaskable) Error() string { return string(e) }
+func (e nameError) Error() string { return string(e) }
 
-func (e unaskable) Is(target error) bool { return target == ErrNotFound }
+func (e nameError) Is(target error) bool { return target == ErrNotFound }
 
 // What escape writes as %XX beyond what is not printable ASCII.
 const (

@@ -527,7 +527,7 @@ func (p *parser) record(m *menu) {
 }
 
 // command is the command line that an entry stands for, without the words
-// that a person typed behind its name.
+// that were typed behind its name.
 func (e *entry) command(h Host) string {
 	var b strings.Builder
 	if e.kind != "kernel" {

@@ -199,7 +199,7 @@ func TestManyLabels(t *testing.T) {
 	}
 }
 
-// Rule B11: includes that go round or down for ever end.
+// Rule B11: includes that go round or down without end are cut.
 func TestIncludeLoops(t *testing.T) {
 	files := tree{"pxelinux.cfg/default": "INCLUDE a\nDEFAULT x\nLABEL x\n", "a": "INCLUDE b\nAPPEND a\n", "b": "INCLUDE a\nINCLUDE d0\n"}
 	for i := range 30 {

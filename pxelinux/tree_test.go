@@ -201,7 +201,7 @@ func TestRealAnswers(t *testing.T) {
 			"sub/pxelinux.0 sub/my.cfg sub/vmlinuz", false, "BOOT_IMAGE=vmlinuz ",
 		},
 		{
-			"a submenu as default is no command: PXELINUX starts its menu again for ever",
+			"a submenu as default is no command: PXELINUX starts its menu again without end",
 			tree{"pxelinux.cfg/default": "UI menu.c32\nTIMEOUT 20\nLABEL top\nKERNEL vmlinuz\nMENU BEGIN sub\nMENU DEFAULT\nLABEL one\nKERNEL one\nMENU END\n"},
 			"pxelinux.cfg/default", true, "BOOT_IMAGE=one ",
 		},

@@ -22,7 +22,7 @@ func NewConfig(found *pxelinux.Config, bytes int64) *Config {
 	return c
 }
 
-// Lint takes down what pxelinux.Lint finds in the configuration's text, at
+// Lint adds what pxelinux.Lint finds in the configuration's text, at
 // most 50 findings.
 func (c *Config) Lint(ctx context.Context, h pxelinux.Host, text []byte, open pxelinux.Opener) {
 	// An error of the Opener is one that Find had, too.
