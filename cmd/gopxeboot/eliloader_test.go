@@ -157,7 +157,7 @@ var eliloaderForms = []eliloaderForm{
 		boots:  []expected{{code: 4, says: "192.168.1.166 is in a network of dom0's"}},
 	},
 	{
-		name: "dom0's own address, in PV-bootloader-args", noVIF: true, args: "--location=http://192.168.1.1/debian --server=192.168.1.1",
+		name: "dom0's own address, in PV-bootloader-args", noVIF: true, args: "--location=http://192.168.1.1/debian",
 		boots: []expected{{code: 4, says: "192.168.1.1 is dom0's own address"}},
 	},
 	{
