@@ -168,8 +168,9 @@ func (r *relay) allowed(frame []byte) bool {
 	}
 	packet := frame[ethernet:]
 	switch binary.BigEndian.Uint16(frame[12:]) {
-	case unix.ETH_P_ARP: // for IPv4 on Ethernet (RFC 826)
-		return [6]byte(packet[:6]) == [6]byte{0, 1, 8, 0, 6, 4} && [6]byte(packet[8:14]) == from
+	case unix.ETH_P_ARP: // a question or an answer for IPv4 on Ethernet (RFC 826)
+		operation := binary.BigEndian.Uint16(packet[6:])
+		return [6]byte(packet[:6]) == [6]byte{0, 1, 8, 0, 6, 4} && (operation == 1 || operation == 2) && [6]byte(packet[8:14]) == from
 	case unix.ETH_P_IP:
 		const fragment = 0x3fff // more fragments, or an offset
 		header := int(packet[0]&0xf) * 4

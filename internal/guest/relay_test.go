@@ -83,6 +83,7 @@ func forged() map[string][]byte {
 		"cut ARP":                 arp[:41],
 		"ARP in another's name":   changed(arp, 22, strange...),
 		"ARP of another protocol": changed(arp, 16, 0x86, 0xdd),
+		"reverse ARP's question":  changed(arp, 20, 0, 3),
 		"spanning tree":           changed(dhcp, 12, 0, 38),
 		"too long":                dhcpFrame(relayMAC, maxFrame),
 	}
