@@ -161,7 +161,7 @@ func echo(t *testing.T, h *lab.Host) {
 	}()
 }
 
-// A frame with the guest's MAC, which anybody on the bridge can send, does not
+// A frame with the guest's MAC, which any guest on the bridge can send, does not
 // move a boot into dom0's network.
 func TestFrameMovesNothing(t *testing.T) {
 	l := labtest.New(t, lab.Config{Dom0: netip.MustParsePrefix("192.168.1.1/24")})

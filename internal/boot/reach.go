@@ -22,7 +22,7 @@ type reach struct {
 	Own      []netip.Prefix // what dom0 takes for itself
 	OnBridge []netip.Addr   // dom0's addresses on the guest's bridge
 	Routes   []route
-	Named    []netip.Addr // servers that a person named
+	Named    []netip.Addr // servers that the command line names
 	OfVM     bool         // who asks can't name any
 }
 
@@ -185,8 +185,8 @@ func interfacesOn(bridge string, vlan uint16) (indexes []int, err error) {
 	return indexes, nil
 }
 
-// hosts are the servers that a person wrote down: not who may write a VM's
-// fields, nor what a server says.
+// hosts are the servers that dom0's root wrote down: what a VM's fields or a
+// server say is not among them.
 func (r *Request) hosts() (hosts []string) {
 	if r.OfVM {
 		return nil

@@ -181,7 +181,7 @@ func (r *relay) allowed(frame []byte) bool {
 		datagram := packet[header:]
 		source, destination := binary.BigEndian.Uint16(datagram), binary.BigEndian.Uint16(datagram[2:])
 		message := datagram[udp:]
-		relayed := [4]byte(message[24:28]) != [4]byte{} // giaddr: its answer goes to somebody else
+		relayed := [4]byte(message[24:28]) != [4]byte{} // giaddr: its answer goes to another machine
 		return source == 68 && (destination == 67 || destination == 4011) &&
 			message[0] == 1 && !relayed && [6]byte(message[chaddr:chaddr+6]) == from
 	}
