@@ -36,7 +36,7 @@ func main() {
 	// What a toolstack sends to stop us: libxl SIGTERM, a closed terminal
 	// SIGHUP, a person SIGINT. Each leaves nothing behind.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	// Also when nobody reads what we say, and a line of it blocks: the cleanup
+	// Also when what we say is not read, and a line of it blocks: the cleanup
 	// process does the rest.
 	context.AfterFunc(ctx, func() {
 		time.AfterFunc(5*time.Second, func() { os.Exit(int(boot.OutOfTime)) })

@@ -115,7 +115,7 @@ func newPlace(dir string) place {
 	}
 }
 
-// words are the place as the arguments of a process, placeOf reads them.
+// words are the place as a process's arguments, which placeOf reads.
 func (p place) words() []string { return append([]string{p.kernel, p.ramdisk, p.pygrub}, p.missing...) }
 
 func placeOf(words []string) (place, bool) {
