@@ -140,10 +140,9 @@ func TestOpenURL(t *testing.T) {
 	})
 	var c Client
 	for url, want := range map[string]string{
-		"tftp://" + s.addr.String() + "/a/b":                "a/b",
-		"TFTP://" + s.addr.String() + "//a%20b;mode=octet":  "/a b",
-		"tftp://" + s.addr.String() + "/100%#part":          "100%",
-		"tftp://localhost:" + port(s.addr.String()) + "/by": "by",
+		"tftp://" + s.addr.String() + "/a/b":               "a/b",
+		"TFTP://" + s.addr.String() + "//a%20b;mode=octet": "/a b",
+		"tftp://" + s.addr.String() + "/100%#part":         "100%",
 	} {
 		r, err := c.OpenURL(t.Context(), url)
 		if err != nil {
@@ -166,5 +165,3 @@ func TestOpenURL(t *testing.T) {
 		}
 	}
 }
-
-func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }

@@ -456,7 +456,7 @@ var twoFaults = []fault{
 // TestBroken breaks labs, and counts how many of them are named.
 func TestBroken(t *testing.T) {
 	t.Parallel()
-	var looked, named, tried atomic.Int32
+	var labs, looked, broken, named atomic.Int32
 	began := time.Now()
 	t.Run("labs", func(t *testing.T) {
 		for _, group := range []struct {
@@ -469,11 +469,12 @@ func TestBroken(t *testing.T) {
 			for _, f := range group.faults {
 				t.Run(group.name+"/"+f.name, func(t *testing.T) {
 					t.Parallel()
+					labs.Add(1)
+					if f.code != check.Fine {
+						broken.Add(1)
+					}
 					s := newSite(t)
 					f.make(s)
-					if f.code != check.Fine {
-						tried.Add(1)
-					}
 					facts, report := s.lookAt()
 					looked.Add(1)
 					if report.Verdict.Code == f.code && (report.ExitCode() == f.exit || f.exit == either && report.ExitCode() != fine) {
@@ -491,10 +492,10 @@ func TestBroken(t *testing.T) {
 			}
 		}
 	})
-	if looked.Load() == 0 {
-		t.Error("no lab could be made, so nothing was tested; .ci/servers fetches the servers")
+	if looked.Load() < labs.Load()/2 {
+		t.Errorf("%d of %d labs could be made: that says nothing; .ci/servers fetches their servers", looked.Load(), labs.Load())
 	}
-	t.Attr("check", fmt.Sprintf("%d of %d broken labs named, in %v", named.Load(), tried.Load(), time.Since(began).Round(time.Second)))
+	t.Attr("check", fmt.Sprintf("%d of %d broken labs named, in %v", named.Load(), broken.Load(), time.Since(began).Round(time.Second)))
 }
 
 func isUDP(frame []byte) bool {
