@@ -151,8 +151,9 @@ func inForeground() bool {
 // prepare finishes the namespaces from inside.
 func prepare() error {
 	// A /sys that shows the lab's interfaces is for people and scripts only,
-	// and containers often forbid it. It must not show outside.
-	if unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") == nil {
+	// and containers often forbid it. It must not show outside. The root of a
+	// chroot is no mount that could be made private, but its /sys is one.
+	if unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") == nil || unix.Mount("", "/sys", "", unix.MS_PRIVATE, "") == nil {
 		_ = unix.Mount("sysfs", "/sys", "sysfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	}
 	lo, err := netlink.LinkByName("lo")
