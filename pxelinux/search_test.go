@@ -216,8 +216,7 @@ func TestIncludeLoops(t *testing.T) {
 	}
 }
 
-// Which line says what boots, over files. The answers of the real PXELINUX are
-// in testdata/pxelinux/b9-default-*.
+// Rules B9 and B11: which line says what boots, over files.
 func TestDefault(t *testing.T) {
 	const at = serverURL
 	files := tree{
