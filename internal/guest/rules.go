@@ -71,6 +71,8 @@ func rules() []rule {
 		{name: "clone", call: unix.SYS_CLONE, args: []argument{
 			masked(0, unix.CLONE_THREAD, unix.CLONE_THREAD), masked(0, ^uint32(threadFlags), 0),
 		}},
+		{name: "rseq", call: unix.SYS_RSEQ}, // by glibc for each thread, in a build with cgo
+		{name: "set_robust_list", call: unix.SYS_SET_ROBUST_LIST},
 		{name: "tgkill", call: unix.SYS_TGKILL, args: []argument{is(0, uint32(os.Getpid()))}},
 		{name: "rt_sigaction", call: unix.SYS_RT_SIGACTION},
 		{name: "rt_sigprocmask", call: unix.SYS_RT_SIGPROCMASK},
