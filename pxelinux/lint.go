@@ -132,8 +132,12 @@ var foreign = map[string]string{
 	"nerfdefault": "u-root",
 }
 
-// line looks at a line before the parser does.
+// line looks at a line before the parser does, while there is room for what it
+// finds: to look for what an unknown word may mean takes its time.
 func (l *linter) line(line string) {
+	if len(l.findings) == maxFindings {
+		return
+	}
 	at := l.parser.at
 	word, value := directive(line)
 	if word[0] == '#' {
