@@ -76,8 +76,8 @@ const (
 // A Module is one file of a multiboot entry with its own arguments, which
 // begin with the file's name as mboot.c32 passes it.
 type Module struct {
-	URL  string
-	Args string
+	URL  string `json:"url"`
+	Args string `json:"args"`
 }
 
 // Boot is what boots, as absolute URLs.
@@ -116,10 +116,10 @@ func (b *Boot) NotFound(ctx context.Context) (*Boot, error) {
 
 // Label is one entry as it is written in the configuration.
 type Label struct {
-	Name    string
-	Display string // MENU LABEL, without its hotkey mark; "" when there is none
-	Type    Outcome
-	Kernel  string
-	Initrds []string // the names of INITRD or initrd=, whichever PXELINUX would load
-	Append  string   // APPEND; the global one where the label has none of its own
+	Name    string   `json:"name"`
+	Display string   `json:"display"` // MENU LABEL, without its hotkey mark; "" when there is none
+	Type    Outcome  `json:"type"`
+	Kernel  string   `json:"kernel"`
+	Initrds []string `json:"initrds"` // the names of INITRD or initrd=, whichever PXELINUX would load
+	Append  string   `json:"append"`  // APPEND; the global one where the label has none of its own
 }

@@ -1,0 +1,215 @@
+// Package plan is the one record of a boot: what DHCP said, which names were
+// asked for, what was found, and what boots. Who finds something out writes it
+// here; `plan --json` and `check --json` print it. It decides nothing.
+package plan
+
+import (
+	"encoding/json"
+	"net/netip"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
+)
+
+// Plan is what would boot, and how that was found out: what `plan --json`
+// prints. Keys are added, never renamed. It is filled stage by stage, so that
+// after a failure it holds what is known by then.
+type Plan struct {
+	MAC    string `json:"mac"`
+	UUID   string `json:"uuid"`
+	Net    string `json:"net"`
+	Lease  Lease  `json:"lease"`
+	Config Config `json:"config"`
+	Boot
+
+	Location string `json:"location,omitempty"` // instead of a configuration; config.tried are the names there
+}
+
+// Lease is the part of a DHCP lease that decides what boots. An address that is
+// not known is the zero one, in JSON "". In JSON the boot file has two keys,
+// as `plan` and `check` once called it.
+type Lease struct {
+	Address    netip.Prefix `json:"address"`
+	Router     netip.Addr   `json:"router"`
+	DNS        []netip.Addr `json:"dns,omitzero"`
+	ServerID   netip.Addr   `json:"server_id"`
+	NextServer netip.Addr   `json:"next_server"`
+	BootFile   string       `json:"bootfile"`
+	PathPrefix string       `json:"path_prefix"`
+	ConfigFile string       `json:"config_file"`
+	Offers     int          `json:"offers"`
+	LocalBoot  bool         `json:"local_boot"` // a PXE menu says: from the disk
+	InUseBy    string       `json:"in_use_by"`  // the MAC of another station that has the address; "" is none
+}
+
+// MarshalJSON writes the boot file under both of its keys.
+func (l Lease) MarshalJSON() ([]byte, error) {
+	type plain Lease
+	return json.Marshal(struct {
+		plain
+		BootFile string `json:"boot_file"`
+	}{plain(l), l.BootFile})
+}
+
+// NewLease is the record of a lease.
+func NewLease(l *dhcpclient.Lease) Lease {
+	return Lease{
+		Address: l.Address, Router: l.Router, DNS: append([]netip.Addr{}, l.DNS...), ServerID: l.ServerID, NextServer: l.NextServer,
+		BootFile: l.BootFile, PathPrefix: l.PathPrefix, ConfigFile: l.ConfigFile, Offers: l.Offers, LocalBoot: l.LocalBoot,
+	}
+}
+
+// NamesBoot says whether a lease names anything to boot from a server.
+func (l *Lease) NamesBoot() bool {
+	return l.BootFile != "" || l.PathPrefix != "" || l.ConfigFile != ""
+}
+
+// Stage is a part of a boot, as messages name it.
+type Stage string
+
+// The stages in which a boot ends.
+const (
+	StageUsage     Stage = "usage"
+	StageNetwork   Stage = "network"
+	StageSandbox   Stage = "sandbox"
+	StageDHCP      Stage = "dhcp"
+	StageConfig    Stage = "config"
+	StageLocation  Stage = "location"
+	StageEliloader Stage = "eliloader"
+	StageBoot      Stage = "boot"
+	StageKernel    Stage = "kernel"
+	StageInitrd    Stage = "initrd"
+	StageHTTPS     Stage = "https"
+	StageLocalBoot Stage = "localboot"
+	StageOutput    Stage = "output"
+	StageGet       Stage = "get"
+	StageCheck     Stage = "check"
+	StagePcap      Stage = "pcap"
+)
+
+// Result is what came of asking for a file. A boot program knows Found,
+// NotFound, Empty and Failed; the others tell more of a failure.
+type Result string
+
+// What a server does.
+const (
+	Found       Result = "found"
+	NotFound    Result = "not found"
+	Empty       Result = "empty"       // no bytes, which boot programs take for not found
+	Refused     Result = "refused"     // it answers, and does not give it
+	Silent      Result = "silent"      // no answer, or no more of it
+	Unreachable Result = "unreachable" // the network says so
+	Short       Result = "short"       // less of it than was announced
+	Failed      Result = "error"       // anything else
+)
+
+// Missing says whether boot programs go on as if there were no such file.
+func (r Result) Missing() bool { return r == NotFound || r == Empty }
+
+// Try is one name that was asked for.
+type Try struct {
+	URL     string  `json:"url"`
+	Result  Result  `json:"result"`
+	Message string  `json:"message"` // the server's own words, or what went wrong
+	Millis  float64 `json:"ms"`
+	// Meant says that the boot program does not ask for this name, but that
+	// somebody may have thought so, and why: "upper case", "without 01-", ...
+	Meant string `json:"meant"`
+	// Blocks are TFTP block sizes, tried when the file stopped coming.
+	Blocks []Block `json:"blocks,omitempty"`
+}
+
+// Block is a TFTP block size, in bytes, and whether blocks of it arrive.
+type Block struct {
+	Size    int  `json:"size"`
+	Arrives bool `json:"arrives"`
+}
+
+// Config is the configuration: where it was found, where it was looked for, and
+// what stands in it.
+type Config struct {
+	URL       string    `json:"url"`
+	Tried     []Try     `json:"tried,omitzero"` // in order, up to and with the one that was found
+	Bytes     int64     `json:"bytes"`
+	Lines     int       `json:"lines"`
+	Labels    []string  `json:"labels,omitempty"`     // names of the first entries, MaxLabels at most
+	Default   string    `json:"default"`              // what DEFAULT or UI says; "" when there is neither
+	DefaultAt string    `json:"default_at,omitempty"` // the line that it is from, as URL:LINE
+	Problems  []string  `json:"problems,omitempty"`   // of lint, as FILE:LINE: TEXT
+	Findings  []Finding `json:"findings,omitempty"`   // the same, MaxFindings at most
+	Error     string    `json:"error"`                // why it could not be read to its end
+}
+
+// How much of a configuration is recorded beside its entries.
+const (
+	MaxLabels   = 200
+	MaxFindings = 50
+)
+
+// Boot is what boots by the configuration.
+type Boot struct {
+	Outcome  Outcome  `json:"outcome"`
+	Label    string   `json:"label"`
+	Named    string   `json:"named"` // the label that --label asks for
+	Waits    bool     `json:"waits"` // a real machine would wait for a person without limit
+	Kernel   string   `json:"kernel"`
+	Initrds  []string `json:"initrds"`
+	Args     string   `json:"args"`                  // the boot program's own command line, byte for byte
+	Args64   []byte   `json:"args_base64,omitempty"` // the same, where JSON can't hold it
+	Modules  []Module `json:"modules,omitzero"`
+	Labels   []Label  `json:"labels,omitzero"`
+	Warnings []string `json:"warnings"`
+	Error    string   `json:"error"` // why nothing can boot
+	// Instead is what boots when the server does not have the kernel: the label
+	// or the file that ONERROR and its like lead to; "" for nothing.
+	Instead string `json:"instead"`
+}
+
+// What boot programs' configurations are made of has the types of package
+// pxelinux, which was there first; its Outcome's constants are used as well.
+type (
+	Outcome = pxelinux.Outcome
+	Label   = pxelinux.Label  // one entry as the configuration has it
+	Module  = pxelinux.Module // one file of a multiboot entry
+	Finding = pxelinux.Finding
+)
+
+// New has no null in its JSON: a reader can always range over a list.
+func New() *Plan {
+	return &Plan{
+		Lease:  Lease{DNS: []netip.Addr{}},
+		Config: Config{Tried: []Try{}},
+		Boot:   Boot{Initrds: []string{}, Modules: []Module{}, Labels: []Label{}, Warnings: []string{}},
+	}
+}
+
+// Brief is what boots, without how it was found.
+func (p *Plan) Brief() *Plan {
+	b := New()
+	b.Outcome, b.Kernel, b.Initrds, b.Args, b.Config.URL = p.Outcome, p.Kernel, p.Initrds, p.Args, p.Config.URL
+	return b
+}
+
+// SetArgs records a command line.
+func (b *Boot) SetArgs(args string) {
+	b.Args, b.Args64 = args, nil
+	if !utf8.ValidString(args) {
+		b.Args64 = []byte(args)
+	}
+}
+
+// Millis is a duration in milliseconds, to a hundredth.
+func Millis(d time.Duration) float64 {
+	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
+}
+
+// LabelText begins a line about an entry: "label NAME: ", or nothing for a
+// command that is no label.
+func LabelText(label string) string {
+	if label == "" {
+		return ""
+	}
+	return "label " + label + ": "
+}

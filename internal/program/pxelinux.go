@@ -1,0 +1,226 @@
+package program
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
+)
+
+// Host is the machine as PXELINUX sees it.
+func (m *Machine) Host() pxelinux.Host {
+	l := &m.Lease
+	h := pxelinux.Host{
+		MAC: m.MAC, UUID: m.UUID, Address: l.Address, Server: l.NextServer,
+		BootFile: l.BootFile, ConfigFile: l.ConfigFile, PathPrefix: l.PathPrefix, ConfigDir: m.ConfigDir,
+	}
+	if len(l.Routers) == 1 { // PXELINUX takes option 3 only when it is 4 bytes long
+		h.Router = l.Router
+	}
+	return h
+}
+
+// PXELINUX is pxelinux.0 and lpxelinux.0.
+func PXELINUX(ctx context.Context, m Machine, open Opener) (*Decision, error) {
+	read := &reader{open: open, texts: map[string][]byte{}, errors: map[string]string{}}
+	x := &pxe{wanted: m.Wanted, host: m.Host()}
+	found, err := pxelinux.Find(ctx, x.host, read.file)
+	x.config = config(ctx, x.host, found, read)
+	if err != nil {
+		if found.URL != "" {
+			x.config.Error = err.Error()
+		}
+		return x.decision(found), &Error{plan.StageConfig, err}
+	}
+	x.pick = found.BootLabel
+	if m.Label != "" {
+		return x.entry(ctx, m.Label)
+	}
+	return x.finish(found.Boot(ctx))
+}
+
+// pxe is PXELINUX with the configuration that it found.
+type pxe struct {
+	wanted Wanted
+	host   pxelinux.Host
+	config plan.Config
+	pick   func(context.Context, string) (*pxelinux.Boot, error)
+}
+
+// config is the record of a configuration.
+func config(ctx context.Context, h pxelinux.Host, c *pxelinux.Config, read *reader) plan.Config {
+	text := read.texts[c.URL]
+	r := plan.Config{URL: c.URL, Tried: []plan.Try{}, Bytes: int64(len(text)), Lines: c.Lines}
+	for _, t := range c.Tried {
+		r.Tried = append(r.Tried, plan.Try{URL: t.URL, Result: plan.Result(t.Result), Message: read.errors[t.URL], Millis: plan.Millis(t.Took)})
+	}
+	if c.URL == "" {
+		return r
+	}
+	// An error of the opener is one that Find had, too.
+	findings, _ := pxelinux.Lint(ctx, h, c.URL[strings.LastIndexByte(c.URL, '/')+1:], text, read.again)
+	for _, f := range findings {
+		// Foreman and others write TIMEOUT beside a DEFAULT that boots at once,
+		// and it does no harm.
+		if f.Code != pxelinux.TimeoutUnused && len(r.Findings) < plan.MaxFindings {
+			r.Findings, r.Problems = append(r.Findings, f), append(r.Problems, f.String())
+		}
+	}
+	return r
+}
+
+// entry is what boots when somebody picks a label. PXELINUX would take another
+// name for a kernel's; who picks one means a label.
+func (x *pxe) entry(ctx context.Context, label string) (*Decision, error) {
+	boot, err := x.pick(ctx, label)
+	if err == nil && boot.Label == "" {
+		var names []string
+		for _, l := range boot.Config.Labels {
+			names = append(names, l.Name)
+		}
+		err = fmt.Errorf("no label is called %q in %s: there are %s", label, x.config.URL, strings.Join(names, ", "))
+	}
+	return x.finish(boot, err)
+}
+
+// finish puts in what is wanted, and says why nothing boots. With an error the
+// Boot has its Config only.
+func (x *pxe) finish(boot *pxelinux.Boot, err error) (*Decision, error) {
+	d := x.decision(boot.Config)
+	d.Entry = x.entry
+	if err == nil {
+		err = x.override(boot)
+	}
+	if err == nil {
+		d.setBoot(boot)
+		d.NotFound = func(ctx context.Context) (*Decision, error) { return x.next(boot.NotFound(ctx)) }
+		if err = unbootable(boot); err != nil {
+			err = fmt.Errorf("%s: %w", x.config.URL, err)
+		}
+	}
+	if err == nil {
+		return d, nil
+	}
+	d.Boot.Error = err.Error()
+	return d, &Error{plan.StageBoot, err}
+}
+
+// next is finish for what PXELINUX goes on with: what is wanted does not count
+// for it.
+func (x *pxe) next(boot *pxelinux.Boot, err error) (*Decision, error) {
+	other := *x
+	other.wanted.Kernel, other.wanted.Ramdisk = "", ""
+	return other.finish(boot, err)
+}
+
+// decision is one that has no more than its configuration.
+func (x *pxe) decision(c *pxelinux.Config) *Decision {
+	d := &Decision{Config: x.config, Boot: plan.New().Boot}
+	d.Boot.Named = x.wanted.Label
+	d.Boot.Warnings = append(d.Boot.Warnings, c.Warnings...)
+	if at := c.Default; at.Command != "" {
+		d.Config.Default, d.Config.DefaultAt = strings.Join(strings.Fields(at.Command), " "), fmt.Sprintf("%s:%d", at.File, at.Line)
+	}
+	for _, l := range c.Labels {
+		l.Initrds = append([]string{}, l.Initrds...)
+		d.Boot.Labels = append(d.Boot.Labels, l)
+		if len(d.Config.Labels) < plan.MaxLabels {
+			d.Config.Labels = append(d.Config.Labels, l.Name)
+		}
+	}
+	return d
+}
+
+func (d *Decision) setBoot(b *pxelinux.Boot) {
+	d.Boot.Outcome, d.Boot.Label, d.Boot.Waits, d.Boot.Kernel = b.Outcome, b.Label, b.Waits, b.Kernel
+	d.Boot.SetArgs(b.Args)
+	d.Boot.Initrds = append(d.Boot.Initrds, b.Initrds...)
+	d.Boot.Modules = append(d.Boot.Modules, b.Modules...)
+}
+
+// override puts the wanted kernel and ramdisk in the place of the label's.
+func (x *pxe) override(boot *pxelinux.Boot) error {
+	if name := x.wanted.Kernel; name != "" {
+		url, err := x.host.Resolve(name)
+		if err != nil {
+			return &WantedError{"--kernel", err}
+		}
+		boot.Outcome, boot.Kernel, boot.Err = pxelinux.Linux, url, nil
+	}
+	if name := x.wanted.Ramdisk; name != "" {
+		url, err := x.host.Resolve(name)
+		if err != nil {
+			return &WantedError{"--ramdisk", err}
+		}
+		boot.Initrds = []string{url}
+	}
+	return nil
+}
+
+// unbootable says why a guest without firmware can't boot what PXELINUX would.
+func unbootable(boot *pxelinux.Boot) error {
+	switch {
+	case boot.Err != nil:
+		return boot.Err
+	case boot.Outcome == pxelinux.LocalBoot:
+		return nil
+	case boot.Outcome == pxelinux.ChainBoot:
+		return fmt.Errorf("%s%s is a boot program, which a guest without firmware can't run", plan.LabelText(boot.Label), boot.Kernel)
+	case boot.Kernel == "":
+		return errors.New("nothing that a guest could boot")
+	}
+	return nil
+}
+
+// reader remembers what it has read, so that nothing is asked for twice, and
+// what errors said.
+type reader struct {
+	open   Opener
+	texts  map[string][]byte
+	errors map[string]string
+}
+
+func (r *reader) file(ctx context.Context, url string) (io.ReadCloser, error) {
+	f, err := r.open(ctx, url)
+	if err != nil {
+		r.errors[url] = strings.TrimPrefix(err.Error(), pxelinux.ErrNotFound.Error()+": ")
+		return nil, err
+	}
+	return &tee{ReadCloser: f, r: r, url: url}, nil
+}
+
+// again opens a file that has been read.
+func (r *reader) again(_ context.Context, url string) (io.ReadCloser, error) {
+	if text, found := r.texts[url]; found {
+		return io.NopCloser(bytes.NewReader(text)), nil
+	}
+	return nil, pxelinux.ErrNotFound
+}
+
+// tee keeps what is read of a file.
+type tee struct {
+	io.ReadCloser
+	r    *reader
+	url  string
+	text []byte
+}
+
+func (t *tee) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	t.text = append(t.text, p[:n]...)
+	return n, err
+}
+
+// Close keeps the longest text: of a file whose contents do not matter one byte
+// is read.
+func (t *tee) Close() error {
+	if len(t.text) > len(t.r.texts[t.url]) {
+		t.r.texts[t.url] = t.text
+	}
+	return t.ReadCloser.Close()
+}
