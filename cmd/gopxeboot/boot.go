@@ -141,7 +141,7 @@ func say(ctx context.Context, c *cli.Context, r boot.Request, con *console.Conso
 	if err != nil || c.Bool("l") {
 		return err
 	}
-	if plan.Outcome == string(pxelinux.LocalBoot) {
+	if plan.Outcome == pxelinux.LocalBoot {
 		fmt.Fprintf(w, "disk: %s\n", console.Printable(r.Disk))
 		return nil
 	}

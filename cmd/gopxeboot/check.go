@@ -16,6 +16,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -96,25 +97,25 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	if err != nil {
 		return 0, usage(fmt.Errorf("--report: %w", err), "")
 	}
-	see := func() (*check.Facts, *boot.Plan, error) { return boot.Check(c.Context, r, look, con) }
+	see := func() (*check.Facts, *plan.Plan, error) { return boot.Check(c.Context, r, look, con) }
 	switch name := c.String("replay"); {
 	case name != "" && c.Bool("watch"):
 		return 0, usage(errors.New("--watch looks at a network, and --replay asks none"), "")
 	case name != "":
-		see = func() (*check.Facts, *boot.Plan, error) { return replay(name, r) }
+		see = func() (*check.Facts, *plan.Plan, error) { return replay(name, r) }
 	case r.MAC == nil:
 		r.MAC, look.Random = boot.RandomMAC(), true
 	}
 	if c.Bool("watch") {
 		return watch(c, see, page)
 	}
-	facts, plan, err := see()
+	facts, p, err := see()
 	if err != nil {
 		return 0, err
 	}
 	report := check.Diagnose(*facts)
 	if c.Bool("json") {
-		err = printLook(c.App.Writer, report, plan, facts)
+		err = printLook(c.App.Writer, report, p, facts)
 	} else {
 		err = printReport(c.App.Writer, report)
 	}
@@ -122,17 +123,17 @@ func checkOnce(c *cli.Context) (status int, err error) {
 }
 
 // printLook prints what --json promises.
-func printLook(w io.Writer, report check.Report, plan *boot.Plan, facts *check.Facts) error {
+func printLook(w io.Writer, report check.Report, p *plan.Plan, facts *check.Facts) error {
 	return console.WriteJSON(w, struct {
 		check.Report
-		*boot.Plan
+		*plan.Plan
 		Facts *check.Facts `json:"facts"`
-	}{report, plan, facts})
+	}{report, p, facts})
 }
 
 // replay looks at a capture. It is somebody else's bytes, like those from the
 // network: nothing is left to this process but the files that it has open.
-func replay(name string, r boot.Request) (*check.Facts, *boot.Plan, error) {
+func replay(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, nil, usage(err, "")
@@ -141,13 +142,13 @@ func replay(name string, r boot.Request) (*check.Facts, *boot.Plan, error) {
 	if err := guest.Seal(); err != nil {
 		return nil, nil, fmt.Errorf("--replay: %w", err)
 	}
-	facts, err := check.Replay(capture.Read(file), check.ReplayOptions{
+	facts, p, err := check.Replay(capture.Read(file), check.ReplayOptions{
 		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: boot.Machine(),
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--replay %s: %w", name, err)
 	}
-	return &facts, boot.PlanOf(&facts), nil
+	return &facts, p, nil
 }
 
 // page is the file of --report; nil for none. It is open from the beginning,
@@ -223,10 +224,10 @@ const pause = 2 * time.Second
 // watch looks again and again, and says what has changed. Its status is that of
 // the last look. Who mends a lab takes its bridge away, too, at times: only the
 // first look has to succeed.
-func watch(c *cli.Context, see func() (*check.Facts, *boot.Plan, error), page *page) (status int, err error) {
+func watch(c *cli.Context, see func() (*check.Facts, *plan.Plan, error), page *page) (status int, err error) {
 	var last check.Verdict
 	for {
-		facts, plan, err := see()
+		facts, p, err := see()
 		if c.Context.Err() != nil {
 			return status, nil
 		}
@@ -251,7 +252,7 @@ func watch(c *cli.Context, see func() (*check.Facts, *boot.Plan, error), page *p
 		if v := report.Verdict; v.Code != last.Code || v.Summary != last.Summary {
 			last = v
 			if c.Bool("json") {
-				err = printLook(c.App.Writer, report, plan, facts)
+				err = printLook(c.App.Writer, report, p, facts)
 			} else {
 				_, err = fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), verdictText(v))
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -57,7 +58,7 @@ func demoAction(c *cli.Context) error {
 		return err
 	}
 	result, err := boot.Boot(c.Context, boot.Request{
-		MAC: vif.MAC, Bridge: vif.Bridge, Net: guest.Auto, ConfigDir: "pxelinux.cfg",
+		MAC: vif.MAC, Bridge: vif.Bridge, Net: guest.Auto, Wanted: program.Wanted{ConfigDir: "pxelinux.cfg"},
 		OutputDirectory: dir, Format: xenout.JSON,
 		MaxKernel: 128 << 20, MaxInitrd: 2 << 30, Timeout: 30 * time.Second,
 	}, out, console.New(w, level(c)))

@@ -13,6 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -59,8 +60,7 @@ func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 		Bridge:    vif.Bridge,
 		UUID:      c.String("uuid"),
 		RunAs:     c.Int("runas"),
-		Label:     c.String("label"),
-		ConfigDir: c.String("config-dir"),
+		Wanted:    program.Wanted{Label: c.String("label"), ConfigDir: c.String("config-dir")},
 		BootFile:  c.String("bootfile"),
 		Timeout:   c.Generic("timeout").(*duration).value,
 		MaxKernel: 128 << 20,

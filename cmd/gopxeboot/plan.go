@@ -12,6 +12,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/urfave/cli/v2"
 )
 
@@ -55,18 +56,18 @@ func planAction(c *cli.Context) error {
 	case r.MAC == nil && r.NeedsVIF() && !r.AsDom0(con):
 		return usage(errors.New("the guest's MAC is not known"), noMAC)
 	}
-	var plan *boot.Plan
+	var p *plan.Plan
 	var failure error
 	if tree := c.String("tree"); tree != "" {
 		lease, err := leaseOf(c, r)
 		if err != nil {
 			return usage(err, "")
 		}
-		plan, failure = boot.Offline(c.Context, r, lease, tree, c.String("config"), con)
+		p, failure = boot.Offline(c.Context, r, lease, tree, c.String("config"), con)
 	} else {
-		plan, failure = boot.Preview(c.Context, r, con)
+		p, failure = boot.Preview(c.Context, r, con)
 	}
-	if err := console.WriteJSON(c.App.Writer, plan); err != nil {
+	if err := console.WriteJSON(c.App.Writer, p); err != nil {
 		return err
 	}
 	return failure

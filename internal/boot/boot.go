@@ -22,6 +22,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -39,15 +41,13 @@ type Request struct {
 	Timing Timing         // how long DHCP waits
 	Pcap   *os.File       `json:"-"` // a packet capture of DHCP; nil for none
 
-	Label     string     // boot this label instead of what the configuration says
-	ConfigDir string     // instead of pxelinux.cfg
-	Server    netip.Addr // instead of the lease's next-server
-	BootFile  string     // instead of the lease's boot file
+	program.Wanted
+	Server   netip.Addr // instead of the lease's next-server
+	BootFile string     // instead of the lease's boot file
 
 	Repository *Repository // instead of DHCP's boot file and a configuration; nil for none
 	LocalBoot  bool        // boot from Disk at once, asking nobody
 
-	Kernel, Ramdisk string // instead of what the label names: as in a configuration, or a URL
 	Disk            string // the guest's, for LOCALBOOT
 	Pygrub          string // who boots from it; "" is the one that Xen has
 	Offset          string // where the partition begins on it, for pygrub; "" lets pygrub look
@@ -110,16 +110,16 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 		files = append(files, f)
 	}
 	kernel, ramdisk := files[0], files[1]
-	plan := newPlan()
+	p := plan.New()
 	if r.LocalBoot {
-		plan.Outcome = string(pxelinux.LocalBoot)
-	} else if plan, err = watched(ctx, r, con, cleanup, kernel, ramdisk); err != nil {
+		p.Outcome = pxelinux.LocalBoot
+	} else if p, err = watched(ctx, r, con, cleanup, kernel, ramdisk); err != nil {
 		return result, err
 	}
-	if plan.Outcome == string(pxelinux.LocalBoot) {
+	if p.Outcome == pxelinux.LocalBoot {
 		result, err = localBoot(ctx, r, place.pygrub, kernel, ramdisk, con)
 	} else {
-		result, err = answerTo(r, plan, kernel, ramdisk, con)
+		result, err = answerTo(r, p, kernel, ramdisk, con)
 	}
 	if err != nil {
 		return result, err
@@ -140,20 +140,22 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 
 // watched is asGuest for a child that downloads: one that writes what it may
 // not is ended.
-func watched(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, kernel, ramdisk *resultFile) (*Plan, error) {
+func watched(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, kernel, ramdisk *resultFile) (*plan.Plan, error) {
 	look := time.NewTicker(watchPeriod)
 	defer look.Stop()
 	ctx, stop := watch(ctx, look.C, bounded{"kernel", kernel, r.MaxKernel}, bounded{"initrd", ramdisk, r.MaxInitrd})
 	defer stop()
-	return asGuest(ctx, r, con, cleanup, kernel.File, ramdisk.File)
+	a, err := asGuest(ctx, r, con, cleanup, kernel.File, ramdisk.File)
+	return a.Plan, err
 }
 
 // Preview finds out what would boot, without downloading it. The plan is
 // returned also with an error, with what is known by then.
-func Preview(ctx context.Context, r Request, con *console.Console) (*Plan, error) {
+func Preview(ctx context.Context, r Request, con *console.Console) (*plan.Plan, error) {
 	ctx, cancel := r.inTime(ctx)
 	defer cancel()
-	return asGuest(ctx, r, con, nil)
+	a, err := asGuest(ctx, r, con, nil)
+	return a.Plan, err
 }
 
 // inTime is the one deadline for everything.
@@ -164,9 +166,10 @@ func (r *Request) inTime(ctx context.Context) (context.Context, context.CancelFu
 // asGuest runs the pipeline in a child that is the guest. With files, the
 // first one gets the kernel, the second one the initrds; with a cleanup process,
 // that one removes the guest's port, while we go on.
-func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, files ...*os.File) (*Plan, error) {
-	plan := newPlan()
-	plan.MAC, plan.UUID = r.MAC.String(), r.UUID
+func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, files ...*os.File) (answer, error) {
+	p := plan.New()
+	p.MAC, p.UUID = r.MAC.String(), r.UUID
+	known := answer{Plan: p} // with an error
 	download, pcap := len(files) > 0, 0
 	if r.Pcap != nil {
 		pcap = len(files) + 1
@@ -177,7 +180,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	}
 	network, why, err := r.settle(ctx, cleanup != nil, con)
 	if err != nil {
-		return plan, err
+		return known, err
 	}
 	spec := guest.Spec{
 		MAC: r.MAC, Bridge: r.Bridge, VLAN: r.VLAN, Net: network, RunAs: r.RunAs,
@@ -191,7 +194,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	}
 	local, err := r.localFiles()
 	if err != nil {
-		return plan, &Error{NoConfig, "location", err, ""}
+		return known, &Error{NoConfig, "location", err, ""}
 	}
 	if local != nil {
 		defer local.close()
@@ -208,14 +211,14 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 		case errors.Is(err, os.ErrPermission):
 			try = "run as root"
 		}
-		return plan, fail(ctx, code, "network", err, try)
+		return known, fail(ctx, code, "network", err, try)
 	}
 	if cleanup.leave(g.Port()) {
 		defer g.Leave()
 	} else {
 		defer g.Close()
 	}
-	plan.Net = string(g.Net)
+	p.Net = string(g.Net)
 	if !guest.Filtered {
 		con.Warn("network: on " + runtime.GOARCH + " the process that reads from it is not kept from system calls: see SECURITY.md")
 	}
@@ -241,7 +244,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 		// All of dom0's frames there are not for the child.
 		sniffer, err := capture.Sniff(g.Bridge, r.Pcap)
 		if err != nil {
-			return plan, fail(ctx, OwnFault, "pcap", err, "")
+			return known, fail(ctx, OwnFault, "pcap", err, "")
 		}
 		defer func() {
 			if err := sniffer.Stop(); err != nil {
@@ -253,17 +256,17 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	t.Deadline, _ = ctx.Deadline()
 	if g.Net == guest.Dom0 {
 		if t.Reach, err = r.reach(g); err != nil {
-			return plan, fail(ctx, OwnFault, "network", err, "")
+			return known, fail(ctx, OwnFault, "network", err, "")
 		}
 	}
 	if err := g.Send(t); err != nil {
-		return plan, fail(ctx, OwnFault, "network", err, "")
+		return known, fail(ctx, OwnFault, "network", err, "")
 	}
 	configured := false
 	for {
 		a, err := receive(ctx, g)
 		if err != nil {
-			return plan, fail(ctx, OwnFault, "network", err, "")
+			return known, fail(ctx, OwnFault, "network", err, "")
 		}
 		switch {
 		case a.Line != nil:
@@ -277,20 +280,20 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 				err = nil
 			}
 			if err != nil {
-				return plan, fail(ctx, NoLease, "dhcp", err, "")
+				return known, fail(ctx, NoLease, "dhcp", err, "")
 			}
 			if err := g.Send(struct{}{}); err != nil {
-				return plan, fail(ctx, OwnFault, "network", err, "")
+				return known, fail(ctx, OwnFault, "network", err, "")
 			}
 		case a.Resolve != "" && r.asksDom0():
 			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
-				return plan, fail(ctx, OwnFault, "network", err, "")
+				return known, fail(ctx, OwnFault, "network", err, "")
 			}
 		case a.Plan != nil:
-			a.Plan.MAC, a.Plan.UUID, a.Plan.Net = plan.MAC, plan.UUID, plan.Net
-			return a.Plan, a.Failure.err(ctx)
+			a.Plan.MAC, a.Plan.UUID, a.Plan.Net = p.MAC, p.UUID, p.Net
+			return a, a.Failure.err(ctx)
 		default:
-			return plan, fail(ctx, OwnFault, "network", errors.New("the guest's process sent a message that says nothing"), "")
+			return known, fail(ctx, OwnFault, "network", errors.New("the guest's process sent a message that says nothing"), "")
 		}
 	}
 }
@@ -355,20 +358,20 @@ func because(why string) string {
 // answerTo makes the result of what the child claims. The child may have been
 // taken over by what it read: the files are the ones that we opened, and the
 // arguments are one line of Xen's length.
-func answerTo(r Request, plan *Plan, kernel, ramdisk *resultFile, con *console.Console) (xenout.Result, error) {
+func answerTo(r Request, p *plan.Plan, kernel, ramdisk *resultFile, con *console.Console) (xenout.Result, error) {
 	var none xenout.Result
 	if err := kernel.settle(r.MaxKernel); err != nil {
 		return none, &Error{NotFetched, "kernel", err, ""}
 	}
-	args, err := fitArgs(r, xenout.MergeArgs(plan.Args, r.Args), con)
+	args, err := fitArgs(r, xenout.MergeArgs(p.Args, r.Args), con)
 	if err != nil {
-		return none, &Error{NotBootable, "boot", err, r.shorten(plan)}
+		return none, &Error{NotBootable, "boot", err, r.shorten(p)}
 	}
 	if err := kernel.publish(); err != nil {
 		return none, &Error{NoOutput, "output", err, ""}
 	}
 	result := xenout.Result{Kernel: kernel.name, Args: args}
-	if len(plan.Initrds) == 0 {
+	if len(p.Initrds) == 0 {
 		ramdisk.discard()
 		return result, nil
 	}

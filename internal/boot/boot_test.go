@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -27,7 +28,7 @@ var mac = net.HardwareAddr{0x00, 0x16, 0x3e, 0x72, 0x79, 0xe3}
 func quiet() *console.Console { return console.New(&bytes.Buffer{}, console.Quiet) }
 
 // offline is the plan for a tree of files by name.
-func offline(t *testing.T, r Request, files map[string]string) (*Plan, error) {
+func offline(t *testing.T, r Request, files map[string]string) (*plan.Plan, error) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
@@ -145,21 +146,21 @@ func TestCodeOf(t *testing.T) {
 // own files, and one line of arguments.
 func TestHostileChild(t *testing.T) {
 	for name, test := range map[string]struct {
-		plan    Plan
+		plan    plan.Plan
 		kernel  string
 		ramdisk string
 		code    ExitCode
 	}{
-		"all right":               {Plan{Args: "BOOT_IMAGE=k quiet", Initrds: []string{"tftp://h/i"}}, "k", "i", Done},
-		"no kernel written":       {Plan{Args: "a"}, "", "", NotFetched},
-		"kernel too big":          {Plan{Args: "a"}, "kernel too big", "", NotFetched},
-		"no initrd written":       {Plan{Args: "a", Initrds: []string{"tftp://h/i"}}, "k", "", NotFetched},
-		"args end an item":        {Plan{Args: "a\x00kernel /etc/shadow"}, "k", "", NoOutput},
-		"args end a line":         {Plan{Args: "a\nkernel /etc/shadow"}, "k", "", NoOutput},
-		"args too long":           {Plan{Args: strings.Repeat("a", 2000)}, "k", "", NotBootable},
-		"args without bound":      {Plan{Args: strings.Repeat("a", 30<<20)}, "k", "", NotBootable},
-		"args begin with a blank": {Plan{Args: " a"}, "k", "", NoOutput},
-		"file names mean nothing": {Plan{Args: "a", Kernel: "/etc/shadow"}, "k", "", Done},
+		"all right":               {plan.Plan{Boot: plan.Boot{Args: "BOOT_IMAGE=k quiet", Initrds: []string{"tftp://h/i"}}}, "k", "i", Done},
+		"no kernel written":       {plan.Plan{Boot: plan.Boot{Args: "a"}}, "", "", NotFetched},
+		"kernel too big":          {plan.Plan{Boot: plan.Boot{Args: "a"}}, "kernel too big", "", NotFetched},
+		"no initrd written":       {plan.Plan{Boot: plan.Boot{Args: "a", Initrds: []string{"tftp://h/i"}}}, "k", "", NotFetched},
+		"args end an item":        {plan.Plan{Boot: plan.Boot{Args: "a\x00kernel /etc/shadow"}}, "k", "", NoOutput},
+		"args end a line":         {plan.Plan{Boot: plan.Boot{Args: "a\nkernel /etc/shadow"}}, "k", "", NoOutput},
+		"args too long":           {plan.Plan{Boot: plan.Boot{Args: strings.Repeat("a", 2000)}}, "k", "", NotBootable},
+		"args without bound":      {plan.Plan{Boot: plan.Boot{Args: strings.Repeat("a", 30<<20)}}, "k", "", NotBootable},
+		"args begin with a blank": {plan.Plan{Boot: plan.Boot{Args: " a"}}, "k", "", NoOutput},
+		"file names mean nothing": {plan.Plan{Boot: plan.Boot{Args: "a", Kernel: "/etc/shadow"}}, "k", "", Done},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, kernel, ramdisk := newResults(t)
@@ -201,7 +202,7 @@ func TestHostileChild(t *testing.T) {
 // Errors keep code and words on their way from the child; one that claims
 // success is none.
 func TestFailure(t *testing.T) {
-	text, err := json.Marshal(answer{Plan: newPlan(), Failure: newFailure(&Error{NoConfig, "config", errors.New("nothing there"), "look"})})
+	text, err := json.Marshal(answer{Plan: plan.New(), Failure: newFailure(&Error{NoConfig, "config", errors.New("nothing there"), "look"})})
 	if err != nil {
 		t.Fatal(err)
 	}

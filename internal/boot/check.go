@@ -16,6 +16,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/sys/unix"
 )
@@ -40,13 +41,13 @@ type Look struct {
 // Check goes through the guest's boot and takes nothing: no lease, unless
 // look.Take says so, and no file but the kernel, which it looks into. What is
 // wrong is in the facts; the error says why it could not look.
-func Check(ctx context.Context, r Request, look Look, con *console.Console) (*check.Facts, *Plan, error) {
+func Check(ctx context.Context, r Request, look Look, con *console.Console) (*check.Facts, *plan.Plan, error) {
 	ctx, cancel := r.inTime(ctx)
 	defer cancel()
 	facts := &check.Facts{Began: time.Now()}
 	name, vlan, err := guest.FindBridge(r.Bridge, r.VLAN)
 	if err != nil {
-		return facts, newPlan(), fail(ctx, Usage, "network", err, "")
+		return facts, plan.New(), fail(ctx, Usage, "network", err, "")
 	}
 	// Before we speak with the guest's MAC ourselves.
 	wires, idle := bridgeFacts(name, r.MAC)
@@ -64,28 +65,28 @@ func Check(ctx context.Context, r Request, look Look, con *console.Console) (*ch
 		MAC: r.MAC.String(), UUID: r.UUID, Arch: r.ROM.Arch, VLAN: vlan, Machine: Machine(), Xen: xenRelease(), Random: look.Random,
 	}
 	facts.Subject, facts.Bridge = subject, wires
-	plan := newPlan()
-	plan.MAC, plan.UUID = r.MAC.String(), r.UUID
 	if !wires.Up {
-		return facts, plan, nil
+		p := plan.New()
+		p.MAC, p.UUID = subject.MAC, subject.UUID
+		return facts, p, nil
 	}
 	r.Look = &look
-	plan, err = asGuest(ctx, r, con, nil)
-	if plan.Facts == nil {
+	a, err := asGuest(ctx, r, con, nil)
+	if a.Facts == nil {
 		if err == nil {
 			err = &Error{OwnFault, "check", errors.New("the guest's process has nothing to tell"), ""}
 		}
-		return facts, plan, err
+		return facts, a.Plan, err
 	}
-	facts, plan.Facts = plan.Facts, nil
-	subject.Net, subject.VendorClass = plan.Net, facts.Subject.VendorClass
+	facts = a.Facts
+	subject.Net, subject.VendorClass = a.Plan.Net, facts.Subject.VendorClass
 	facts.Subject, facts.Bridge = subject, wires
 	for _, w := range facts.Errors {
 		con.Detail(w)
 	}
 	r.fits(facts)
 	facts.Millis = float64(time.Since(facts.Began).Microseconds()) / 1000
-	return facts, plan, err
+	return facts, a.Plan, err
 }
 
 // Machine is what this host's guests are, as package kernel names it.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -96,10 +97,10 @@ func (o *onlooker) variant(ctx context.Context, c *dhcpclient.Client, v check.Va
 	if err != nil && !errors.Is(err, ctx.Err()) {
 		return v
 	}
-	v.Millis = ms(o.want.Wait)
+	v.Millis = plan.Millis(o.want.Wait)
 	for _, m := range survey.Offers() {
 		if m.Offer.Address.IsValid() && !v.Answered {
-			v.Answered, v.Server, v.Millis = true, m.Offer.Server, ms(m.Delay)
+			v.Answered, v.Server, v.Millis = true, m.Offer.Server, plan.Millis(m.Delay)
 			v.Address = netip.PrefixFrom(m.Offer.Address, 32)
 		}
 		if v.BootFile == "" {
@@ -149,14 +150,14 @@ func (o *onlooker) inform(ctx context.Context, v *check.Variant) {
 			if err != nil || m.XID != xid || m.Op != uint8(dhcpv4.OpcodeBootReply) || !bytes.Equal(m.CHAddr, mac) {
 				continue
 			}
-			v.Answered, v.Server, v.Millis = true, m.From.Addr(), ms(time.Since(began))
+			v.Answered, v.Server, v.Millis = true, m.From.Addr(), plan.Millis(time.Since(began))
 			if id := m.Option(54); len(id) == 4 {
 				v.Server = netip.AddrFrom4([4]byte(id))
 			}
 			return
 		}
 	}
-	v.Millis = ms(time.Since(began))
+	v.Millis = plan.Millis(time.Since(began))
 }
 
 // storm lets many guests ask at once.
@@ -178,7 +179,7 @@ func (o *onlooker) storm(ctx context.Context) {
 	slices.Sort(took)
 	s := &check.Storm{Count: count, PerSec: o.want.Rate, Answered: len(took), Lost: count - len(took)}
 	if n := len(took); n > 0 {
-		s.MedianMs, s.P99Ms, s.MaxMs = ms(took[n/2]), ms(took[n*99/100]), ms(took[n-1])
+		s.MedianMs, s.P99Ms, s.MaxMs = plan.Millis(took[n/2]), plan.Millis(took[n*99/100]), plan.Millis(took[n-1])
 	}
 	o.facts.Storm = s
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sys/unix"
 )
@@ -22,38 +24,32 @@ import (
 // Those of distributions have 5 to 20 MiB.
 const maxLook = 64 << 20
 
-// config looks for the configuration as PXELINUX does, reads it, and says what
-// boots; nil when nothing does.
-func (o *onlooker) config(ctx context.Context) *pxelinux.Boot {
+// config looks for the configuration as the boot program does, reads it, and
+// says what boots; nil when nothing does.
+func (o *onlooker) config(ctx context.Context) *program.Decision {
 	o.open = o.openAndNote
-	boot, err := o.decide(ctx, o.host)
-	for _, t := range o.plan.Config.Tried {
+	d, err := o.decide(ctx, o.machine)
+	for _, t := range d.Config.Tried {
 		try := o.tries[t.URL]
 		try.URL, try.Millis = t.URL, t.Millis
-		if try.Result == "" || t.Result == "found" || t.Result == "empty" {
+		if try.Result == "" || t.Result == plan.Found || t.Result == plan.Empty {
 			try.Result = t.Result
 		}
 		o.facts.Search = append(o.facts.Search, try)
 	}
 	o.meant(ctx)
-	if o.plan.Config.URL == "" {
+	o.facts.Decided(o.plan)
+	if err != nil {
 		return nil
 	}
-	o.describe(ctx)
-	stage, failed := errors.AsType[*Error](err)
-	if failed && stage.Stage == "config" {
-		o.facts.Config.Error = stage.Err.Error()
-		return nil
-	}
-	o.facts.Boot = o.whatBoots(err)
-	return boot
+	return d
 }
 
 // openAndNote is openURL, and takes down what came of it.
 func (o *onlooker) openAndNote(ctx context.Context, link string) (io.ReadCloser, error) {
 	began := time.Now()
-	content, err := o.files.ReadAll(ctx, link, maxConfig)
-	t := check.Try{URL: link, Result: result(err), Millis: ms(time.Since(began))}
+	content, err := o.ask(ctx, link)
+	t := plan.Try{URL: link, Result: result(err), Millis: plan.Millis(time.Since(began))}
 	if err != nil {
 		t.Message = reason(err)
 	}
@@ -61,10 +57,9 @@ func (o *onlooker) openAndNote(ctx context.Context, link string) (io.ReadCloser,
 		t.Blocks = o.blocks(ctx, link)
 	}
 	o.tries[link] = t
-	o.texts[link] = content
 	_, path, _ := strings.Cut(link, "://")
 	host, name, _ := strings.Cut(path, "/")
-	o.event(began, kindOf(link), host, name+": "+t.Result, t.Result != "found")
+	o.event(began, kindOf(link), host, name+": "+string(t.Result), t.Result != plan.Found)
 	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
 		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
 	}
@@ -84,22 +79,22 @@ func kindOf(link string) string {
 }
 
 // result is what an error means for a file.
-func result(err error) string {
+func result(err error) plan.Result {
 	switch {
 	case err == nil:
-		return "found"
+		return plan.Found
 	case errors.Is(err, fetch.ErrNotFound):
-		return "not found"
+		return plan.NotFound
 	case errors.Is(err, fetch.ErrRefused):
-		return "refused"
+		return plan.Refused
 	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
-		return "silent"
+		return plan.Silent
 	case errors.Is(err, fetch.ErrShort):
-		return "short"
+		return plan.Short
 	case errors.Is(err, fetch.ErrNoServer), isUnreachable(err), errors.Is(err, unix.ECONNREFUSED):
-		return "unreachable"
+		return plan.Unreachable
 	}
-	return "error"
+	return plan.Failed
 }
 
 // reason is an error without the URL, which is known.
@@ -116,8 +111,8 @@ func reason(err error) string {
 // meant asks for names that PXELINUX does not ask for, but that a person may
 // have thought so. A configuration of the guest's own was found without.
 func (o *onlooker) meant(ctx context.Context) {
-	if n := len(o.facts.Search); n > 0 && o.facts.Search[n-1].Result != "found" && o.facts.Search[n-1].Result != "not found" && o.facts.Search[n-1].Result != "empty" {
-		if o.facts.Search[n-1].Result != "refused" {
+	if n := len(o.facts.Search); n > 0 {
+		if last := o.facts.Search[n-1].Result; last != plan.Found && last != plan.Refused && !last.Missing() {
 			return // the server has gone
 		}
 	}
@@ -125,7 +120,7 @@ func (o *onlooker) meant(ctx context.Context) {
 	if found := o.plan.Config.URL; found != "" && !isGeneral(found) {
 		return
 	}
-	dir := strings.TrimRight(o.host.ConfigDir, "/")
+	dir := strings.TrimRight(o.machine.ConfigDir, "/")
 	if dir == "" {
 		dir = "pxelinux.cfg"
 	}
@@ -162,12 +157,13 @@ func (o *onlooker) meant(ctx context.Context) {
 			name{"pxelinux/default", "not in " + dir}, name{"::" + dir + "/" + mac, check.MeantRoot},
 			name{"::" + dir + "/default", check.MeantRoot})
 	}
+	host := o.machine.Host()
 	for _, n := range names {
-		link, err := o.host.Resolve(n.name)
+		link, err := host.Resolve(n.name)
 		if n.why == fileForDirectory && !strings.HasPrefix(link, "tftp:") {
 			continue // a web server gives an index of the directory
 		}
-		if err != nil || ctx.Err() != nil || slices.ContainsFunc(o.facts.Search, func(t check.Try) bool { return t.URL == link }) {
+		if err != nil || ctx.Err() != nil || slices.ContainsFunc(o.facts.Search, func(t plan.Try) bool { return t.URL == link }) {
 			continue
 		}
 		began := time.Now()
@@ -178,7 +174,7 @@ func (o *onlooker) meant(ctx context.Context) {
 		if err == nil && n.why == fileForDirectory { // some servers begin to send a directory, too
 			_, err = o.files.ReadAll(ctx, link, maxConfig)
 		}
-		t := check.Try{URL: link, Result: result(err), Meant: n.why, Millis: ms(time.Since(began))}
+		t := plan.Try{URL: link, Result: result(err), Meant: n.why, Millis: plan.Millis(time.Since(began))}
 		if err != nil {
 			t.Message = reason(err)
 		}
@@ -199,66 +195,19 @@ func isGeneral(link string) bool {
 	return name == "default" || len(name) < 8 && strings.Trim(name, "0123456789ABCDEF") == ""
 }
 
-// describe says what stands in the configuration.
-func (o *onlooker) describe(ctx context.Context) {
-	text := o.texts[o.found.URL]
-	c := check.NewConfig(o.found, int64(len(text)))
-	c.Lint(ctx, o.host, text, o.openAgain)
-	o.facts.Config = c
-}
-
-// openAgain opens a configuration file that the server has given before.
-func (o *onlooker) openAgain(_ context.Context, link string) (io.ReadCloser, error) {
-	text, found := o.texts[link]
-	if !found {
-		return nil, pxelinux.ErrNotFound
-	}
-	return io.NopCloser(bytes.NewReader(text)), nil
-}
-
-// whatBoots is the plan's part about that.
-func (o *onlooker) whatBoots(err error) *check.Boot {
-	p := o.plan
-	b := &check.Boot{Outcome: p.Outcome, Label: p.Label, Waits: p.Waits, Kernel: p.Kernel, Initrds: p.Initrds, Args: p.Args, Warnings: p.Warnings}
-	if named := o.task.Request.Label; named != "" {
-		b.Named = named
-	}
-	if err != nil {
-		b.Error = err.Error()
-		if e, ok := errors.AsType[*Error](err); ok {
-			b.Error = e.Err.Error()
-		}
-		if b.Outcome == "" {
-			b.Outcome = "error"
-		}
-	}
-	return b
-}
-
 // bootFiles asks for the kernel and the initrds, and looks into the kernel.
-func (o *onlooker) bootFiles(ctx context.Context, boot *pxelinux.Boot) {
+func (o *onlooker) bootFiles(ctx context.Context, d *program.Decision) {
+	boot := &d.Boot
 	k := o.kernel(ctx, boot.Kernel)
 	o.facts.Files = append(o.facts.Files, k)
 	for _, link := range boot.Initrds {
 		f := o.file(ctx, "initrd", link)
-		if f.Result == "found" && f.Bytes > 0 && k.Rate > 0 && sameServer(link, boot.Kernel) {
+		if f.Result == plan.Found && f.Bytes > 0 && k.Rate > 0 && sameServer(link, boot.Kernel) {
 			f.Rate, f.Seconds = k.Rate, float64(f.Bytes)/k.Rate
 		}
 		o.facts.Files = append(o.facts.Files, f)
 	}
-	for _, f := range o.facts.Files {
-		if f.Result != "not found" && f.Result != "empty" {
-			continue
-		}
-		next, err := boot.NotFound(ctx)
-		if err == nil && next.Err == nil && next.Kernel != "" && next.Kernel != boot.Kernel {
-			o.facts.Boot.Instead = strings.TrimSuffix(labelled(next.Label), ": ")
-			if next.Label == "" {
-				o.facts.Boot.Instead = next.Kernel
-			}
-		}
-		break
-	}
+	o.facts.Instead(ctx, d)
 }
 
 func sameServer(a, b string) bool {
@@ -306,7 +255,7 @@ func (o *onlooker) begin(ctx context.Context, role, link string, most int) (f ch
 	host, name, _ := strings.Cut(path, "/")
 	began := time.Now()
 	file, err := o.files.Open(ctx, link)
-	f.Millis = ms(time.Since(began))
+	f.Millis = plan.Millis(time.Since(began))
 	before := 0
 	if err == nil {
 		f.Bytes = file.Size()
@@ -324,11 +273,11 @@ func (o *onlooker) begin(ctx context.Context, role, link string, most int) (f ch
 		if errors.Is(err, errEnough) {
 			err = nil
 		} else if err == nil && read.Len() == 0 {
-			f.Result = "empty"
+			f.Result = plan.Empty
 		}
 		f.Read = int64(read.Len())
 		if tftpSmall := 1408; err == nil && after > 0 && after < before && after < tftpSmall {
-			f.Blocks = append(f.Blocks, check.Block{Size: before}, check.Block{Size: after, Arrives: true})
+			f.Blocks = append(f.Blocks, plan.Block{Size: before}, plan.Block{Size: after, Arrives: true})
 		}
 	}
 	if f.Result == "" {
@@ -343,7 +292,7 @@ func (o *onlooker) begin(ctx context.Context, role, link string, most int) (f ch
 	if f.Bytes < 0 && err == nil && read.Len() < most {
 		f.Bytes = f.Read // it was all
 	}
-	o.event(began, kindOf(link), host, name+": "+f.Result, f.Result != "found")
+	o.event(began, kindOf(link), host, name+": "+string(f.Result), f.Result != plan.Found)
 	return f, read
 }
 
@@ -358,7 +307,7 @@ func (o *onlooker) kernel(ctx context.Context, link string) check.File {
 	if f.Rate > 0 && f.Bytes > 0 {
 		f.Seconds = float64(f.Bytes) / f.Rate
 	}
-	if f.Result != "found" {
+	if f.Result != plan.Found {
 		return f
 	}
 	whole := f.Bytes >= 0 && f.Read == f.Bytes
@@ -367,7 +316,7 @@ func (o *onlooker) kernel(ctx context.Context, link string) check.File {
 	switch {
 	case info.Xen != nil:
 	case errors.Is(err, kernel.ErrTruncated) && whole:
-		f.Result, f.Message = "short", err.Error()
+		f.Result, f.Message = plan.Short, err.Error()
 		if info.Length > f.Bytes {
 			f.Message = fmt.Sprintf("it has %d bytes, and by its own header %d", f.Bytes, info.Length)
 		}
@@ -386,8 +335,8 @@ func (o *onlooker) kernel(ctx context.Context, link string) check.File {
 
 // blocks tries TFTP block sizes on a file whose blocks do not arrive: what
 // fills a frame, PXELINUX's, and smaller ones.
-func (o *onlooker) blocks(ctx context.Context, link string) []check.Block {
-	var tried []check.Block
+func (o *onlooker) blocks(ctx context.Context, link string) []plan.Block {
+	var tried []plan.Block
 	files := o.files
 	files.TFTP.WindowSize, files.TFTP.Timeout, files.TFTP.Retries = 1, 500*time.Millisecond, 1
 	for _, size := range []int{1468, 1408, 1024, 512} {
@@ -399,12 +348,12 @@ func (o *onlooker) blocks(ctx context.Context, link string) []check.Block {
 			f.Close()
 		}
 		arrives := err == nil || errors.Is(err, errEnough)
-		tried = append(tried, check.Block{Size: size, Arrives: arrives})
+		tried = append(tried, plan.Block{Size: size, Arrives: arrives})
 		if arrives {
 			break
 		}
 	}
-	if !slices.ContainsFunc(tried, func(b check.Block) bool { return b.Arrives }) {
+	if !slices.ContainsFunc(tried, func(b plan.Block) bool { return b.Arrives }) {
 		return nil // it is not the size
 	}
 	return tried

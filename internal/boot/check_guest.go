@@ -19,6 +19,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sys/unix"
 )
@@ -26,15 +28,15 @@ import (
 // onlooker goes through a boot as the guest, and takes down what it sees.
 type onlooker struct {
 	*pipeline
-	child *guest.Child
-	want  *Look
-	facts *check.Facts
-	wire  *wire
-	vlans map[uint16]guest.Wire // to ask in other VLANs
-	lease *dhcpclient.Lease
-	host  pxelinux.Host
-	texts map[string][]byte // configuration files by URL
-	tries map[string]check.Try
+	child   *guest.Child
+	facts   *check.Facts // what was seen until now
+	want    *Look
+	wire    *wire
+	vlans   map[uint16]guest.Wire // to ask in other VLANs
+	lease   *dhcpclient.Lease
+	machine program.Machine
+	tries   map[string]plan.Try
+	ask     func(ctx context.Context, url string) ([]byte, error) // for a configuration file
 }
 
 // look is what the child does for Check, in the place of a boot. What is wrong
@@ -45,8 +47,9 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 	o := &onlooker{
 		pipeline: p, child: c, want: r.Look,
 		facts: &check.Facts{Began: time.Now()},
-		vlans: map[uint16]guest.Wire{}, texts: map[string][]byte{}, tries: map[string]check.Try{},
+		vlans: map[uint16]guest.Wire{}, tries: map[string]plan.Try{},
 	}
+	o.ask = func(ctx context.Context, url string) ([]byte, error) { return p.files.ReadAll(ctx, url, maxConfig) }
 	say := p.say
 	p.say = func(l line) { // what a boot would say is detail here
 		l.Warn, l.Level = false, console.Verbose
@@ -78,7 +81,7 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 		return err
 	}
 	slices.SortStableFunc(o.facts.Events, func(a, b check.Event) int { return cmp.Compare(a.Millis, b.Millis) })
-	p.plan.Facts = o.facts
+	p.facts = o.facts
 	return nil
 }
 
@@ -115,8 +118,8 @@ func (o *onlooker) walk(ctx context.Context, elsewhere guest.Wire) error {
 		return nil
 	}
 	defer o.giveBack()
-	o.plan.setLease(l)
-	if l.LocalBoot || !l.NextServer.IsValid() || l.BootFile == "" && l.PathPrefix == "" && l.ConfigFile == "" {
+	o.plan.Lease = plan.NewLease(l)
+	if l.LocalBoot || !l.NextServer.IsValid() || !o.plan.Lease.NamesBoot() {
 		return nil
 	}
 	if o.child.OwnNet {
@@ -127,9 +130,9 @@ func (o *onlooker) walk(ctx context.Context, elsewhere guest.Wire) error {
 			return err
 		}
 	}
-	o.host = o.pipeline.host(l)
+	o.machine = o.task.Request.machine(l)
 	o.files.DNS, o.files.Domain, o.files.Fallback = l.DNS, l.Domain, l.NextServer
-	o.files.SysAppend = o.host.SysAppend()
+	o.files.SysAppend = o.machine.Host().SysAppend()
 	if err := o.prepare(l.NextServer); err != nil {
 		return err
 	}
@@ -139,12 +142,12 @@ func (o *onlooker) walk(ctx context.Context, elsewhere guest.Wire) error {
 		o.otherServers(ctx)
 		return nil
 	}
-	boot := o.config(ctx)
+	d := o.config(ctx)
 	if o.plan.Config.URL == "" {
 		o.otherServers(ctx)
 	}
-	if boot != nil && boot.Kernel != "" {
-		o.bootFiles(ctx, boot)
+	if d != nil && d.Boot.Kernel != "" {
+		o.bootFiles(ctx, d)
 	}
 	return nil
 }
@@ -166,7 +169,7 @@ func (o *onlooker) dhcp(ctx context.Context, elsewhere guest.Wire) error {
 	}
 	f.AddSurvey(survey)
 	o.lease = survey.Lease
-	if l := o.lease; l == nil || l.BootFile == "" && l.PathPrefix == "" && l.ConfigFile == "" && !l.LocalBoot {
+	if l := &f.Lease; o.lease == nil || !l.NamesBoot() && !l.LocalBoot {
 		o.variants(ctx)
 	}
 	if o.lease == nil && slices.ContainsFunc(f.Variants, func(v check.Variant) bool { return v.Answered && v.Name != check.AskedInform }) {
@@ -244,7 +247,7 @@ func (o *onlooker) take(ctx context.Context, client *dhcpclient.Client) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	lease, err := client.Lease(ctx)
-	taken := &check.Request{Result: "ack", Millis: ms(time.Since(began))}
+	taken := &check.Request{Result: check.Acked, Millis: plan.Millis(time.Since(began))}
 	o.facts.Request = taken
 	if err == nil {
 		o.lease = lease
@@ -254,17 +257,17 @@ func (o *onlooker) take(ctx context.Context, client *dhcpclient.Client) {
 	taken.Message = err.Error()
 	switch {
 	case errors.Is(err, dhcpclient.ErrNak):
-		taken.Result = "nak"
+		taken.Result = check.Nakked
 	case errors.Is(err, dhcpclient.ErrInUse):
-		taken.Result = "in use"
+		taken.Result = check.InUse
 	default:
-		taken.Result = "no answer"
+		taken.Result = check.Unanswered
 	}
 }
 
 // giveBack releases a lease that was taken.
 func (o *onlooker) giveBack() {
-	if o.facts.Request == nil || o.facts.Request.Result != "ack" {
+	if o.facts.Request == nil || o.facts.Request.Result != check.Acked {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second) // also when there is no more time
@@ -312,18 +315,14 @@ func (o *onlooker) event(began time.Time, kind, to, summary string, failed bool)
 		return
 	}
 	o.facts.Events = append(o.facts.Events, check.Event{
-		Millis: ms(began.Sub(o.facts.Began)), Took: ms(time.Since(began)), From: "guest", To: to, Kind: kind, Summary: summary, Failed: failed,
+		Millis: plan.Millis(began.Sub(o.facts.Began)), Took: plan.Millis(time.Since(began)), From: "guest", To: to, Kind: kind, Summary: summary, Failed: failed,
 	})
-}
-
-func ms(d time.Duration) float64 {
-	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
 
 // server looks at the next-server, and says whether it is worth asking for a
 // configuration.
 func (o *onlooker) server(ctx context.Context) bool {
-	path := pxelinux.SearchPath(o.host)
+	path := pxelinux.SearchPath(o.machine.Host())
 	if len(path) == 0 {
 		return false
 	}
@@ -340,19 +339,19 @@ func (o *onlooker) server(ctx context.Context) bool {
 		why = "path prefix"
 	}
 	s := o.station(ctx, address, why)
-	if s.TFTP == "silent" && s.MAC != "" {
+	if s.TFTP == check.PortSilent && s.MAC != "" {
 		s.AnswersFrom = o.answersFrom(ctx, s)
 	}
-	if s.TFTP == "silent" && s.MAC != "" && !s.AnswersFrom.IsValid() {
+	if s.TFTP == check.PortSilent && s.MAC != "" && !s.AnswersFrom.IsValid() {
 		// A disk may have to spin up first. A ROM waits for minutes.
 		impatient := o.files.TFTP
 		o.files.TFTP.Timeout, o.files.TFTP.Retries = 2*time.Second, 1
-		if s = o.station(ctx, address, why); s.TFTP != "answers" {
+		if s = o.station(ctx, address, why); s.TFTP != check.PortAnswers {
 			o.files.TFTP = impatient
 		}
 	}
 	o.facts.NextServer = &s
-	return s.TFTP == "answers"
+	return s.TFTP == check.PortAnswers
 }
 
 // answersFrom is the address, other than the one that was asked, from which a
@@ -381,7 +380,7 @@ func (o *onlooker) asked() string {
 	if name := o.lease.BootFile; name != "" && !strings.Contains(name, "://") {
 		return name
 	}
-	path := pxelinux.SearchPath(o.host)
+	path := pxelinux.SearchPath(o.machine.Host())
 	u, err := url.Parse(path[len(path)-1])
 	if err != nil {
 		return "pxelinux.0"
@@ -392,21 +391,21 @@ func (o *onlooker) asked() string {
 // station asks a machine whether it is there, and whether it speaks TFTP.
 func (o *onlooker) station(ctx context.Context, a netip.Addr, why string) check.Station {
 	l := o.lease
-	s := check.Station{Address: a, Why: why, Route: "none", Asked: o.asked()}
+	s := check.Station{Address: a, Why: why, Route: check.RouteNone, Asked: o.asked()}
 	hop := netip.Addr{}
 	switch {
 	case l.Address.Contains(a):
-		s.Route, hop = "direct", a
+		s.Route, hop = check.RouteDirect, a
 	case l.Router.IsValid():
-		s.Route, hop = "router", l.Router
+		s.Route, hop = check.RouteRouter, l.Router
 	}
 	if hop.IsValid() {
 		began := time.Now()
 		if mac := o.arp(ctx, hop); mac != nil {
-			s.MAC, s.ARPMs = mac.String(), ms(time.Since(began))
+			s.MAC, s.ARPMs = mac.String(), plan.Millis(time.Since(began))
 		}
 	}
-	host := o.host
+	host := o.machine.Host()
 	host.Server = a
 	link, err := host.Resolve("::" + s.Asked)
 	if err != nil {
@@ -414,28 +413,28 @@ func (o *onlooker) station(ctx context.Context, a netip.Addr, why string) check.
 	}
 	began := time.Now()
 	f, err := o.files.Open(ctx, link)
-	s.TFTPMs = ms(time.Since(began))
+	s.TFTPMs = plan.Millis(time.Since(began))
 	switch {
 	case err == nil:
 		f.Close()
-		s.TFTP, s.HasFile = "answers", true
+		s.TFTP, s.HasFile = check.PortAnswers, true
 	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrRefused):
-		s.TFTP = "answers"
+		s.TFTP = check.PortAnswers
 	case errors.Is(err, fetch.ErrNoServer):
-		s.TFTP = "closed"
+		s.TFTP = check.PortClosed
 	case errors.Is(err, fetch.ErrTimeout):
-		s.TFTP = "silent"
+		s.TFTP = check.PortSilent
 	case isForbidden(err):
-		s.TFTP = "unreachable"
+		s.TFTP = check.PortUnreachable
 		o.trouble("%v", err)
 	case isUnreachable(err):
-		s.TFTP = "unreachable"
+		s.TFTP = check.PortUnreachable
 	default:
 		// Something odd, but something.
-		s.TFTP = "answers"
+		s.TFTP = check.PortAnswers
 		o.trouble("%v", err)
 	}
-	o.event(began, "RRQ", a.String(), s.Asked+": "+s.TFTP, s.TFTP != "answers")
+	o.event(began, "RRQ", a.String(), s.Asked+": "+string(s.TFTP), s.TFTP != check.PortAnswers)
 	return s
 }
 

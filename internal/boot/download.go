@@ -14,7 +14,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/location"
-	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
@@ -24,34 +25,34 @@ const maxDetours = 8
 
 // download fetches what boots. When the server does not have it, PXELINUX
 // goes on with what the configuration says for that case, such as ONERROR.
-func (p *pipeline) download(ctx context.Context, boot *pxelinux.Boot, kernel, ramdisk *os.File) error {
+func (p *pipeline) download(ctx context.Context, d *program.Decision, kernel, ramdisk *os.File) error {
 	tried := map[string]bool{}
 	for range maxDetours {
-		tried[boot.Kernel] = true
-		err := p.fetchBoth(ctx, boot, kernel, ramdisk)
+		tried[d.Boot.Kernel] = true
+		err := p.fetchBoth(ctx, &d.Boot, kernel, ramdisk)
 		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, errEmpty) {
 			return err
 		}
-		next, nextErr := boot.NotFound(ctx)
-		if nextErr != nil || next.Err != nil || next.Kernel == "" || tried[next.Kernel] {
+		next, nextErr := d.NotFound(ctx)
+		if nextErr != nil || next.Boot.Kernel == "" || tried[next.Boot.Kernel] {
 			return err
 		}
 		p.say(line{Warn: true, Text: err.Error()})
-		p.stage("boot: instead, %s%s", labelled(next.Label), next.Args)
+		p.stage("boot: instead, %s%s", plan.LabelText(next.Boot.Label), next.Boot.Args)
 		for _, f := range []*os.File{kernel, ramdisk} {
 			if err := f.Truncate(0); err != nil {
 				return fail(ctx, NoOutput, "output", err, "")
 			}
 		}
-		boot = next
-		p.plan.setBoot(boot)
+		d = next
+		p.plan.Boot = d.Boot
 	}
 	return &Error{NotBootable, "boot", errors.New("one missing file leads to the next"), "see ONERROR in " + p.plan.Config.URL}
 }
 
 // fetchBoth fetches the kernel and the initrds side by side. The first error
 // ends the rest, and is the one that is returned.
-func (p *pipeline) fetchBoth(ctx context.Context, boot *pxelinux.Boot, kernel, ramdisk *os.File) error {
+func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, kernel, ramdisk *os.File) error {
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
@@ -102,7 +103,7 @@ type job struct {
 // image is one file that the toolstack gets, made of one or more downloads.
 type image struct {
 	*job
-	stage string
+	stage plan.Stage
 	file  *os.File
 	limit int64  // bytes
 	raise string // the option that sets the limit
@@ -110,7 +111,7 @@ type image struct {
 	whole bool   // all sizes are known
 }
 
-func (j *job) image(stage string, file *os.File, limit int64, raise string) *image {
+func (j *job) image(stage plan.Stage, file *os.File, limit int64, raise string) *image {
 	m := &image{job: j, stage: stage, file: file, limit: limit, raise: raise}
 	j.images = append(j.images, m)
 	return m

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
-	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // images serves files: "/chunked/x" without saying how long they are, "/hang/x"
@@ -59,7 +59,7 @@ func downloads(t *testing.T, files images) (p *pipeline, url string, kernel, ram
 	}
 	var mu sync.Mutex
 	var lines []string
-	p = &pipeline{task: task{Request: Request{MaxKernel: 1000, MaxInitrd: 1000}}, plan: newPlan(), files: fetch.Client{}}
+	p = &pipeline{task: task{Request: Request{MaxKernel: 1000, MaxInitrd: 1000}}, plan: plan.New(), files: fetch.Client{}}
 	p.say = func(l line) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -94,7 +94,7 @@ func TestLayout(t *testing.T) {
 		"/big /1 /chunked/big":        files["big"] + "\x00\x00\x00a\x00\x00\x00" + files["big"],
 	} {
 		p, url, kernel, ramdisk, said := downloads(t, files)
-		boot := &pxelinux.Boot{Kernel: url + "/k"}
+		boot := &plan.Boot{Kernel: url + "/k"}
 		for _, name := range strings.Fields(names) {
 			boot.Initrds = append(boot.Initrds, url+name)
 		}
@@ -122,7 +122,7 @@ func TestDoubt(t *testing.T) {
 	} {
 		p, url, kernel, ramdisk, said := downloads(t, files)
 		p.task.Request.MaxKernel = 2 << 20
-		if err := p.fetchBoth(t.Context(), &pxelinux.Boot{Kernel: url + "/" + name}, kernel, ramdisk); err != nil {
+		if err := p.fetchBoth(t.Context(), &plan.Boot{Kernel: url + "/" + name}, kernel, ramdisk); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -149,7 +149,7 @@ func TestFirstError(t *testing.T) {
 		{"/hang/k", "gopher://x/y", NotFetched, fetch.ErrUnsupported, "initrd: "},
 	} {
 		p, url, kernel, ramdisk, _ := downloads(t, files)
-		boot := &pxelinux.Boot{Kernel: url + tt.kernel}
+		boot := &plan.Boot{Kernel: url + tt.kernel}
 		for _, name := range strings.Fields(tt.initrds) {
 			if !strings.Contains(name, "://") {
 				name = url + name
@@ -176,7 +176,7 @@ func TestDownloadDeadline(t *testing.T) {
 	p, url, kernel, ramdisk, _ := downloads(t, images{"k": "kernel"})
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, context.DeadlineExceeded)
 	defer cancel()
-	err := p.fetchBoth(ctx, &pxelinux.Boot{Kernel: url + "/hang/k", Initrds: []string{url + "/hang/k"}}, kernel, ramdisk)
+	err := p.fetchBoth(ctx, &plan.Boot{Kernel: url + "/hang/k", Initrds: []string{url + "/hang/k"}}, kernel, ramdisk)
 	if CodeOf(err) != OutOfTime || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %d, %v", CodeOf(err), err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // ExitCode is what the process tells its caller.
@@ -27,7 +29,7 @@ const (
 // to try.
 type Error struct {
 	Code  ExitCode
-	Stage string // "dhcp", "config", "boot", "kernel", "initrd", "output", ...
+	Stage plan.Stage
 	Err   error
 	Try   string // what a person could do; may be empty
 }
@@ -66,7 +68,7 @@ func CodeOf(err error) ExitCode {
 // fail wraps what went wrong in a stage. When our own time ran out or we were
 // cancelled, that is the reason, whatever the stage made of it; where it is an
 // Error itself, it is what went wrong.
-func fail(ctx context.Context, code ExitCode, stage string, err error, try string) error {
+func fail(ctx context.Context, code ExitCode, stage plan.Stage, err error, try string) error {
 	cause := context.Cause(ctx)
 	if e, ok := errors.AsType[*Error](cause); ok {
 		return e

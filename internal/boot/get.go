@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // Download is one file that was asked for by its URL: what `get --json`
@@ -41,10 +42,10 @@ func Get(ctx context.Context, r Request, t Transfer, urls []string, files []*os.
 	defer cancel()
 	if r.MAC != nil {
 		r.URLs, r.Transfer = urls, t
-		plan, err := asGuest(ctx, r, con, nil, files...)
-		return believe(plan.Downloads, urls, files, err)
+		a, err := asGuest(ctx, r, con, nil, files...)
+		return believe(a.Downloads, urls, files, err)
 	}
-	p := &pipeline{task: task{Request: r}, plan: newPlan(), say: func(l line) { l.print(con) }}
+	p := &pipeline{task: task{Request: r}, plan: plan.New(), say: func(l line) { l.print(con) }}
 	p.files.Resolve, p.files.Proxy = resolveAsDom0, http.ProxyFromEnvironment
 	p.files.Warn = con.Warn
 	p.files.RootCAs = systemRoots()

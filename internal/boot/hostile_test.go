@@ -17,6 +17,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -43,7 +45,7 @@ type attack struct {
 }
 
 // done is the answer of a child that claims success.
-func done(c *guest.Child, plan Plan) { c.Send(answer{Plan: &plan}) }
+func done(c *guest.Child, boot plan.Boot) { c.Send(answer{Plan: &plan.Plan{Boot: boot}}) }
 
 // raw writes past the encoder of c, to the same pipe.
 func raw(text string) error {
@@ -55,7 +57,7 @@ func wantsAddress(address, router string) attack {
 	return attack{func(c *guest.Child) {
 		raw(fmt.Sprintf(`{"Configure":{"Address":%q,"Router":%q}}`, address, router))
 		c.Receive(&struct{}{})
-		done(c, Plan{})
+		done(c, plan.Boot{})
 	}, NoLease, "none that a"}
 }
 
@@ -63,12 +65,12 @@ var attacks = map[string]attack{
 	// XSA-25: what is handed to dom0 without bound.
 	"kernel beyond every limit": {func(c *guest.Child) {
 		fill(c.File(0))
-		done(c, Plan{Args: "a"})
+		done(c, plan.Boot{Args: "a"})
 	}, NotFetched, "kernel: its size is"},
 	"initrd beyond its limit": {func(c *guest.Child) {
 		c.File(0).WriteString("k")
 		fill(c.File(1))
-		done(c, Plan{Args: "a", Initrds: []string{"i"}})
+		done(c, plan.Boot{Args: "a", Initrds: []string{"i"}})
 	}, Done, ""}, // as large as was allowed, and the guest's own affair
 	"kernel that grows": { // to the initrd's limit, which is the process's
 		func(c *guest.Child) { fill(c.File(0)); forever() }, NotFetched, "kernel: its size is",
@@ -82,13 +84,13 @@ var attacks = map[string]attack{
 		unix.Fallocate(int(c.File(0).Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, 1<<20)
 		c.File(0).WriteString("k")
 		c.File(1).WriteString("i")
-		done(c, Plan{Args: "a", Initrds: []string{"i"}})
+		done(c, plan.Boot{Args: "a", Initrds: []string{"i"}})
 	}, Done, ""}, // and they are given back
 	"a huge file that is a hole": {func(c *guest.Child) {
 		if c.File(0).Truncate(1<<40) == nil {
-			done(c, Plan{Args: "a"})
+			done(c, plan.Boot{Args: "a"})
 		}
-		done(c, Plan{Args: "no hole"})
+		done(c, plan.Boot{Args: "no hole"})
 	}, NotFetched, "kernel: its size is 0 bytes"},
 	"an answer of a gigabyte": {func(c *guest.Child) {
 		raw(`{"Plan":{"args":"`)
@@ -126,20 +128,20 @@ var attacks = map[string]attack{
 	// XSA-198: an answer that makes the toolstack read another file.
 	"an item in the arguments": {func(c *guest.Child) {
 		c.File(0).WriteString("k")
-		done(c, Plan{Args: "a\x00kernel /etc/shadow"})
+		done(c, plan.Boot{Args: "a\x00kernel /etc/shadow"})
 	}, NoOutput, "NUL"},
 	"a line in the arguments": {func(c *guest.Child) {
 		c.File(0).WriteString("k")
-		done(c, Plan{Args: "a\nramdisk /etc/shadow"})
+		done(c, plan.Boot{Args: "a\nramdisk /etc/shadow"})
 	}, NoOutput, "LF"},
 	"a file of dom0's as the kernel": {func(c *guest.Child) {
-		done(c, Plan{Kernel: "/etc/shadow", Args: "a"})
+		done(c, plan.Boot{Kernel: "/etc/shadow", Args: "a"})
 	}, NotFetched, "kernel: its size is 0 bytes"},
 	"nonsense": {func(*guest.Child) { raw("\x00\xff{"); forever() }, OwnFault, "the guest's process"},
 
 	// A status that would be success, with no kernel: libxl's assertion.
 	"success as a failure": {func(c *guest.Child) {
-		c.Send(answer{Plan: newPlan(), Failure: &failure{Code: 256, Stage: "boot", Text: "x"}})
+		c.Send(answer{Plan: plan.New(), Failure: &failure{Code: 256, Stage: "boot", Text: "x"}})
 	}, OwnFault, "boot: x"},
 
 	// What the parent does for the child, in the child's own network.
@@ -170,9 +172,9 @@ var attacks = map[string]attack{
 	// of package guest, and its result is an answer.
 	"files of dom0 by its parent": {func(c *guest.Child) {
 		if _, err := c.Open("/etc/passwd"); err == nil {
-			done(c, Plan{Args: "allowed"})
+			done(c, plan.Boot{Args: "allowed"})
 		}
-		c.Send(answer{Plan: newPlan(), Failure: &failure{Code: NotBootable, Stage: "boot", Text: "nothing is allowed"}})
+		c.Send(answer{Plan: plan.New(), Failure: &failure{Code: NotBootable, Stage: "boot", Text: "nothing is allowed"}})
 	}, NotBootable, "nothing is allowed"},
 	"files of dom0": {func(c *guest.Child) {
 		_, readErr := os.ReadFile("/etc/passwd")
@@ -180,9 +182,9 @@ var attacks = map[string]attack{
 		linkErr := os.Link("/proc/self/fd/5", "/var/tmp/gopxeboot-hostile")
 		_, memErr := os.OpenFile("/proc/self/mem", os.O_RDWR, 0)
 		if readErr == nil || writeErr == nil || linkErr == nil || memErr == nil {
-			done(c, Plan{Args: fmt.Sprint("allowed: ", readErr, writeErr, linkErr, memErr)})
+			done(c, plan.Boot{Args: fmt.Sprint("allowed: ", readErr, writeErr, linkErr, memErr)})
 		}
-		c.Send(answer{Plan: newPlan(), Failure: &failure{Code: NotBootable, Stage: "boot", Text: "nothing is allowed"}})
+		c.Send(answer{Plan: plan.New(), Failure: &failure{Code: NotBootable, Stage: "boot", Text: "nothing is allowed"}})
 	}, NotBootable, "nothing is allowed"},
 }
 
@@ -197,7 +199,7 @@ func hostileChild() {
 		return
 	}
 	if err := c.Confine(); err != nil {
-		c.Send(answer{Plan: newPlan(), Failure: newFailure(err)})
+		c.Send(answer{Plan: plan.New(), Failure: newFailure(err)})
 		return
 	}
 	attacks[t.Request.Label].does(c)
@@ -235,7 +237,7 @@ func TestHostileChildren(t *testing.T) {
 			var memory, memoryAfter runtime.MemStats
 			runtime.ReadMemStats(&memory)
 			result, err := Boot(t.Context(), Request{
-				MAC: mac, Bridge: "xenbr0", Net: guest.Own, Label: name, OutputDirectory: dir,
+				MAC: mac, Bridge: "xenbr0", Net: guest.Own, Wanted: program.Wanted{Label: name}, OutputDirectory: dir,
 				Format: xenout.Simple0, MaxKernel: 1 << 20, MaxInitrd: 2 << 20, Timeout: timeout,
 			}, out, quiet())
 			runtime.ReadMemStats(&memoryAfter)
@@ -306,7 +308,7 @@ func TestHostileChildInDom0(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	_, err := Boot(ctx, Request{
-		MAC: mac, Bridge: "xenbr0", Net: guest.Dom0, Label: "addresses without end", OutputDirectory: t.TempDir(),
+		MAC: mac, Bridge: "xenbr0", Net: guest.Dom0, Wanted: program.Wanted{Label: "addresses without end"}, OutputDirectory: t.TempDir(),
 		Format: xenout.Simple0, MaxKernel: 1, MaxInitrd: 1, Timeout: 10 * time.Second,
 	}, out, quiet())
 	if CodeOf(err) != NoLease {

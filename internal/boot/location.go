@@ -14,6 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/location"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sys/unix"
 )
@@ -88,11 +89,11 @@ func (r *Request) leases() bool {
 func (r *Request) asksDom0() bool { return !r.leases() && r.Net == guest.Dom0 }
 
 // shorten says where a command line that is too long comes from.
-func (r *Request) shorten(plan *Plan) string {
+func (r *Request) shorten(p *plan.Plan) string {
 	if r.Repository != nil {
 		return "shorten --args"
 	}
-	return "shorten APPEND in " + plan.Config.URL
+	return "shorten APPEND in " + p.Config.URL
 }
 
 // install finds what boots, and fetches it.
@@ -102,7 +103,7 @@ func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) e
 	defer p.files.Images.Close()
 	begin := time.Now()
 	found, err := r.Location.Search(ctx, r.Wanted, site{p.files})
-	p.plan.setFound(r, found)
+	r.record(p.plan, found)
 	for _, try := range p.plan.Config.Tried {
 		p.detail("location: %s: %s (%.1f ms)", try.URL, try.Result, try.Millis)
 	}
@@ -116,7 +117,7 @@ func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) e
 	if !p.task.Download {
 		return nil
 	}
-	boot := &pxelinux.Boot{Kernel: found.Kernel}
+	boot := &plan.Boot{Kernel: found.Kernel}
 	if found.Ramdisk != "" {
 		boot.Initrds = []string{found.Ramdisk}
 	}
@@ -137,19 +138,17 @@ func (r *Request) adviceFor(err error) string {
 	return ""
 }
 
-func (p *Plan) setFound(r *Repository, found location.Found) {
+func (r *Repository) record(p *plan.Plan, found location.Found) {
 	p.Location = r.Location.String()
-	for _, t := range found.Tried {
-		p.Config.Tried = append(p.Config.Tried, Try{t.URL, t.Result, float64(t.Took.Round(10*time.Microsecond)) / float64(time.Millisecond)})
-	}
+	p.Config.Tried = append(p.Config.Tried, found.Tried...)
 	if found.Kernel == "" {
 		return
 	}
-	p.Outcome, p.Kernel = string(pxelinux.Linux), location.WithoutPassword(found.Kernel)
+	p.Outcome, p.Kernel = pxelinux.Linux, location.WithoutPassword(found.Kernel)
 	if found.Ramdisk != "" {
 		p.Initrds = []string{location.WithoutPassword(found.Ramdisk)}
 	}
-	p.setArgs(strings.TrimSpace(found.Args + " " + r.Args))
+	p.SetArgs(strings.TrimSpace(found.Args + " " + r.Args))
 }
 
 // site looks at a location for package location.

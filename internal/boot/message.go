@@ -6,7 +6,9 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // task is what the parent asks of the child.
@@ -21,13 +23,15 @@ type task struct {
 }
 
 // answer is one message of the child: exactly one of Line, Configure, Resolve
-// and Plan is set. Plan is the last one.
+// and Plan is set. Plan is the last one, and the fields behind it belong to it.
 type answer struct {
-	Line      *line      `json:",omitempty"`
-	Configure *configure `json:",omitempty"`
-	Resolve   string     `json:",omitempty"` // a host's name, for who downloads as dom0
-	Plan      *Plan      `json:",omitempty"`
-	Failure   *failure   `json:",omitempty"`
+	Line      *line        `json:",omitempty"`
+	Configure *configure   `json:",omitempty"`
+	Resolve   string       `json:",omitempty"` // a host's name, for who downloads as dom0
+	Plan      *plan.Plan   `json:",omitempty"`
+	Facts     *check.Facts `json:",omitempty"` // of Check
+	Downloads []Download   `json:",omitempty"` // of Get
+	Failure   *failure     `json:",omitempty"`
 }
 
 // configure asks the parent for an address on the child's interface.
@@ -71,8 +75,9 @@ func (l *line) print(con *console.Console) {
 
 // failure is an Error on its way from the child to the parent.
 type failure struct {
-	Code             ExitCode
-	Stage, Text, Try string
+	Code      ExitCode
+	Stage     plan.Stage
+	Text, Try string
 }
 
 func newFailure(err error) *failure {

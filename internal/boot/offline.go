@@ -9,32 +9,34 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 // Offline is Preview without a network: the lease is what the caller says,
 // and dir is the root of the TFTP server at the lease's next-server. With
 // config, that file is the configuration instead of what a search would find.
-func Offline(ctx context.Context, r Request, lease *dhcpclient.Lease, dir, config string, con *console.Console) (*Plan, error) {
-	p := &pipeline{task: task{Request: r}, plan: newPlan(), say: func(l line) { l.print(con) }}
+func Offline(ctx context.Context, r Request, lease *dhcpclient.Lease, dir, config string, con *console.Console) (*plan.Plan, error) {
+	p := &pipeline{task: task{Request: r}, plan: plan.New(), say: func(l line) { l.print(con) }}
 	p.plan.MAC, p.plan.UUID = r.MAC.String(), r.UUID
-	p.plan.setLease(lease)
-	host := p.host(lease)
-	p.open = pxelinux.OpenFS(os.DirFS(dir), host.Server)
+	p.plan.Lease = plan.NewLease(lease)
+	m := r.machine(lease)
+	p.open = program.Opener(pxelinux.OpenFS(os.DirFS(dir), lease.NextServer))
 	if config != "" {
 		absolute, err := filepath.Abs(config)
 		if err != nil {
 			return p.plan, &Error{Usage, "config", err, ""}
 		}
-		host.ConfigFile = "::" + absolute // an absolute name on the default server
-		p.open = openInstead(pxelinux.SearchPath(host)[0], absolute, p.open)
+		m.Lease.ConfigFile = "::" + absolute // an absolute name on the default server
+		p.open = openInstead(pxelinux.SearchPath(m.Host())[0], absolute, p.open)
 	}
-	_, err := p.decide(ctx, host)
+	_, err := p.decide(ctx, m)
 	return p.plan, err
 }
 
 // openInstead opens a file of dom0 where link is asked for.
-func openInstead(link, file string, open pxelinux.Opener) pxelinux.Opener {
+func openInstead(link, file string, open program.Opener) program.Opener {
 	return func(ctx context.Context, asked string) (io.ReadCloser, error) {
 		if asked != link {
 			return open(ctx, asked)

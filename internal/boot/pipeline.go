@@ -9,14 +9,16 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sys/unix"
 )
@@ -32,13 +34,14 @@ const lastWords = 300 * time.Millisecond
 // pipeline is one boot on its way through the stages. Each stage fills its
 // part of the plan.
 type pipeline struct {
-	task  task
-	plan  *Plan
-	files fetch.Client
-	open  pxelinux.Opener
-	found *pxelinux.Config // nil before decide
-	say   func(line)
-	send  func(answer) error // to the parent; nil where there is none
+	task      task
+	plan      *plan.Plan
+	files     fetch.Client
+	open      program.Opener
+	facts     *check.Facts // of a look
+	downloads []Download   // of get
+	say       func(line)
+	send      func(answer) error // to the parent; nil where there is none
 }
 
 // Child is what the child process does. It returns the process's exit status.
@@ -56,7 +59,7 @@ func Child() int {
 	defer cancel()
 
 	var sending sync.Mutex
-	p := &pipeline{task: t, plan: newPlan()}
+	p := &pipeline{task: t, plan: plan.New()}
 	p.send = func(a answer) error {
 		sending.Lock()
 		defer sending.Unlock()
@@ -73,12 +76,12 @@ func Child() int {
 // end tells how it ended. What is too large to tell, a boot does without, which
 // needs to know what boots and no more; whoever asks for the plan gets an error.
 func (p *pipeline) end(c *guest.Child, failure error) error {
-	err := p.send(answer{Plan: p.plan, Failure: newFailure(failure)})
+	err := p.send(answer{Plan: p.plan, Facts: p.facts, Downloads: p.downloads, Failure: newFailure(failure)})
 	if !errors.Is(err, guest.ErrTooLarge) {
 		return err
 	}
 	if failure == nil && p.task.Download {
-		err = c.SendLast(answer{Plan: p.plan.brief()})
+		err = c.SendLast(answer{Plan: p.plan.Brief()})
 	}
 	if !errors.Is(err, guest.ErrTooLarge) {
 		return err
@@ -86,7 +89,7 @@ func (p *pipeline) end(c *guest.Child, failure error) error {
 	if failure == nil {
 		failure = &Error{NoConfig, "config", fmt.Errorf("%s: what it says is %w", quoted(p.plan.Config.URL), err), "see what is in it"}
 	}
-	return c.SendLast(answer{Plan: newPlan(), Failure: newFailure(failure)})
+	return c.SendLast(answer{Plan: plan.New(), Failure: newFailure(failure)})
 }
 
 // asGuest is the whole way, on the guest's network. A panic in a parser is an
@@ -122,11 +125,11 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 		}
 	}
 	if lease.LocalBoot && p.task.Request.Repository == nil {
-		p.plan.Outcome = string(pxelinux.LocalBoot)
+		p.plan.Outcome = pxelinux.LocalBoot
 		p.stage("boot: from the guest's own disk, as the PXE boot menu says")
 		return nil
 	}
-	host := p.host(lease)
+	machine := p.task.Request.machine(lease)
 	p.files.DNS, p.files.Domain = lease.DNS, lease.Domain
 	if err := p.prepare(lease.NextServer); err != nil {
 		return err
@@ -135,17 +138,17 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 		return p.install(ctx, c.File)
 	}
 	p.files.Fallback = lease.NextServer
-	p.files.SysAppend = host.SysAppend()
+	p.files.SysAppend = machine.Host().SysAppend()
 	if urls := p.task.Request.URLs; len(urls) > 0 {
-		p.plan.Downloads, err = p.get(ctx, urls, c.File)
+		p.downloads, err = p.get(ctx, urls, c.File)
 		return err
 	}
 	p.open = p.openURL
-	boot, err := p.decide(ctx, host)
-	if err != nil || !p.task.Download || boot.Outcome == pxelinux.LocalBoot {
+	decided, err := p.decide(ctx, machine)
+	if err != nil || !p.task.Download || decided.Boot.Outcome == pxelinux.LocalBoot {
 		return err
 	}
-	return p.download(ctx, boot, c.File(0), c.File(1))
+	return p.download(ctx, decided, c.File(0), c.File(1))
 }
 
 // prepare makes p.files what every download needs.
@@ -213,7 +216,7 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 	if r.BootFile != "" {
 		lease.BootFile = r.BootFile
 	}
-	p.plan.setLease(lease)
+	p.plan.Lease = plan.NewLease(lease)
 	p.stage("dhcp: %s from %s %s, next-server %s, boot file %s (%s)",
 		lease.Address, lease.ServerID, where, text(lease.NextServer), quoted(lease.BootFile), took(begin))
 	switch {
@@ -250,124 +253,43 @@ func (p *pipeline) offered(o dhcpclient.Offer) {
 	p.detail("dhcp: %s %s, next-server %s, boot file %s (after %s)", o.Server, what, quoted(text(o.NextServer)), quoted(o.BootFile), o.After.Round(100*time.Microsecond))
 }
 
-// host is the machine that PXELINUX would find itself on.
-func (p *pipeline) host(lease *dhcpclient.Lease) pxelinux.Host {
-	h := pxelinux.Host{
-		MAC: p.task.Request.MAC, UUID: p.task.Request.UUID,
-		Address: lease.Address, Server: lease.NextServer,
-		BootFile: lease.BootFile, ConfigFile: lease.ConfigFile, PathPrefix: lease.PathPrefix,
-		ConfigDir: p.task.Request.ConfigDir,
-	}
-	if len(lease.Routers) == 1 { // PXELINUX takes option 3 only when it is 4 bytes long
-		h.Router = lease.Router
-	}
-	return h
+// machine is what a boot program finds itself on.
+func (r *Request) machine(lease *dhcpclient.Lease) program.Machine {
+	return program.Machine{MAC: r.MAC, UUID: r.UUID, Arch: r.ROM.Arch, Lease: *lease, Wanted: r.Wanted}
 }
 
 // decide finds the configuration and what boots from it.
-func (p *pipeline) decide(ctx context.Context, host pxelinux.Host) (*pxelinux.Boot, error) {
+func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Decision, error) {
 	begin := time.Now()
-	config, err := pxelinux.Find(ctx, host, p.open)
-	p.setConfig(config)
-	if err != nil {
-		return nil, p.noConfig(ctx, host, err)
+	d, err := program.Decide(ctx, m, p.open)
+	p.plan.Config, p.plan.Boot = d.Config, d.Boot
+	failed, _ := errors.AsType[*program.Error](err)
+	if failed != nil && failed.Stage == plan.StageConfig {
+		return d, p.noConfig(ctx, &m.Lease, failed.Err)
 	}
-	p.stage("config: %s (%d names asked for, %s)", config.URL, len(config.Tried), took(begin))
-
-	boot, err := p.choose(ctx, config)
-	config = boot.Config // with what the way to this boot came to
-	p.setConfig(config)
-	if err != nil {
-		return nil, fail(ctx, NotBootable, "boot", err, "")
+	p.stage("config: %s (%d names asked for, %s)", d.Config.URL, len(d.Config.Tried), took(begin))
+	if wanted, ok := errors.AsType[*program.WantedError](err); ok {
+		return d, &Error{Usage, plan.StageBoot, wanted, ""}
 	}
-	if err := p.override(boot, host); err != nil {
-		return nil, &Error{Usage, "boot", err, ""}
-	}
-	p.plan.setBoot(boot)
-	for _, w := range p.plan.Warnings {
-		p.say(line{Warn: true, Text: w})
-	}
-	if err := unbootable(boot); err != nil {
-		return nil, fail(ctx, NotBootable, "boot", fmt.Errorf("%s: %w", config.URL, err), "")
-	}
-	if boot.Outcome == pxelinux.LocalBoot {
-		p.stage("boot: %sfrom the guest's own disk", labelled(boot.Label))
-	} else {
-		p.stage("boot: %s%s", labelled(boot.Label), boot.Args)
-	}
-	return boot, nil
-}
-
-// setConfig is called again when the choice of what boots has led to more.
-func (p *pipeline) setConfig(c *pxelinux.Config) {
-	p.found = c
-	p.plan.setConfig(c)
-}
-
-// unbootable says why a guest without firmware can't boot what PXELINUX would.
-func unbootable(boot *pxelinux.Boot) error {
-	switch {
-	case boot.Err != nil:
-		return boot.Err
-	case boot.Outcome == pxelinux.LocalBoot:
-		return nil
-	case boot.Outcome == pxelinux.ChainBoot:
-		return fmt.Errorf("%s%s is a boot program, which a guest without firmware can't run", labelled(boot.Label), boot.Kernel)
-	case boot.Kernel == "":
-		return errors.New("nothing that a guest could boot")
-	}
-	return nil
-}
-
-// override puts the caller's kernel and ramdisk in the place of the label's.
-func (p *pipeline) override(boot *pxelinux.Boot, host pxelinux.Host) error {
-	r := &p.task.Request
-	if r.Kernel == "" && r.Ramdisk == "" {
-		return nil
-	}
-	if r.Kernel != "" {
-		url, err := host.Resolve(r.Kernel)
-		if err != nil {
-			return fmt.Errorf("--kernel: %w", err)
+	if d.Boot.Outcome != "" {
+		for _, w := range d.Boot.Warnings {
+			p.say(line{Warn: true, Text: w})
 		}
-		boot.Outcome, boot.Kernel, boot.Err = pxelinux.Linux, url, nil
 	}
-	if r.Ramdisk != "" {
-		url, err := host.Resolve(r.Ramdisk)
-		if err != nil {
-			return fmt.Errorf("--ramdisk: %w", err)
-		}
-		boot.Initrds = []string{url}
+	if failed != nil {
+		return d, fail(ctx, NotBootable, failed.Stage, failed.Err, "")
 	}
-	return nil
-}
-
-// choose is what boots: the label that the caller named, or what boots without
-// a key pressed. With an error, the Boot has its Config only.
-func (p *pipeline) choose(ctx context.Context, config *pxelinux.Config) (*pxelinux.Boot, error) {
-	label := p.task.Request.Label
-	if label == "" {
-		return config.Boot(ctx)
+	what := d.Boot.Args
+	if d.Boot.Outcome == pxelinux.LocalBoot {
+		what = "from the guest's own disk"
 	}
-	boot, err := config.BootLabel(ctx, label)
-	if err == nil && boot.Label == "" {
-		// PXELINUX would take it for a kernel's name; who says --label means a label.
-		const most = 50
-		var names []string
-		for _, l := range boot.Config.Labels[:min(len(boot.Config.Labels), most)] {
-			names = append(names, l.Name)
-		}
-		if more := len(boot.Config.Labels) - most; more > 0 {
-			names = append(names, fmt.Sprintf("and %d more", more))
-		}
-		return boot, fmt.Errorf("no label is called %q in %s: there are %s", label, config.URL, strings.Join(names, ", "))
-	}
-	return boot, err
+	p.stage("boot: %s%s", plan.LabelText(d.Boot.Label), what)
+	return d, nil
 }
 
 // noConfig says why no configuration was found. A server that says no to
 // every name is one thing, a server that says nothing another.
-func (p *pipeline) noConfig(ctx context.Context, host pxelinux.Host, err error) error {
+func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err error) error {
 	try := ""
 	switch {
 	case errors.Is(err, pxelinux.ErrNoConfig):
@@ -377,7 +299,7 @@ func (p *pipeline) noConfig(ctx context.Context, host pxelinux.Host, err error) 
 	case errors.Is(err, unix.ENETUNREACH):
 		try = "dom0 has no route there: --net guest needs none"
 	case !errors.Is(err, pxelinux.ErrTooLarge):
-		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", text(host.Server), text(host.Address))
+		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", text(lease.NextServer), text(lease.Address))
 	}
 	return fail(ctx, NoConfig, "config", err, try)
 }
@@ -408,11 +330,16 @@ func (p *pipeline) detail(format string, args ...any) {
 	p.say(line{Level: console.Verbose, Text: fmt.Sprintf(format, args...)})
 }
 
-func labelled(label string) string {
-	if label == "" {
+// text is the address, or nothing for the zero address.
+func text[A interface {
+	netip.Addr | netip.Prefix
+	IsValid() bool
+	String() string
+}](a A) string {
+	if !a.IsValid() {
 		return ""
 	}
-	return "label " + label + ": "
+	return a.String()
 }
 
 func quoted(name string) string {

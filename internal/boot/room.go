@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"golang.org/x/sys/unix"
 )
 
@@ -66,7 +67,7 @@ func (f *resultFile) settle(most int64) error {
 // bounded is a result that a child writes, with the limit that it keeps to as
 // long as it is not taken over.
 type bounded struct {
-	stage string
+	stage plan.Stage
 	file  *resultFile
 	most  int64
 }

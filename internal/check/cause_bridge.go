@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 func bridgeDown(f *Facts) *finding {
@@ -32,9 +34,9 @@ func macInUse(f *Facts) *finding {
 // getsLost says whether something that was asked for came in part only, or not
 // at all.
 func (f *Facts) getsLost() bool {
-	lost := func(result string) bool { return result == "silent" || result == "short" }
-	return f.NextServer != nil && lost(f.NextServer.TFTP) ||
-		slices.ContainsFunc(f.Search, func(t Try) bool { return lost(t.Result) }) ||
+	lost := func(result plan.Result) bool { return result == plan.Silent || result == plan.Short }
+	return f.NextServer != nil && f.NextServer.TFTP == PortSilent ||
+		slices.ContainsFunc(f.Search, func(t plan.Try) bool { return lost(t.Result) }) ||
 		slices.ContainsFunc(f.Files, func(file File) bool { return lost(file.Result) })
 }
 

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // discovered says whether DHCP was asked.
@@ -148,7 +150,7 @@ func packetLoss(f *Facts) *finding {
 // each one that is lost is waited for.
 func (f *Facts) downloadLoss(hint string) *finding {
 	for _, file := range f.Files {
-		if few := 3; file.Lost < few || file.Lost*100 < file.Packets || file.Result != "found" || file.Blocks != nil {
+		if few := 3; file.Lost < few || file.Lost*100 < file.Packets || file.Result != plan.Found || file.Blocks != nil {
 			continue
 		}
 		d := doubtful("TFTP packets get lost on the way, and the boot goes slowly.",
@@ -337,7 +339,7 @@ func (f *Facts) failsLater() bool {
 
 func addressInUse(f *Facts) *finding {
 	in := f.Lease.InUseBy
-	if in == "" && (f.Request == nil || f.Request.Result != "in use") {
+	if in == "" && (f.Request == nil || f.Request.Result != InUse) {
 		return nil
 	}
 	evidence := "a station answers ARP for it"
@@ -349,7 +351,7 @@ func addressInUse(f *Facts) *finding {
 }
 
 func nak(f *Facts) *finding {
-	if f.Request == nil || f.Request.Result != "nak" {
+	if f.Request == nil || f.Request.Result != Nakked {
 		return nil
 	}
 	evidence := "it offers the address, and answers the REQUEST for it with NAK"
@@ -361,7 +363,7 @@ func nak(f *Facts) *finding {
 }
 
 func noAck(f *Facts) *finding {
-	if f.Request == nil || f.Request.Result != "no answer" {
+	if f.Request == nil || f.Request.Result != Unanswered {
 		return nil
 	}
 	return broken(fmt.Sprintf("The DHCP server %s does not confirm what it offers.", addressText(f.Lease.ServerID)),
@@ -380,7 +382,7 @@ func noNextServer(f *Facts) *finding {
 	}
 	next := netip.Addr{}
 	for _, s := range f.Others {
-		if s.TFTP == "answers" {
+		if s.TFTP == PortAnswers {
 			next = s.Address
 		}
 	}
@@ -395,7 +397,7 @@ func noNextServer(f *Facts) *finding {
 	case !f.Lease.NextServer.IsValid():
 	case f.Lease.BootFile == "" && f.bootless():
 		return nil // it says nothing about booting at all
-	case s == nil || s.TFTP == "answers":
+	case s == nil || s.TFTP == PortAnswers:
 		d.status = Warn
 		d.evidence += fmt.Sprintf("; the guest takes the DHCP server's own address %s, as PXELINUX does, and other ROMs do not", f.Lease.NextServer)
 	default:
@@ -439,7 +441,7 @@ func filenameGarbage(f *Facts) *finding {
 		}
 		d := doubtful(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, originText(v.Origin)),
 			"write the name without spaces, quotes and line ends, and as text and not as a string of bytes; ROMs take what stands behind it for a part of it")
-		if len(f.Search) > 0 && f.found() == nil && f.NextServer != nil && f.NextServer.TFTP == "answers" {
+		if len(f.Search) > 0 && f.found() == nil && f.NextServer != nil && f.NextServer.TFTP == PortAnswers {
 			d.status = Fail
 		}
 		return d

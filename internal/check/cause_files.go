@@ -10,11 +10,13 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 func noDefault(f *Facts) *finding {
 	b := f.Boot
-	if b == nil || f.Config == nil || b.Outcome != "prompt" || f.Config.Default != "" {
+	if b == nil || f.Config == nil || b.Outcome != pxelinux.Prompt || f.Config.Default != "" {
 		return nil
 	}
 	hint := "add DEFAULT with the label that is to boot"
@@ -26,7 +28,7 @@ func noDefault(f *Facts) *finding {
 
 // unread is what of a configuration was passed over, and may have said what is
 // missed: a file that it includes, or a line behind a byte order mark.
-func unread(c *Config) string {
+func unread(c *plan.Config) string {
 	for _, f := range c.Findings {
 		if f.Code == pxelinux.IncludeMissing || f.Code == pxelinux.UnknownDirective {
 			return "; " + f.String()
@@ -59,8 +61,8 @@ func labelMissing(f *Facts) *finding {
 		return nil
 	}
 	file := f.file("kernel")
-	notThere := file != nil && (file.Result == "not found" || file.Result == "empty")
-	if b.Outcome != "error" && !notThere {
+	notThere := file != nil && (file.Result == plan.NotFound || file.Result == plan.Empty)
+	if b.Outcome != pxelinux.Error && !notThere {
 		return nil
 	}
 	if c.DefaultAt != "" && !strings.HasPrefix(c.DefaultAt, c.URL+":") {
@@ -84,7 +86,7 @@ func labelList(labels []string) string {
 
 func com32Only(f *Facts) *finding {
 	b := f.Boot
-	if b == nil || b.Outcome != "com32" {
+	if b == nil || b.Outcome != pxelinux.COM32 {
 		return nil
 	}
 	return broken("What boots is a COM32 module, which only PXELINUX itself can run.", labelled(b.Label)+b.Kernel+because(b.Error),
@@ -107,7 +109,7 @@ func because(text string) string {
 
 func bootProgram(f *Facts) *finding {
 	b := f.Boot
-	if b == nil || b.Outcome != "chainboot" {
+	if b == nil || b.Outcome != pxelinux.ChainBoot {
 		return nil
 	}
 	return broken("What boots is another boot program, which a guest without firmware can't run.", labelled(b.Label)+b.Kernel,
@@ -116,10 +118,10 @@ func bootProgram(f *Facts) *finding {
 
 func notBootable(f *Facts) *finding {
 	b := f.Boot
-	if b == nil || b.Outcome == "localboot" || b.Error == "" && b.Outcome != "error" && b.Kernel != "" {
+	if b == nil || b.Outcome == pxelinux.LocalBoot || b.Error == "" && b.Outcome != pxelinux.Error && b.Kernel != "" {
 		return nil
 	}
-	if b.Outcome == "com32" || b.Outcome == "chainboot" {
+	if b.Outcome == pxelinux.COM32 || b.Outcome == pxelinux.ChainBoot {
 		return nil
 	}
 	return broken("The configuration boots nothing that a guest can boot.", labelled(b.Label)+nameText(b.Error), "see DEFAULT and its label"+labelHint(f))
@@ -159,7 +161,7 @@ func (f *Facts) file(role string) *File {
 }
 
 // with is the first file of that role with one of the results.
-func (f *Facts) with(role string, results ...string) *File {
+func (f *Facts) with(role string, results ...plan.Result) *File {
 	i := slices.IndexFunc(f.Files, func(file File) bool { return file.Role == role && slices.Contains(results, file.Result) })
 	if i < 0 {
 		return nil
@@ -177,7 +179,7 @@ func tftpLargeBlocks(f *Facts) *finding {
 		}
 	}
 	// What did not come at all is worse than what came in small blocks.
-	came := func(file File) bool { return file.Result == "found" }
+	came := func(file File) bool { return file.Result == plan.Found }
 	files = append(slices.DeleteFunc(slices.Clone(files), came), slices.DeleteFunc(files, func(file File) bool { return !came(file) })...)
 	for _, file := range files {
 		lost, arrives := 0, 0
@@ -193,7 +195,7 @@ func tftpLargeBlocks(f *Facts) *finding {
 		}
 		d := broken("Large TFTP blocks get lost on the way.", fmt.Sprintf("of %s, blocks of %d bytes do not arrive, those of %d do", file.URL, lost, arrives),
 			fmt.Sprintf("find the link with the smaller MTU (tunnel, VLAN, VPN) or the firewall that drops fragments, or limit the server: tftpd-hpa --blocksize %d, dnsmasq tftp-mtu=%d", arrives, arrives+32))
-		if file.Result == "found" {
+		if file.Result == plan.Found {
 			d.status = Warn
 			d.summary = "Large TFTP blocks get lost on the way: downloads go slowly with small ones, and other ROMs fail."
 		}
@@ -204,7 +206,7 @@ func tftpLargeBlocks(f *Facts) *finding {
 
 func missing(role string) func(*Facts) *finding {
 	return func(f *Facts) *finding {
-		file := f.with(role, "not found")
+		file := f.with(role, plan.NotFound)
 		if file == nil {
 			return nil
 		}
@@ -230,7 +232,7 @@ func fileHint(f *Facts) string {
 
 func refused(role string) func(*Facts) *finding {
 	return func(f *Facts) *finding {
-		file := f.with(role, "refused")
+		file := f.with(role, plan.Refused)
 		if file == nil {
 			return nil
 		}
@@ -241,7 +243,7 @@ func refused(role string) func(*Facts) *finding {
 
 func unreachable(role string) func(*Facts) *finding {
 	return func(f *Facts) *finding {
-		file := f.with(role, "silent", "unreachable", "error")
+		file := f.with(role, plan.Silent, plan.Unreachable, plan.Failed)
 		if file == nil {
 			return nil
 		}
@@ -270,11 +272,11 @@ func truncated(role string) func(*Facts) *finding {
 			}
 			evidence := ""
 			switch k := file.Kernel; {
-			case file.Result == "empty":
+			case file.Result == plan.Empty:
 				evidence = "it has 0 bytes"
-			case file.Result == "short" && file.Read >= file.Bytes:
+			case file.Result == plan.Short && file.Read >= file.Bytes:
 				evidence = file.Message
-			case file.Result == "short":
+			case file.Result == plan.Short:
 				evidence = fmt.Sprintf("%d bytes are announced, %d came", file.Bytes, file.Read) + because(file.Message)
 			case k != nil && file.Bytes >= 0 && k.Wants > file.Bytes:
 				evidence = fmt.Sprintf("it has %d bytes, and by its own header %d", file.Bytes, k.Wants)
@@ -290,7 +292,7 @@ func truncated(role string) func(*Facts) *finding {
 // inspected is the kernel's file when it was looked into.
 func (f *Facts) inspected() *File {
 	file := f.file("kernel")
-	if file == nil || file.Kernel == nil || file.Result != "found" {
+	if file == nil || file.Kernel == nil || file.Result != plan.Found {
 		return nil
 	}
 	return file

@@ -5,13 +5,15 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // better is another server that has what next-server should have; nil when
 // there is none.
 func (f *Facts) better() *Station {
 	for _, hasFile := range []bool{true, false} {
-		i := slices.IndexFunc(f.Others, func(s Station) bool { return s.TFTP == "answers" && s.HasFile == hasFile })
+		i := slices.IndexFunc(f.Others, func(s Station) bool { return s.TFTP == PortAnswers && s.HasFile == hasFile })
 		if i >= 0 {
 			return &f.Others[i]
 		}
@@ -21,7 +23,7 @@ func (f *Facts) better() *Station {
 
 func nextServerUnreachable(f *Facts) *finding {
 	s := f.NextServer
-	if s == nil || s.TFTP == "answers" || s.TFTP == "closed" {
+	if s == nil || s.TFTP == PortAnswers || s.TFTP == PortClosed {
 		return nil
 	}
 	hint := "correct next-server, or let the machine answer in this network"
@@ -30,23 +32,23 @@ func nextServerUnreachable(f *Facts) *finding {
 	}
 	address := fmt.Sprintf("The next-server %s can't be reached", s.Address)
 	switch {
-	case s.Route == "none" && f.onWire(s.Address):
+	case s.Route == RouteNone && f.onWire(s.Address):
 		return broken(address+": by the netmask it is in another network, and DHCP names no router.",
 			fmt.Sprintf("the guest's network is %s, but %s itself answered DHCP, and no relay", f.Lease.Address.Masked(), s.Address),
 			"correct the netmask (option 1)"+stanza("dhcp-range=FIRST,LAST,NETMASK,1h", "option subnet-mask NETMASK;", `"subnet": "NETWORK/BITS"`))
-	case s.Route == "none":
+	case s.Route == RouteNone:
 		return broken(address+": it is in another network, and DHCP names no router.",
 			fmt.Sprintf("the guest's network is %s", f.Lease.Address.Masked()),
 			"name the router of that network (option 3), or a next-server in it"+stanza("dhcp-option=option:router,ADDRESS", "option routers ADDRESS;", `"option-data": [ { "name": "routers", "data": "ADDRESS" } ]`))
-	case s.MAC == "" && s.Route == "direct":
+	case s.MAC == "" && s.Route == RouteDirect:
 		return broken(address+": nobody in the guest's network has that address.", "no answer to ARP", hint)
-	case s.MAC == "" && s.Route == "router":
+	case s.MAC == "" && s.Route == RouteRouter:
 		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, addressText(f.Lease.Router)), "no answer to ARP for the router",
 			"correct the router (option 3) in the DHCP server, or see that it is up")
-	case s.TFTP == "unreachable" && f.Subject.Net == "dom0":
+	case s.TFTP == PortUnreachable && f.Subject.Net == "dom0":
 		return broken(address+" from dom0, which would download for the guest.", "dom0's kernel says that there is no way to it",
 			"give dom0 an address or a route there, or take --net guest, which needs none")
-	case s.TFTP == "unreachable":
+	case s.TFTP == PortUnreachable:
 		return broken(address+".", "the network says that there is no way to it", "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint)
 	}
 	return nil
@@ -59,11 +61,11 @@ func nextServerWrong(f *Facts) *finding {
 	}
 	evidence := ""
 	switch {
-	case s.TFTP == "closed":
+	case s.TFTP == PortClosed:
 		evidence = "nobody listens on its port 69"
-	case s.TFTP == "silent" && b.HasFile && !s.AnswersFrom.IsValid():
+	case s.TFTP == PortSilent && b.HasFile && !s.AnswersFrom.IsValid():
 		evidence = "it does not answer TFTP"
-	case s.TFTP == "answers" && !s.HasFile && b.HasFile && len(f.Search) > 0 && f.found() == nil:
+	case s.TFTP == PortAnswers && !s.HasFile && b.HasFile && len(f.Search) > 0 && f.found() == nil:
 		evidence = fmt.Sprintf("it has neither %s nor a configuration", s.Asked)
 	default:
 		return nil
@@ -78,7 +80,7 @@ func nextServerWrong(f *Facts) *finding {
 
 func tftpNotRunning(f *Facts) *finding {
 	s := f.NextServer
-	if s == nil || s.TFTP != "closed" {
+	if s == nil || s.TFTP != PortClosed {
 		return nil
 	}
 	return broken(fmt.Sprintf("No TFTP server runs on the next-server %s.", s.Address),
@@ -96,7 +98,7 @@ func (f *Facts) onWire(a netip.Addr) bool {
 // from the wrong one.
 func tftpOtherAddress(f *Facts) *finding {
 	s := f.NextServer
-	if s == nil || s.TFTP != "silent" || !s.AnswersFrom.IsValid() {
+	if s == nil || s.TFTP != PortSilent || !s.AnswersFrom.IsValid() {
 		return nil
 	}
 	return broken(fmt.Sprintf("The TFTP server %s answers from another address, %s.", s.Address, s.AnswersFrom),
@@ -107,10 +109,10 @@ func tftpOtherAddress(f *Facts) *finding {
 func tftpSilent(f *Facts) *finding {
 	s := f.NextServer
 	hint := "see that the TFTP server runs, and that no firewall on it or on the way drops UDP: requests go to port 69, answers come from another port"
-	if s != nil && s.TFTP == "silent" {
+	if s != nil && s.TFTP == PortSilent {
 		evidence := "no answer to the request for " + s.Asked
 		switch {
-		case s.MAC != "" && s.Route == "router":
+		case s.MAC != "" && s.Route == RouteRouter:
 			evidence += fmt.Sprintf("; the router %s answers ARP, and nothing is known of the way behind it", f.Lease.Router)
 			hint += "; see that the router knows the way there, and that the server knows the way back to " + f.Lease.Address.Masked().String()
 		case s.MAC != "":
@@ -118,29 +120,36 @@ func tftpSilent(f *Facts) *finding {
 		}
 		return broken(fmt.Sprintf("The TFTP server %s does not answer.", s.Address), evidence, hint)
 	}
-	if i := slices.IndexFunc(f.Search, func(t Try) bool { return t.Result == "silent" && t.Meant == "" && strings.HasPrefix(t.URL, "tftp:") }); i >= 0 && f.found() == nil {
+	if i := slices.IndexFunc(f.Search, func(t plan.Try) bool {
+		return t.Result == plan.Silent && t.Meant == "" && strings.HasPrefix(t.URL, "tftp:")
+	}); i >= 0 && f.found() == nil {
 		return broken("The TFTP server does not answer any more.", "no answer to the request for "+f.Search[i].URL, hint)
 	}
 	return nil
 }
 
 // found is the name under which PXELINUX finds the configuration; nil for none.
-func (f *Facts) found() *Try {
-	i := slices.IndexFunc(f.Search, func(t Try) bool { return t.Result == "found" && t.Meant == "" })
+func (f *Facts) found() *plan.Try {
+	i := slices.IndexFunc(f.Search, func(t plan.Try) bool { return t.Result == plan.Found && t.Meant == "" })
 	if i < 0 {
 		return nil
 	}
 	return &f.Search[i]
 }
 
+// searched are the names that the boot program asks for.
+func (f *Facts) searched() []plan.Try {
+	return slices.DeleteFunc(slices.Clone(f.Search), func(t plan.Try) bool { return t.Meant != "" })
+}
+
 // tries are the names of the search path with that result.
-func (f *Facts) tries(result string) []Try {
-	return slices.DeleteFunc(slices.Clone(f.Search), func(t Try) bool { return t.Result != result || t.Meant != "" })
+func (f *Facts) tries(result plan.Result) []plan.Try {
+	return slices.DeleteFunc(f.searched(), func(t plan.Try) bool { return t.Result != result })
 }
 
 func tftpRefused(f *Facts) *finding {
 	// No directory of that name is no lack of rights.
-	tries := slices.DeleteFunc(f.tries("refused"), func(t Try) bool { return strings.Contains(t.Message, "ot a directory") })
+	tries := slices.DeleteFunc(f.tries(plan.Refused), func(t plan.Try) bool { return strings.Contains(t.Message, "ot a directory") })
 	if len(tries) == 0 {
 		return nil
 	}
@@ -168,7 +177,7 @@ func refusalHint(message string) string {
 }
 
 func configEmpty(f *Facts) *finding {
-	tries := f.tries("empty")
+	tries := f.tries(plan.Empty)
 	if len(tries) == 0 {
 		return nil
 	}
@@ -182,7 +191,7 @@ func configEmpty(f *Facts) *finding {
 }
 
 func configMisnamed(f *Facts) *finding {
-	i := slices.IndexFunc(f.Search, func(t Try) bool { return t.Meant != "" && t.Meant != MeantRoot && t.Result == "found" })
+	i := slices.IndexFunc(f.Search, func(t plan.Try) bool { return t.Meant != "" && t.Meant != MeantRoot && t.Result == plan.Found })
 	if i < 0 {
 		return nil
 	}
@@ -204,14 +213,14 @@ func configUnreadable(f *Facts) *finding {
 	if f.found() != nil {
 		return nil
 	}
-	for _, result := range []string{"unreachable", "silent"} {
+	for _, result := range []plan.Result{plan.Unreachable, plan.Silent} {
 		if tries := f.tries(result); len(tries) > 0 {
 			return broken("The server of the configuration can't be reached.", tries[0].URL+": "+tries[0].Message,
 				"see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it")
 		}
 	}
-	tries := slices.DeleteFunc(slices.Clone(f.Search), func(t Try) bool {
-		return t.Meant != "" || slices.Contains([]string{"not found", "empty", "refused"}, t.Result)
+	tries := slices.DeleteFunc(slices.Clone(f.Search), func(t plan.Try) bool {
+		return t.Meant != "" || t.Result.Missing() || t.Result == plan.Refused
 	})
 	if len(tries) > 0 {
 		return broken("The configuration can't be read.", tries[0].URL+": "+tries[0].Message, "see the server's log for that file")
@@ -220,12 +229,12 @@ func configUnreadable(f *Facts) *finding {
 }
 
 func noConfig(f *Facts) *finding {
-	asked := slices.DeleteFunc(slices.Clone(f.Search), func(t Try) bool { return t.Meant != "" })
+	asked := f.searched()
 	if len(asked) == 0 || f.found() != nil {
 		return nil
 	}
 	first, last := asked[0].URL, asked[len(asked)-1].URL
-	if i := slices.IndexFunc(f.Search, func(t Try) bool { return t.Meant == MeantRoot && t.Result == "found" }); i >= 0 {
+	if i := slices.IndexFunc(f.Search, func(t plan.Try) bool { return t.Meant == MeantRoot && t.Result == plan.Found }); i >= 0 {
 		return broken("The configuration is not in the boot file's directory.",
 			fmt.Sprintf("%s asked for, from %s on, and none is there; but %s is", count(len(asked), "name"), first, f.Search[i].URL),
 			fmt.Sprintf("DHCP says boot file %s, and PXELINUX looks for everything in its directory below the TFTP server's root: say the boot file as the TFTP server sees it, or move the configuration there", f.Lease.BootFile)+bootStanza(f.Lease.NextServer, base(f.Lease.BootFile)))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 // finding is one cause that the facts show.
@@ -188,7 +189,7 @@ func (f *Facts) fine() *Verdict {
 // boots says what boots in a few words.
 func (f *Facts) boots() string {
 	switch {
-	case f.Lease.LocalBoot || f.Boot != nil && f.Boot.Outcome == "localboot":
+	case f.Lease.LocalBoot || f.Boot != nil && f.Boot.Outcome == pxelinux.LocalBoot:
 		return "from its own disk"
 	case f.Boot == nil:
 		return "as far as was looked"

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
@@ -48,7 +49,7 @@ func TestExamples(t *testing.T) {
 
 func silence(f *Facts) {
 	f.Events = []Event{{Kind: "DISCOVER", From: "guest", To: "broadcast"}}
-	f.Offers, f.Merged, f.Lease = nil, nil, Lease{}
+	f.Offers, f.Merged, f.Lease = nil, nil, plan.Lease{}
 	noServerStep(f)
 }
 
@@ -90,7 +91,7 @@ func setBoot(name, value, origin, raw string) func(*Facts) {
 	}
 }
 
-func nothingFound(result string) func(*Facts) {
+func nothingFound(result plan.Result) func(*Facts) {
 	return func(f *Facts) {
 		for i := range f.Search {
 			f.Search[i].Result = "not found"
@@ -102,7 +103,7 @@ func nothingFound(result string) func(*Facts) {
 	}
 }
 
-func tftp(state string) func(*Facts) {
+func tftp(state TFTPState) func(*Facts) {
 	return func(f *Facts) {
 		f.NextServer.TFTP, f.NextServer.HasFile = state, false
 		noSearch(f)
@@ -111,7 +112,7 @@ func tftp(state string) func(*Facts) {
 
 func kernelIs(k Kernel) func(*Facts) { return func(f *Facts) { f.Files[0].Kernel = &k } }
 
-func file(i int, result string) func(*Facts) {
+func file(i int, result plan.Result) func(*Facts) {
 	return func(f *Facts) { f.Files[i].Result, f.Files[i].Kernel, f.Files[i].Bytes = result, nil, -1 }
 }
 
@@ -144,7 +145,7 @@ func TestDiagnose(t *testing.T) {
 		}
 	}
 	bootless := all(setBoot("boot file", "", "", ""), noServerStep)
-	label := func(b Boot, labels ...string) func(*Facts) {
+	label := func(b plan.Boot, labels ...string) func(*Facts) {
 		return func(f *Facts) { f.Boot, f.Config.Labels = &b, labels; noFiles(f) }
 	}
 
@@ -156,7 +157,7 @@ func TestDiagnose(t *testing.T) {
 		says   string // in the evidence or the hint
 	}{
 		{"nothing is wrong", func(*Facts) {}, Fine, OK, ""},
-		{"local boot", label(Boot{Outcome: "localboot", Label: "disk"}, "disk"), Fine, OK, ""},
+		{"local boot", label(plan.Boot{Outcome: "localboot", Label: "disk"}, "disk"), Fine, OK, ""},
 		{"menu says local boot", func(f *Facts) { f.Lease.LocalBoot, f.Lease.BootFile = true, ""; noServerStep(f) }, Fine, OK, ""},
 
 		{"bridge is down", all(silence, bridge(func(b *Bridge) { b.Up = false })), BridgeDown, Fail, "ip link set xenbr0 up"},
@@ -231,36 +232,42 @@ func TestDiagnose(t *testing.T) {
 		{"empty", nothingFound("empty"), ConfigEmpty, Fail, "0 bytes"},
 		{"one is empty", func(f *Facts) { f.Search[0].Result = "empty" }, ConfigEmpty, Warn, ""},
 		{"misnamed", all(nothingFound("not found"), func(f *Facts) {
-			f.Search = append(f.Search, Try{URL: "tftp://h/x", Result: "found", Meant: "upper case"})
+			f.Search = append(f.Search, plan.Try{URL: "tftp://h/x", Result: "found", Meant: "upper case"})
 		}),
 			ConfigMisnamed, Fail, "01-00-16-3e-72-79-e3"},
 		{"misnamed, default found", func(f *Facts) {
-			f.Search = append(f.Search, Try{URL: "tftp://h/x", Result: "found", Meant: "upper case"})
+			f.Search = append(f.Search, plan.Try{URL: "tftp://h/x", Result: "found", Meant: "upper case"})
 		}, ConfigMisnamed, Warn, ""},
 		{"include fails", all(func(f *Facts) { f.Config.Error = "no answer" }, noBoot), ConfigUnreadable, Fail, "no answer"},
 		{"error", nothingFound("error"), ConfigUnreadable, Fail, ""},
 		{"no config", nothingFound("not found"), NoConfig, Fail, "3 names"},
 		{"no config, no boot file", all(nothingFound("not found"), func(f *Facts) { f.NextServer.HasFile = false }), NoConfig, Fail, "root directory"},
 
-		{"no default", all(label(Boot{Outcome: "prompt", Error: "no DEFAULT"}, "linux"), func(f *Facts) { f.Config.Default = "" }), NoDefault, Fail, "--label linux"},
-		{"--label", label(Boot{Outcome: "error", Named: "rescu"}, "rescue"), LabelMissing, Fail, "rescue"},
+		{"no default", all(label(plan.Boot{Outcome: "prompt", Error: "no DEFAULT"}, "linux"), func(f *Facts) { f.Config.Default = "" }), NoDefault, Fail, "--label linux"},
+		{"--label", label(plan.Boot{Outcome: "error", Named: "rescu"}, "rescue"), LabelMissing, Fail, "rescue"},
 		{"--label with more words", func(f *Facts) { f.Boot.Named = f.Boot.Label + " quiet" }, Fine, OK, ""},
 		{"DEFAULT names no label", all(file(0, "not found"), func(f *Facts) { f.Config.Labels, f.Boot.Label = []string{"Linux"}, "" }), LabelMissing, Fail, "Linux"},
 		{"DEFAULT of another file", all(file(0, "not found"), func(f *Facts) {
 			f.Config.Labels, f.Config.DefaultAt, f.Boot.Label = []string{"Linux"}, "tftp://h/more.cfg:7", ""
 		}), LabelMissing, Fail, "DEFAULT stands in tftp://h/more.cfg:7"},
-		{"an INCLUDE that is missing", all(label(Boot{Outcome: "prompt", Error: "no DEFAULT"}, "linux"), func(f *Facts) {
+		{"an INCLUDE that is missing", all(label(plan.Boot{Outcome: "prompt", Error: "no DEFAULT"}, "linux"), func(f *Facts) {
 			f.Config.Default, f.Config.Findings = "", []pxelinux.Finding{{File: "default", Line: 2, Text: "TEXT", Code: pxelinux.TextOpen}, {File: "default", Line: 3, Text: "not there", Code: pxelinux.IncludeMissing}}
 		}), NoDefault, Fail, "the label linux; default:3: not there"},
-		{"com32", label(Boot{Outcome: "com32", Label: "hdt", Kernel: "hdt.c32", Error: "a module"}, "hdt", "linux"), COM32Only, Fail, "hdt and linux"},
-		{"boot program", label(Boot{Outcome: "chainboot", Kernel: "x.0"}, "x"), BootProgram, Fail, "x.0"},
-		{"not bootable", label(Boot{Outcome: "error", Error: "TIMEOUT boots a submenu"}, "linux"), NotBootable, Fail, "submenu"},
+		{"com32", label(plan.Boot{Outcome: "com32", Label: "hdt", Kernel: "hdt.c32", Error: "a module"}, "hdt", "linux"), COM32Only, Fail, "hdt and linux"},
+		{"boot program", label(plan.Boot{Outcome: "chainboot", Kernel: "x.0"}, "x"), BootProgram, Fail, "x.0"},
+		{"not bootable", label(plan.Boot{Outcome: "error", Error: "TIMEOUT boots a submenu"}, "linux"), NotBootable, Fail, "submenu"},
 		{"waits", func(f *Facts) { f.Boot.Waits = true }, WaitsForever, Warn, "TIMEOUT"},
 		{"problems", func(f *Facts) { f.Config.Problems = []string{"default:3: APEND"} }, ConfigProblems, Warn, "default:3"},
 
-		{"large blocks", func(f *Facts) { f.Files[0].Blocks = []Block{{1468, false}, {512, true}} }, TFTPLargeBlocks, Warn, "1468"},
-		{"large blocks of the configuration", all(nothingFound("silent"), func(f *Facts) { f.Search[0].Blocks = []Block{{1468, false}, {512, true}} }), TFTPLargeBlocks, Fail, "512"},
-		{"large blocks only", all(file(0, "silent"), func(f *Facts) { f.Files[0].Blocks = []Block{{1468, false}, {512, true}} }), TFTPLargeBlocks, Fail, "--blocksize 512"},
+		{"large blocks", func(f *Facts) {
+			f.Files[0].Blocks = []plan.Block{{Size: 1468, Arrives: false}, {Size: 512, Arrives: true}}
+		}, TFTPLargeBlocks, Warn, "1468"},
+		{"large blocks of the configuration", all(nothingFound("silent"), func(f *Facts) {
+			f.Search[0].Blocks = []plan.Block{{Size: 1468, Arrives: false}, {Size: 512, Arrives: true}}
+		}), TFTPLargeBlocks, Fail, "512"},
+		{"large blocks only", all(file(0, "silent"), func(f *Facts) {
+			f.Files[0].Blocks = []plan.Block{{Size: 1468, Arrives: false}, {Size: 512, Arrives: true}}
+		}), TFTPLargeBlocks, Fail, "--blocksize 512"},
 		{"kernel missing", file(0, "not found"), KernelMissing, Fail, "debian/linux"},
 		{"kernel missing, ONERROR", all(file(0, "not found"), func(f *Facts) { f.Boot.Instead = "label rescue" }), KernelMissing, Warn, ""},
 		{"initrd missing", file(1, "not found"), InitrdMissing, Fail, "initrd.gz"},
@@ -306,7 +313,7 @@ func TestDiagnose(t *testing.T) {
 		{"two warnings", all(inUse, func(f *Facts) { f.Boot.Waits = true }), MACInUse, Warn, ""},
 		{"rogue and kernel not for Xen", all(second("192.168.1.250", "192.168.1.57/24", "192.168.1.250", "x.kpxe"), kernelIs(Kernel{Linux: true, Looked: true})), KernelNoXen, Fail, ""},
 		{"garbage and TFTP silent", all(setBoot("boot file", "pxelinux.0 ", "file", ""), tftp("silent")), TFTPSilent, Fail, ""},
-		{"empty and misnamed", all(nothingFound("empty"), func(f *Facts) { f.Search = append(f.Search, Try{URL: "x", Result: "found", Meant: "upper case"}) }), ConfigEmpty, Fail, ""},
+		{"empty and misnamed", all(nothingFound("empty"), func(f *Facts) { f.Search = append(f.Search, plan.Try{URL: "x", Result: "found", Meant: "upper case"}) }), ConfigEmpty, Fail, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := example(t, "healthy")

@@ -1,9 +1,14 @@
 package check
 
 import (
+	"cmp"
+	"context"
 	"net/netip"
+	"slices"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -19,26 +24,56 @@ type Facts struct {
 	Capture string    `json:"capture"` // the file that this was read from; "" when it is live
 	Subject Subject   `json:"subject"`
 
-	Bridge   *Bridge   `json:"bridge,omitempty"` // nil from a capture
-	Events   []Event   `json:"events,omitempty"`
-	Offers   []Offer   `json:"offers,omitempty"` // in the order of their arrival
-	Variants []Variant `json:"variants,omitempty"`
-	Unsteady bool      `json:"unsteady"`         // nobody answered the guest until it asked again, after the variants
-	Merged   []Value   `json:"merged,omitempty"` // what the guest would go by
-	Lease    Lease     `json:"lease"`            // the same, as addresses
-	Request  *Request  `json:"request,omitempty"`
+	Bridge   *Bridge    `json:"bridge,omitempty"` // nil from a capture
+	Events   []Event    `json:"events,omitempty"`
+	Offers   []Offer    `json:"offers,omitempty"` // in the order of their arrival
+	Variants []Variant  `json:"variants,omitempty"`
+	Unsteady bool       `json:"unsteady"`         // nobody answered the guest until it asked again, after the variants
+	Merged   []Value    `json:"merged,omitempty"` // what the guest would go by
+	Lease    plan.Lease `json:"lease"`            // the same, as addresses
+	Request  *Request   `json:"request,omitempty"`
 
 	NextServer *Station  `json:"next_server,omitempty"`
 	Others     []Station `json:"others,omitempty"` // who else could be meant by next-server
 
-	Search []Try    `json:"search,omitempty"`
-	Config *Config  `json:"config,omitempty"`
-	Boot   *Boot    `json:"boot,omitempty"`
-	Files  []File   `json:"files,omitempty"` // the kernel first, then initrds in order
-	Args   *Args    `json:"args,omitempty"`
-	Space  *Space   `json:"space,omitempty"`
-	Storm  *Storm   `json:"storm,omitempty"`
-	Errors []string `json:"errors,omitempty"` // what could not be looked at, and why
+	// Search are the names of the configuration that the guest asked for, with
+	// what the server did, and then those that somebody may have meant.
+	Search []plan.Try   `json:"search,omitempty"`
+	Config *plan.Config `json:"config,omitempty"` // nil when there is none
+	Boot   *plan.Boot   `json:"boot,omitempty"`   // nil when Config can't be read
+	Files  []File       `json:"files,omitempty"`  // the kernel first, then initrds in order
+	Args   *Args        `json:"args,omitempty"`
+	Space  *Space       `json:"space,omitempty"`
+	Storm  *Storm       `json:"storm,omitempty"`
+	Errors []string     `json:"errors,omitempty"` // what could not be looked at, and why
+}
+
+// Decided takes what the boot program decided, which is a part of the plan. Its
+// names are in Search, and its labels in Config.
+func (f *Facts) Decided(p *plan.Plan) {
+	if p.Config.URL == "" {
+		return
+	}
+	config, boot := p.Config, p.Boot
+	config.Tried, boot.Labels = nil, nil
+	f.Config = &config
+	if config.Error != "" {
+		return
+	}
+	if boot.Outcome == "" {
+		boot.Outcome = pxelinux.Error
+	}
+	f.Boot = &boot
+}
+
+// Instead says what would boot because the server lacks a file.
+func (f *Facts) Instead(ctx context.Context, d *program.Decision) {
+	if !slices.ContainsFunc(f.Files, func(file File) bool { return file.Result.Missing() }) {
+		return
+	}
+	if next, err := d.NotFound(ctx); err == nil && next.Boot.Kernel != "" && next.Boot.Kernel != d.Boot.Kernel {
+		f.Boot.Instead = cmp.Or(next.Boot.Label, next.Boot.Kernel)
+	}
 }
 
 // Subject is the guest in whose place we look.
@@ -160,120 +195,83 @@ const (
 	AskedInform      = "INFORM"            // not for an address
 )
 
-// Lease is what the guest would have.
-type Lease struct {
-	Address    netip.Prefix `json:"address"`
-	Router     netip.Addr   `json:"router"`
-	DNS        []netip.Addr `json:"dns,omitempty"`
-	ServerID   netip.Addr   `json:"server_id"`
-	NextServer netip.Addr   `json:"next_server"`
-	BootFile   string       `json:"boot_file"`
-	PathPrefix string       `json:"path_prefix"`
-	ConfigFile string       `json:"config_file"`
-	LocalBoot  bool         `json:"local_boot"` // a PXE menu says: from the disk
-	// InUseBy is the MAC of another station that has the address; "" is nobody.
-	InUseBy string `json:"in_use_by"`
-}
-
 // Request is what became of taking the offer, with --request.
 type Request struct {
-	Result   string  `json:"result"`  // ack, nak, no answer, in use
+	Result   Taken   `json:"result"`
 	Message  string  `json:"message"` // the server's own words (option 56)
 	Millis   float64 `json:"ms"`
 	Released bool    `json:"released"` // given back at the end
 }
 
+// Taken is what became of a REQUEST.
+type Taken string
+
+// What a server and the network say to it.
+const (
+	Acked      Taken = "ack"
+	Nakked     Taken = "nak"
+	Unanswered Taken = "no answer"
+	InUse      Taken = "in use" // another station has the address
+)
+
+// Route is how a machine is reached.
+type Route string
+
+// The ways there.
+const (
+	RouteDirect Route = "direct" // in the guest's own network
+	RouteRouter Route = "router" // through Lease.Router
+	RouteNone   Route = "none"   // it is elsewhere, and there is no router
+)
+
+// TFTPState is what a machine says on port 69; "" when it was not asked.
+type TFTPState string
+
+// What comes back.
+const (
+	PortAnswers     TFTPState = "answers"
+	PortClosed      TFTPState = "closed"      // its kernel says that no process listens
+	PortUnreachable TFTPState = "unreachable" // a router or our own kernel says so
+	PortSilent      TFTPState = "silent"
+)
+
 // Station is a machine that files may be asked of, and how it can be reached.
 type Station struct {
 	Address netip.Addr `json:"address"`
 	Why     string     `json:"why"` // "next-server", "DHCP server", "option 66", "router", ...
-	// Route is how it is reached: "direct" in the guest's own network,
-	// "router" through Lease.Router, "none" when it is elsewhere and there is no
-	// router.
-	Route string  `json:"route"`
-	MAC   string  `json:"mac"`    // of it, or of the router on the way; "" when nobody answered ARP
-	ARPMs float64 `json:"arp_ms"` // how long that took
-	// TFTP is what it answers on port 69, asked for Asked: answers, closed (its
-	// kernel says that nobody listens), unreachable (a router or our own kernel
-	// says so), silent, or "" when not asked.
-	TFTP    string  `json:"tftp"`
-	TFTPMs  float64 `json:"tftp_ms"`
-	Asked   string  `json:"asked"`    // the file that it was asked for
-	HasFile bool    `json:"has_file"` // and it has it
+	Route   Route      `json:"route"`
+	MAC     string     `json:"mac"`    // of it, or of the router on the way; "" when nobody answered ARP
+	ARPMs   float64    `json:"arp_ms"` // how long that took
+	TFTP    TFTPState  `json:"tftp"`
+	TFTPMs  float64    `json:"tftp_ms"`
+	Asked   string     `json:"asked"`    // the file that it was asked for
+	HasFile bool       `json:"has_file"` // and it has it
 	// AnswersFrom is another address than its own, from which it answers.
 	AnswersFrom netip.Addr `json:"answers_from"`
 }
 
-// Try is one name that was asked for while the configuration was looked for.
-type Try struct {
-	URL     string  `json:"url"`
-	Result  string  `json:"result"`  // found, not found, empty, refused, silent or error
-	Message string  `json:"message"` // the server's own words, or what went wrong
-	Millis  float64 `json:"ms"`
-	// Meant says that PXELINUX does not ask for this name, but that a person may
-	// have thought so, and why: "upper case", "without 01-", ...
-	Meant string `json:"meant"`
-	// Blocks are TFTP block sizes, tried when the file stopped coming.
-	Blocks []Block `json:"blocks,omitempty"`
-}
-
-// MeantRoot is Try.Meant where the boot file's directory is wrong.
+// MeantRoot is plan.Try.Meant where the boot file's directory is wrong.
 const MeantRoot = "in the root, not in the boot file's directory"
-
-// Config is the configuration that was found.
-type Config struct {
-	URL       string             `json:"url"`
-	Bytes     int64              `json:"bytes"`
-	Lines     int                `json:"lines"`
-	Labels    []string           `json:"labels,omitempty"`
-	Default   string             `json:"default"`              // of DEFAULT or UI; "" when there is neither
-	DefaultAt string             `json:"default_at,omitempty"` // the line it is from, as URL:LINE
-	Problems  []string           `json:"problems,omitempty"`   // of lint, as FILE:LINE: TEXT
-	Findings  []pxelinux.Finding `json:"findings,omitempty"`   // the same
-	Error     string             `json:"error"`                // why it could not be read to its end
-}
-
-// Boot is what boots by the configuration.
-type Boot struct {
-	Outcome  string   `json:"outcome"` // as plan's: linux, multiboot, com32, localboot, chainboot, prompt or error
-	Label    string   `json:"label"`
-	Named    string   `json:"named"` // the label that --label asks for
-	Waits    bool     `json:"waits"` // a real machine would wait for a person for ever
-	Kernel   string   `json:"kernel"`
-	Initrds  []string `json:"initrds,omitempty"`
-	Args     string   `json:"args"`
-	Warnings []string `json:"warnings,omitempty"`
-	Error    string   `json:"error"` // why nothing can boot
-	// Instead is what boots when the server does not have the kernel: the label
-	// or the file that ONERROR and its like lead to; "" for nothing.
-	Instead string `json:"instead"`
-}
 
 // File is one file that the guest needs.
 type File struct {
-	Role   string  `json:"role"` // kernel or initrd
-	URL    string  `json:"url"`
-	Result string  `json:"result"` // found, not found, empty, refused, silent, unreachable, short or error
-	Bytes  int64   `json:"bytes"`  // as announced; -1 when the server does not say
-	Read   int64   `json:"read"`   // how much of it was read
-	Millis float64 `json:"ms"`     // until the server said yes or no
+	Role   string      `json:"role"` // kernel or initrd
+	URL    string      `json:"url"`
+	Result plan.Result `json:"result"`
+	Bytes  int64       `json:"bytes"` // as announced; -1 when the server does not say
+	Read   int64       `json:"read"`  // how much of it was read
+	Millis float64     `json:"ms"`    // until the server said yes or no
 	// Rate is what was measured, in bytes a second, and Seconds the estimate for
 	// the whole file; 0 when not known.
 	Rate    float64 `json:"rate"`
 	Seconds float64 `json:"seconds"`
 	// Packets is how many were needed by TFTP for what was read, and Lost how
 	// often one was asked for again; 0 when not counted.
-	Packets int     `json:"packets"`
-	Lost    int     `json:"lost"`
-	Message string  `json:"message"`          // the server's own words, or what went wrong
-	Blocks  []Block `json:"blocks,omitempty"` // TFTP block sizes, tried one after the other
-	Kernel  *Kernel `json:"kernel,omitempty"` // what is in it; nil when not looked at
-}
-
-// Block is a TFTP block size, in bytes, and whether blocks of it arrive.
-type Block struct {
-	Size    int  `json:"size"`
-	Arrives bool `json:"arrives"`
+	Packets int          `json:"packets"`
+	Lost    int          `json:"lost"`
+	Message string       `json:"message"`          // the server's own words, or what went wrong
+	Blocks  []plan.Block `json:"blocks,omitempty"` // TFTP block sizes, tried one after the other
+	Kernel  *Kernel      `json:"kernel,omitempty"` // what is in it; nil when not looked at
 }
 
 // Kernel is what a kernel's file is.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 //go:embed html/report.html
@@ -24,7 +25,7 @@ var reportStyle string
 // control characters shown, and bounded.
 func HTML(w io.Writer, f Facts, r Report) error {
 	page, err := template.New("report").Funcs(template.FuncMap{
-		"show": show, "long": showLong, "ms": msText, "clock": clockText, "size": sizeOr, "origin": originLabel, "addr": optional,
+		"show": func(text any) string { return show(fmt.Sprint(text)) }, "long": showLong, "ms": msText, "clock": clockText, "size": sizeOr, "origin": originLabel, "addr": optional,
 		"mark": markOf, "arch": archText, "divide": func(a, b float64) float64 { return a / b },
 	}).Parse(reportPage)
 	if err != nil {
@@ -57,7 +58,7 @@ type page struct {
 	Offers   offerTable
 	Merged   []Value
 	Variants []Variant
-	Search   []Try
+	Search   []plan.Try
 	More     map[string]int // rows that are left out
 }
 
@@ -279,8 +280,8 @@ func differ(list []string) bool {
 
 // markOf is the sign for a status or a result, for those who do not see its
 // colour.
-func markOf(result string) signMark {
-	switch result {
+func markOf(result any) signMark {
+	switch fmt.Sprint(result) {
 	case "ok", "found", "answers", "ack":
 		return signMark{"ok", "✓"}
 	case "not found", "", "not asked":

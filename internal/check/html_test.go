@@ -21,6 +21,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
+
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -212,7 +214,7 @@ func TestHTMLIsBounded(t *testing.T) {
 	everywhere(reflect.ValueOf(&f).Elem(), strings.Repeat("x", 100<<10), 4)
 	for range 5000 {
 		f.Events = append(f.Events, Event{From: "guest", To: fmt.Sprint(len(f.Events)), Kind: "RRQ", Summary: "a file"})
-		f.Search = append(f.Search, Try{URL: strings.Repeat("u", 300)})
+		f.Search = append(f.Search, plan.Try{URL: strings.Repeat("u", 300)})
 		f.Offers = append(f.Offers, f.Offers[0])
 		f.Variants = append(f.Variants, Variant{})
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -40,24 +42,25 @@ const patience = 3 * time.Second
 // does not tell stays empty; Facts.Errors says what it lacks. The packets are
 // gone through twice. The error wraps capture.ErrFormat where the file can't be
 // read, or dhcpclient.ErrNoGuest where nobody asks for a lease in it.
-func Replay(packets iter.Seq2[capture.Packet, error], o ReplayOptions) (Facts, error) {
+func Replay(packets iter.Seq2[capture.Packet, error], o ReplayOptions) (Facts, *plan.Plan, error) {
+	r := reading{plan: plan.New()}
 	f := Facts{Capture: o.Name, Subject: Subject{Machine: o.Machine}}
 	frames, end, err := dhcpFrames(packets)
 	if err != nil && len(frames) == 0 {
-		return f, err
+		return f, r.plan, err
 	}
 	if err != nil {
 		f.Errors = append(f.Errors, err.Error())
 	}
 	first, err := dhcpclient.Replay(o.MAC, frames)
 	if err != nil {
-		return f, err
+		return f, r.plan, err
 	}
 	f.Began, f.Millis = first.Begin, millis(end.Sub(first.Begin))
 	guest := f.setSubject(first)
 	survey, err := dhcpclient.Replay(guest, f.otherWays(frames, guest))
 	if err != nil {
-		return f, err
+		return f, r.plan, err
 	}
 	f.AddSurvey(survey)
 	f.setRequest(survey, end)
@@ -72,10 +75,13 @@ func Replay(packets iter.Seq2[capture.Packet, error], o ReplayOptions) (Facts, e
 		}
 	}
 	w.finish()
-	r := reading{watch: w, options: o, host: hostOf(survey, o)}
+	r.watch, r.machine = w, machineOf(survey, o)
+	r.plan.Boot.Named = o.Label
 	r.find()
+	r.plan.Config.Tried = append([]plan.Try{}, f.searched()...) // by the guest, and not by Decide
+	r.plan.MAC, r.plan.UUID, r.plan.Lease = f.Subject.MAC, f.Subject.UUID, f.Lease
 	slices.SortStableFunc(f.Events, func(a, b Event) int { return cmp.Compare(a.Millis, b.Millis) })
-	return f, nil
+	return f, r.plan, nil
 }
 
 // maxDHCP is how many DHCP messages are kept of a capture.
@@ -181,39 +187,36 @@ func (f *Facts) setRequest(s *dhcpclient.Survey, end time.Time) {
 		switch kind := m.Type(); {
 		case m.Sent && kind == "REQUEST" && m.To.Port() != pxe:
 			if r == nil {
-				r, asked = &Request{Result: "no answer"}, m.After
+				r, asked = &Request{Result: Unanswered}, m.After
 			}
 		case m.Sent && kind == "DECLINE" && r != nil:
-			r.Result = "in use"
+			r.Result = InUse
 		case m.Sent && kind == "RELEASE" && r != nil:
 			r.Released = true
-		case m.Sent, m.Stray != "", r == nil, m.From.Port() == pxe, r.Result == "ack":
+		case m.Sent, m.Stray != "", r == nil, m.From.Port() == pxe, r.Result == Acked:
 		case kind == "ACK" || kind == "NAK":
-			r.Result, r.Message, r.Millis = strings.ToLower(kind), printable(string(m.Option(56))), millis(m.After-asked)
+			r.Result, r.Message, r.Millis = Taken(strings.ToLower(kind)), printable(string(m.Option(56))), millis(m.After-asked)
 		}
 	}
-	if r != nil && r.Result == "no answer" && end.Sub(s.Begin.Add(asked)) < patience {
+	if r != nil && r.Result == Unanswered && end.Sub(s.Begin.Add(asked)) < patience {
 		return // the capture ends before one could come
 	}
 	f.Request = r
 }
 
-// hostOf is the machine that PXELINUX would find itself on.
-func hostOf(s *dhcpclient.Survey, o ReplayOptions) pxelinux.Host {
-	h := pxelinux.Host{ConfigDir: o.ConfigDir}
+// machineOf is the guest as its boot program finds itself.
+func machineOf(s *dhcpclient.Survey, o ReplayOptions) program.Machine {
+	m := program.Machine{Wanted: program.Wanted{ConfigDir: o.ConfigDir, Label: o.Label}}
 	if i := slices.IndexFunc(s.Messages, func(m dhcpclient.Seen) bool { return m.Sent }); i >= 0 {
-		h.MAC = s.Messages[i].CHAddr
+		m.MAC = s.Messages[i].CHAddr
 		if id := s.Messages[i].Option(97); len(id) == 17 {
-			h.UUID = dhcpclient.Option{Code: 97, Value: id}.Text()
+			m.UUID = dhcpclient.Option{Code: 97, Value: id}.Text()
 		}
 	}
-	if l := s.Lease; l != nil {
-		h.Address, h.Server, h.BootFile, h.ConfigFile, h.PathPrefix = l.Address, l.NextServer, l.BootFile, l.ConfigFile, l.PathPrefix
-		if len(l.Routers) == 1 {
-			h.Router = l.Router
-		}
+	if s.Lease != nil {
+		m.Lease = *s.Lease
 	}
-	return h
+	return m
 }
 
 // finish says what is known at the end of the capture only.
@@ -236,7 +239,7 @@ func (w *watch) finish() {
 				e.Detail = append(e.Detail, count(t.repeated, "block")+" sent again")
 			}
 		}
-		if r := w.result(t); r == "silent" && t.scheme == "tftp" {
+		if r := w.result(t); r == plan.Silent && t.scheme == "tftp" {
 			f.addEvent(Event{Millis: f.since(t.last), From: t.server.String(), To: "guest", Kind: "RRQ", Summary: "no answer for " + printable(t.name), Failed: true})
 		}
 	}
@@ -253,29 +256,29 @@ func (w *watch) began(e *Event) time.Time {
 
 // result is what became of a transfer, as File has it; "" where the capture
 // does not tell.
-func (w *watch) result(t *transfer) string {
+func (w *watch) result(t *transfer) plan.Result {
 	waited := w.end.Sub(t.last) >= patience
 	switch {
 	case t.accepted && t.bytes == 0 && (t.whole || t.size == 0 && !t.aborted && waited):
-		return "empty"
+		return plan.Empty
 	case t.accepted && t.whole && t.size > 0 && t.bytes < t.size, t.accepted && t.refusal != "":
-		return "short"
+		return plan.Short
 	case t.stuck() && (t.aborted || w.end.Sub(t.firstAnswer) >= patience):
-		return "silent"
+		return plan.Silent
 	case t.accepted && !t.whole && !t.aborted && waited && t.scheme == "tftp":
-		return "short"
+		return plan.Short
 	case t.accepted:
-		return "found"
+		return plan.Found
 	case t.refusal != "" && (t.scheme == "tftp" && t.code == 1 || t.scheme == "http" && (t.code == 404 || t.code == 410)):
-		return "not found"
+		return plan.NotFound
 	case t.refusal != "" && (t.scheme == "tftp" || t.code == 401 || t.code == 403):
-		return "refused"
+		return plan.Refused
 	case t.refusal != "":
-		return "error"
+		return plan.Failed
 	case t.unreachable != "":
-		return "unreachable"
+		return plan.Unreachable
 	case !t.answered() && (t.asked > 1 || waited):
-		return "silent"
+		return plan.Silent
 	}
 	return ""
 }
@@ -326,13 +329,13 @@ func (w *watch) stations() {
 // turn to it.
 func (w *watch) station(a netip.Addr, why string) *Station {
 	lease := w.facts.Lease
-	s := &Station{Address: a, Why: why, Route: "none"}
+	s := &Station{Address: a, Why: why, Route: RouteNone}
 	hop := a
 	switch {
 	case lease.Address.Contains(a):
-		s.Route = "direct"
+		s.Route = RouteDirect
 	case lease.Router.IsValid():
-		s.Route, hop = "router", lease.Router
+		s.Route, hop = RouteRouter, lease.Router
 	}
 	talk := w.arp[hop]
 	if talk != nil && talk.mac != "" {
@@ -346,7 +349,7 @@ func (w *watch) station(a netip.Addr, why string) *Station {
 		turned = true
 		// Who sends to a MAC knows it, also where no question is captured.
 		s.MAC = cmp.Or(s.MAC, t.serverMAC, "somebody")
-		if s.Route == "none" {
+		if s.Route == RouteNone {
 			s.Route = "router"
 		}
 		if t.scheme != "tftp" {
@@ -355,13 +358,13 @@ func (w *watch) station(a netip.Addr, why string) *Station {
 		ours := t.name == lease.BootFile
 		switch result := w.result(t); {
 		case t.answered() && t.unreachable == "":
-			if s.TFTP != "answers" {
+			if s.TFTP != PortAnswers {
 				s.TFTP, s.TFTPMs = "answers", millis(t.firstAnswer.Sub(t.began))
 			}
 			if ours {
 				s.Asked, s.HasFile = t.name, s.HasFile || t.accepted
 			}
-		case s.TFTP == "" && (t.unreachable != "" || result == "silent"):
+		case s.TFTP == "" && (t.unreachable != "" || result == plan.Silent):
 			s.TFTP, s.Asked = cmp.Or(t.unreachable, "silent"), printable(t.name)
 			s.TFTPMs = millis(cmp.Or(t.firstAnswer, t.last).Sub(t.began))
 		}
@@ -375,8 +378,8 @@ func (w *watch) station(a netip.Addr, why string) *Station {
 // reading makes sense of the files that were asked for.
 type reading struct {
 	*watch
-	options ReplayOptions
-	host    pxelinux.Host
+	machine program.Machine
+	plan    *plan.Plan
 	lacking []string // names that the capture does not tell of
 }
 
@@ -389,11 +392,11 @@ func (r *reading) find() {
 		if !ok || result == "" {
 			continue
 		}
-		if result == "unreachable" || result == "short" {
-			result = "error"
+		if result == plan.Unreachable || result == plan.Short {
+			result = plan.Failed
 		}
-		r.try(Try{URL: link, Result: result, Message: t.message(), Millis: t.took(), Blocks: r.blocks(t)})
-		if result == "found" {
+		r.try(plan.Try{URL: link, Result: result, Message: t.message(), Millis: t.took(), Blocks: r.blocks(t)})
+		if result == plan.Found {
 			r.config(t, link)
 			break
 		}
@@ -401,14 +404,14 @@ func (r *reading) find() {
 	for _, t := range r.transfers {
 		_, ok := r.searched(t, path)
 		if result := r.result(t); !ok && result != "" && r.meant(t.name) {
-			r.try(Try{URL: t.url(), Result: result, Message: t.message(), Millis: t.took(), Meant: "another spelling"})
+			r.try(plan.Try{URL: t.url(), Result: result, Message: t.message(), Millis: t.took(), Meant: "another spelling"})
 		}
 	}
 }
 
 // try takes down one name, once for each thing that came of it.
-func (r *reading) try(t Try) {
-	if !slices.ContainsFunc(r.facts.Search, func(o Try) bool { return o.URL == t.URL && o.Result == t.Result }) {
+func (r *reading) try(t plan.Try) {
+	if !slices.ContainsFunc(r.facts.Search, func(o plan.Try) bool { return o.URL == t.URL && o.Result == t.Result }) {
 		r.facts.Search = append(r.facts.Search, t)
 	}
 }
@@ -420,7 +423,7 @@ func (r *reading) meant(name string) bool {
 	if strings.Contains(plain, fmt.Sprintf("%x", []byte(r.mac))) || strings.HasPrefix(base("/"+plain), "default") {
 		return true
 	}
-	a := r.host.Address.Addr()
+	a := r.machine.Lease.Address.Addr()
 	return a.Is4() && (base("/"+name) == a.String() || base("/"+name) == fmt.Sprintf("%x", a.AsSlice()))
 }
 
@@ -436,8 +439,8 @@ func (t *transfer) took() float64 {
 // was started by something else than the offer's boot file, as by iPXE, the
 // names that it asked for show in which directory it looks.
 func (r *reading) searchPath() []string {
-	path := pxelinux.SearchPath(r.host)
-	dir := cmp.Or(strings.Trim(r.options.ConfigDir, "/"), "pxelinux.cfg") + "/"
+	path := pxelinux.SearchPath(r.machine.Host())
+	dir := cmp.Or(strings.Trim(r.machine.ConfigDir, "/"), "pxelinux.cfg") + "/"
 	for _, t := range r.transfers {
 		if _, ok := r.searched(t, path); ok {
 			return path
@@ -445,11 +448,11 @@ func (r *reading) searchPath() []string {
 	}
 	for _, t := range r.transfers {
 		if i := strings.LastIndex(t.name, dir); i >= 0 {
-			r.host.Server, r.host.PathPrefix, r.host.BootFile = t.server, t.name[:i], "pxelinux.0"
+			r.machine.Lease.NextServer, r.machine.Lease.PathPrefix, r.machine.Lease.BootFile = t.server, t.name[:i], "pxelinux.0"
 			if t.scheme != "tftp" {
-				r.host.PathPrefix = strings.TrimSuffix(t.url(), t.name[i:])
+				r.machine.Lease.PathPrefix = strings.TrimSuffix(t.url(), t.name[i:])
 			}
-			return pxelinux.SearchPath(r.host)
+			return pxelinux.SearchPath(r.machine.Host())
 		}
 	}
 	return path
@@ -524,95 +527,55 @@ func (t *transfer) open() (io.ReadCloser, error) {
 // config reads the configuration, and says what boots by it.
 func (r *reading) config(t *transfer, link string) {
 	f := r.facts
-	f.Config = &Config{URL: link, Bytes: cmp.Or(max(t.size, 0), t.bytes)}
+	r.plan.Config = plan.Config{URL: link, Bytes: cmp.Or(max(t.size, 0), t.bytes)}
 	if !t.complete() {
 		f.Errors = append(f.Errors, "the capture does not have all of "+link)
+		config := r.plan.Config
+		f.Config = &config
 		return
 	}
-	c, err := pxelinux.Find(context.Background(), r.host, r.opener)
-	if err != nil {
-		f.Config.Error = printable(err.Error())
+	ctx := context.Background()
+	d, err := r.decide(ctx)
+	if d.Config.URL == "" {
+		d.Config.URL, d.Config.Error = link, err.Error()
+	}
+	r.plan.Config, r.plan.Boot = d.Config, d.Boot
+	f.Decided(r.plan)
+	if err != nil || d.Boot.Kernel == "" {
 		return
 	}
-	r.lacking = nil // names of the search path
-	b, err := r.choose(c)
-	r.describe(b.Config)
-	if err != nil {
-		f.Config.Error = printable(err.Error())
-		return
+	f.Args = NewArgs(xenout.SXP, d.Boot.Args) // a toolstack's
+	r.file("kernel", d.Boot.Kernel)
+	for _, initrd := range d.Boot.Initrds {
+		r.file("initrd", initrd)
 	}
-	f.setBoot(b)
-	f.Boot.Named = r.options.Label
-	r.files(b)
+	f.Instead(ctx, d)
 	for _, name := range r.lacking {
-		// A picture or an extension that PXELINUX did not ask for does no harm.
-		if t := r.seen(name); t != nil {
+		// A name of the search path that is not there does no harm, nor does a
+		// picture or an extension that PXELINUX did not ask for.
+		searched := slices.ContainsFunc(d.Config.Tried, func(t plan.Try) bool { return t.URL == name })
+		if !searched && r.seen(name) != nil {
 			f.Errors = append(f.Errors, "the capture does not have all of "+name)
 		}
 	}
 }
 
-// describe says what stands in the configuration.
-func (r *reading) describe(found *pxelinux.Config) {
-	t := r.seen(found.URL)
-	c := NewConfig(found, cmp.Or(max(t.size, 0), t.bytes))
-	c.Lint(context.Background(), r.host, t.data, func(_ context.Context, link string) (io.ReadCloser, error) { return r.seen(link).open() })
-	r.facts.Config = c
-}
-
 // maxChoices is how many labels are looked at for the one that was taken.
 const maxChoices = 256
 
-// choose is what the guest boots: the label that was named, else the one whose
+// decide is what the guest boots: the label that was named, else the one whose
 // kernel it asked for, else what boots by itself.
-func (r *reading) choose(c *pxelinux.Config) (*pxelinux.Boot, error) {
-	ctx := context.Background()
-	if r.options.Label != "" {
-		return c.BootLabel(ctx, r.options.Label)
+func (r *reading) decide(ctx context.Context) (*program.Decision, error) {
+	d, err := program.Decide(ctx, r.machine, r.opener)
+	if r.machine.Label != "" || err != nil || d.Boot.Kernel == "" || r.seen(d.Boot.Kernel) != nil {
+		return d, err
 	}
-	b, err := c.Boot(ctx)
-	if err != nil || b.Kernel == "" || r.seen(b.Kernel) != nil {
-		return b, err
-	}
-	for _, l := range b.Config.Labels[:min(len(b.Config.Labels), maxChoices)] {
-		if other, err := c.BootLabel(ctx, l.Name); err == nil && other.Kernel != "" && r.seen(other.Kernel) != nil {
+	for _, l := range d.Boot.Labels[:min(len(d.Boot.Labels), maxChoices)] {
+		if other, err := d.Entry(ctx, l.Name); err == nil && other.Boot.Kernel != "" && r.seen(other.Boot.Kernel) != nil {
 			return other, nil
 		}
 	}
-	return b, nil
-}
-
-// setBoot takes down what boots.
-func (f *Facts) setBoot(b *pxelinux.Boot) {
-	f.Boot = &Boot{
-		Outcome: string(b.Outcome), Label: b.Label, Waits: b.Waits,
-		Kernel: b.Kernel, Initrds: b.Initrds, Args: b.Args, Warnings: b.Config.Warnings,
-	}
-	if b.Err != nil {
-		f.Boot.Error = b.Err.Error()
-	}
-	if b.Kernel == "" {
-		return
-	}
-	f.Args = NewArgs(xenout.SXP, b.Args) // a toolstack's
-}
-
-// files says what came of the kernel and the initrds, as far as the guest
-// asked for them.
-func (r *reading) files(b *pxelinux.Boot) {
-	if b.Kernel == "" {
-		return
-	}
-	r.file("kernel", b.Kernel)
-	for _, initrd := range b.Initrds {
-		r.file("initrd", initrd)
-	}
-	if k := r.facts.file("kernel"); k == nil || k.Result != "not found" && k.Result != "empty" {
-		return
-	}
-	if next, err := b.NotFound(context.Background()); err == nil && next.Err == nil && next.Kernel != "" {
-		r.facts.Boot.Instead = cmp.Or(next.Label, next.Kernel)
-	}
+	return d, nil
 }
 
 func (r *reading) file(role, link string) {
@@ -643,11 +606,11 @@ func (r *reading) file(role, link string) {
 
 // blocks says which sizes of DATA arrive from a transfer's server, where one of
 // them does not.
-func (r *reading) blocks(t *transfer) []Block {
-	if r.result(t) != "silent" {
+func (r *reading) blocks(t *transfer) []plan.Block {
+	if r.result(t) != plan.Silent {
 		return nil
 	}
-	list := []Block{{Size: t.blockSize}}
+	list := []plan.Block{{Size: t.blockSize}}
 	largest := 0
 	for _, o := range r.transfers {
 		if o.server == t.server && o.largest < t.blockSize {
@@ -655,7 +618,7 @@ func (r *reading) blocks(t *transfer) []Block {
 		}
 	}
 	if largest > 0 {
-		list = append(list, Block{largest, true})
+		list = append(list, plan.Block{Size: largest, Arrives: true})
 	}
 	return list
 }

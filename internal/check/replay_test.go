@@ -21,6 +21,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // Captures of the real PXELINUX, booted by iPXE in QEMU: the pages of facts,
@@ -71,7 +72,7 @@ func replayFile(t *testing.T, name string) Facts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Replay(capture.Read(bytes.NewReader(data)), ReplayOptions{Name: filepath.Base(name)})
+	f, _, err := Replay(capture.Read(bytes.NewReader(data)), ReplayOptions{Name: filepath.Base(name)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +194,7 @@ func TestReplayVerdicts(t *testing.T) {
 					}
 					packets = capture.Read(bytes.NewReader(file.Bytes()))
 				}
-				f, err := Replay(packets, ReplayOptions{Name: "story"})
+				f, _, err := Replay(packets, ReplayOptions{Name: "story"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -234,7 +235,7 @@ func TestReplayWithoutLinkLayer(t *testing.T) {
 	for i, p := range s.packets {
 		s.packets[i].Data = append(make([]byte, 12), p.Data[12:]...)
 	}
-	f, err := Replay(s.all(), ReplayOptions{})
+	f, _, err := Replay(s.all(), ReplayOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +261,7 @@ func TestReplayPutsFilesTogether(t *testing.T) {
 	for _, i := range []int{1, 0, 0, 3, 2} {
 		s.udp(server, to, blocks[i])
 	}
-	f, err := Replay(s.all(), ReplayOptions{})
+	f, _, err := Replay(s.all(), ReplayOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,14 +276,14 @@ func TestReplayPutsFilesTogether(t *testing.T) {
 // What a person took from the menu counts, and what a capture lacks is said.
 func TestReplayTakesWhatWasAskedFor(t *testing.T) {
 	s := newStory().configured(goodConfig).gets("old/vmlinuz", bzImage, 1408)
-	f, err := Replay(s.all(), ReplayOptions{})
+	f, _, err := Replay(s.all(), ReplayOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if f.Boot == nil || f.Boot.Label != "other" || len(f.Files) != 1 || f.Files[0].Result != "found" {
 		t.Errorf("what boots is %+v, with %+v", f.Boot, f.Files)
 	}
-	f, err = Replay(s.all(), ReplayOptions{Label: "linux"})
+	f, _, err = Replay(s.all(), ReplayOptions{Label: "linux"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,11 +296,11 @@ func TestReplayTakesWhatWasAskedFor(t *testing.T) {
 func TestReplayIncludes(t *testing.T) {
 	s := newStory().configured("INCLUDE one\nINCLUDE two\nLABEL a\nKERNEL k\nLABEL b\nKERNEL k ro").
 		gets("one", "DEFAULT a\n", 1408).gets("two", "TIMEOUT 50\nDEFAULT b  x=1\n", 1408)
-	f, err := Replay(s.all(), ReplayOptions{})
+	f, _, err := Replay(s.all(), ReplayOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Config{
+	want := &plan.Config{
 		URL: "tftp://10.0.0.2/" + macConfig, Bytes: 60, Lines: 6, Labels: []string{"a", "b"},
 		Default: "b x=1", DefaultAt: "tftp://10.0.0.2/two:2",
 	}
@@ -312,7 +313,7 @@ func TestReplayIncludes(t *testing.T) {
 // them, quotes and all.
 func TestReplayArgs(t *testing.T) {
 	rest := `x="a  initrd=b" ` + strings.Repeat("y", 1000)
-	f, err := Replay(newStory().configured("DEFAULT k\nLABEL k\nKERNEL k\nAPPEND initrd=i "+rest).all(), ReplayOptions{})
+	f, _, err := Replay(newStory().configured("DEFAULT k\nLABEL k\nKERNEL k\nAPPEND initrd=i "+rest).all(), ReplayOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +327,7 @@ func TestReplayArgs(t *testing.T) {
 func TestReplayChain(t *testing.T) {
 	s := newStory().leased(dhcpv4.WithOption(dhcpv4.OptBootFileName("undionly.kpxe"))).arp(filesIP, true).gets("undionly.kpxe", large, 1408)
 	s.gets("lab/"+macConfig, goodConfig, 1408).gets("lab/vmlinuz", bzImage, 1408)
-	f, err := Replay(s.all(), ReplayOptions{})
+	f, _, err := Replay(s.all(), ReplayOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,16 +341,16 @@ func TestReplayErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Replay(capture.Read(bytes.NewReader([]byte("no capture"))), ReplayOptions{}); !errors.Is(err, capture.ErrFormat) {
+	if _, _, err := Replay(capture.Read(bytes.NewReader([]byte("no capture"))), ReplayOptions{}); !errors.Is(err, capture.ErrFormat) {
 		t.Errorf("of what is no capture: %v", err)
 	}
-	if _, err := Replay(newStory().arp(filesIP, true).all(), ReplayOptions{}); !errors.Is(err, dhcpclient.ErrNoGuest) {
+	if _, _, err := Replay(newStory().arp(filesIP, true).all(), ReplayOptions{}); !errors.Is(err, dhcpclient.ErrNoGuest) {
 		t.Errorf("of a capture without DHCP: %v", err)
 	}
-	if _, err := Replay(capture.Read(bytes.NewReader(good)), ReplayOptions{MAC: dhcpMAC}); !errors.Is(err, dhcpclient.ErrNoGuest) {
+	if _, _, err := Replay(capture.Read(bytes.NewReader(good)), ReplayOptions{MAC: dhcpMAC}); !errors.Is(err, dhcpclient.ErrNoGuest) {
 		t.Errorf("of another machine: %v", err)
 	}
-	f, err := Replay(capture.Read(bytes.NewReader(good[:len(good)/2])), ReplayOptions{})
+	f, _, err := Replay(capture.Read(bytes.NewReader(good[:len(good)/2])), ReplayOptions{})
 	if err != nil || len(f.Offers) != 1 || !slices.Contains(f.Errors, "read the capture: "+io.ErrUnexpectedEOF.Error()) {
 		t.Errorf("of half a file: %d offers, %q, %v", len(f.Offers), f.Errors, err)
 	}
@@ -386,7 +387,7 @@ func FuzzReplay(f *testing.F) {
 	add(newStory().leased(dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(210), []byte("http://10.0.0.2/"))).fetches(macConfig, "200 OK", goodConfig).all())
 	add(newStory().leased().refused("pxelinux.0").all())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		facts, err := Replay(capture.Read(bytes.NewReader(data)), ReplayOptions{})
+		facts, _, err := Replay(capture.Read(bytes.NewReader(data)), ReplayOptions{})
 		if err != nil {
 			if !errors.Is(err, capture.ErrFormat) && !errors.Is(err, dhcpclient.ErrNoGuest) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("an error of another kind: %v", err)

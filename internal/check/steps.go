@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 // What a step says when nothing is wrong in it; "" when it was not come to.
@@ -139,7 +142,7 @@ func (f *Facts) bootStep() (string, float64) {
 		return "from the guest's own disk, as the PXE boot menu says", 0
 	case b == nil:
 		return "", 0
-	case b.Outcome == "localboot":
+	case b.Outcome == pxelinux.LocalBoot:
 		return labelled(b.Label) + "from the guest's own disk", 0
 	}
 	return labelled(b.Label) + b.Kernel, 0
@@ -161,7 +164,7 @@ func (f *Facts) fileStep(role string) (string, float64) {
 		}
 		ms += file.Millis
 		line := file.URL
-		if file.Bytes >= 0 && file.Result == "found" {
+		if file.Bytes >= 0 && file.Result == plan.Found {
 			line += ", " + console.Size(file.Bytes)
 		}
 		if k := file.Kernel; k != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // AddSurvey takes what DHCP servers said, live or in a capture, into the facts:
@@ -50,11 +51,9 @@ func (f *Facts) AddMessage(at time.Time, m dhcpclient.Message, sent bool) {
 
 // SetLease says what the guest would go by.
 func (f *Facts) SetLease(l *dhcpclient.Lease, o *dhcpclient.Origins) {
-	f.Lease = Lease{
-		Address: l.Address, Router: l.Router, DNS: l.DNS, ServerID: l.ServerID, NextServer: l.NextServer,
-		BootFile: l.BootFile, PathPrefix: l.PathPrefix, ConfigFile: l.ConfigFile, LocalBoot: l.LocalBoot,
-		InUseBy: f.Lease.InUseBy,
-	}
+	holder := f.Lease.InUseBy
+	f.Lease = plan.NewLease(l)
+	f.Lease.InUseBy, f.Lease.Offers = holder, len(f.addressOffers())
 	f.Merged = values(l, o)
 	for i := range f.Offers {
 		of := &f.Offers[i]

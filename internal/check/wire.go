@@ -299,10 +299,10 @@ func (w *watch) icmp(p wirePacket) {
 	}
 	to := netip.AddrFrom4([4]byte(about[16:20]))
 	port := binary.BigEndian.Uint16(about[ports+2:])
-	text, result := fmt.Sprintf("there is no way to %s", to), "unreachable"
+	text, result := fmt.Sprintf("there is no way to %s", to), PortUnreachable
 	switch code := p.data[1]; {
 	case code == portUnreachable:
-		text, result = fmt.Sprintf("nobody listens on port %d", port), "closed"
+		text, result = fmt.Sprintf("nobody listens on port %d", port), PortClosed
 	case code == tooLarge:
 		text, result = "too large for a link on the way", ""
 	case code == 9, code == 10, code == 13: // RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1

@@ -63,12 +63,12 @@ type transfer struct {
 	firstAnswer time.Time
 	last        time.Time // when anything of it was seen
 
-	accepted    bool   // the server agreed to send it
-	refusal     string // the server's no: its own words
-	code        int    // TFTP's or HTTP's
-	unreachable string // closed or unreachable, as ICMP says
-	aborted     bool   // by the guest
-	event       int    // of the content's arrival in Facts.Events; -1 as long as there is none
+	accepted    bool      // the server agreed to send it
+	refusal     string    // the server's no: its own words
+	code        int       // TFTP's or HTTP's
+	unreachable TFTPState // closed or unreachable, as ICMP says
+	aborted     bool      // by the guest
+	event       int       // of the content's arrival in Facts.Events; -1 as long as there is none
 }
 
 // tftpState is what is needed to put DATA together.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // Distro is a family of distributions, by the name that eliloader gives it.
@@ -79,17 +81,10 @@ var (
 
 // Found is what boots.
 type Found struct {
-	Kernel  string // URL
-	Ramdisk string // URL; "" for none
-	Args    string // what the distribution's installer is to be told
-	Tried   []Try  // in order
-}
-
-// Try is one name that was asked for.
-type Try struct {
-	URL    string
-	Result string // found, not found, error
-	Took   time.Duration
+	Kernel  string     // URL
+	Ramdisk string     // URL; "" for none
+	Args    string     // what the distribution's installer is to be told
+	Tried   []plan.Try // in order
 }
 
 // Search finds the kernel and the ramdisk, and says what the installer has to
@@ -252,7 +247,7 @@ func (s *search) has(ctx context.Context, name string) (bool, error) {
 func (s *search) hasURL(ctx context.Context, url string) (bool, error) {
 	for _, t := range s.found.Tried {
 		if t.URL == url {
-			return t.Result == "found", nil
+			return t.Result == plan.Found, nil
 		}
 	}
 	begin := time.Now()
@@ -263,14 +258,14 @@ func (s *search) hasURL(ctx context.Context, url string) (bool, error) {
 // note keeps what came of a name. It returns the error when that ends the
 // search.
 func (s *search) note(url string, there bool, err error, begin time.Time) error {
-	result := "not found"
+	result := plan.NotFound
 	switch {
 	case err != nil:
-		result = "error"
+		result = plan.Failed
 	case there:
-		result = "found"
+		result = plan.Found
 	}
-	s.found.Tried = append(s.found.Tried, Try{WithoutPassword(url), result, time.Since(begin)})
+	s.found.Tried = append(s.found.Tried, plan.Try{URL: WithoutPassword(url), Result: result, Millis: plan.Millis(time.Since(begin))})
 	if errors.Is(err, ErrRefused) {
 		if s.refused == nil {
 			s.refused = err

@@ -177,7 +177,7 @@ func TestTried(t *testing.T) {
 	check(t, "Search", err, "403 Forbidden")
 	var lines []string
 	for _, try := range got.Tried {
-		lines = append(lines, strings.TrimPrefix(try.URL, "http://u@h/p/")+": "+try.Result)
+		lines = append(lines, strings.TrimPrefix(try.URL, "http://u@h/p/")+": "+string(try.Result))
 	}
 	want := []string{"images/xen/vmlinuz: found", "images/xen/initrd.img: not found", "images/pxeboot/vmlinuz: not found", "isolinux/vmlinuz: error", ".treeinfo: not found", "treeinfo: not found"}
 	if diff := cmp.Diff(want, lines); diff != "" {
