@@ -64,10 +64,10 @@ func otherArchOnly(f *Facts) *finding {
 		}
 		next, arch := cmp.Or(f.Lease.NextServer, v.Server), f.Subject.Arch
 		return broken("The DHCP server "+what+".", evidence,
-			fmt.Sprintf("add a rule for option 93 = %d, %s, that names pxelinux.0, ", arch, archText(arch))+orAsk+stanza(
+			fmt.Sprintf("add a rule for option 93 = %d, %s, that names pxelinux.0, ", arch, archText(arch))+orAsk, stanzas(
 				fmt.Sprintf("dhcp-match=set:arch%d,option:client-arch,%[1]d and dhcp-boot=tag:arch%[1]d,pxelinux.0,,%s", arch, next),
 				fmt.Sprintf("if option pxe-system-type = %02x:%02x { next-server %s; filename \"pxelinux.0\"; }", arch>>8, arch&0xff, next),
-				fmt.Sprintf(`"client-classes": [ { "name": "arch%d", "test": "option[93].hex == 0x%04[1]x", "next-server": "%s", "boot-file-name": "pxelinux.0" } ]`, arch, next)))
+				fmt.Sprintf(`"client-classes": [ { "name": "arch%d", "test": "option[93].hex == 0x%04[1]x", "next-server": "%s", "boot-file-name": "pxelinux.0" } ]`, arch, next))...)
 	}
 	return nil
 }
@@ -98,10 +98,10 @@ func poolEmpty(f *Facts) *finding {
 	}
 	return broken("A DHCP server is there, but has no address for this guest.",
 		fmt.Sprintf("%s answers when it is asked for something else than an address (INFORM, or REQUEST of one of nowhere), and no DISCOVER of this MAC or of another", v.Server),
-		"its pool is used up, or it serves known MACs only; see its leases and its log, and make the pool larger or add the guest"+f.madeUp()+stanza(
+		"its pool is used up, or it serves known MACs only; see its leases and its log, and make the pool larger or add the guest"+f.madeUp(), stanzas(
 			"dhcp-range=FIRST,LAST,1h or dhcp-host="+f.Subject.MAC+",ADDRESS",
 			"range FIRST LAST; or host guest { hardware ethernet "+f.Subject.MAC+"; fixed-address ADDRESS; }",
-			`"pools": [ { "pool": "FIRST - LAST" } ]`))
+			`"pools": [ { "pool": "FIRST - LAST" } ]`)...)
 }
 
 func noServer(f *Facts) *finding {
@@ -387,7 +387,7 @@ func noNextServer(f *Facts) *finding {
 		}
 	}
 	d := broken("The offer names no next-server.", "siaddr is 0.0.0.0, and neither option 66 nor sname has an address",
-		"name the TFTP server"+bootStanza(next, f.Lease.BootFile))
+		"name the TFTP server", bootStanzas(next, f.Lease.BootFile)...)
 	if v != nil {
 		for _, p := range v.Passed {
 			d.evidence = fmt.Sprintf("siaddr is 0.0.0.0, and option 66 or sname says %q, which is no address", p.Value)
@@ -418,7 +418,7 @@ func noFilename(f *Facts) *finding {
 	}
 	next := f.Lease.NextServer
 	return broken("The offer names no boot file.", fmt.Sprintf("%s leaves the file field empty, and sends none of the options 67, 209 and 210", f.Lease.ServerID),
-		"name it, or say --bootfile pxelinux.0 in bootloader_args"+bootStanza(next, ""))
+		"name it, or say --bootfile pxelinux.0 in bootloader_args", bootStanzas(next, "")...)
 }
 
 // filenameGarbage: bytes behind a name are part of it, and PXELINUX even takes
@@ -439,7 +439,7 @@ func filenameGarbage(f *Facts) *finding {
 		if raw == v.Value && strings.IndexFunc(v.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\'' }) < 0 {
 			continue
 		}
-		d := doubtful(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, originText(v.Origin)),
+		d := doubtful(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, originLabel(v.Origin)),
 			"write the name without spaces, quotes and line ends, and as text and not as a string of bytes; ROMs take what stands behind it for a part of it")
 		if len(f.Search) > 0 && f.found() == nil && f.NextServer != nil && f.NextServer.TFTP == PortAnswers {
 			d.status = Fail

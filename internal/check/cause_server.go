@@ -26,22 +26,22 @@ func nextServerUnreachable(f *Facts) *finding {
 	if s == nil || s.TFTP == PortAnswers || s.TFTP == PortClosed {
 		return nil
 	}
-	hint := "correct next-server, or let the machine answer in this network"
+	hint, write := "correct next-server, or let the machine answer in this network", []Stanza(nil)
 	if b := f.better(); b != nil {
-		hint = fmt.Sprintf("a TFTP server answers at %s (%s): name that one", b.Address, b.Why) + bootStanza(b.Address, f.Lease.BootFile)
+		hint, write = fmt.Sprintf("a TFTP server answers at %s (%s): name that one", b.Address, b.Why), bootStanzas(b.Address, f.Lease.BootFile)
 	}
 	address := fmt.Sprintf("The next-server %s can't be reached", s.Address)
 	switch {
 	case s.Route == RouteNone && f.onWire(s.Address):
 		return broken(address+": by the netmask it is in another network, and DHCP names no router.",
 			fmt.Sprintf("the guest's network is %s, but %s itself answered DHCP, and no relay", f.Lease.Address.Masked(), s.Address),
-			"correct the netmask (option 1)"+stanza("dhcp-range=FIRST,LAST,NETMASK,1h", "option subnet-mask NETMASK;", `"subnet": "NETWORK/BITS"`))
+			"correct the netmask (option 1)", stanzas("dhcp-range=FIRST,LAST,NETMASK,1h", "option subnet-mask NETMASK;", `"subnet": "NETWORK/BITS"`)...)
 	case s.Route == RouteNone:
 		return broken(address+": it is in another network, and DHCP names no router.",
 			fmt.Sprintf("the guest's network is %s", f.Lease.Address.Masked()),
-			"name the router of that network (option 3), or a next-server in it"+stanza("dhcp-option=option:router,ADDRESS", "option routers ADDRESS;", `"option-data": [ { "name": "routers", "data": "ADDRESS" } ]`))
+			"name the router of that network (option 3), or a next-server in it", stanzas("dhcp-option=option:router,ADDRESS", "option routers ADDRESS;", `"option-data": [ { "name": "routers", "data": "ADDRESS" } ]`)...)
 	case s.MAC == "" && s.Route == RouteDirect:
-		return broken(address+": nobody in the guest's network has that address.", "no answer to ARP", hint)
+		return broken(address+": nobody in the guest's network has that address.", "no answer to ARP", hint, write...)
 	case s.MAC == "" && s.Route == RouteRouter:
 		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, addressText(f.Lease.Router)), "no answer to ARP for the router",
 			"correct the router (option 3) in the DHCP server, or see that it is up")
@@ -49,7 +49,7 @@ func nextServerUnreachable(f *Facts) *finding {
 		return broken(address+" from dom0, which would download for the guest.", "dom0's kernel says that there is no way to it",
 			"give dom0 an address or a route there, or take --net guest, which needs none")
 	case s.TFTP == PortUnreachable:
-		return broken(address+".", "the network says that there is no way to it", "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint)
+		return broken(address+".", "the network says that there is no way to it", "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint, write...)
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func nextServerWrong(f *Facts) *finding {
 		has = "has " + b.Asked
 	}
 	return broken(fmt.Sprintf("The next-server %s is the wrong machine.", s.Address),
-		fmt.Sprintf("%s, and %s (%s) %s", evidence, b.Address, b.Why, has), "name the right one"+bootStanza(b.Address, f.Lease.BootFile))
+		fmt.Sprintf("%s, and %s (%s) %s", evidence, b.Address, b.Why, has), "name the right one", bootStanzas(b.Address, f.Lease.BootFile)...)
 }
 
 func tftpNotRunning(f *Facts) *finding {
@@ -103,7 +103,7 @@ func tftpOtherAddress(f *Facts) *finding {
 	}
 	return broken(fmt.Sprintf("The TFTP server %s answers from another address, %s.", s.Address, s.AnswersFrom),
 		fmt.Sprintf("the answer to the request for %s comes from %s, and a ROM takes none but from %s", s.Asked, s.AnswersFrom, s.Address),
-		fmt.Sprintf("let it listen on that address only (tftpd-hpa: --address %s:69, dnsmasq: listen-address=%[1]s), see NAT and VRRP on the way, or name the other address", s.Address)+bootStanza(s.AnswersFrom, f.Lease.BootFile))
+		fmt.Sprintf("let it listen on that address only (tftpd-hpa: --address %s:69, dnsmasq: listen-address=%[1]s), see NAT and VRRP on the way, or name the other address", s.Address), bootStanzas(s.AnswersFrom, f.Lease.BootFile)...)
 }
 
 func tftpSilent(f *Facts) *finding {
@@ -237,7 +237,7 @@ func noConfig(f *Facts) *finding {
 	if i := slices.IndexFunc(f.Search, func(t plan.Try) bool { return t.Meant == MeantRoot && t.Result == plan.Found }); i >= 0 {
 		return broken("The configuration is not in the boot file's directory.",
 			fmt.Sprintf("%s asked for, from %s on, and none is there; but %s is", count(len(asked), "name"), first, f.Search[i].URL),
-			fmt.Sprintf("DHCP says boot file %s, and PXELINUX looks for everything in its directory below the TFTP server's root: say the boot file as the TFTP server sees it, or move the configuration there", f.Lease.BootFile)+bootStanza(f.Lease.NextServer, base(f.Lease.BootFile)))
+			fmt.Sprintf("DHCP says boot file %s, and PXELINUX looks for everything in its directory below the TFTP server's root: say the boot file as the TFTP server sees it, or move the configuration there", f.Lease.BootFile), bootStanzas(f.Lease.NextServer, base(f.Lease.BootFile))...)
 	}
 	d := broken("The server has no configuration for this guest.",
 		fmt.Sprintf("%s asked for, from %s to %s, and none is there", count(len(asked), "name"), first, last),

@@ -15,14 +15,15 @@ type finding struct {
 	summary  string // one line: what is wrong
 	evidence string // what was seen of it
 	hint     string // what to change
+	stanzas  []Stanza
 }
 
-func broken(summary, evidence, hint string) *finding {
-	return &finding{Fail, summary, evidence, hint}
+func broken(summary, evidence, hint string, write ...Stanza) *finding {
+	return &finding{Fail, summary, evidence, hint, write}
 }
 
 func doubtful(summary, evidence, hint string) *finding {
-	return &finding{Warn, summary, evidence, hint}
+	return &finding{Warn, summary, evidence, hint, nil}
 }
 
 // cause is one thing that may be wrong, and how to see it.
@@ -116,7 +117,7 @@ func Diagnose(f Facts) Report {
 			continue
 		}
 		found[c.step] = append(found[c.step], d)
-		v := &Verdict{c.code, d.summary, d.evidence, d.hint}
+		v := &Verdict{c.code, d.summary, d.evidence, d.hint + stanzaText(d.stanzas), d.stanzas}
 		if d.status == Fail && first == nil {
 			first = v
 		}

@@ -51,7 +51,7 @@ type page struct {
 	Verdict Verdict
 	Status  Status
 	Where   string // the bridge, or the capture
-	Advice  advice
+	Advice  string // the hint, without the stanzas
 	Steps   []Step
 
 	Ladder   ladder
@@ -62,19 +62,10 @@ type page struct {
 	More     map[string]int // rows that are left out
 }
 
-// advice is a hint: what to do, and what to write where.
-type advice struct {
-	Text    []string
-	Stanzas []stanzaOf
-}
-
-// stanzaOf is what to write into the configuration of one program.
-type stanzaOf struct{ Program, Text string }
-
 func newPage(f *Facts, r Report) *page {
 	p := &page{
 		Style: template.CSS(reportStyle), Facts: f, Verdict: r.Verdict, Status: r.Status(), Steps: r.Steps,
-		Advice: newAdvice(r.Verdict.Hint), Ladder: newLadder(f), Offers: newOfferTable(f.Offers), Merged: f.Merged, Variants: f.Variants,
+		Advice: sentence(r.Verdict.text()), Ladder: newLadder(f), Offers: newOfferTable(f.Offers), Merged: f.Merged, Variants: f.Variants,
 		More: make(map[string]int),
 	}
 	switch {
@@ -98,23 +89,12 @@ func bounded[T any](more map[string]int, name string, list []T) []T {
 	return list
 }
 
-// newAdvice takes a hint apart: lines that begin with blanks are for a
-// program's configuration, "  dnsmasq:   dhcp-boot=...".
-func newAdvice(hint string) (a advice) {
-	for line := range strings.Lines(hint) {
-		line = strings.TrimRight(line, "\n")
-		program, text, found := strings.Cut(line, ":")
-		switch {
-		case found && strings.HasPrefix(line, "  "):
-			a.Stanzas = append(a.Stanzas, stanzaOf{strings.TrimSpace(program), strings.TrimSpace(text)})
-		case strings.TrimSpace(line) != "":
-			if c := line[0]; c >= 'a' && c <= 'z' {
-				line = strings.ToUpper(line[:1]) + line[1:]
-			}
-			a.Text = append(a.Text, line)
-		}
+// sentence is a hint that stands alone.
+func sentence(hint string) string {
+	if hint == "" || hint[0] < 'a' || hint[0] > 'z' {
+		return hint
 	}
-	return a
+	return strings.ToUpper(hint[:1]) + hint[1:]
 }
 
 // ladder is the exchange as a diagram: a lifeline for each machine.

@@ -80,6 +80,8 @@ func render(t testing.TB, f Facts) []byte {
 	return page.Bytes()
 }
 
+var sampleStanzas = bootStanzas(netip.MustParseAddr("192.168.1.166"), "pxelinux.0")
+
 // sampleReport has all that a report may have. The pages do not depend on what
 // Diagnose makes of the facts.
 var sampleReport = Report{
@@ -90,7 +92,7 @@ var sampleReport = Report{
 	},
 	Verdict: Verdict{
 		NextServerUnreachable, "The next-server 192.168.1.250 can't be reached.", "no answer to ARP",
-		"correct next-server" + bootStanza(netip.MustParseAddr("192.168.1.166"), "pxelinux.0"),
+		"correct next-server" + stanzaText(sampleStanzas), sampleStanzas,
 	},
 }
 
@@ -174,7 +176,7 @@ func TestHTMLEscapes(t *testing.T) {
 	everywhere(reflect.ValueOf(&f).Elem(), nasty, 3)
 	r := Report{
 		Steps:   []Step{{Name: nasty, Status: Fail, Detail: nasty}},
-		Verdict: Verdict{Code: nasty, Summary: nasty, Evidence: nasty, Hint: nasty + "\n  dnsmasq: " + nasty},
+		Verdict: Verdict{Code: nasty, Summary: nasty, Evidence: nasty, Hint: nasty, Stanzas: []Stanza{{"dnsmasq", nasty}}},
 	}
 	var page bytes.Buffer
 	if err := HTML(&page, f, r); err != nil {
@@ -246,18 +248,20 @@ func TestShow(t *testing.T) {
 	}
 }
 
+// One list of stanzas makes the hint's lines and the page's.
 func TestAdvice(t *testing.T) {
-	got := newAdvice("name it" + bootStanza(netip.MustParseAddr("192.0.2.9"), "pxelinux.0"))
-	want := advice{Text: []string{"Name it"}, Stanzas: []stanzaOf{
-		{"dnsmasq", "dhcp-boot=pxelinux.0,,192.0.2.9"},
-		{"ISC dhcpd", `next-server 192.0.2.9; filename "pxelinux.0";`},
-		{"Kea", `"next-server": "192.0.2.9", "boot-file-name": "pxelinux.0"`},
-	}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	v := broken("", "", "name it", sampleStanzas...)
+	verdict := Verdict{Hint: v.hint + stanzaText(v.stanzas), Stanzas: v.stanzas}
+	const want = "name it\n  dnsmasq:   dhcp-boot=pxelinux.0,,192.168.1.166\n  ISC dhcpd: next-server 192.168.1.166; filename \"pxelinux.0\";\n" +
+		`  Kea:       "next-server": "192.168.1.166", "boot-file-name": "pxelinux.0"`
+	if verdict.Hint != want {
+		t.Errorf("the hint is %q, want %q", verdict.Hint, want)
 	}
-	if diff := cmp.Diff(advice{}, newAdvice("")); diff != "" {
-		t.Errorf("of nothing (-want +got):\n%s", diff)
+	if got := sentence(verdict.text()); got != "Name it" {
+		t.Errorf("without its stanzas it is %q", got)
+	}
+	if got := sentence((&Verdict{}).text()); got != "" {
+		t.Errorf("of nothing: %q", got)
 	}
 }
 

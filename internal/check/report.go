@@ -1,5 +1,7 @@
 package check
 
+import "strings"
+
 // Report is what the facts come to.
 type Report struct {
 	Steps   []Step  `json:"steps"`
@@ -24,13 +26,23 @@ type Step struct {
 	Millis float64 `json:"ms"`
 }
 
-// Verdict is what is wrong first, in words for a person. Hint may have several
-// lines.
+// Verdict is what is wrong first, in words. Hint is what to do, and then a line
+// for each of the stanzas.
 type Verdict struct {
-	Code     Code   `json:"code"`
-	Summary  string `json:"summary"`
-	Evidence string `json:"evidence"`
-	Hint     string `json:"hint"`
+	Code     Code     `json:"code"`
+	Summary  string   `json:"summary"`
+	Evidence string   `json:"evidence"`
+	Hint     string   `json:"hint"`
+	Stanzas  []Stanza `json:"stanzas,omitempty"`
+}
+
+// text is the hint without the stanzas.
+func (v *Verdict) text() string { return strings.TrimSuffix(v.Hint, stanzaText(v.Stanzas)) }
+
+// Stanza is what to write into the configuration of one DHCP server.
+type Stanza struct {
+	Program string `json:"program"`
+	Text    string `json:"text"`
 }
 
 // Code names a cause. Codes are added, never renamed.

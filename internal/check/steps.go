@@ -60,14 +60,7 @@ func (f *Facts) origin(name string) string {
 	if v == nil || v.Origin == "" {
 		return ""
 	}
-	return " (" + originText(v.Origin) + ")"
-}
-
-func originText(origin string) string {
-	if strings.Trim(origin, "0123456789") == "" {
-		return "option " + origin
-	}
-	return origin
+	return " (" + originLabel(v.Origin) + ")"
 }
 
 func (f *Facts) offerCount() string {

@@ -52,9 +52,9 @@ func archText(arch uint16) string {
 	return fmt.Sprintf("%s (architecture %d)", name, arch)
 }
 
-// bootStanza is what to write into a DHCP server's configuration so that it
+// bootStanzas are what to write into a DHCP server's configuration so that it
 // names the next-server and the boot file.
-func bootStanza(next netip.Addr, file string) string {
+func bootStanzas(next netip.Addr, file string) []Stanza {
 	server := "ADDRESS-OF-THE-TFTP-SERVER"
 	if next.IsValid() {
 		server = next.String()
@@ -62,15 +62,24 @@ func bootStanza(next netip.Addr, file string) string {
 	if file == "" {
 		file = "pxelinux.0"
 	}
-	return stanza(
+	return stanzas(
 		fmt.Sprintf("dhcp-boot=%s,,%s", file, server),
 		fmt.Sprintf("next-server %s; filename %q;", server, file),
 		fmt.Sprintf(`"next-server": %q, "boot-file-name": %q`, server, file))
 }
 
-// stanza shows a line for each of the servers that labs have.
-func stanza(dnsmasq, dhcpd, kea string) string {
-	return "\n  dnsmasq:   " + dnsmasq + "\n  ISC dhcpd: " + dhcpd + "\n  Kea:       " + kea
+// stanzas has one for each of the servers that labs have.
+func stanzas(dnsmasq, dhcpd, kea string) []Stanza {
+	return []Stanza{{"dnsmasq", dnsmasq}, {"ISC dhcpd", dhcpd}, {"Kea", kea}}
+}
+
+// stanzaText is a line for each.
+func stanzaText(list []Stanza) string {
+	var b strings.Builder
+	for _, s := range list {
+		fmt.Fprintf(&b, "\n  %-10s %s", s.Program+":", s.Text)
+	}
+	return b.String()
 }
 
 // printable is a server's text, with "?" for what is no printable ASCII.

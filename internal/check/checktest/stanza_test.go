@@ -90,9 +90,9 @@ func TestStanzas(t *testing.T) {
 					t.Fatalf("verdict %+v, want %s\n%s", report.Verdict, test.code, dump(facts, report))
 				}
 				stanza := ""
-				for line := range strings.Lines(report.Verdict.Hint) {
-					if rest, found := strings.CutPrefix(strings.TrimSpace(line), server.name+":"); found {
-						stanza = strings.TrimSpace(rest)
+				for _, s := range report.Verdict.Stanzas {
+					if s.Program == server.name {
+						stanza = s.Text
 					}
 				}
 				if stanza == "" {
