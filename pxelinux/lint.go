@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/nearest"
 )
 
 // A Finding is what Lint has to say about one line.
@@ -252,7 +254,7 @@ func (l *linter) known(at position, line string) bool {
 		return false
 	}
 	hint, fix := "", ""
-	if near := nearest(what, list); near != "" {
+	if near := meant(what, list); near != "" {
 		hint = "; " + strings.ToUpper(near) + " is one"
 		number := "" // PROMPT0
 		if rest, found := strings.CutPrefix(what, near); found && digits(rest) == rest {
@@ -264,44 +266,15 @@ func (l *linter) known(at position, line string) bool {
 	return false
 }
 
-// nearest returns the word of a list that differs from s by at most two
-// letters, or that s begins with and goes on with digits, or "".
-func nearest(s string, list []string) string {
-	best, distance := "", 3
+// meant returns the word of a list that s begins with and goes on with digits,
+// else the one that is nearest to s, or "".
+func meant(s string, list []string) string {
 	for _, word := range list {
 		if rest, found := strings.CutPrefix(s, word); found && rest != "" && digits(rest) == rest {
 			return word
 		}
-		// In short words two letters are too much of them.
-		if d := edits(s, word); d < distance && d < len(word)-1 {
-			best, distance = word, d
-		}
 	}
-	return best
-}
-
-// edits is the Levenshtein distance, 3 when it is more than two.
-func edits(a, b string) int {
-	if len(a)-len(b) > 2 || len(b)-len(a) > 2 {
-		return 3
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before
-			if a[i] != b[j] {
-				cost++
-			}
-			before = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return min(row[len(b)], 3)
+	return nearest.Word(s, list)
 }
 
 // labels looks at the labels when all are known.
@@ -404,7 +377,7 @@ func (l *linter) noLabel(at position, line string) {
 			names = append(names, e.name)
 		}
 	}
-	near, fix := nearest(name, names), ""
+	near, fix := meant(name, names), ""
 	if near != "" {
 		fix = "DEFAULT " + near + more
 	}
