@@ -6,12 +6,36 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/nearest"
 )
 
-// VIF is what a bootloader needs of a guest's network interface.
+// VIF is what a bootloader needs of a guest's network interface: its address,
+// and the keys that choose its network, as they were written. [VIF.Place] says
+// where that is.
 type VIF struct {
-	MAC    net.HardwareAddr // nil when the string names none
-	Bridge string           // "" when the string names none; as written, so xenbr0.20 stays whole
+	MAC     net.HardwareAddr // nil when the string names none
+	Bridge  string           // "" when the string names none; xenbr0.20 and br0.20:30 stay whole
+	VLAN    string           // terms as [ParsePVID] reads them
+	Backend string           // the domain that has the bridge; "" is dom0
+	Script  string           // that plugs the interface in; "" is vif-bridge
+	Gateway string           // gatewaydev=, the interface that vif-route routes by
+
+	Unknown []UnknownKey // what no toolstack knows, in its order
+}
+
+// An UnknownKey is a word of a vif string that no toolstack knows.
+type UnknownKey struct {
+	Key  string
+	Near string // the key that may be meant; "" for none
+}
+
+func (k UnknownKey) String() string {
+	text := fmt.Sprintf("%q is no key of a vif: it is ignored", k.Key)
+	if k.Near != "" {
+		text += "; did you mean " + k.Near + "=?"
+	}
+	return text
 }
 
 // A MACError is returned for an address that no guest can have.
@@ -39,6 +63,17 @@ func ParseMAC(s string) (net.HardwareAddr, error) {
 	return mac, nil
 }
 
+// vifKeys are the keys of xm's create.py and of xl-network-configuration(5),
+// and xl's words without a value.
+var vifKeys = []string{
+	"accel", "backend", "backendtype", "bridge", "devid", "gatewaydev", "ip", "label", "mac", "model", "mtu", "netdev", "policy", "rate",
+	"script", "trusted", "type", "untrusted", "vifname", "vlan",
+}
+
+// vifKey matches the start of text that can only go on with a value of a vif
+// string.
+var vifKey = regexp.MustCompile(`^(` + strings.Join(vifKeys, "|") + `)=`)
+
 // ParseVIF reads an interface as xm's and xl's vif= write it, such as
 // "mac=00:16:3e:72:79:e3, bridge=xenbr0". Keys come in any order, blanks
 // around keys, values and commas mean nothing, nor does a comma at either
@@ -48,8 +83,9 @@ func ParseVIF(s string) (VIF, error) {
 	var vif VIF
 	for element := range strings.SplitSeq(s, ",") {
 		key, value, _ := strings.Cut(element, "=")
-		value = strings.TrimSpace(value)
-		switch strings.TrimSpace(key) {
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		switch key {
+		case "":
 		case "mac":
 			mac, err := ParseMAC(value)
 			if err != nil {
@@ -58,14 +94,23 @@ func ParseVIF(s string) (VIF, error) {
 			vif.MAC = mac
 		case "bridge":
 			vif.Bridge = value
+		case "vlan":
+			vif.VLAN = value
+		case "backend":
+			vif.Backend = value
+		case "script":
+			vif.Script = value
+		case "gatewaydev", "netdev":
+			vif.Gateway = value
+		default:
+			// xl's keys for COLO are many.
+			if !slices.Contains(vifKeys, key) && !strings.HasPrefix(key, "colo_") && !strings.HasPrefix(key, "coloft_") {
+				vif.Unknown = append(vif.Unknown, UnknownKey{key, nearest.Word(key, vifKeys)})
+			}
 		}
 	}
 	return vif, nil
 }
-
-// vifKey matches the start of text that can only go on with a value of a vif
-// string: the keys of xm's create.py and of xl-network-configuration(5).
-var vifKey = regexp.MustCompile(`^(accel|backend|bridge|devid|gatewaydev|ip|mac|model|mtu|netdev|rate|script|trusted|type|vifname|vlan)=`)
 
 // vifStart matches what a piece of a vif string begins with. Keys we do not
 // know count too: toolstacks grow new ones.

@@ -31,8 +31,13 @@ func TestParseVIF(t *testing.T) {
 		{"bridge=xenbr0,mac=00:16:3e:72:79:e3,", both},
 		{" , mac = 00:16:3e:72:79:e3 ,\tbridge = xenbr0 , ", both},
 		{"type=netfront, mac=00:16:3e:72:79:e3", macOnly},
-		{"type=ioemu,model=e1000,mac=00:16:3e:72:79:e3,bridge=xenbr0,script=vif-bridge,vifname=g0,rate=10Mb/s,ip=10.0.0.2,backend=0,accel=sfc", both},
-		{"mac=00:16:3e:72:79:e3,bridge=xenbr0,colour=green,plain", both},
+		{"type=ioemu,model=e1000,mac=00:16:3e:72:79:e3,bridge=xenbr0,vifname=g0,rate=10Mb/s,ip=10.0.0.2,accel=sfc,trusted,mtu=9000,devid=3,colo_x=1", both},
+		{"script=/etc/xen/scripts/vif-route, gatewaydev=eth1", xenout.VIF{Script: "/etc/xen/scripts/vif-route", Gateway: "eth1"}},
+		{"netdev=eth1,backend = sys-net,vlan= 10p/20", xenout.VIF{Gateway: "eth1", Backend: "sys-net", VLAN: "10p/20"}},
+		{
+			"mac=00:16:3e:72:79:e3,brigde=xenbr0,colour=green,unplugged",
+			xenout.VIF{MAC: guestMAC, Unknown: []xenout.UnknownKey{{Key: "brigde", Near: "bridge"}, {Key: "colour"}, {Key: "unplugged"}}},
+		},
 		{"mac=00:16:3e:72:79:e3,bridge=xenbr0.20", xenout.VIF{MAC: guestMAC, Bridge: "xenbr0.20"}},
 		{"bridge=xenbr0", xenout.VIF{Bridge: "xenbr0"}},
 		{"mac=00:16:3e:00:00:01,mac=00:16:3e:72:79:e3", macOnly}, // xm and xl: the last counts
@@ -128,7 +133,7 @@ func TestPositionalsBadMAC(t *testing.T) {
 func FuzzParseVIF(f *testing.F) {
 	for _, seed := range []string{
 		"mac=00:16:3e:72:79:e3, bridge=xenbr0", "bridge=xenbr0.20,mac=00-16-3E-72-79-E3,", "mac==,=,,mac", "mac=0016.3e72.79e3",
-		"mac=02:00:5e:10:00:00:00:01", "\x00=,\xff",
+		"mac=02:00:5e:10:00:00:00:01", "\x00=,\xff", "bridge=br0:30:40,vlan=10p/20-30u/100+10x99999999999999999999",
 	} {
 		f.Add(seed)
 	}
@@ -153,8 +158,12 @@ func FuzzParseVIF(f *testing.F) {
 			plain = "mac=" + vif.MAC.String() + "," + plain
 		}
 		again, err := xenout.ParseVIF(plain)
-		if err != nil || !cmp.Equal(vif, again) {
+		if err != nil || again.MAC.String() != vif.MAC.String() || again.Bridge != vif.Bridge || again.Unknown != nil {
 			t.Fatalf("%q became %v, and %q became %v, %v", s, vif, plain, again, err)
+		}
+		var refused *xenout.NetworkError
+		if bridge, vlan, err := vif.Place(); vlan > 4094 || err != nil && (!errors.As(err, &refused) || bridge != "" && vif.VLAN == "" || vlan != 0) {
+			t.Fatalf("%q is in VLAN %d of %q, %v", s, vlan, bridge, err)
 		}
 	})
 }
