@@ -203,7 +203,11 @@ func (g *Guest) choose(ctx context.Context, spec Spec) (*bridge, error) {
 	}
 	if g.Net != Dom0 && !bridge.linux {
 		bridge.ovs = newOpenVSwitch()
-		err = bridge.ovs.check(ctx, bridge.name)
+		if err = bridge.ovs.check(ctx, bridge.name); err == nil {
+			if err := bridge.ovs.allows(ctx, bridge.name, bridge.vlan); err != nil {
+				return nil, err
+			}
+		}
 	}
 	switch {
 	case err != nil && g.Net == Own:

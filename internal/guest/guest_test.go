@@ -364,6 +364,19 @@ func TestBridgeNames(t *testing.T) {
 	}
 }
 
+// What is a port of a bridge is none itself, whatever is between.
+func TestBridgeThatIsAPort(t *testing.T) {
+	l := labtest.New(t, lab.Config{Bridge: "br7"})
+	bridge, err := netlink.LinkByName(l.Bridge())
+	labtest.Check(t, err)
+	port := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "port0", MasterIndex: bridge.Attrs().Index}, PeerName: "far"}
+	labtest.Check(t, netlink.LinkAdd(port))
+	_, err = guest.Start(t.Context(), guest.Spec{MAC: mac, Bridge: "port0"})
+	if !errors.Is(err, guest.ErrNoBridge) || !strings.Contains(err.Error(), "port0 is a port of br7: say bridge=br7") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A bridge that is down is told at once, and not after the whole deadline.
 func TestBridgeDown(t *testing.T) {
 	l := labtest.New(t, lab.Config{})

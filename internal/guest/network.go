@@ -56,7 +56,7 @@ func findBridge(name string, vlan uint16) (*bridge, error) {
 		if errors.As(err, &missing) {
 			if trunk, n, ok := splitVLAN(name); ok {
 				if vlan != 0 && vlan != n {
-					return nil, fmt.Errorf("there is no device %s, and VLAN %d is not in its name", name, vlan)
+					return nil, fmt.Errorf("%w: there is no device %s, and VLAN %d is not in its name", ErrNoBridge, name, vlan)
 				}
 				if b, err := findBridge(trunk, n); err == nil {
 					return b, nil
@@ -67,7 +67,37 @@ func findBridge(name string, vlan uint16) (*bridge, error) {
 		return nil, fmt.Errorf("look up bridge %s: %w", name, err)
 	}
 	attrs := link.Attrs()
+	if of := masterOf(link); of != "" {
+		return nil, fmt.Errorf("%w: %s is a port of %s", ErrNoBridge, name, of)
+	}
 	return &bridge{name: attrs.Name, up: attrs.Flags&net.FlagUp != 0, index: attrs.Index, mtu: attrs.MTU, kind: link.Type(), linux: link.Type() == "bridge", vlan: vlan}, nil
+}
+
+// masterOf is what a device is a port of, with what to write instead; "" for
+// none. The frames of a port are its master's, and it can't have ports itself.
+func masterOf(link netlink.Link) string {
+	master := link
+	for range 4 { // a port of a bond of a bridge
+		index := master.Attrs().MasterIndex
+		if index == 0 {
+			break
+		}
+		above, err := netlink.LinkByIndex(index)
+		if err != nil || above.Type() == "vrf" { // which a bridge may be in
+			break
+		}
+		master = above
+	}
+	switch name := master.Attrs().Name; {
+	case name == link.Attrs().Name:
+		return ""
+	case master.Type() == "bridge":
+		return name + ": say bridge=" + name
+	case master.Type() == "openvswitch": // ovs-system, which is all of its bridges
+		return "a bridge of Open vSwitch: ovs-vsctl port-to-br " + link.Attrs().Name + " says which"
+	default:
+		return name + ", which is no bridge"
+	}
 }
 
 func guessBridge(vlan uint16) (*bridge, error) {

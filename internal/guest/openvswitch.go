@@ -3,6 +3,7 @@ package guest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/domain"
@@ -36,6 +37,22 @@ func vsctl(ctx context.Context, args ...string) (string, error) {
 func (o *openVSwitch) check(ctx context.Context, bridge string) error {
 	if _, err := o.vsctl(ctx, "br-exists", bridge); err != nil {
 		return fmt.Errorf("br-exists: %w", err)
+	}
+	return nil
+}
+
+// allows says why the bridge has no such VLAN, nil when it has: a fake bridge,
+// which is one VLAN of another bridge, has only that.
+func (o *openVSwitch) allows(ctx context.Context, bridge string, vlan uint16) error {
+	if vlan == 0 {
+		return nil
+	}
+	out, err := o.vsctl(ctx, "br-to-vlan", bridge)
+	if err != nil {
+		return fmt.Errorf("br-to-vlan: %w", err)
+	}
+	if of := strings.TrimSpace(out); of != "0" && of != "" && of != strconv.Itoa(int(vlan)) {
+		return fmt.Errorf("%w: %s is VLAN %s of another bridge, and VLAN %d is not on it", ErrNoBridge, bridge, of, vlan)
 	}
 	return nil
 }

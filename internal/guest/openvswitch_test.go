@@ -1,6 +1,7 @@
 package guest
 
 import (
+	stdcmp "cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 // fakeSwitch is a database of ports, with the words of ovs-vsctl.
 type fakeSwitch struct {
 	bridges  map[string][]string
+	fake     map[string]string // the VLANs of fake bridges
 	journal  []string
 	fail     string // the command that fails
 	existing []string
@@ -37,6 +39,8 @@ func (f *fakeSwitch) vsctl(_ context.Context, args ...string) (string, error) {
 		return "", fmt.Errorf("exit status 2")
 	}
 	switch command[0] {
+	case "br-to-vlan":
+		return stdcmp.Or(f.fake[command[1]], "0") + "\n", nil
 	case "list-ports":
 		return strings.Join(ports, "\n") + "\n", nil
 	case "add-port":
@@ -81,6 +85,26 @@ func TestOpenVSwitch(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, f.journal); diff != "" {
 		t.Errorf("ovs-vsctl (-want +got):\n%s", diff)
+	}
+}
+
+// A fake bridge is one VLAN of its parent, and its ports are in that one by
+// themselves.
+func TestFakeBridge(t *testing.T) {
+	f := &fakeSwitch{bridges: map[string][]string{"xapi0": {}, "fake20": {}}, fake: map[string]string{"fake20": "20"}}
+	for _, test := range []struct {
+		bridge string
+		vlan   uint16
+		fails  bool
+	}{{"fake20", 0, false}, {"fake20", 20, false}, {"fake20", 30, true}, {"xapi0", 30, false}} {
+		err := f.openVSwitch().allows(t.Context(), test.bridge, test.vlan)
+		if test.fails != errors.Is(err, ErrNoBridge) || !test.fails && err != nil {
+			t.Errorf("VLAN %d on %s: %v", test.vlan, test.bridge, err)
+		}
+	}
+	f.fail = "br-to-vlan"
+	if err := f.openVSwitch().allows(t.Context(), "xapi0", 30); err == nil || !strings.HasPrefix(err.Error(), "br-to-vlan: ") {
+		t.Errorf("without an answer: %v", err)
 	}
 }
 

@@ -53,7 +53,7 @@ func TestFindBridgeOfVLAN(t *testing.T) {
 		{"xenbr0.20", 20, "xenbr0 20"},
 		{"xenbr0.30", 0, "xenbr0.30 0"},
 		{"xenbr0.30", 30, "xenbr0.30 30"}, // a tag in a tag, as it was asked for
-		{"xenbr0.20", 21, "there is no device xenbr0.20, and VLAN 21 is not in its name"},
+		{"xenbr0.20", 21, "no such bridge: there is no device xenbr0.20, and VLAN 21 is not in its name"},
 		{"xenbr1.20", 0, "no such bridge: xenbr1.20 (there are: xenbr0, xenbr0.30)"},
 		{"xenbr0", 4095, "VLAN 4095 is not between 1 and 4094"},
 	} {
