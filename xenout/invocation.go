@@ -15,6 +15,7 @@ import (
 type Invocation struct {
 	Toolstack Toolstack
 	VIF       VIF
+	Interface int    // which of the guest's boots where VIF does not say it, counted from 0
 	Disk      string // the guest's first disk; it need not exist
 	VM        string // the guest's uuid, which XAPI gives
 	Domid     int    // 0 when it is not known; see DomidOf and ParseDomid

@@ -22,8 +22,8 @@ case "$1" in *-set|*-remove) echo "$*" >>calls;; esac
 case "$*" in
 "vif-list vm-uuid=UUID params=MAC,device,network-uuid")
 	printf 'MAC ( RO)             : ADDRESS\n    device ( RO): 0\n    network-uuid ( RO): b33187c0-b231-0c69-6ee9-3ad2dcefa6f8\n';;
-"network-param-get uuid=b33187c0-b231-0c69-6ee9-3ad2dcefa6f8 param-name=bridge")
-	echo xenbr0;;
+"network-list uuid=b33187c0-b231-0c69-6ee9-3ad2dcefa6f8 params=bridge,other-config")
+	printf 'bridge ( RO)           : xenbr0\n    other-config (MRW): automatic: true\n\n\n';;
 "vm-param-get uuid=UUID param-name=other-config")
 	printf 'mac_seed: 34fd2431-757f-f92c-f0b6-42a92e2d4fa9'
 	for f in other-config/*; do [ ! -e "$f" ] || printf '; %s: %s' "${f##*/}" "$(cat "$f")"; done

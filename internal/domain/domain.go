@@ -14,7 +14,7 @@ import (
 type Info struct {
 	Name   string       // "" when not known
 	UUID   string       // in lower case; "" when not known
-	VIFs   []xenout.VIF // as the toolstack orders them; the first has a MAC, a bridge may be ""
+	VIFs   []xenout.VIF // as the toolstack orders them; the one that was asked for has a MAC, a bridge may be ""
 	Source string       // what said so: /etc/xen/guest1.cfg, or virsh dumpxml <uuid>
 }
 
@@ -43,9 +43,9 @@ type conclusive struct{ reason string }
 
 func (e *conclusive) Error() string { return e.reason }
 
-// A lookup looks for the guest's interfaces in one place. It completes what
-// it is given.
-type lookup func(context.Context, Info) (Info, error)
+// A lookup looks for the guest's interfaces in one place, of which the wanted
+// one, counted from 0, has to be there. It completes what it is given.
+type lookup func(ctx context.Context, guest Info, wanted int) (Info, error)
 
 // Find returns the guest's name, uuid and interfaces. Its error is an
 // *UnknownError, unless ctx is over; what is known of name and uuid by then is
@@ -62,7 +62,7 @@ func (h *Host) Find(ctx context.Context, inv xenout.Invocation) (Info, error) {
 		return guest, overOr(ctx, unknown)
 	}
 	for _, look := range h.lookups(inv, parent) {
-		found, err := look(ctx, guest)
+		found, err := look(ctx, guest, inv.Interface)
 		if err == nil {
 			return found, nil
 		}

@@ -16,7 +16,8 @@ const (
 	dumpxml   = "virsh --connect=xen:///system --quiet dumpxml --domain=" + uuid
 	netXML    = "virsh --connect=xen:///system --quiet net-dumpxml --network=lab & more"
 	vifList   = "xe vif-list vm-uuid=" + uuid + " params=MAC,device,network-uuid"
-	bridgeOf  = "xe network-param-get uuid=" + network + " param-name=bridge"
+	bridgeOf  = "xe network-list uuid=" + network + " params=bridge,other-config"
+	labXML    = "virsh --connect=xen:///system --quiet net-dumpxml --network=lab"
 	readName  = "xenstore-read /local/domain/5/name"
 	readVM    = "xenstore-read /local/domain/5/vm"
 	createVif = `vif=["mac=00:16:3e:00:00:05,bridge=br5"]`
@@ -121,7 +122,7 @@ func TestFind(t *testing.T) {
 			dom0With("xl", "create", "/root/guest1.cfg").file("/etc/xen/xl.conf", golden(t, "xl.conf")).
 				file("/root/guest1.cfg", `name="guest1" ; vif=["mac=00:16:3e:72:79:e3"]`),
 			fromLibxl, "/root/guest1.cfg",
-			[]string{"mac=00:16:3e:72:79:e3,bridge=xenbr7"},
+			[]string{"mac=00:16:3e:72:79:e3,bridge=xenbr7,script=vif-bridge"},
 		},
 		{
 			"xl's default bridge, in its old name",
@@ -183,33 +184,81 @@ func TestFind(t *testing.T) {
 			dom0With("/usr/sbin/virtxend").file("/etc/libvirt/libxl/guest1.xml", golden(t, "libvirt-file.xml")).
 				file("/etc/xen/guest1.cfg", strings.ReplaceAll(simple, "79:e3", "00:01")),
 			fromLibxl, "/etc/libvirt/libxl/guest1.xml",
-			[]string{simpleVIF, "mac=00:16:3e:72:79:e4"},
+			[]string{simpleVIF + ",script=vif-bridge", "mac=00:16:3e:72:79:e4"},
 		},
 		{
 			"a toolstack of unknown name, and the guest is libvirt's",
 			dom0With("sh").program(dumpxml, golden(t, "libvirt-file.xml")),
 			fromLibxl, "virsh dumpxml " + uuid,
-			[]string{simpleVIF, "mac=00:16:3e:72:79:e4"},
+			[]string{simpleVIF + ",script=vif-bridge", "mac=00:16:3e:72:79:e4"},
 		},
 		{
 			"XAPI in the place of eliloader",
-			dom0With("/usr/sbin/xenopsd-xc").program(vifList, golden(t, "xe-vif-list.txt")).program(bridgeOf, "xapi3\n"),
+			dom0With("/usr/sbin/xenopsd-xc").program(vifList, golden(t, "xe-vif-list.txt")).program(bridgeOf, golden(t, "xe-network-list.txt")),
 			xapi, "xe vif-list vm-uuid=" + uuid,
-			[]string{"mac=3a:5c:10:0b:22:9e,bridge=xapi3"},
+			[]string{"mac=3a:5c:10:0b:22:9e,bridge=xapi3", ""},
 		},
 		{
 			"XAPI in the place of pygrub",
-			dom0With("/usr/sbin/xenopsd-xc").program(vifList, golden(t, "xe-vif-list.txt")).program(bridgeOf, "xenbr0\n").
+			dom0With("/usr/sbin/xenopsd-xc").program(vifList, golden(t, "xe-vif-list.txt")).program(bridgeOf, "bridge ( RO)           : xenbr0\n    other-config (MRW): \n\n\n").
 				file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nqemu_base:x:65536:65536::/:/sbin/nologin\n"),
 			xenout.Invocation{Toolstack: xenout.XAPI, RunAs: 65541}, "xe vif-list vm-uuid=" + uuid,
-			[]string{"mac=3a:5c:10:0b:22:9e,bridge=xenbr0"},
+			[]string{"mac=3a:5c:10:0b:22:9e,bridge=xenbr0", ""},
 		},
 		{
-			"XAPI with a VIF on no network",
-			dom0With("/usr/sbin/xenopsd-xc").
-				program(vifList, "MAC ( RO)             : 3a:5c:10:0b:22:9e\n    device ( RO): 0\n    network-uuid ( RO): <not in database>\n"),
+			"XAPI, and the network is a driver domain's",
+			dom0With("/usr/sbin/xenopsd-xc").program(vifList, golden(t, "xe-vif-list.txt")).
+				program(bridgeOf, "bridge ( RO)           : xapi3\n    other-config (MRW): automatic: true; backend_vm: "+network+"\n\n\n"),
 			xapi, "xe vif-list vm-uuid=" + uuid,
-			[]string{"mac=3a:5c:10:0b:22:9e"},
+			[]string{"mac=3a:5c:10:0b:22:9e,bridge=xapi3,backend=" + network, ""},
+		},
+		{
+			"XAPI, and the second interface",
+			dom0With("/usr/sbin/xenopsd-xc").program(vifList, golden(t, "xe-vif-list.txt")).
+				program("xe network-list uuid=7404e9f7-7dfe-b666-d6f2-1fe9886498cd params=bridge,other-config", golden(t, "xe-network-list.txt")),
+			xenout.Invocation{Toolstack: xenout.XAPI, VM: uuid, Interface: 1}, "xe vif-list vm-uuid=" + uuid,
+			[]string{"", "mac=3a:5c:10:0b:22:9f,bridge=xapi3"},
+		},
+		{
+			"the second interface",
+			dom0With("xl", "create", "/root/guest1.cfg").
+				file("/root/guest1.cfg", `name="guest1"; vif=["bridge=xenbr1", "mac=00:16:3e:72:79:e3,bridge=xenbr1,vlan=10p/20"]`),
+			xenout.Invocation{Domid: 5, Interface: 1}, "/root/guest1.cfg",
+			[]string{"bridge=xenbr1", simpleVIF + ",vlan=10p/20"},
+		},
+		{
+			"keys that choose the network, and xl.conf's for those that are not there",
+			dom0With("xl", "create", "/root/guest1.cfg").
+				file("/etc/xen/xl.conf", "vif.default.backend='sys-net'\nvif.default.gatewaydev='eth1'\nvif.default.script='vif-nat'\nvifscript='vif-route'\n").
+				file("/root/guest1.cfg", `name="guest1"; vif=["mac=00:16:3e:72:79:e3", "backend=0,script=vif-bridge,bridge=br1,gatewaydev=eth2"]`),
+			fromLibxl, "/root/guest1.cfg",
+			[]string{"mac=00:16:3e:72:79:e3,backend=sys-net,gatewaydev=eth1,script=vif-nat", "backend=0,script=vif-bridge,bridge=br1,gatewaydev=eth2"},
+		},
+		{
+			"libvirt, and what chooses the network there",
+			dom0With("libvirtd").program(dumpxml, golden(t, "libvirt-vlan.xml")).
+				program(labXML, "<network><bridge name='br0'/><vlan><tag id='5'/></vlan><portgroup name='eng'><vlan><tag id='20'/></vlan></portgroup>"+
+					"<portgroup name='all' default='yes'><vlan trunk='yes'><tag id='42' nativeMode='untagged'/><tag id='47'/></vlan></portgroup></network>"),
+			fromLibxl, "virsh dumpxml " + uuid,
+			[]string{
+				"mac=00:16:3e:72:79:e3,bridge=br0,vlan=20", "mac=00:16:3e:72:79:e4,bridge=br1,vlan=30", "mac=00:16:3e:72:79:e5,bridge=br1,vlan=42p/47",
+				"mac=00:16:3e:72:79:e6,bridge=br1,vlan=42/47", "mac=00:16:3e:72:79:e7,bridge=br1,vlan=42-42",
+				"mac=00:16:3e:72:79:e8,bridge=br1,backend=sys-net", "mac=00:16:3e:72:79:e9,script=vif-route",
+			},
+		},
+		{
+			"libvirt, the network's default port group",
+			dom0With("libvirtd").program(dumpxml, strings.ReplaceAll(golden(t, "libvirt-file.xml"), "bridge='xenbr1'", "network='lab'")).
+				program(labXML, "<network><bridge name='br0'/><vlan><tag id='5'/></vlan><portgroup name='all' default='yes'><vlan><tag id='20'/></vlan></portgroup></network>"),
+			fromLibxl, "virsh dumpxml " + uuid,
+			[]string{"mac=00:16:3e:72:79:e3,bridge=br0,vlan=20,script=vif-bridge", "mac=00:16:3e:72:79:e4"},
+		},
+		{
+			"libvirt, the network's own VLAN",
+			dom0With("libvirtd").program(dumpxml, strings.ReplaceAll(golden(t, "libvirt-file.xml"), "bridge='xenbr1'", "network='lab'")).
+				program(labXML, "<network><bridge name='br0'/><vlan><tag id='5'/></vlan></network>"),
+			fromLibxl, "virsh dumpxml " + uuid,
+			[]string{"mac=00:16:3e:72:79:e3,bridge=br0,vlan=5,script=vif-bridge", "mac=00:16:3e:72:79:e4"},
 		},
 	}
 	for _, test := range tests {
@@ -355,7 +404,7 @@ func TestFindUnknown(t *testing.T) {
 		{
 			"libvirt, without an address",
 			dom0With("libvirtd").program(dumpxml, "<domain><devices><interface type='bridge'><source bridge='br0'/></interface></devices></domain>"), fromLibxl,
-			guest1 + "the first <interface> of virsh dumpxml " + uuid + `: MAC address "": not six octets such as 00:16:3e:72:79:e3`,
+			guest1 + "<interface> 0 of virsh dumpxml " + uuid + `: MAC address "": not six octets such as 00:16:3e:72:79:e3`,
 		},
 		{
 			"a name that leaves /etc/libvirt and moves the cursor",
@@ -378,6 +427,32 @@ func TestFindUnknown(t *testing.T) {
 		{
 			"XAPI, and the network has gone", dom0With("xenopsd").program(vifList, golden(t, "xe-vif-list.txt")), xapi,
 			`the MAC address of guest "` + uuid + `" is not known: xe is not installed`,
+		},
+		{
+			"XAPI, with a VIF on no network",
+			dom0With("xenopsd").program(vifList, "MAC ( RO)             : 3a:5c:10:0b:22:9e\n    device ( RO): 0\n    network-uuid ( RO): <not in database>\n"), xapi,
+			`the MAC address of guest "` + uuid + `" is not known: xe vif-list vm-uuid=` + uuid +
+				": VIF 0 is on no network that XAPI knows (<not in database>): xe vif-destroy and vif-create put it on one",
+		},
+		{
+			"XAPI, with a network that has no bridge here", dom0With("xenopsd").program(vifList, golden(t, "xe-vif-list.txt")).program(bridgeOf, "\n"), xapi,
+			`the MAC address of guest "` + uuid + `" is not known: xe network-list uuid=` + network + " shows no bridge: see that this host has the network's PIF",
+		},
+		{
+			"a third interface of two", created(golden(t, "guest1.cfg")), xenout.Invocation{Domid: 5, Interface: 2},
+			guest1 + "/etc/xen/guest1.cfg has no vif[2], the last one is vif[1]",
+		},
+		{
+			"a third interface of two, under libvirt", dom0With("libvirtd").program(dumpxml, golden(t, "libvirt-file.xml")), xenout.Invocation{Domid: 5, Interface: 2},
+			guest1 + "virsh dumpxml " + uuid + " has 2 of <interface>, and --vif 2 is none of them, counted from 0",
+		},
+		{
+			"a third interface of two, under XAPI", dom0With("xenopsd").program(vifList, golden(t, "xe-vif-list.txt")), xenout.Invocation{Toolstack: xenout.XAPI, VM: uuid, Interface: 2},
+			`the MAC address of guest "` + uuid + `" is not known: xe vif-list vm-uuid=` + uuid + " shows 2 VIFs, and --vif 2 is none of them, counted from 0",
+		},
+		{
+			"the second interface has no mac=", created("name='guest1'\nvif=['mac=00:16:3e:72:79:e4', 'bridge=xenbr0']"), xenout.Invocation{Domid: 5, Interface: 1},
+			guest1 + "vif[1] of /etc/xen/guest1.cfg has no mac=: xl makes a new one at each start and tells nobody; write mac= there",
 		},
 		{
 			"XAPI, with a --vm that is none", dom0With("xenopsd"), xenout.Invocation{Toolstack: xenout.XAPI, VM: "--help"},

@@ -1,6 +1,10 @@
 package domain
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+)
 
 // FuzzLibvirtXML: what is accepted has an address.
 func FuzzLibvirtXML(f *testing.F) {
@@ -9,7 +13,7 @@ func FuzzLibvirtXML(f *testing.F) {
 	f.Add("<!DOCTYPE x [<!ENTITY a 'b'>]><domain>&a;</domain>")
 	f.Fuzz(func(t *testing.T, text string) {
 		h := dom0With("libvirtd").host()
-		got, err := h.libvirtGuest(t.Context(), Info{}, "fuzz", text)
+		got, err := h.libvirtGuest(t.Context(), Info{}, 0, "fuzz", text)
 		if err == nil && (len(got.VIFs) == 0 || got.VIFs[0].MAC == nil) {
 			t.Errorf("no address in %+v", got)
 		}
@@ -25,14 +29,14 @@ func FuzzXE(f *testing.F) {
 	f.Add("device ( RO): 0\ndevice: 1\n\n:\n:::")
 	f.Fuzz(func(t *testing.T, text string) {
 		records := xeRecords(text)
-		first := firstDevice(records)
 		for _, r := range records {
 			if len(r) == 0 {
 				t.Error("an empty record")
 			}
-			if r["device"] == "0" && (first == nil || first["device"] > "0") {
-				t.Errorf("device 0 is there, but %v was chosen", first)
-			}
+		}
+		zero := slices.ContainsFunc(records, func(r map[string]string) bool { return r["device"] == "0" })
+		if sorted := byDevice(records); zero && (len(sorted) == 0 || strings.Trim(sorted[0]["device"], "+-0") != "") {
+			t.Errorf("device 0 is there, but %v is the first", sorted)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -20,15 +21,65 @@ type libvirtDomain struct {
 			Address string `xml:"address,attr"`
 		} `xml:"mac"`
 		Source struct {
-			Bridge  string `xml:"bridge,attr"`
-			Network string `xml:"network,attr"`
+			Bridge    string `xml:"bridge,attr"`
+			Network   string `xml:"network,attr"`
+			PortGroup string `xml:"portgroup,attr"`
 		} `xml:"source"`
+		VLAN   *libvirtVLAN `xml:"vlan"`
+		Script struct {
+			Path string `xml:"path,attr"`
+		} `xml:"script"`
+		Backend struct {
+			Name string `xml:"name,attr"`
+		} `xml:"backenddomain"`
 	} `xml:"devices>interface"`
+}
+
+// libvirtVLAN is a <vlan> of an interface, a network, or one of its port groups.
+type libvirtVLAN struct {
+	Trunk string `xml:"trunk,attr"`
+	Tags  []struct {
+		ID         string `xml:"id,attr"`
+		NativeMode string `xml:"nativeMode,attr"` // with "tagged" the guest's frames have no tag, but those to it do
+	} `xml:"tag"`
+}
+
+// terms are a vif's vlan= that says the same; "" for no VLAN. A single tag is
+// an access port's, unless trunk says otherwise (virNetDevVlanParse).
+func (v *libvirtVLAN) terms() string {
+	if v == nil {
+		return ""
+	}
+	var terms []string
+	for _, tag := range v.Tags {
+		term := tag.ID
+		if tag.NativeMode == "untagged" {
+			term += "p"
+		}
+		terms = append(terms, term)
+	}
+	if len(terms) == 1 && v.Trunk == "yes" && v.Tags[0].NativeMode != "untagged" {
+		return terms[0] + "-" + terms[0] // one VLAN, and not that of frames without a tag
+	}
+	return strings.Join(terms, "/")
+}
+
+// libvirtNetwork is what counts of libvirt's description of a network.
+type libvirtNetwork struct {
+	Bridge struct {
+		Name string `xml:"name,attr"`
+	} `xml:"bridge"`
+	VLAN       *libvirtVLAN `xml:"vlan"`
+	PortGroups []struct {
+		Name    string       `xml:"name,attr"`
+		Default string       `xml:"default,attr"`
+		VLAN    *libvirtVLAN `xml:"vlan"`
+	} `xml:"portgroup"`
 }
 
 // fromVirsh asks libvirt, which does not hold the guest's lock while it is
 // being created (libxl_domain.c, libxlDomainStart).
-func (h *Host) fromVirsh(ctx context.Context, guest Info) (Info, error) {
+func (h *Host) fromVirsh(ctx context.Context, guest Info, wanted int) (Info, error) {
 	if guest.UUID == "" {
 		return guest, errors.New("virsh: not asked, because the guest's uuid is not known")
 	}
@@ -36,12 +87,12 @@ func (h *Host) fromVirsh(ctx context.Context, guest Info) (Info, error) {
 	if err != nil {
 		return guest, err
 	}
-	return h.libvirtGuest(ctx, guest, "virsh dumpxml "+guest.UUID, string(out))
+	return h.libvirtGuest(ctx, guest, wanted, "virsh dumpxml "+guest.UUID, string(out))
 }
 
 // fromLibvirtFile reads what libvirt has on disk, for when virsh is not
 // installed or gets no answer.
-func (h *Host) fromLibvirtFile(ctx context.Context, guest Info) (Info, error) {
+func (h *Host) fromLibvirtFile(ctx context.Context, guest Info, wanted int) (Info, error) {
 	if guest.Name == "" || strings.Contains(guest.Name, "/") {
 		return guest, fmt.Errorf("/etc/libvirt/libxl: it can have no file for a guest called %q", guest.Name)
 	}
@@ -50,10 +101,10 @@ func (h *Host) fromLibvirtFile(ctx context.Context, guest Info) (Info, error) {
 	if err != nil {
 		return guest, err
 	}
-	return h.libvirtGuest(ctx, guest, file, text)
+	return h.libvirtGuest(ctx, guest, wanted, file, text)
 }
 
-func (h *Host) libvirtGuest(ctx context.Context, guest Info, source, text string) (Info, error) {
+func (h *Host) libvirtGuest(ctx context.Context, guest Info, wanted int, source, text string) (Info, error) {
 	var d libvirtDomain
 	if err := xml.Unmarshal([]byte(text), &d); err != nil {
 		return guest, fmt.Errorf("%s: %w", source, err)
@@ -68,37 +119,43 @@ func (h *Host) libvirtGuest(ctx context.Context, guest Info, source, text string
 	if len(d.Interfaces) == 0 {
 		return guest, &conclusive{source + " has no <interface>: give the guest one"}
 	}
+	if wanted >= len(d.Interfaces) {
+		return guest, &conclusive{fmt.Sprintf("%s has %d of <interface>, and --vif %d is none of them, counted from 0", source, len(d.Interfaces), wanted)}
+	}
 	found := Info{Name: d.Name, UUID: uuid, Source: source}
 	for i, nic := range d.Interfaces {
 		mac, err := xenout.ParseMAC(nic.MAC.Address)
-		if err != nil && i == 0 {
-			return guest, &conclusive{fmt.Sprintf("the first <interface> of %s: %v", source, err)}
+		if err != nil && i == wanted {
+			return guest, &conclusive{fmt.Sprintf("<interface> %d of %s: %v", i, source, err)}
 		}
-		bridge := nic.Source.Bridge
-		if bridge == "" && nic.Source.Network != "" && i == 0 {
-			bridge = h.bridgeOfNetwork(ctx, nic.Source.Network)
+		vif := xenout.VIF{MAC: mac, Bridge: nic.Source.Bridge, VLAN: nic.VLAN.terms(), Script: nic.Script.Path, Backend: nic.Backend.Name}
+		if vif.Bridge == "" && nic.Source.Network != "" && i == wanted {
+			bridge, vlan := h.networkOfLibvirt(ctx, nic.Source.Network, nic.Source.PortGroup)
+			vif.Bridge, vif.VLAN = bridge, cmp.Or(vif.VLAN, vlan)
 		}
-		found.VIFs = append(found.VIFs, xenout.VIF{MAC: mac, Bridge: bridge})
+		found.VIFs = append(found.VIFs, vif)
 	}
 	return found, nil
 }
 
-// bridgeOfNetwork is the bridge of one of libvirt's own networks, "" when
-// libvirt does not tell.
-func (h *Host) bridgeOfNetwork(ctx context.Context, network string) string {
+// networkOfLibvirt is the bridge of one of libvirt's own networks, "" when
+// libvirt does not tell, and the VLAN of a port group on it: of the default one
+// where none is named, or else the network's (virDomainNetGetActualVlan).
+func (h *Host) networkOfLibvirt(ctx context.Context, network, group string) (bridge, vlan string) {
 	out, err := h.virsh(ctx, "net-dumpxml", "--network="+network)
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	var n struct {
-		Bridge struct {
-			Name string `xml:"name,attr"`
-		} `xml:"bridge"`
-	}
+	var n libvirtNetwork
 	if xml.Unmarshal(out, &n) != nil {
-		return ""
+		return "", ""
 	}
-	return n.Bridge.Name
+	for _, g := range n.PortGroups {
+		if g.Name == group && group != "" || g.Default == "yes" && group == "" {
+			vlan = g.VLAN.terms()
+		}
+	}
+	return n.Bridge.Name, cmp.Or(vlan, n.VLAN.terms())
 }
 
 // virsh takes the value of an option after "=" as it is, so that no name can

@@ -1,9 +1,11 @@
 package domain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,7 +14,7 @@ import (
 
 // fromXAPI asks XAPI's database. XAPI gives every interface a MAC address
 // when it is made.
-func (h *Host) fromXAPI(ctx context.Context, guest Info) (Info, error) {
+func (h *Host) fromXAPI(ctx context.Context, guest Info, wanted int) (Info, error) {
 	if guest.UUID == "" {
 		return guest, errors.New("xe: not asked, because the VM's uuid is not known")
 	}
@@ -21,24 +23,56 @@ func (h *Host) fromXAPI(ctx context.Context, guest Info) (Info, error) {
 		return guest, err
 	}
 	source := "xe vif-list vm-uuid=" + guest.UUID
-	first := firstDevice(xeRecords(string(out)))
-	if first == nil {
+	records := byDevice(xeRecords(string(out)))
+	if len(records) == 0 {
 		return guest, &conclusive{source + " shows no VIF: give the VM one"}
 	}
-	mac, err := xenout.ParseMAC(first["MAC"])
+	if wanted >= len(records) {
+		return guest, &conclusive{fmt.Sprintf("%s shows %d VIFs, and --vif %d is none of them, counted from 0", source, len(records), wanted)}
+	}
+	for i, record := range records {
+		var vif xenout.VIF
+		if i == wanted {
+			if vif, err = h.xapiVIF(ctx, source, record); err != nil {
+				return guest, err
+			}
+		}
+		guest.VIFs = append(guest.VIFs, vif)
+	}
+	guest.Source = source
+	return guest, nil
+}
+
+// xapiVIF is one interface of xe's list, and where its network is. The bridge
+// of a network with backend_vm in its other-config is in that VM
+// (xapi_xenops.ml, backend_of_network).
+func (h *Host) xapiVIF(ctx context.Context, source string, record map[string]string) (xenout.VIF, error) {
+	mac, err := xenout.ParseMAC(record["MAC"])
 	if err != nil {
-		return guest, &conclusive{fmt.Sprintf("%s: %v", source, err)}
+		return xenout.VIF{}, &conclusive{fmt.Sprintf("%s: %v", source, err)}
+	}
+	network := record["network-uuid"]
+	if !isUUID(network) { // "<not in database>"
+		return xenout.VIF{}, &conclusive{fmt.Sprintf("%s: VIF %s is on no network that XAPI knows (%s): xe vif-destroy and vif-create put it on one",
+			source, record["device"], network)}
+	}
+	out, err := h.Run(ctx, "xe", "network-list", "uuid="+network, "params=bridge,other-config")
+	if err != nil {
+		return xenout.VIF{}, err
 	}
 	vif := xenout.VIF{MAC: mac}
-	if network := first["network-uuid"]; isUUID(network) {
-		out, err := h.Run(ctx, "xe", "network-param-get", "uuid="+network, "param-name=bridge")
-		if err != nil {
-			return guest, err
+	for _, record := range xeRecords(string(out)) {
+		vif.Bridge = record["bridge"]
+		for pair := range strings.SplitSeq(record["other-config"], "; ") {
+			if vm, ok := strings.CutPrefix(pair, "backend_vm: "); ok {
+				vif.Backend = vm
+			}
 		}
-		vif.Bridge = strings.TrimSpace(string(out))
 	}
-	guest.VIFs, guest.Source = []xenout.VIF{vif}, source
-	return guest, nil
+	if vif.Bridge == "" && vif.Backend == "" {
+		return xenout.VIF{}, &conclusive{fmt.Sprintf("xe network-list uuid=%s shows no bridge: see that this host has the network's PIF", network)}
+	}
+	return vif, nil
 }
 
 // xeRecords reads what xe prints for a list: lines such as
@@ -62,15 +96,17 @@ func xeRecords(out string) []map[string]string {
 	return records
 }
 
-// firstDevice is the record that becomes the guest's eth0; xe has an order of
-// its own.
-func firstDevice(vifs []map[string]string) map[string]string {
-	var first map[string]string
-	lowest := 0
-	for _, vif := range vifs {
-		if n, err := strconv.Atoi(vif["device"]); err == nil && (first == nil || n < lowest) {
-			first, lowest = vif, n
+// byDevice puts the records in the guest's order, eth0 first; xe has an order
+// of its own. What has no number is left out.
+func byDevice(vifs []map[string]string) []map[string]string {
+	device := func(vif map[string]string) int {
+		n, err := strconv.Atoi(vif["device"])
+		if err != nil {
+			return -1
 		}
+		return n
 	}
-	return first
+	vifs = slices.DeleteFunc(vifs, func(vif map[string]string) bool { return device(vif) < 0 })
+	slices.SortStableFunc(vifs, func(a, b map[string]string) int { return cmp.Compare(device(a), device(b)) })
+	return vifs
 }

@@ -1,11 +1,13 @@
 package domain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -16,7 +18,7 @@ import (
 // still on xl's command line when the guest reboots, because xl stays to
 // create it anew.
 func (h *Host) fromXL(parent process) lookup {
-	return func(_ context.Context, guest Info) (Info, error) {
+	return func(_ context.Context, guest Info, wanted int) (Info, error) {
 		file, cfg, err := h.created(parent)
 		if err != nil {
 			return guest, err
@@ -24,12 +26,12 @@ func (h *Host) fromXL(parent process) lookup {
 		if err := guest.mustBe(cfg.text("name"), cfg.uuid()); err != nil {
 			return guest, fmt.Errorf("%s: %w", file, err)
 		}
-		return h.xlGuest(guest, file, cfg)
+		return h.xlGuest(guest, wanted, file, cfg)
 	}
 }
 
 // fromEtcXen looks for the guest's name in the configurations that dom0 keeps.
-func (h *Host) fromEtcXen(_ context.Context, guest Info) (Info, error) {
+func (h *Host) fromEtcXen(_ context.Context, guest Info, wanted int) (Info, error) {
 	if guest.Name == "" {
 		return guest, errors.New("/etc/xen: not searched, because the guest's name is not known")
 	}
@@ -50,7 +52,7 @@ func (h *Host) fromEtcXen(_ context.Context, guest Info) (Info, error) {
 			problems = append(problems, fmt.Sprintf("%s: %v", file, err))
 			continue
 		}
-		info, err := h.xlGuest(guest, file, cfg)
+		info, err := h.xlGuest(guest, wanted, file, cfg)
 		if err != nil {
 			conclusion = err
 		} else {
@@ -65,15 +67,17 @@ func (h *Host) fromEtcXen(_ context.Context, guest Info) (Info, error) {
 		return guest, errors.New(strings.Join(problems, "; "))
 	case len(found) == 0:
 		return guest, conclusion
-	case len(found) < len(files) || slices.ContainsFunc(found, func(i Info) bool { return !sameVIF(i.VIFs[0], found[0].VIFs[0]) }):
+	case len(found) < len(files) || slices.ContainsFunc(found, func(i Info) bool { return !sameVIF(i.VIFs[wanted], found[0].VIFs[wanted]) }):
 		return guest, &conclusive{fmt.Sprintf("%s all have name = %q, but not the same vif: rename or remove what is not used",
 			strings.Join(files, " and "), guest.Name)}
 	}
 	return found[0], nil
 }
 
+// sameVIF does not tell interfaces apart by keys that mean nothing.
 func sameVIF(a, b xenout.VIF) bool {
-	return a.MAC.String() == b.MAC.String() && a.Bridge == b.Bridge
+	a.Unknown, b.Unknown = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 // maxConfigurations is how many files of /etc/xen are read at most.
@@ -115,23 +119,27 @@ func (guest Info) mustBe(name, uuid string) error {
 	return nil
 }
 
-// xlGuest completes what is known of a guest from its configuration.
-func (h *Host) xlGuest(guest Info, file string, cfg config) (Info, error) {
+// xlGuest completes what is known of a guest from its configuration. Of its
+// interfaces only the wanted one has to be right.
+func (h *Host) xlGuest(guest Info, wanted int, file string, cfg config) (Info, error) {
 	specs := cfg.strings("vif")
 	if len(specs) == 0 {
 		return guest, &conclusive{fmt.Sprintf("%s has no vif=: write vif = [ \"mac=00:16:3e:XX:XX:XX,bridge=xenbr0\" ] there", file)}
 	}
+	if wanted >= len(specs) {
+		return guest, &conclusive{fmt.Sprintf("%s has no vif[%d], the last one is vif[%d]", file, wanted, len(specs)-1)}
+	}
 	vifs := make([]xenout.VIF, len(specs))
 	for i, spec := range specs {
 		vif, err := xenout.ParseVIF(spec)
-		if i == 0 && err != nil {
-			return guest, &conclusive{fmt.Sprintf("vif[0] of %s: %v", file, err)}
+		if i == wanted && err != nil {
+			return guest, &conclusive{fmt.Sprintf("vif[%d] of %s: %v", i, file, err)}
 		}
-		if i == 0 && vif.MAC == nil {
-			return guest, &conclusive{fmt.Sprintf("vif[0] of %s has no mac=: xl makes a new one at each start and tells nobody; write mac= there", file)}
+		if i == wanted && vif.MAC == nil {
+			return guest, &conclusive{fmt.Sprintf("vif[%d] of %s has no mac=: xl makes a new one at each start and tells nobody; write mac= there", i, file)}
 		}
-		if err == nil && vif.Bridge == "" {
-			vif.Bridge = h.defaultBridge()
+		if err == nil {
+			vif = h.withDefaults(vif)
 		}
 		vifs[i] = vif
 	}
@@ -145,15 +153,16 @@ func (h *Host) xlGuest(guest Info, file string, cfg config) (Info, error) {
 	return guest, nil
 }
 
-// defaultBridge is the bridge of a vif that names none, in the order of xl's
-// parse_global_config; "" is the one built into libxl.
-func (h *Host) defaultBridge() string {
+// withDefaults adds what a vif leaves out, as xl's parse_global_config does:
+// by the older of two names only where the newer one is not there.
+func (h *Host) withDefaults(vif xenout.VIF) xenout.VIF {
 	// xl, too, goes on without this file.
 	cfg, _ := h.readConfig("/etc/xen/xl.conf")
-	if bridge := cfg.text("vif.default.bridge"); bridge != "" {
-		return bridge
-	}
-	return cfg.text("defaultbridge")
+	vif.Bridge = cmp.Or(vif.Bridge, cfg.text("vif.default.bridge"), cfg.text("defaultbridge"))
+	vif.Script = cmp.Or(vif.Script, cfg.text("vif.default.script"), cfg.text("vifscript"))
+	vif.Gateway = cmp.Or(vif.Gateway, cfg.text("vif.default.gatewaydev"))
+	vif.Backend = cmp.Or(vif.Backend, cfg.text("vif.default.backend"))
+	return vif
 }
 
 func (h *Host) readConfig(file string) (config, error) {
