@@ -36,6 +36,7 @@ var XAPIOptions = []XAPIOption{
 	{Names: []string{"distro", "release"}, Why: "names that are looked for at the location"},
 	// What a guest says to DHCP it can say itself, once it runs.
 	{Names: []string{"arch", "client-id", "option", "user-class", "vendor-class"}, Why: "what DHCP is asked as, which the guest may do itself"},
+	{Names: []string{"vif"}, Values: "digits", Why: "one of the VM's own interfaces", allows: isNumber},
 	{Names: []string{"offset"}, Values: "digits", Why: "a place on the VM's own disk", allows: isNumber},
 	// Which these are TakesFilesFrom says, which is asked wherever one was named.
 	{Names: []string{"output-directory"}, Values: "`/var/run/xen/pygrub` or `/var/run/xend/boot`", Why: "XAPI takes files from these two"},

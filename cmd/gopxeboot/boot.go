@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
@@ -28,6 +29,7 @@ func bootFlags() []cli.Flag {
 		&cli.GenericFlag{Name: "args", Value: args, Usage: "`ARGUMENTS` to add to the kernel's command line"},
 		&cli.BoolFlag{Name: "l", Aliases: []string{"list-entries"}, Usage: "list the labels, and boot nothing"},
 		&cli.BoolFlag{Name: "n", Aliases: []string{"not-really"}, Usage: "say what would boot, and boot nothing"},
+		&cli.StringFlag{Name: "vif", Usage: "boot by the guest's vif `N`, counted from 0, where no VIF says which (default: 0)"},
 		&cli.StringFlag{Name: "vm", Usage: "the guest's `UUID`, as XAPI gives it to its eliloader"},
 		&cli.StringFlag{Name: "domid", Usage: "the guest's domain `ID`, as XAPI gives it to its pygrub"},
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
@@ -174,6 +176,16 @@ func invocationOf(c *cli.Context, toolstack xenout.Toolstack, vif xenout.VIF, di
 		if i.Domid, err = xenout.ParseDomid(domid); err != nil {
 			return i, usage(fmt.Errorf("--domid: %w", err), "")
 		}
+	}
+	if n := c.String("vif"); c.IsSet("vif") {
+		number, err := strconv.ParseUint(n, 10, 8)
+		switch {
+		case err != nil:
+			return i, usage(fmt.Errorf("--vif %q is no number from 0 on", n), "")
+		case vif.MAC != nil || c.String("mac") != "":
+			return i, usage(errors.New("--vif chooses among the vifs that the toolstack knows, and a MAC is written down"), "leave one of the two away")
+		}
+		i.Interface = int(number)
 	}
 	if image := c.String("pygrub-image"); image != "" {
 		i.Disk = image

@@ -28,7 +28,7 @@ func guestFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "mac", Usage: "the guest's `MAC`, if no VIF says it"},
 		&cli.StringFlag{Name: "bridge", Aliases: []string{"interface"}, Usage: "the guest's `BRIDGE` (default: the vif's, else xenbr0, else the only one)"},
-		&cli.UintFlag{Name: "vlan", Usage: "the guest's VLAN `N` on the bridge, which is a trunk"},
+		&cli.UintFlag{Name: "vlan", Usage: "the guest's VLAN `N` on the bridge (default: the vif's)"},
 		&cli.StringFlag{Name: "uuid", Usage: "the guest's `UUID`"},
 		&cli.StringFlag{Name: "label", Aliases: []string{"entry"}, Usage: "boot this `LABEL` instead of the default one"},
 		&cli.StringFlag{Name: "config-dir", Value: "pxelinux.cfg", Usage: "the `DIRECTORY` of configurations below the boot file's"},
@@ -57,7 +57,6 @@ func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 	r := boot.Request{
 		Host:      domain.ThisHost(),
 		MAC:       vif.MAC,
-		Bridge:    vif.Bridge,
 		UUID:      c.String("uuid"),
 		RunAs:     c.Int("runas"),
 		Wanted:    program.Wanted{Label: c.String("label"), ConfigDir: c.String("config-dir")},
@@ -69,7 +68,7 @@ func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 	if n := c.Uint("vlan"); n > 4094 || n == 0 && c.IsSet("vlan") {
 		return r, usage(fmt.Errorf("--vlan %d is not between 1 and 4094", n), "")
 	}
-	r.VLAN = uint16(c.Uint("vlan"))
+	r.Put(vif.On(c.String("bridge"), uint16(c.Uint("vlan"))), console.New(c.App.ErrWriter, level(c)))
 	r.Timing = timingOf(c)
 	var err error
 	if r.ROM, err = romOf(c); err != nil {
@@ -78,9 +77,6 @@ func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 	if r.RunAs < 0 || int64(r.RunAs) >= 1<<32-1 {
 		// setresuid(2) takes -1 for "stay who you are".
 		return r, usage(fmt.Errorf("--runas %d is no uid", r.RunAs), "")
-	}
-	if b := c.String("bridge"); b != "" {
-		r.Bridge = b
 	}
 	if r.Net, err = guest.ParseNet(c.String("net")); err != nil {
 		return r, usage(err, "")

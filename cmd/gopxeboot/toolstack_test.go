@@ -313,6 +313,20 @@ var forms = []form{
 		},
 	},
 	{
+		name: "xl, --vif", parent: []string{"xl", "create", "FILE"}, format: xenout.Simple0, want: howtoBoots,
+		call: func(t *testing.T, d *dom0) call {
+			d.write(t, "guest1.cfg", "name='guest1'\nvif=['bridge=none0','"+vif+"']\n")
+			return d.libxl(t, libxl{Args: []string{"--vif=1"}})
+		},
+	},
+	{
+		name: "xl, a driver domain", parent: []string{"xl", "create", "FILE"}, want: expected{code: 2, says: "the vif says backend=sys-net"},
+		call: func(t *testing.T, d *dom0) call {
+			d.write(t, "guest1.cfg", "name='guest1'\nvif=['"+vif+",backend=sys-net']\n")
+			return d.libxl(t, libxl{})
+		},
+	},
+	{
 		name: "xl, --location", parent: []string{"xl", "create", "guest1.cfg"}, format: xenout.Simple0,
 		want: expected{kernel: "isolinux/vmlinuz", ramdisk: "isolinux/initrd.img", args: "console=hvc0"},
 		call: func(t *testing.T, d *dom0) call {

@@ -20,7 +20,7 @@ var taken = map[string]string{
 	"bootfile": "pxelinux.0", "config-dir": "pxelinux.cfg", "kernel": "vmlinuz", "ramdisk": "initrd.img",
 	"location": "http://192.168.1.166/", "distro": "rhlike", "release": "bookworm",
 	"arch": "efi64", "client-id": "a", "option": "43=a", "user-class": "a", "vendor-class": "a",
-	"offset": "1048576", "output-directory": "/var/run/xend/boot",
+	"vif": "1", "offset": "1048576", "output-directory": "/var/run/xend/boot",
 	"q": "", "quiet": "", "v": "", "verbose": "", "debug": "", "logging": "",
 }
 

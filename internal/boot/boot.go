@@ -33,9 +33,11 @@ type Request struct {
 	MAC    net.HardwareAddr
 	Bridge string // "" is xenbr0, or the only bridge there is
 	VLAN   uint16 // where the guest is on the bridge; 0 for no VLAN
-	UUID   string // the guest's uuid as text; "" when unknown
-	Net    guest.Net
-	RunAs  int // uid of the process that reads from the network; 0 is one that nobody has
+	// Elsewhere is why its network can't be reached from here; nil if it can.
+	Elsewhere *xenout.NetworkError `json:"-"`
+	UUID      string               // the guest's uuid as text; "" when unknown
+	Net       guest.Net
+	RunAs     int // uid of the process that reads from the network; 0 is one that nobody has
 
 	ROM    dhcpclient.ROM // what the guest's firmware says it is, to DHCP
 	Timing Timing         // how long DHCP waits
@@ -177,6 +179,9 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	}
 	if r.Repository != nil && !r.Repository.network() {
 		r.Net = guest.None
+	}
+	if r.Elsewhere != nil && r.leases() {
+		return plan, &Error{Usage, "network", r.Elsewhere, r.Elsewhere.Try}
 	}
 	network, why, err := r.settle(ctx, cleanup != nil, con)
 	if err != nil {

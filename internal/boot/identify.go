@@ -2,6 +2,7 @@ package boot
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func Identify(ctx context.Context, r *Request, invocation xenout.Invocation, hos
 			return nil
 		}
 		return err
-	case r.Bridge == "" && known:
+	case r.Bridge == "" && r.Elsewhere == nil && known:
 		findBridge(ctx, r, invocation, host, con)
 	case r.UUID == "" && known:
 		guest, err := host.Identity(ctx, invocation)
@@ -40,7 +41,7 @@ func Identify(ctx context.Context, r *Request, invocation xenout.Invocation, hos
 	return nil
 }
 
-// find looks for the first of the guest's interfaces.
+// find looks for the one of the guest's interfaces that boots.
 func find(ctx context.Context, r *Request, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
 	guest, err := host.Find(ctx, invocation)
 	if r.UUID == "" {
@@ -52,13 +53,23 @@ func find(ctx context.Context, r *Request, invocation xenout.Invocation, host *d
 	if err != nil {
 		return fail(ctx, OwnFault, "usage", err, "")
 	}
-	vif := guest.VIFs[0]
-	con.Detail(fmt.Sprintf("guest: %s is the first of %d interfaces, says %s", vif.MAC, len(guest.VIFs), guest.Source))
+	vif := guest.VIFs[invocation.Interface]
+	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, invocation.Interface, len(guest.VIFs), guest.Source))
 	r.MAC = bytes.Clone(vif.MAC)
-	if r.Bridge == "" {
-		r.Bridge = vif.Bridge
+	if r.Elsewhere == nil {
+		r.Put(vif.On(r.Bridge, r.VLAN), con)
 	}
 	return nil
+}
+
+// Put puts the guest where its vif says that it is.
+func (r *Request) Put(vif xenout.VIF, con *console.Console) {
+	bridge, vlan, err := vif.Place()
+	r.Bridge, r.VLAN, r.Elsewhere = bridge, vlan, nil
+	errors.As(err, &r.Elsewhere)
+	for _, key := range vif.Unknown {
+		con.Warn(key.String())
+	}
 }
 
 // findBridge looks for the interface with the MAC that is known. Where none is
@@ -72,9 +83,9 @@ func findBridge(ctx context.Context, r *Request, invocation xenout.Invocation, h
 		con.Detail(err.Error())
 	}
 	for _, vif := range guest.VIFs {
-		if bytes.Equal(vif.MAC, r.MAC) && vif.Bridge != "" {
-			con.Detail(fmt.Sprintf("guest: %s is on %s, says %s", vif.MAC, vif.Bridge, guest.Source))
-			r.Bridge = vif.Bridge
+		if bytes.Equal(vif.MAC, r.MAC) {
+			con.Detail(fmt.Sprintf("guest: %s is on %s, says %s", vif.MAC, cmp.Or(vif.Bridge, "the default bridge"), guest.Source))
+			r.Put(vif.On("", r.VLAN), con)
 			return
 		}
 	}

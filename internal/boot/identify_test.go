@@ -22,6 +22,7 @@ import (
 func TestIdentify(t *testing.T) {
 	const uuid = "3c2a1b00-5d6e-4f70-8192-a3b4c5d6e7f8"
 	second := net.HardwareAddr{0x00, 0x16, 0x3e, 0x72, 0x79, 0xe4}
+	third := net.HardwareAddr{0x00, 0x16, 0x3e, 0x72, 0x79, 0xe5}
 	other := net.HardwareAddr{0x00, 0x16, 0x3e, 0x00, 0x00, 0x01}
 	host := func() (*domain.Host, *int) {
 		asked := new(int)
@@ -29,7 +30,7 @@ func TestIdentify(t *testing.T) {
 			Root: fstest.MapFS{
 				"proc/1/cmdline": {Data: []byte("xl\x00create\x00/root/guest1.cfg\x00")},
 				"root/guest1.cfg": {Data: []byte("name='guest1'\nuuid='" + uuid + "'\n" +
-					"vif=['mac=" + mac.String() + ",bridge=br1', 'bridge=br2,mac=" + second.String() + "']\n")},
+					"vif=['mac=" + mac.String() + ",bridge=br1', 'bridge=br2,vlan=20,mac=" + second.String() + "', 'backend=sys-net,mac=" + third.String() + "']\n")},
 			},
 			Run: func(context.Context, string, ...string) ([]byte, error) {
 				*asked++
@@ -38,6 +39,7 @@ func TestIdentify(t *testing.T) {
 			Parent: 1,
 		}, asked
 	}
+	driver := &xenout.NetworkError{Key: "backend", Value: "sys-net"}
 	called := xenout.Invocation{Domid: 7}
 	nobody := xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}
 	local, err := NewRepository("/there/is/none", location.Wanted{})
@@ -54,21 +56,28 @@ func TestIdentify(t *testing.T) {
 		asks     bool
 		code     ExitCode
 	}{
-		"nothing":             {Request{}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
-		"a bridge":            {Request{Bridge: "br9"}, Request{MAC: mac, Bridge: "br9", UUID: uuid}, called, true, Done},
-		"the MAC":             {Request{MAC: mac}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
-		"the second MAC":      {Request{MAC: second}, Request{MAC: second, Bridge: "br2", UUID: uuid}, called, true, Done},
-		"a MAC of nobody's":   {Request{MAC: other}, Request{MAC: other, UUID: uuid}, called, true, Done},
-		"both":                {Request{MAC: other, Bridge: "br9"}, Request{MAC: other, Bridge: "br9", UUID: uuid}, called, true, Done},
-		"all":                 {Request{MAC: mac, Bridge: "br9", UUID: "u"}, Request{MAC: mac, Bridge: "br9", UUID: "u"}, called, false, Done},
-		"by hand":             {Request{MAC: mac}, Request{MAC: mac}, xenout.Invocation{}, false, Done},
-		"dom0's own files":    {Request{Repository: local}, Request{Repository: local}, called, false, Done},
-		"as dom0":             {Request{Repository: web, Net: guest.Dom0}, Request{Repository: web, Net: guest.Dom0}, called, false, Done},
-		"a location":          {Request{Repository: web}, Request{Repository: web, MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
-		"a location, nobody":  {Request{Repository: web, Net: guest.Auto}, Request{Repository: web, Net: guest.Dom0}, nobody, false, Done},
-		"a guest of nobody's": {Request{Repository: web, Net: guest.Own}, Request{}, nobody, false, Usage},
-		"pygrub at once":      {Request{LocalBoot: true}, Request{LocalBoot: true}, called, false, Done},
-		"XAPI without a uuid": {Request{}, Request{}, xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}, false, Usage},
+		"nothing":                   {Request{}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
+		"a bridge":                  {Request{Bridge: "br9"}, Request{MAC: mac, Bridge: "br9", UUID: uuid}, called, true, Done},
+		"the MAC":                   {Request{MAC: mac}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
+		"the second MAC":            {Request{MAC: second}, Request{MAC: second, Bridge: "br2", VLAN: 20, UUID: uuid}, called, true, Done},
+		"--vif 1":                   {Request{}, Request{MAC: second, Bridge: "br2", VLAN: 20, UUID: uuid}, xenout.Invocation{Domid: 7, Interface: 1}, true, Done},
+		"--vif 3 of 0 to 2":         {Request{}, Request{}, xenout.Invocation{Domid: 7, Interface: 3}, true, Usage},
+		"and a VLAN":                {Request{MAC: second, VLAN: 30}, Request{MAC: second, Bridge: "br2", VLAN: 30, UUID: uuid}, called, true, Done},
+		"a driver domain's":         {Request{MAC: third}, Request{MAC: third, Elsewhere: driver, UUID: uuid}, called, true, Done},
+		"--bridge for that":         {Request{MAC: third, Bridge: "br9"}, Request{MAC: third, Bridge: "br9", UUID: uuid}, called, true, Done},
+		"--vif 2 and a bridge":      {Request{Bridge: "br9"}, Request{MAC: third, Bridge: "br9", UUID: uuid}, xenout.Invocation{Domid: 7, Interface: 2}, true, Done},
+		"elsewhere by its own word": {Request{Elsewhere: driver}, Request{MAC: mac, Elsewhere: driver, UUID: uuid}, called, true, Done},
+		"a MAC of nobody's":         {Request{MAC: other}, Request{MAC: other, UUID: uuid}, called, true, Done},
+		"both":                      {Request{MAC: other, Bridge: "br9"}, Request{MAC: other, Bridge: "br9", UUID: uuid}, called, true, Done},
+		"all":                       {Request{MAC: mac, Bridge: "br9", UUID: "u"}, Request{MAC: mac, Bridge: "br9", UUID: "u"}, called, false, Done},
+		"by hand":                   {Request{MAC: mac}, Request{MAC: mac}, xenout.Invocation{}, false, Done},
+		"dom0's own files":          {Request{Repository: local}, Request{Repository: local}, called, false, Done},
+		"as dom0":                   {Request{Repository: web, Net: guest.Dom0}, Request{Repository: web, Net: guest.Dom0}, called, false, Done},
+		"a location":                {Request{Repository: web}, Request{Repository: web, MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
+		"a location, nobody":        {Request{Repository: web, Net: guest.Auto}, Request{Repository: web, Net: guest.Dom0}, nobody, false, Done},
+		"a guest of nobody's":       {Request{Repository: web, Net: guest.Own}, Request{}, nobody, false, Usage},
+		"pygrub at once":            {Request{LocalBoot: true}, Request{LocalBoot: true}, called, false, Done},
+		"XAPI without a uuid":       {Request{}, Request{}, xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}, false, Usage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dom0, asked := host()
@@ -82,7 +91,8 @@ func TestIdentify(t *testing.T) {
 				return
 			}
 			if diff := cmp.Diff(test.want, r, cmp.Comparer(func(a, b Request) bool {
-				return a.MAC.String() == b.MAC.String() && a.Bridge == b.Bridge && a.UUID == b.UUID && a.Net == b.Net
+				return a.MAC.String() == b.MAC.String() && a.Bridge == b.Bridge && a.UUID == b.UUID && a.Net == b.Net && a.VLAN == b.VLAN &&
+					(a.Elsewhere == nil) == (b.Elsewhere == nil)
 			})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
