@@ -181,7 +181,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 		r.Net = guest.None
 	}
 	if r.Elsewhere != nil && r.leases() {
-		return plan, &Error{Usage, "network", r.Elsewhere, r.Elsewhere.Try}
+		return known, &Error{Usage, "network", r.Elsewhere, r.Elsewhere.Try}
 	}
 	network, why, err := r.settle(ctx, cleanup != nil, con)
 	if err != nil {
