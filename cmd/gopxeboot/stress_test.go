@@ -83,13 +83,5 @@ func TestStress(t *testing.T) {
 // helpers are the processes that a gopxeboot starts: guests and cleanup processes.
 func helpers(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	labtest.Check(t, err)
-	var found []string
-	for _, file := range files {
-		if text, err := os.ReadFile(file); err == nil && strings.HasPrefix(string(text), "gopxeboot-") {
-			found = append(found, file)
-		}
-	}
-	return found
+	return labtest.Processes(t, "gopxeboot-")
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -515,14 +514,8 @@ func killParent(t *testing.T, bridge string) {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		diff := cmp.Diff(before, interfaces(t))
-		children, err := filepath.Glob("/proc/[0-9]*/cmdline")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range children {
-			if text, err := os.ReadFile(file); err == nil && strings.HasPrefix(string(text), "gopxeboot-guest") && sameNamespaceFamily(file) {
-				diff += "a child lives: " + file
-			}
+		for _, child := range labtest.Processes(t, "gopxeboot-guest") {
+			diff += "a child lives: " + child
 		}
 		if diff == "" {
 			return
@@ -532,15 +525,4 @@ func killParent(t *testing.T, bridge string) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-}
-
-// sameNamespaceFamily says whether the process shares this test's mount
-// namespace, and so belongs to its lab and not to another run.
-func sameNamespaceFamily(cmdline string) bool {
-	ours, err := os.Readlink("/proc/self/ns/mnt")
-	theirs, err2 := os.Readlink(filepath.Join(filepath.Dir(cmdline), "ns/mnt"))
-	if errors.Is(err2, fs.ErrPermission) {
-		return true // it has left our uid: confined
-	}
-	return err == nil && err2 == nil && ours == theirs
 }

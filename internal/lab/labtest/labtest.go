@@ -4,8 +4,10 @@ package labtest
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -78,4 +80,26 @@ func Program(t testing.TB, name string, args ...string) *exec.Cmd {
 	cmd, err := lab.Program(name, args...)
 	Check(t, err)
 	return cmd
+}
+
+// Processes are those of this program whose name, as ps shows it, begins so: by
+// their files in /proc. Other runs' are none.
+func Processes(t testing.TB, name string) (found []string) {
+	t.Helper()
+	self, err := os.Stat("/proc/self/exe")
+	Check(t, err)
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	Check(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil || !strings.HasPrefix(string(text), name) {
+			continue
+		}
+		exe, err := os.Stat(filepath.Join(filepath.Dir(file), "exe"))
+		// A process that has left our uid does not show its program.
+		if errors.Is(err, fs.ErrPermission) || err == nil && os.SameFile(exe, self) {
+			found = append(found, file)
+		}
+	}
+	return found
 }
