@@ -104,6 +104,31 @@ func attacks(secret string) map[string]func() error {
 			}
 			return err
 		},
+		"memory as a stack": func() error {
+			_, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_GROWSDOWN)
+			return err
+		},
+		"memory made read-only": func() error {
+			memory, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+			if err == nil {
+				err = unix.Mprotect(memory, unix.PROT_READ)
+			}
+			return err
+		},
+		"page tables": func() error { // what is read has none of RLIMIT_DATA
+			_, err := unix.Mmap(-1, 0, 8<<40, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+			return err
+		},
+		"a name of dom0's": func() error { // on a socket to the parent, which is in dom0's network
+			for fd := range 32 {
+				if name, err := unix.Getsockname(fd); err == nil {
+					if _, ok := name.(*unix.SockaddrUnix); ok {
+						return unix.Bind(fd, &unix.SockaddrUnix{Name: "@gopxeboot taken"})
+					}
+				}
+			}
+			return unix.EINVAL
+		},
 		"many sockets": func() (err error) {
 			var fds []int
 			for range 64 {
@@ -167,7 +192,7 @@ func TestConfined(t *testing.T) {
 			g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: network, Files: []*os.File{result}, MaxFile: 1 << 20})
 			r := do(t, g, order{Confine: true, Try: secret, Write: true})
 			want := map[string]string{
-				"much memory": "ENOMEM", "many sockets": "EMFILE", "a large file": "EFBIG", "reserved port": "EACCES", "result": "allowed",
+				"much memory": "ENOMEM", "page tables": "ENOMEM", "a name of dom0's": "EINVAL", "many sockets": "EMFILE", "a large file": "EFBIG", "reserved port": "EACCES", "result": "allowed",
 			}
 			if network == guest.Own {
 				want["reserved port"] = "allowed" // NFS servers want to see one
@@ -284,7 +309,7 @@ func TestLowLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for limit, want := range map[string]string{"-n 40": "", "-n 20": "set limits: it is 20, and a boot needs 24: raise it for the toolstack (ulimit -n)"} {
+	for limit, want := range map[string]string{"-n 40": "", "-n 20": "this process may have 20 files open, and a boot needs 40: raise it for the toolstack (ulimit -n)"} {
 		cmd := exec.Command("/bin/sh", "-c", "ulimit "+limit+`; exec "$0"`, self)
 		cmd.Env = append(os.Environ(), onlyConfine+"=1")
 		out, err := cmd.CombinedOutput()

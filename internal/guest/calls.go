@@ -89,12 +89,17 @@ func (a argument) check(left int) []bpf.Instruction {
 // does on amd64 and arm64, where dom0s are; elsewhere there is no such list.
 const Filtered = architecture != 0
 
+// withoutSockets leaves out what makes a socket.
+func withoutSockets(rules []rule) []rule {
+	return slices.DeleteFunc(rules, func(r rule) bool { return r.call == unix.SYS_SOCKET })
+}
+
 // filterCalls sets the filter for good, on every thread (TSYNC).
-func filterCalls() error {
+func filterCalls(rules []rule) error {
 	if !Filtered {
 		return nil
 	}
-	program, err := bpf.Assemble(callFilter(architecture, rules()))
+	program, err := bpf.Assemble(callFilter(architecture, rules))
 	if err != nil {
 		return err
 	}

@@ -44,14 +44,20 @@ func (c *Child) Confine() error {
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	return inOrder(
 		step{"lock packet filters", lockFilters},
-		step{"set limits", func() error { return limit(c.setup.limits(uid)) }},
+		step{"set limits", func() error {
+			limits, err := c.setup.limits(uid)
+			if err != nil {
+				return err
+			}
+			return limit(limits)
+		}},
 		step{"empty the root directory", emptyRoot},
 		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
 		step{"drop capabilities", dropCapabilities},
 		step{"set no_new_privs", noNewPrivileges},
 		step{"tie to the parent", tieToParent},
 		step{"look for the parent", c.parentLives},
-		step{"filter system calls", filterCalls},
+		step{"filter system calls", func() error { return filterCalls(rules()) }},
 	)
 }
 
@@ -67,11 +73,17 @@ func Seal() error {
 	if os.Geteuid() == 0 {
 		uid = available(nobodyBase+os.Getpid(), string(uidMap))
 	}
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
+	limits, err := new(setup).limits(uid)
+	if err != nil {
+		return err
+	}
 	return inOrder(
+		step{"set limits", func() error { return limit(limits) }},
 		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
 		step{"drop capabilities", dropCapabilities},
 		step{"set no_new_privs", noNewPrivileges},
-		step{"filter system calls", filterCalls},
+		step{"filter system calls", func() error { return filterCalls(withoutSockets(rules())) }},
 	)
 }
 
@@ -158,21 +170,35 @@ type resourceLimit struct {
 }
 
 const (
-	maxDescriptors = 64
+	maxDescriptors   = 64
+	leastDescriptors = 40 // the parent needs more than the child
 	// maxData bounds private memory that can be written, in bytes. As measured,
 	// a boot has 78 MB of it and check, which unpacks the kernel, 154 MB with
 	// Debian's; most is what Go keeps for its heap's tables.
 	maxData = 512 << 20
+	// maxGrowth is how much address space may come to what there is, 1 GiB: it
+	// bounds page tables, and what is mapped and not written. Go has reserved
+	// 1.2 GiB by then, and a race detector's build some TiB.
+	maxGrowth = 1 << 30
 	// maxThreads is more than Go starts with maxProcs.
 	maxThreads = 64
 )
 
 // limits are those of a child with that uid.
-func (s *setup) limits(uid int) []resourceLimit {
+func (s *setup) limits(uid int) ([]resourceLimit, error) {
+	var pages uint64 // of address space
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err == nil {
+		_, err = fmt.Sscan(string(statm), &pages)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("how much memory there is: %w", err)
+	}
 	list := []resourceLimit{
 		{unix.RLIMIT_CORE, "-c", 0, 0},
-		{unix.RLIMIT_NOFILE, "-n", maxDescriptors, 24},
+		{unix.RLIMIT_NOFILE, "-n", maxDescriptors, leastDescriptors},
 		{unix.RLIMIT_DATA, "-d", maxData, 192 << 20},
+		{unix.RLIMIT_AS, "-v", pages*uint64(os.Getpagesize()) + maxGrowth, 0},
 	}
 	if s.MaxFile > 0 {
 		list = append(list, resourceLimit{unix.RLIMIT_FSIZE, "-f", s.MaxFile, 1})
@@ -182,7 +208,20 @@ func (s *setup) limits(uid int) []resourceLimit {
 	if uid >= nobodyBase {
 		list = append(list, resourceLimit{unix.RLIMIT_NPROC, "-u", maxThreads, 16})
 	}
-	return list
+	return list, nil
+}
+
+// enoughDescriptors says what keeps a boot from opening what it needs, before
+// it is in the middle of that.
+func enoughDescriptors() error {
+	var now unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &now); err != nil {
+		return err
+	}
+	if now.Cur < leastDescriptors {
+		return fmt.Errorf("this process may have %d files open, and a boot needs %d: raise it for the toolstack (ulimit -n)", now.Cur, leastDescriptors)
+	}
+	return nil
 }
 
 // limit lowers what the process may use up. What is lower already stays:

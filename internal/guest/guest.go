@@ -9,6 +9,7 @@
 package guest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -89,6 +90,24 @@ const (
 	lastAnswer = 64 << 10
 )
 
+// maxObjects bounds the objects in them. The shortest is two bytes long, and
+// what the parent makes of it takes some hundreds.
+const maxObjects = 64 << 10
+
+// fewObjects is JSON of so many objects at most.
+type fewObjects struct {
+	r    io.Reader
+	left int
+}
+
+func (f *fewObjects) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if f.left -= bytes.Count(p[:n], []byte("{")); f.left < 0 {
+		return 0, errors.New("it has too much to say")
+	}
+	return n, err
+}
+
 // ErrTooLarge is the error of a message that the parent would not read.
 var ErrTooLarge = fmt.Errorf("too large: the parent reads %d MiB of answers", maxAnswers>>20)
 
@@ -128,6 +147,9 @@ type setup struct {
 func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 	if spec.RunAs < 0 || int64(spec.RunAs) >= 1<<32-1 {
 		return nil, fmt.Errorf("the guest's process can't run as uid %d", spec.RunAs)
+	}
+	if err := enoughDescriptors(); err != nil {
+		return nil, err
 	}
 	g := &Guest{Net: spec.Net, exited: make(chan struct{})}
 	defer func() {
@@ -238,11 +260,13 @@ func (g *Guest) start(ctx context.Context, files []*os.File) error {
 	}
 	g.pipes = []io.Closer{toChild, fromChild}
 	g.send = json.NewEncoder(toChild)
-	g.receive = json.NewDecoder(io.LimitReader(fromChild, maxAnswers))
+	g.receive = json.NewDecoder(&fewObjects{io.LimitReader(fromChild, maxAnswers), maxObjects})
 
 	g.cmd = exec.CommandContext(ctx, "/proc/self/exe")
 	g.cmd.Args = []string{childName}
-	g.cmd.Env = []string{}
+	// Go would keep cgroup files of the host's open, for a number of threads
+	// that Inside sets.
+	g.cmd.Env = []string{"GODEBUG=containermaxprocs=0,updatemaxprocs=0"}
 	g.cmd.Dir = "/"
 	g.cmd.Stderr = &g.stderr
 	g.cmd.WaitDelay = time.Second

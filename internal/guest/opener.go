@@ -50,6 +50,14 @@ func socketPair(name string) (parent *net.UnixConn, child *os.File, err error) {
 		return nil, nil, err
 	}
 	child = os.NewFile(uintptr(pair[1]), name)
+	// With a name of the kernel's choice it can't get another (unix(7),
+	// Autobind): a child that was taken over would take names that programs of
+	// dom0's listen on, or other guests' claims.
+	if err := unix.Bind(pair[1], &unix.SockaddrUnix{}); err != nil {
+		unix.Close(pair[0])
+		child.Close()
+		return nil, nil, err
+	}
 	if parent, err = unixConn(os.NewFile(uintptr(pair[0]), name)); err != nil {
 		child.Close()
 		return nil, nil, err

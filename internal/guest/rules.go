@@ -60,12 +60,14 @@ func rules() []rule {
 		{name: "getpeername", call: unix.SYS_GETPEERNAME},
 		{name: "recvmsg", call: unix.SYS_RECVMSG}, // sendmsg would pass descriptors on
 	}, socketOptions(), []rule{
-		// Memory: private, and nothing that can be executed. RLIMIT_DATA does
-		// not count what is shared.
-		{name: "mmap", call: unix.SYS_MMAP, args: []argument{masked(2, unix.PROT_EXEC, 0), masked(3, unix.MAP_SHARED, 0)}},
+		// Memory: nothing that can be executed, and only what RLIMIT_DATA
+		// counts, which is private, no stack, and stays writable.
+		{name: "mmap", call: unix.SYS_MMAP, args: []argument{
+			masked(2, unix.PROT_EXEC, 0), masked(3, unix.MAP_SHARED|unix.MAP_GROWSDOWN|unix.MAP_HUGETLB, 0),
+		}},
 		{name: "munmap", call: unix.SYS_MUNMAP},
 		{name: "madvise", call: unix.SYS_MADVISE},
-		{name: "mprotect", call: unix.SYS_MPROTECT, args: []argument{masked(2, unix.PROT_EXEC, 0)}},
+		{name: "mprotect", call: unix.SYS_MPROTECT, args: []argument{is(2, unix.PROT_READ|unix.PROT_WRITE)}}, // glibc's stacks
 
 		// Threads, and signals to them: Go interrupts its own by SIGURG.
 		{name: "clone", call: unix.SYS_CLONE, args: []argument{

@@ -217,6 +217,10 @@ func TestForbidden(t *testing.T) {
 		m.allows(unix.SYS_MMAP, 0, 4096, unix.PROT_READ, unix.MAP_SHARED) || m.allows(unix.SYS_MMAP, 0, 4096, unix.PROT_READ, unix.MAP_SHARED_VALIDATE) {
 		t.Error("mmap gives memory that is shared, or that can be executed")
 	}
+	if m.allows(unix.SYS_MMAP, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_GROWSDOWN) ||
+		m.allows(unix.SYS_MPROTECT, 0, 4096, unix.PROT_READ) {
+		t.Error("memory that RLIMIT_DATA does not count is let through")
+	}
 	if m.allows(unix.SYS_TGKILL, 1<<30, 1, uint32(unix.SIGKILL)) {
 		t.Error("tgkill of another process is let through")
 	}
