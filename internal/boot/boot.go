@@ -176,6 +176,11 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if r.Pcap != nil {
 		pcap = len(files) + 1
 		files = append(files, r.Pcap)
+		look := time.NewTicker(watchPeriod)
+		defer look.Stop()
+		watching, stop := watch(ctx, look.C, bounded{"pcap", &resultFile{File: r.Pcap}, capture.MaxFile})
+		defer stop()
+		ctx = watching
 	}
 	if r.Repository != nil && !r.Repository.network() {
 		r.Net = guest.None

@@ -84,6 +84,8 @@ func take(path string, result *resultFile, most int64) error {
 		return err
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is no regular file", path)
+	case info.Sys().(*syscall.Stat_t).Nlink != 1: // it would be somebody else's file, too
+		return fmt.Errorf("%s is a file with another name", path)
 	}
 	return result.adopt(path, most)
 }

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxFile bounds a capture that is written, in bytes.
-	maxFile = 64 << 20
+	// MaxFile bounds a capture that is written, in bytes.
+	MaxFile = 64 << 20
 	// wholeFile is up to where all frames are kept whole: what boots before it is
 	// a configuration, and mostly all of a kernel. Behind it, that holds for the
 	// first wholeFlow bytes of each connection, and of other frames shortFrame
@@ -47,7 +47,7 @@ func NewWriter(w io.Writer) (*Writer, error) {
 	if _, err := w.Write(header); err != nil {
 		return nil, fmt.Errorf("begin a packet capture: %w", err)
 	}
-	return &Writer{w: w, room: maxFile - len(header), flows: make(map[flow]int)}, nil
+	return &Writer{w: w, room: MaxFile - len(header), flows: make(map[flow]int)}, nil
 }
 
 // Write writes one frame in one piece: what reads along never sees half of one.
@@ -86,7 +86,7 @@ func (c *Writer) keep(frame []byte) int {
 	}
 	seen := c.flows[f]
 	c.flows[f] = seen + len(frame)
-	if seen < wholeFlow || c.room > maxFile-wholeFile {
+	if seen < wholeFlow || c.room > MaxFile-wholeFile {
 		return maxPacket
 	}
 	return shortFrame

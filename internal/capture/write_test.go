@@ -72,12 +72,12 @@ func TestWriterIsBounded(t *testing.T) {
 	}
 	frame := bytes.Repeat([]byte{1}, 64<<10)
 	const more = 5
-	for range maxFile/len(frame) + more - 1 {
+	for range MaxFile/len(frame) + more - 1 {
 		if err := w.Write(began, frame); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if file > maxFile || file < maxFile-2*countingWriter(len(frame)) {
+	if file > MaxFile || file < MaxFile-2*countingWriter(len(frame)) {
 		t.Errorf("%d bytes are written", file)
 	}
 	if w.Lost() != more {
@@ -89,7 +89,7 @@ func TestWriterFails(t *testing.T) {
 	if _, err := NewWriter(brokenWriter{}); !errors.Is(err, errBroken) {
 		t.Errorf("error %v", err)
 	}
-	w := &Writer{w: brokenWriter{}, room: maxFile, flows: map[flow]int{}}
+	w := &Writer{w: brokenWriter{}, room: MaxFile, flows: map[flow]int{}}
 	if err := w.Write(began, []byte(arp)); !errors.Is(err, errBroken) {
 		t.Errorf("error %v", err)
 	}
