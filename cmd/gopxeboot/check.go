@@ -14,6 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -63,7 +64,7 @@ func checkAction(c *cli.Context) error {
 
 // checkOnce is checkAction, and returns the status of a check that could look.
 func checkOnce(c *cli.Context) (status int, err error) {
-	look := boot.Look{
+	look := probe.Look{
 		Take: c.Bool("request"), Quick: c.Bool("quick"), Wait: c.Generic("wait").(*duration).value,
 		Count: c.Int("count"), Rate: c.Float64("rate"),
 	}
@@ -104,7 +105,7 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	case name != "":
 		see = func() (*check.Facts, *plan.Plan, error) { return replay(name, r) }
 	case r.MAC == nil:
-		r.MAC, look.Random = boot.RandomMAC(), true
+		r.MAC, look.Random = probe.RandomMAC(), true
 	}
 	if c.Bool("watch") {
 		return watch(c, see, page)
@@ -143,7 +144,7 @@ func replay(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
 		return nil, nil, fmt.Errorf("--replay: %w", err)
 	}
 	facts, p, err := check.Replay(capture.Read(file), check.ReplayOptions{
-		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: boot.Machine(),
+		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: probe.Machine(),
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--replay %s: %w", name, err)

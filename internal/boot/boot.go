@@ -19,6 +19,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -69,9 +70,10 @@ type Request struct {
 	Host  *domain.Host `json:"-"`
 	Domid int
 
-	Look     *Look    // for Check; nil otherwise
-	URLs     []string // for Get
-	Transfer Transfer
+	Look      *probe.Look // for Check; nil otherwise
+	LookVLANs []uint16    // for Look, that are asked when nobody answers in the guest's
+	URLs      []string    // for Get
+	Transfer  Transfer
 
 	// Commit is called when the result is written: what has to be done before
 	// the guest boots, and only if it does. Its error is the boot's.
@@ -200,7 +202,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 		spec.MAC = nil
 	}
 	if r.Look != nil {
-		spec.Survey = &guest.Survey{MACs: r.Look.MACs, VLANs: r.Look.VLANs}
+		spec.Survey = &guest.Survey{MACs: r.Look.MACs, VLANs: r.LookVLANs}
 	}
 	local, err := r.localFiles()
 	if err != nil {
@@ -338,24 +340,13 @@ func configureOnce(g *guest.Guest, c *configure, done *bool) error {
 		return errors.New("the guest's process asks for a second address")
 	}
 	*done = true
-	if a := c.Address; !usable(a.Addr()) || a.Bits() < 1 {
+	if a := c.Address; !guest.Usable(a.Addr()) || a.Bits() < 1 {
 		return fmt.Errorf("the leased address %s is none that a guest can have", a)
 	}
-	if r := c.Router; r.IsValid() && !usable(r) {
+	if r := c.Router; r.IsValid() && !guest.Usable(r) {
 		return fmt.Errorf("the router's address %s is none that a machine can have", r)
 	}
 	return g.Configure(c.Address, c.Router)
-}
-
-// usable says whether a machine can have the address: IPv4, and neither
-// 0.0.0.0/8, nor loopback, nor from 224.0.0.0 on, which is multicast,
-// reserved and broadcast (RFC 6890).
-func usable(a netip.Addr) bool {
-	if !a.Is4() {
-		return false
-	}
-	first := a.As4()[0]
-	return first != 0 && first != 127 && first < 224
 }
 
 func because(why string) string {

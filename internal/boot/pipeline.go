@@ -23,10 +23,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxConfig bounds one configuration file, in bytes. The largest that anybody
-// writes by program is a few hundred KiB.
-const maxConfig = 4 << 20
-
 // lastWords is how long before the parent's deadline the child gives up, so
 // that it can still say at what.
 const lastWords = 300 * time.Millisecond
@@ -116,39 +112,52 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.OwnNet {
-		if err := p.send(answer{Configure: &configure{lease.Address, lease.Router}}); err != nil {
-			return err
-		}
-		if err := c.Receive(&struct{}{}); err != nil {
-			return err
-		}
+	if err := p.configure(c, lease); err != nil {
+		return err
 	}
 	if lease.LocalBoot && p.task.Request.Repository == nil {
 		p.plan.Outcome = pxelinux.LocalBoot
 		p.stage("boot: from the guest's own disk, as the PXE boot menu says")
 		return nil
 	}
-	machine := p.task.Request.machine(lease)
-	p.files.DNS, p.files.Domain = lease.DNS, lease.Domain
-	if err := p.prepare(lease.NextServer); err != nil {
+	if err := p.fetchAs(lease); err != nil {
 		return err
 	}
 	if p.task.Request.Repository != nil {
 		return p.install(ctx, c.File)
 	}
-	p.files.Fallback = lease.NextServer
-	p.files.SysAppend = machine.Host().SysAppend()
 	if urls := p.task.Request.URLs; len(urls) > 0 {
 		p.downloads, err = p.get(ctx, urls, c.File)
 		return err
 	}
 	p.open = p.openURL
-	decided, err := p.decide(ctx, machine)
+	decided, err := p.decide(ctx, p.task.Request.machine(lease))
 	if err != nil || !p.task.Download || decided.Boot.Outcome == pxelinux.LocalBoot {
 		return err
 	}
 	return p.download(ctx, decided, c.File(0), c.File(1))
+}
+
+// configure has the parent give us the leased address.
+func (p *pipeline) configure(c *guest.Child, l *dhcpclient.Lease) error {
+	if !c.OwnNet {
+		return nil
+	}
+	if err := p.send(answer{Configure: &configure{l.Address, l.Router}}); err != nil {
+		return err
+	}
+	return c.Receive(&struct{}{})
+}
+
+// fetchAs makes p.files what downloads as the guest with that lease, and as
+// PXELINUX where no installer's location says what to download.
+func (p *pipeline) fetchAs(l *dhcpclient.Lease) error {
+	p.files.DNS, p.files.Domain = l.DNS, l.Domain
+	if p.task.Request.Repository == nil {
+		m := p.task.Request.machine(l)
+		p.files.Fallback, p.files.SysAppend = l.NextServer, m.Host().SysAppend()
+	}
+	return p.prepare(l.NextServer)
 }
 
 // prepare makes p.files what every download needs.
@@ -308,7 +317,7 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 // server answers instead of a file means "not there" (PXELINUX, tftp_open and
 // http_open); no answer at all is something else.
 func (p *pipeline) openURL(ctx context.Context, url string) (io.ReadCloser, error) {
-	content, err := p.files.ReadAll(ctx, url, maxConfig)
+	content, err := p.files.ReadAll(ctx, url, program.MaxConfig)
 	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
 		p.detail("config: %v", err)
 		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/gopxeboot/gopxeboot/internal/bridging"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -88,7 +89,7 @@ func (r *reach) refuse(nextServer netip.Addr) func(netip.Addr) error {
 func (r *reach) forbids(a netip.Addr, next bool) string {
 	holds := func(p netip.Prefix) bool { return p.Contains(a) }
 	switch way := r.route(a); {
-	case !usable(a):
+	case !guest.Usable(a):
 		return "is no IPv4 address that dom0 would ask for a guest"
 	case slices.ContainsFunc(r.Own, holds):
 		if next && slices.Contains(r.OnBridge, a) {
@@ -223,7 +224,5 @@ func (r *Request) reach(g *guest.Guest) (*reach, error) {
 	return network, nil
 }
 
-func isForbidden(err error) bool {
-	_, ok := errors.AsType[*forbiddenError](err)
-	return ok
-}
+// Is makes it fetch.ErrForbidden.
+func (e *forbiddenError) Is(target error) bool { return target == fetch.ErrForbidden }

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/location"
@@ -154,7 +156,7 @@ func TestForbidden(t *testing.T) {
 	if err := fail(context.Background(), NoConfig, "location", &forbiddenError{OfVM: true}, ""); strings.Contains(err.Error(), "--server") || !strings.Contains(err.Error(), "VIF") {
 		t.Errorf("who can't name a server is told %v", err)
 	}
-	if isForbidden(unix.EHOSTUNREACH) || !isForbidden(err) {
+	if errors.Is(unix.EHOSTUNREACH, fetch.ErrForbidden) || !errors.Is(err, fetch.ErrForbidden) {
 		t.Error("taken for another error")
 	}
 }

@@ -17,11 +17,12 @@ import (
 // server that can't be reached at all, with an answer from the network that
 // says so, is none of these.
 var (
-	ErrNotFound          = tftpget.ErrNotFound // TFTP error 1, HTTP 404 and 410, FTP 550, NFS3ERR_NOENT, ENOENT; not in the image
-	ErrLogin       error = loginRefused{}      // HTTP 401 and 407, a login that FTP refuses: ErrRefused for all of a server's files
-	ErrRefused           = tftpget.ErrRefused  // any other answer that is no file: not allowed, a directory, a damaged image
-	ErrTimeout           = tftpget.ErrTimeout  // silence
-	ErrNoServer          = tftpget.ErrNoServer // a TFTP port where nobody listens
+	ErrNotFound          = tftpget.ErrNotFound           // TFTP error 1, HTTP 404 and 410, FTP 550, NFS3ERR_NOENT, ENOENT; not in the image
+	ErrForbidden         = errors.New("not to be asked") // by Client.Refuse
+	ErrLogin       error = loginRefused{}                // HTTP 401 and 407, a login that FTP refuses: ErrRefused for all of a server's files
+	ErrRefused           = tftpget.ErrRefused            // any other answer that is no file: not allowed, a directory, a damaged image
+	ErrTimeout           = tftpget.ErrTimeout            // silence
+	ErrNoServer          = tftpget.ErrNoServer           // a TFTP port where nobody listens
 	ErrShort             = tftpget.ErrShort
 	ErrLong              = tftpget.ErrLong
 	ErrTooBig            = tftpget.ErrTooBig

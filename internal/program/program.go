@@ -27,6 +27,10 @@ type Wanted struct {
 	Kernel, Ramdisk string // instead of the entry's: as in a configuration, or a URL
 }
 
+// MaxConfig bounds one configuration file, in bytes. The largest that anybody
+// writes by program is a few hundred KiB.
+const MaxConfig = 4 << 20
+
 // Opener opens the file behind an absolute URL. An error that wraps
 // pxelinux.ErrNotFound or fs.ErrNotExist lets the program go on to its next
 // choice, as does an empty file; any other error ends the search.

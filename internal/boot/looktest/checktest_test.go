@@ -16,6 +16,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
@@ -38,12 +39,12 @@ const guestMAC = lab.SampleMAC
 type broken struct {
 	name   string
 	lab    lab.Config
-	dhcp   func(*lab.DHCP)                 // changes the howto's
-	tree   func(t *testing.T, dir string)  // changes the howto's tree
-	hosts  func(t *testing.T, l *lab.Lab)  // adds to the lab
-	quiet  string                          // servers that are not started: "dhcp", "tftp"
-	look   func(*boot.Look, *boot.Request) // changes how it is looked
-	code   check.Code                      // that is named
+	dhcp   func(*lab.DHCP)                  // changes the howto's
+	tree   func(t *testing.T, dir string)   // changes the howto's tree
+	hosts  func(t *testing.T, l *lab.Lab)   // adds to the lab
+	quiet  string                           // servers that are not started: "dhcp", "tftp"
+	look   func(*probe.Look, *boot.Request) // changes how it is looked
+	code   check.Code                       // that is named
 	status check.Status
 	says   string // in the verdict
 }
@@ -108,8 +109,8 @@ func TestCheck(t *testing.T) {
 	for _, b := range []broken{
 		{name: "nothing is broken", code: check.Fine, status: check.OK, says: "label linux"},
 		{name: "nothing is broken, from dom0", code: check.Fine, status: check.OK, lab: lab.Config{Dom0: netip.MustParsePrefix("192.168.1.10/24")},
-			look: func(_ *boot.Look, r *boot.Request) { r.Net = guest.Dom0 }},
-		{name: "nothing is broken, and the lease taken", code: check.Fine, status: check.OK, look: func(l *boot.Look, _ *boot.Request) { l.Take = true }},
+			look: func(_ *probe.Look, r *boot.Request) { r.Net = guest.Dom0 }},
+		{name: "nothing is broken, and the lease taken", code: check.Fine, status: check.OK, look: func(l *probe.Look, _ *boot.Request) { l.Take = true }},
 
 		{name: "no server", quiet: "dhcp", code: check.NoServer, status: check.Fail, says: "DISCOVER"},
 		{name: "no address", dhcp: func(d *lab.DHCP) { d.Fixed = nil }, code: check.PoolEmpty, status: check.Fail, says: "192.168.1.166"},
@@ -156,7 +157,7 @@ func TestCheck(t *testing.T) {
 		{name: "empty", tree: config(""), code: check.ConfigEmpty, status: check.Fail},
 		{name: "no default", tree: config("label linux\n kernel " + lab.SampleKernel + "\n"), code: check.NoDefault, status: check.Fail, says: "DEFAULT linux"},
 		{name: "no such label", tree: config("default Linux\nlabel linux\n kernel " + lab.SampleKernel + "\n"), code: check.LabelMissing, status: check.Fail},
-		{name: "--label", look: func(_ *boot.Look, r *boot.Request) { r.Label = "rescue" }, code: check.LabelMissing, status: check.Fail, says: "label linux"},
+		{name: "--label", look: func(_ *probe.Look, r *boot.Request) { r.Label = "rescue" }, code: check.LabelMissing, status: check.Fail, says: "label linux"},
 		{name: "a module", tree: config("default hdt\nlabel hdt\n com32 hdt.c32\n"), code: check.COM32Only, status: check.Fail},
 		{name: "another boot program", tree: config("default x\nlabel x\n kernel other.0\n"), code: check.BootProgram, status: check.Fail},
 		{name: "disk", tree: config("default x\nlabel x\n localboot 0\n"), code: check.Fine, status: check.OK, says: "own disk"},
@@ -211,14 +212,14 @@ func (b broken) run(t *testing.T) {
 }
 
 // see looks at the lab as its dom0.
-func see(t *testing.T, l *lab.Lab, change func(*boot.Look, *boot.Request)) *check.Facts {
+func see(t *testing.T, l *lab.Lab, change func(*probe.Look, *boot.Request)) *check.Facts {
 	t.Helper()
 	mac, err := net.ParseMAC(guestMAC)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := boot.Request{MAC: mac, Bridge: l.Bridge(), Net: guest.Auto, Timeout: 50 * time.Second, Format: xenout.SXP, OutputDirectory: t.TempDir(), MaxKernel: 1 << 27, MaxInitrd: 1 << 30}
-	look := boot.Look{Wait: 400 * time.Millisecond}
+	look := probe.Look{Wait: 400 * time.Millisecond}
 	if change != nil {
 		change(&look, &r)
 	}

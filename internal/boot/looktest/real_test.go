@@ -7,6 +7,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
@@ -43,7 +44,7 @@ func TestDnsmasq(t *testing.T) {
 		{name: "no boot file", hosts: serve(bare), code: check.NoFilename, status: check.Fail},
 	} {
 		b.quiet = "dhcp tftp"
-		b.look = func(l *boot.Look, _ *boot.Request) { l.Wait = time.Second }
+		b.look = func(l *probe.Look, _ *boot.Request) { l.Wait = time.Second }
 		t.Run(b.name, func(t *testing.T) { b.run(t) })
 	}
 }

@@ -1,4 +1,4 @@
-package boot
+package probe
 
 import (
 	"bytes"
@@ -21,6 +21,8 @@ type cable struct {
 	frames  chan []byte
 	written chan []byte
 }
+
+var mac = net.HardwareAddr{0x00, 0x16, 0x3e, 0x72, 0x79, 0xe3}
 
 func newCable() *cable { return &cable{make(chan []byte), make(chan []byte, 100)} }
 

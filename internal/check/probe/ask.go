@@ -1,4 +1,4 @@
-package boot
+package probe
 
 import (
 	"bytes"
@@ -22,8 +22,8 @@ import (
 
 // variants asks in other ways than the guest's, all at once, to learn what the
 // server wants to hear.
-func (o *onlooker) variants(ctx context.Context) {
-	r := &o.task.Request
+func (o *observer) variants(ctx context.Context) {
+	r := o.task
 	type question struct {
 		check.Variant
 		mac net.HardwareAddr
@@ -32,18 +32,18 @@ func (o *onlooker) variants(ctx context.Context) {
 	}
 	var questions []question
 	ask := func(v check.Variant, change func(*question)) {
-		q := question{v, r.MAC, r.ROM, nil}
-		q.rom.Options = maps.Clone(r.ROM.Options)
+		q := question{v, r.Machine.MAC, r.Client.ROM, nil}
+		q.rom.Options = maps.Clone(r.Client.ROM.Options)
 		change(&q)
 		questions = append(questions, q)
 	}
 	for _, arch := range []uint16{0, 7, 9, 11, 16} {
-		if arch != r.ROM.Arch {
+		if arch != r.Client.ROM.Arch {
 			ask(check.Variant{Name: check.AskedArch, Arch: arch}, func(q *question) { q.rom.Arch, q.rom.VendorClass = arch, "" })
 		}
 	}
 	if o.lease == nil {
-		if vendorClass(r.ROM) != "" {
+		if vendorClass(r.Client.ROM) != "" {
 			ask(check.Variant{Name: check.AskedWithout60}, func(q *question) {
 				if q.rom.Options == nil {
 					q.rom.Options = map[uint8][]byte{}
@@ -53,18 +53,18 @@ func (o *onlooker) variants(ctx context.Context) {
 				}
 			})
 		}
-		if !strings.HasPrefix(vendorClass(r.ROM), "PXEClient") {
+		if !strings.HasPrefix(vendorClass(r.Client.ROM), "PXEClient") {
 			ask(check.Variant{Name: check.AskedWith60}, func(q *question) {
 				q.rom.VendorClass = ""
 				delete(q.rom.Options, 60)
 			})
 		}
-		if !r.ROM.Unicast {
+		if !r.Client.ROM.Unicast {
 			ask(check.Variant{Name: check.AskedNoBroadcast}, func(q *question) { q.rom.Unicast = true })
 		}
-		ask(check.Variant{Name: check.AskedOtherMAC}, func(q *question) { q.mac = o.want.MACs[0]; q.rom.ClientID = nil })
-		for _, vlan := range slices.Sorted(maps.Keys(o.vlans)) {
-			ask(check.Variant{Name: check.AskedVLAN, VLAN: vlan}, func(q *question) { q.on = o.vlans[vlan] })
+		ask(check.Variant{Name: check.AskedOtherMAC}, func(q *question) { q.mac = o.task.MACs[0]; q.rom.ClientID = nil })
+		for _, vlan := range slices.Sorted(maps.Keys(o.task.VLANs)) {
+			ask(check.Variant{Name: check.AskedVLAN, VLAN: vlan}, func(q *question) { q.on = o.task.VLANs[vlan] })
 		}
 	}
 	done := make([]check.Variant, len(questions))
@@ -76,7 +76,7 @@ func (o *onlooker) variants(ctx context.Context) {
 				defer end.stop()
 				q.on = end
 			}
-			done[i] = o.variant(ctx, &dhcpclient.Client{Conn: q.on, MAC: q.mac, UUID: r.UUID, ROM: q.rom}, q.Variant)
+			done[i] = o.variant(ctx, &dhcpclient.Client{Conn: q.on, MAC: q.mac, UUID: r.Machine.UUID, ROM: q.rom}, q.Variant)
 		})
 	}
 	informed := check.Variant{Name: check.AskedInform}
@@ -91,13 +91,13 @@ func (o *onlooker) variants(ctx context.Context) {
 }
 
 // variant asks one question.
-func (o *onlooker) variant(ctx context.Context, c *dhcpclient.Client, v check.Variant) check.Variant {
+func (o *observer) variant(ctx context.Context, c *dhcpclient.Client, v check.Variant) check.Variant {
 	c.ProbeWait = -1
-	survey, err := c.Survey(ctx, o.want.Wait)
+	survey, err := c.Survey(ctx, o.task.Wait)
 	if err != nil && !errors.Is(err, ctx.Err()) {
 		return v
 	}
-	v.Millis = plan.Millis(o.want.Wait)
+	v.Millis = plan.Millis(o.task.Wait)
 	for _, m := range survey.Offers() {
 		if m.Offer.Address.IsValid() && !v.Answered {
 			v.Answered, v.Server, v.Millis = true, m.Offer.Server, plan.Millis(m.Delay)
@@ -114,11 +114,11 @@ func (o *onlooker) variant(ctx context.Context, c *dhcpclient.Client, v check.Va
 // that has one (INFORM), and whether it minds an address of nowhere (REQUEST,
 // which an authoritative server answers with NAK). A server that has nothing to
 // offer still answers that.
-func (o *onlooker) inform(ctx context.Context, v *check.Variant) {
-	mac := o.task.Request.MAC
+func (o *observer) inform(ctx context.Context, v *check.Variant) {
+	mac := o.task.Machine.MAC
 	end := o.wire.end(nil)
 	defer end.stop()
-	idle := o.want.Idle
+	idle := o.task.Idle
 	if idle.IsValid() && askARP(ctx, end, mac, netip.IPv4Unspecified(), idle) != nil {
 		idle = netip.Addr{} // somebody has it
 	}
@@ -129,14 +129,14 @@ func (o *onlooker) inform(ctx context.Context, v *check.Variant) {
 		frames = append(frames, dhcpFrame(mac, xid, dhcpv4.MessageTypeInform, idle, netip.Addr{}))
 	}
 	began := time.Now()
-	over := began.Add(o.want.Wait)
+	over := began.Add(o.task.Wait)
 	for try := 0; try < 2 && !v.Answered && ctx.Err() == nil; try++ {
 		for _, frame := range frames {
 			if _, err := end.Write(frame); err != nil {
 				return
 			}
 		}
-		end.SetReadDeadline(began.Add(o.want.Wait * time.Duration(try+1) / 2))
+		end.SetReadDeadline(began.Add(o.task.Wait * time.Duration(try+1) / 2))
 		buffer := make([]byte, 2048)
 		for time.Now().Before(over) {
 			n, err := end.Read(buffer)
@@ -161,8 +161,8 @@ func (o *onlooker) inform(ctx context.Context, v *check.Variant) {
 }
 
 // storm lets many guests ask at once.
-func (o *onlooker) storm(ctx context.Context) {
-	count, gap := o.want.Count, time.Duration(float64(time.Second)/o.want.Rate)
+func (o *observer) storm(ctx context.Context) {
+	count, gap := o.task.Count, time.Duration(float64(time.Second)/o.task.Rate)
 	took := make([]time.Duration, count)
 	var all sync.WaitGroup
 	ticker := time.NewTicker(max(gap, time.Microsecond))
@@ -171,13 +171,13 @@ func (o *onlooker) storm(ctx context.Context) {
 		if ctx.Err() != nil {
 			break
 		}
-		all.Go(func() { took[i] = o.oneOfMany(ctx, o.want.MACs[i]) })
+		all.Go(func() { took[i] = o.oneOfMany(ctx, o.task.MACs[i]) })
 		<-ticker.C
 	}
 	all.Wait()
 	took = slices.DeleteFunc(took, func(d time.Duration) bool { return d == 0 })
 	slices.Sort(took)
-	s := &check.Storm{Count: count, PerSec: o.want.Rate, Answered: len(took), Lost: count - len(took)}
+	s := &check.Storm{Count: count, PerSec: o.task.Rate, Answered: len(took), Lost: count - len(took)}
 	if n := len(took); n > 0 {
 		s.MedianMs, s.P99Ms, s.MaxMs = plan.Millis(took[n/2]), plan.Millis(took[n*99/100]), plan.Millis(took[n-1])
 	}
@@ -185,14 +185,14 @@ func (o *onlooker) storm(ctx context.Context) {
 }
 
 // oneOfMany is how long a guest waits for an offer; 0 is in vain.
-func (o *onlooker) oneOfMany(ctx context.Context, mac net.HardwareAddr) (took time.Duration) {
+func (o *observer) oneOfMany(ctx context.Context, mac net.HardwareAddr) (took time.Duration) {
 	end := o.wire.end(forMAC(mac))
 	defer end.stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := &dhcpclient.Client{
-		Conn: end, MAC: mac, ROM: o.task.Request.ROM, ProbeWait: -1,
-		Retransmit: []time.Duration{2 * o.want.Wait}, // one DISCOVER each
+		Conn: end, MAC: mac, ROM: o.task.Client.ROM, ProbeWait: -1,
+		Retransmit: []time.Duration{2 * o.task.Wait}, // one DISCOVER each
 		Offered: func(offer dhcpclient.Offer) {
 			if offer.Address.IsValid() && took == 0 {
 				took = offer.After
@@ -200,7 +200,7 @@ func (o *onlooker) oneOfMany(ctx context.Context, mac net.HardwareAddr) (took ti
 			}
 		},
 	}
-	_, _ = c.Survey(ctx, o.want.Wait) // ends by cancel, or by its time
+	_, _ = c.Survey(ctx, o.task.Wait) // ends by cancel, or by its time
 	return took
 }
 

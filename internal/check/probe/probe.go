@@ -1,4 +1,4 @@
-package boot
+package probe
 
 import (
 	"cmp"
@@ -8,15 +8,12 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/check"
-	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -25,117 +22,99 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onlooker goes through a boot as the guest, and takes down what it sees.
-type onlooker struct {
-	*pipeline
-	child   *guest.Child
-	facts   *check.Facts // what was seen until now
-	want    *Look
-	wire    *wire
-	vlans   map[uint16]guest.Wire // to ask in other VLANs
+// Look is how a lab is looked at.
+type Look struct {
+	Take  bool          // take the lease, and release it
+	Quick bool          // do not read the kernel
+	Wait  time.Duration // how long servers are listened to after DISCOVER
+	Count int           // how many guests ask at once; 0 is to look at one guest's boot
+	Rate  float64       // of them ask in a second
+
+	Random bool // the MAC is made up
+	// MACs are of other guests, made up: as many as Count, and one at least.
+	MACs []net.HardwareAddr
+	// Idle is an address of the guest's network that no machine has, as far as
+	// dom0 knows: DHCP servers are asked from it for other things than an address.
+	// Zero is none.
+	Idle netip.Addr
+}
+
+// Task is a look: who the guest is, and what the process that looks can do.
+type Task struct {
+	Look
+	Machine  program.Machine   // the guest, without a lease
+	Client   dhcpclient.Client // how it asks for one, without a connection
+	Server   netip.Addr        // instead of the lease's next-server
+	BootFile string            // instead of the lease's boot file
+
+	Wire      guest.Wire            // the guest's
+	Elsewhere guest.Wire            // hears all VLANs; nil where that is not possible
+	VLANs     map[uint16]guest.Wire // to ask in other VLANs; 0 is without a tag
+
+	// Configure gives the guest its address, and returns how it downloads then.
+	Configure func(*dhcpclient.Lease) (fetch.Client, error)
+	// Decide is program.Decide.
+	Decide func(context.Context, program.Machine, program.Opener) (*program.Decision, error)
+}
+
+// observer goes through a boot as the guest, and records what it sees.
+type observer struct {
+	task  *Task
+	facts *check.Facts
+	plan  *plan.Plan
+	wire  *wire
+
+	machine program.Machine // with its lease
 	lease   *dhcpclient.Lease
-	machine program.Machine
+	files   fetch.Client
 	tries   map[string]plan.Try
 	ask     func(ctx context.Context, url string) ([]byte, error) // for a configuration file
 }
 
-// look is what the child does for Check, in the place of a boot. What is wrong
-// in the lab is no error.
-func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
-	debug.SetMemoryLimit(256 << 20) // a kernel, and what unpacks it
-	r := &p.task.Request
-	o := &onlooker{
-		pipeline: p, child: c, want: r.Look,
-		facts: &check.Facts{Began: time.Now()},
-		vlans: map[uint16]guest.Wire{}, tries: map[string]plan.Try{},
+// Run looks at a lab. What is wrong there is in the facts and the plan, and is
+// no error.
+func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
+	o := &observer{
+		task: &t, facts: &check.Facts{Began: time.Now()}, plan: plan.New(), wire: newWire(t.Wire), tries: map[string]plan.Try{},
 	}
-	o.ask = func(ctx context.Context, url string) ([]byte, error) { return p.files.ReadAll(ctx, url, maxConfig) }
-	say := p.say
-	p.say = func(l line) { // what a boot would say is detail here
-		l.Warn, l.Level = false, console.Verbose
-		say(l)
+	o.ask = func(ctx context.Context, url string) ([]byte, error) {
+		return o.files.ReadAll(ctx, url, program.MaxConfig)
 	}
-	conn, elsewhere, err := o.listen(c)
-	if err != nil {
-		return notHeard(ctx, err)
-	}
-	defer conn.Close()
-	if p.task.Pcap != 0 && c.OwnNet { // of dom0's bridge the parent records
-		sniffer, err := capture.Sniff(c.Interface, c.File(p.task.Pcap-1))
-		if err != nil {
-			return fail(ctx, OwnFault, "pcap", err, "")
-		}
-		defer func() {
-			if err := sniffer.Stop(); err != nil {
-				p.say(line{Warn: true, Text: err.Error()})
-			}
-		}()
-	}
-	if err := p.confine(ctx, c); err != nil {
-		return err
-	}
-	o.wire = newWire(conn)
-	if o.want.Count > 0 {
+	if t.Count > 0 {
 		o.storm(ctx)
-	} else if err := o.walk(ctx, elsewhere); err != nil {
-		return err
+	} else if err := o.walk(ctx); err != nil {
+		return o.facts, o.plan, err
 	}
 	slices.SortStableFunc(o.facts.Events, func(a, b check.Event) int { return cmp.Compare(a.Millis, b.Millis) })
-	p.facts = o.facts
-	return nil
+	return o.facts, o.plan, nil
 }
 
-// listen opens all sockets that need rights.
-func (o *onlooker) listen(c *guest.Child) (conn, elsewhere guest.Wire, err error) {
-	if conn, err = c.Listen(); err != nil {
-		return nil, nil, err
-	}
-	if elsewhere, err = c.ListenElsewhere(); err != nil {
-		o.trouble("other VLANs can't be listened to: %v", err)
-		elsewhere = nil
-	}
-	for _, vlan := range o.want.VLANs {
-		if other, err := c.ListenVLAN(vlan); err == nil {
-			o.vlans[vlan] = other
-		}
-	}
-	return conn, elsewhere, nil
-}
-
-// trouble takes down what could not be looked at.
-func (o *onlooker) trouble(format string, args ...any) {
+// failed records what could not be looked at.
+func (o *observer) failed(format string, args ...any) {
 	o.facts.Errors = append(o.facts.Errors, fmt.Sprintf(format, args...))
 }
 
 // walk is the way of a boot. An error is one of ours; what the lab does wrong
 // ends the walk only.
-func (o *onlooker) walk(ctx context.Context, elsewhere guest.Wire) error {
-	if err := o.dhcp(ctx, elsewhere); err != nil {
-		return fail(ctx, OwnFault, "dhcp", err, "")
+func (o *observer) walk(ctx context.Context) error {
+	if err := o.dhcp(ctx); err != nil {
+		return err
 	}
 	l := o.lease
 	if l == nil || o.facts.Lease.InUseBy != "" {
 		return nil
 	}
-	defer o.giveBack()
+	defer o.release()
 	o.plan.Lease = plan.NewLease(l)
 	if l.LocalBoot || !l.NextServer.IsValid() || !o.plan.Lease.NamesBoot() {
 		return nil
 	}
-	if o.child.OwnNet {
-		if err := o.send(answer{Configure: &configure{l.Address, l.Router}}); err != nil {
-			return err
-		}
-		if err := o.child.Receive(&struct{}{}); err != nil {
-			return err
-		}
-	}
-	o.machine = o.task.Request.machine(l)
-	o.files.DNS, o.files.Domain, o.files.Fallback = l.DNS, l.Domain, l.NextServer
-	o.files.SysAppend = o.machine.Host().SysAppend()
-	if err := o.prepare(l.NextServer); err != nil {
+	var err error
+	if o.files, err = o.task.Configure(l); err != nil {
 		return err
 	}
+	o.machine = o.task.Machine
+	o.machine.Lease = *l
 	// A server that is there answers at once; the boot itself is more patient.
 	o.files.TFTP.Timeout, o.files.TFTP.Retries, o.files.Timeout = time.Second, 2, 5*time.Second
 	if !o.server(ctx) {
@@ -153,17 +132,17 @@ func (o *onlooker) walk(ctx context.Context, elsewhere guest.Wire) error {
 }
 
 // dhcp asks as the guest, and in other ways when that comes to nothing.
-func (o *onlooker) dhcp(ctx context.Context, elsewhere guest.Wire) error {
-	r, f := &o.task.Request, o.facts
-	f.Subject.VendorClass = vendorClass(r.ROM)
+func (o *observer) dhcp(ctx context.Context) error {
+	r, f := o.task, o.facts
+	f.Subject.VendorClass = vendorClass(r.Client.ROM)
 	end := o.wire.end(nil)
 	defer end.stop()
 	client := o.client(end)
-	if elsewhere != nil {
-		client.Elsewhere = elsewhere
-		defer elsewhere.Close()
+	if heard := o.task.Elsewhere; heard != nil {
+		client.Elsewhere = heard
+		defer heard.Close()
 	}
-	survey, err := client.Survey(ctx, o.want.Wait)
+	survey, err := client.Survey(ctx, o.task.Wait)
 	if err != nil {
 		return err
 	}
@@ -180,7 +159,7 @@ func (o *onlooker) dhcp(ctx context.Context, elsewhere guest.Wire) error {
 	if o.lease == nil {
 		return nil
 	}
-	if o.want.Take {
+	if o.task.Take {
 		o.take(ctx, client)
 	}
 	if o.lease != nil && r.Server.IsValid() {
@@ -196,9 +175,9 @@ func (o *onlooker) dhcp(ctx context.Context, elsewhere guest.Wire) error {
 
 // again asks as the guest once more, and often, before it is believed that the
 // server wants to be asked in another way: frames may have got lost.
-func (o *onlooker) again(ctx context.Context, client *dhcpclient.Client) error {
-	client.Retransmit = []time.Duration{o.want.Wait / 10}
-	survey, err := client.Survey(ctx, o.want.Wait)
+func (o *observer) again(ctx context.Context, client *dhcpclient.Client) error {
+	client.Retransmit = []time.Duration{o.task.Wait / 10}
+	survey, err := client.Survey(ctx, o.task.Wait)
 	client.Retransmit = nil
 	if err != nil || survey.Lease == nil {
 		return err
@@ -210,11 +189,10 @@ func (o *onlooker) again(ctx context.Context, client *dhcpclient.Client) error {
 }
 
 // client is a DHCP client that is the guest.
-func (o *onlooker) client(conn dhcpclient.FrameConn) *dhcpclient.Client {
-	r := &o.task.Request
-	c := &dhcpclient.Client{Conn: conn, MAC: r.MAC, UUID: r.UUID, ROM: r.ROM, Offered: o.offered}
-	r.Timing.apply(c)
-	return c
+func (o *observer) client(conn dhcpclient.FrameConn) *dhcpclient.Client {
+	c := o.task.Client
+	c.Conn = conn
+	return &c
 }
 
 // vendorClass is option 60 as it is sent.
@@ -239,7 +217,7 @@ func replaced(list []check.Value, v check.Value) []check.Value {
 }
 
 // take takes the lease that was offered.
-func (o *onlooker) take(ctx context.Context, client *dhcpclient.Client) {
+func (o *observer) take(ctx context.Context, client *dhcpclient.Client) {
 	began := time.Now()
 	client.Conn = recorder{client.Conn, o}
 	// It has just offered: who is silent for so long stays so. After a NAK a
@@ -265,8 +243,8 @@ func (o *onlooker) take(ctx context.Context, client *dhcpclient.Client) {
 	}
 }
 
-// giveBack releases a lease that was taken.
-func (o *onlooker) giveBack() {
+// release gives back a lease that was taken.
+func (o *observer) release() {
 	if o.facts.Request == nil || o.facts.Request.Result != check.Acked {
 		return
 	}
@@ -276,16 +254,16 @@ func (o *onlooker) giveBack() {
 	defer end.stop()
 	client := o.client(recorder{end, o})
 	if err := client.Release(ctx, o.lease); err != nil {
-		o.trouble("%v", err)
+		o.failed("%v", err)
 		return
 	}
 	o.facts.Request.Released = true
 }
 
-// recorder takes down what is said to and by the guest.
+// recorder records what is said to and by the guest.
 type recorder struct {
 	dhcpclient.FrameConn
-	o *onlooker
+	o *observer
 }
 
 func (r recorder) Write(frame []byte) (int, error) {
@@ -303,14 +281,14 @@ func (r recorder) Read(b []byte) (int, error) {
 
 func (r recorder) add(frame []byte, sent bool) {
 	m, err := dhcpclient.Decode(frame)
-	if err != nil || m.CHAddr.String() != r.o.task.Request.MAC.String() || len(r.o.facts.Events) > 1000 {
+	if err != nil || m.CHAddr.String() != r.o.task.Machine.MAC.String() || len(r.o.facts.Events) > 1000 {
 		return
 	}
 	r.o.facts.AddMessage(time.Now(), m, sent)
 }
 
-// event takes down a request and what came of it.
-func (o *onlooker) event(began time.Time, kind, to, summary string, failed bool) {
+// event records a request and what came of it.
+func (o *observer) event(began time.Time, kind, to, summary string, failed bool) {
 	if len(o.facts.Events) > 1000 {
 		return
 	}
@@ -321,7 +299,7 @@ func (o *onlooker) event(began time.Time, kind, to, summary string, failed bool)
 
 // server looks at the next-server, and says whether it is worth asking for a
 // configuration.
-func (o *onlooker) server(ctx context.Context) bool {
+func (o *observer) server(ctx context.Context) bool {
 	path := pxelinux.SearchPath(o.machine.Host())
 	if len(path) == 0 {
 		return false
@@ -356,7 +334,7 @@ func (o *onlooker) server(ctx context.Context) bool {
 
 // answersFrom is the address, other than the one that was asked, from which a
 // TFTP answer comes; the zero one when none comes.
-func (o *onlooker) answersFrom(ctx context.Context, s check.Station) (other netip.Addr) {
+func (o *observer) answersFrom(ctx context.Context, s check.Station) (other netip.Addr) {
 	conn, err := net.ListenUDP("udp4", nil) // takes what anybody says
 	if err != nil {
 		return other
@@ -376,7 +354,7 @@ func (o *onlooker) answersFrom(ctx context.Context, s check.Station) (other neti
 
 // asked is the file that a TFTP server is asked for, to see whether it is one:
 // the boot file, which a ROM would ask for first.
-func (o *onlooker) asked() string {
+func (o *observer) asked() string {
 	if name := o.lease.BootFile; name != "" && !strings.Contains(name, "://") {
 		return name
 	}
@@ -389,7 +367,7 @@ func (o *onlooker) asked() string {
 }
 
 // station asks a machine whether it is there, and whether it speaks TFTP.
-func (o *onlooker) station(ctx context.Context, a netip.Addr, why string) check.Station {
+func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.Station {
 	l := o.lease
 	s := check.Station{Address: a, Why: why, Route: check.RouteNone, Asked: o.asked()}
 	hop := netip.Addr{}
@@ -424,15 +402,15 @@ func (o *onlooker) station(ctx context.Context, a netip.Addr, why string) check.
 		s.TFTP = check.PortClosed
 	case errors.Is(err, fetch.ErrTimeout):
 		s.TFTP = check.PortSilent
-	case isForbidden(err):
+	case errors.Is(err, fetch.ErrForbidden):
 		s.TFTP = check.PortUnreachable
-		o.trouble("%v", err)
+		o.failed("%v", err)
 	case isUnreachable(err):
 		s.TFTP = check.PortUnreachable
 	default:
 		// Something odd, but something.
 		s.TFTP = check.PortAnswers
-		o.trouble("%v", err)
+		o.failed("%v", err)
 	}
 	o.event(began, "RRQ", a.String(), s.Asked+": "+string(s.TFTP), s.TFTP != check.PortAnswers)
 	return s
@@ -448,14 +426,14 @@ func isUnreachable(err error) bool {
 }
 
 // otherServers asks who else could be meant by next-server.
-func (o *onlooker) otherServers(ctx context.Context) {
+func (o *observer) otherServers(ctx context.Context) {
 	if o.facts.NextServer == nil {
 		return
 	}
 	known := []netip.Addr{o.facts.NextServer.Address}
 	ask := func(a netip.Addr, why string) {
 		const most = 8
-		if usable(a) && !slices.Contains(known, a) && len(known) <= most && a != o.lease.Address.Addr() {
+		if guest.Usable(a) && !slices.Contains(known, a) && len(known) <= most && a != o.lease.Address.Addr() {
 			known = append(known, a)
 			o.facts.Others = append(o.facts.Others, o.station(ctx, a, why))
 		}
@@ -481,11 +459,11 @@ func (o *onlooker) otherServers(ctx context.Context) {
 
 // arp asks who has an address, in the guest's name. It is nil when nobody says
 // so within a second.
-func (o *onlooker) arp(ctx context.Context, a netip.Addr) net.HardwareAddr {
+func (o *observer) arp(ctx context.Context, a netip.Addr) net.HardwareAddr {
 	end := o.wire.end(isARP)
 	defer end.stop()
 	began := time.Now()
-	mac := askARP(ctx, end, o.task.Request.MAC, o.lease.Address.Addr(), a)
+	mac := askARP(ctx, end, o.task.Machine.MAC, o.lease.Address.Addr(), a)
 	what := "nobody has " + a.String()
 	if mac != nil {
 		what = fmt.Sprintf("%s is at %s", a, mac)

@@ -1,4 +1,4 @@
-package boot
+package probe
 
 import (
 	"bytes"
@@ -26,9 +26,9 @@ const maxLook = 64 << 20
 
 // config looks for the configuration as the boot program does, reads it, and
 // says what boots; nil when nothing does.
-func (o *onlooker) config(ctx context.Context) *program.Decision {
-	o.open = o.openAndNote
-	d, err := o.decide(ctx, o.machine)
+func (o *observer) config(ctx context.Context) *program.Decision {
+	d, err := o.task.Decide(ctx, o.machine, o.openAndNote)
+	o.plan.Config, o.plan.Boot = d.Config, d.Boot
 	for _, t := range d.Config.Tried {
 		try := o.tries[t.URL]
 		try.URL, try.Millis = t.URL, t.Millis
@@ -45,8 +45,8 @@ func (o *onlooker) config(ctx context.Context) *program.Decision {
 	return d
 }
 
-// openAndNote is openURL, and takes down what came of it.
-func (o *onlooker) openAndNote(ctx context.Context, link string) (io.ReadCloser, error) {
+// openAndNote is openURL, and records what came of it.
+func (o *observer) openAndNote(ctx context.Context, link string) (io.ReadCloser, error) {
 	began := time.Now()
 	content, err := o.ask(ctx, link)
 	t := plan.Try{URL: link, Result: result(err), Millis: plan.Millis(time.Since(began))}
@@ -110,13 +110,13 @@ func reason(err error) string {
 
 // meant asks for names that PXELINUX does not ask for, but that a person may
 // have thought so. A configuration of the guest's own was found without.
-func (o *onlooker) meant(ctx context.Context) {
+func (o *observer) meant(ctx context.Context) {
 	if n := len(o.facts.Search); n > 0 {
 		if last := o.facts.Search[n-1].Result; last != plan.Found && last != plan.Refused && !last.Missing() {
 			return // the server has gone
 		}
 	}
-	mac := "01-" + strings.ReplaceAll(o.task.Request.MAC.String(), ":", "-")
+	mac := "01-" + strings.ReplaceAll(o.task.Machine.MAC.String(), ":", "-")
 	if found := o.plan.Config.URL; found != "" && !isGeneral(found) {
 		return
 	}
@@ -167,13 +167,7 @@ func (o *onlooker) meant(ctx context.Context) {
 			continue
 		}
 		began := time.Now()
-		f, err := o.files.Open(ctx, link)
-		if err == nil {
-			f.Close()
-		}
-		if err == nil && n.why == fileForDirectory { // some servers begin to send a directory, too
-			_, err = o.files.ReadAll(ctx, link, maxConfig)
-		}
+		_, err = o.ask(ctx, link) // to its end, as some servers begin to send a directory, too
 		t := plan.Try{URL: link, Result: result(err), Meant: n.why, Millis: plan.Millis(time.Since(began))}
 		if err != nil {
 			t.Message = reason(err)
@@ -196,7 +190,7 @@ func isGeneral(link string) bool {
 }
 
 // bootFiles asks for the kernel and the initrds, and looks into the kernel.
-func (o *onlooker) bootFiles(ctx context.Context, d *program.Decision) {
+func (o *observer) bootFiles(ctx context.Context, d *program.Decision) {
 	boot := &d.Boot
 	k := o.kernel(ctx, boot.Kernel)
 	o.facts.Files = append(o.facts.Files, k)
@@ -242,13 +236,13 @@ func (h *head) Write(p []byte) (int, error) {
 }
 
 // file asks for a file, and reads no more than its first block.
-func (o *onlooker) file(ctx context.Context, role, link string) check.File {
+func (o *observer) file(ctx context.Context, role, link string) check.File {
 	f, _ := o.begin(ctx, role, link, 0)
 	return f
 }
 
 // begin asks for a file and reads up to so many bytes of it.
-func (o *onlooker) begin(ctx context.Context, role, link string, most int) (f check.File, read *head) {
+func (o *observer) begin(ctx context.Context, role, link string, most int) (f check.File, read *head) {
 	f = check.File{Role: role, URL: link, Bytes: -1}
 	read = &head{most: most, until: time.Now().Add(longestLook)}
 	_, path, _ := strings.Cut(link, "://")
@@ -297,10 +291,10 @@ func (o *onlooker) begin(ctx context.Context, role, link string, most int) (f ch
 }
 
 // kernel asks for the kernel and looks into it.
-func (o *onlooker) kernel(ctx context.Context, link string) check.File {
+func (o *observer) kernel(ctx context.Context, link string) check.File {
 	most := maxLook
 	const headOnly = 64 << 10 // tells the format
-	if o.want.Quick {
+	if o.task.Quick {
 		most = headOnly
 	}
 	f, read := o.begin(ctx, "kernel", link, most)
@@ -321,7 +315,7 @@ func (o *onlooker) kernel(ctx context.Context, link string) check.File {
 			f.Message = fmt.Sprintf("it has %d bytes, and by its own header %d", f.Bytes, info.Length)
 		}
 	case err != nil && whole:
-		o.trouble("%s: %v", link, err)
+		o.failed("%s: %v", link, err)
 	}
 	if !whole {
 		k.Wants = 0 // f.Bytes is not known, or more than was read
@@ -335,7 +329,7 @@ func (o *onlooker) kernel(ctx context.Context, link string) check.File {
 
 // blocks tries TFTP block sizes on a file whose blocks do not arrive: what
 // fills a frame, PXELINUX's, and smaller ones.
-func (o *onlooker) blocks(ctx context.Context, link string) []plan.Block {
+func (o *observer) blocks(ctx context.Context, link string) []plan.Block {
 	var tried []plan.Block
 	files := o.files
 	files.TFTP.WindowSize, files.TFTP.Timeout, files.TFTP.Retries = 1, 500*time.Millisecond, 1
