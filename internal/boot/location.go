@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) e
 	if err != nil {
 		return fail(ctx, NoConfig, "location", err, p.task.Request.adviceFor(err))
 	}
-	p.stage("location: kernel %s, ramdisk %s (%d names asked for, %s)", location.WithoutPassword(found.Kernel), quoted(location.WithoutPassword(found.Ramdisk)), len(found.Tried), took(begin))
+	p.stage("location: kernel %s, ramdisk %s (%d names asked for, %s)", location.WithoutPassword(found.Kernel), cmp.Or(location.WithoutPassword(found.Ramdisk), "none"), len(found.Tried), took(begin))
 	if p.plan.Args != "" {
 		p.stage("boot: %s", p.plan.Args)
 	}

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func (p *pipeline) end(c *guest.Child, failure error) error {
 		return err
 	}
 	if failure == nil {
-		failure = &Error{NoConfig, "config", fmt.Errorf("%s: what it says is %w", quoted(p.plan.Config.URL), err), "see what is in it"}
+		failure = &Error{NoConfig, "config", fmt.Errorf("%s: what it says is %w", cmp.Or(p.plan.Config.URL, "none"), err), "see what is in it"}
 	}
 	return c.SendLast(answer{Plan: plan.New(), Failure: newFailure(failure)})
 }
@@ -227,7 +228,7 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 	}
 	p.plan.Lease = plan.NewLease(lease)
 	p.stage("dhcp: %s from %s %s, next-server %s, boot file %s (%s)",
-		lease.Address, lease.ServerID, where, text(lease.NextServer), quoted(lease.BootFile), took(begin))
+		lease.Address, lease.ServerID, where, plan.Text(lease.NextServer), cmp.Or(lease.BootFile, "none"), took(begin))
 	switch {
 	case lease.LocalBoot:
 	case len(r.URLs) > 0, r.Repository != nil: // they say where to go
@@ -252,14 +253,14 @@ func notHeard(ctx context.Context, err error) error {
 
 // offered tells of every server that answers, also of those that lose.
 func (p *pipeline) offered(o dhcpclient.Offer) {
-	what := "offers " + text(o.Address)
+	what := "offers " + plan.Text(o.Address)
 	if o.Proxy {
 		what = "is a proxyDHCP server"
 	}
 	if len(o.Menu) > 0 {
 		what += fmt.Sprintf(", PXE boot menu %q", o.Menu)
 	}
-	p.detail("dhcp: %s %s, next-server %s, boot file %s (after %s)", o.Server, what, quoted(text(o.NextServer)), quoted(o.BootFile), o.After.Round(100*time.Microsecond))
+	p.detail("dhcp: %s %s, next-server %s, boot file %s (after %s)", o.Server, what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(o.BootFile, "none"), o.After.Round(100*time.Microsecond))
 }
 
 // machine is what a boot program finds itself on.
@@ -308,7 +309,7 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 	case errors.Is(err, unix.ENETUNREACH):
 		try = "dom0 has no route there: --net guest needs none"
 	case !errors.Is(err, pxelinux.ErrTooLarge):
-		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", text(lease.NextServer), text(lease.Address))
+		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", plan.Text(lease.NextServer), plan.Text(lease.Address))
 	}
 	return fail(ctx, NoConfig, "config", err, try)
 }
@@ -337,25 +338,6 @@ func (p *pipeline) stage(format string, args ...any) {
 
 func (p *pipeline) detail(format string, args ...any) {
 	p.say(line{Level: console.Verbose, Text: fmt.Sprintf(format, args...)})
-}
-
-// text is the address, or nothing for the zero address.
-func text[A interface {
-	netip.Addr | netip.Prefix
-	IsValid() bool
-	String() string
-}](a A) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
-}
-
-func quoted(name string) string {
-	if name == "" {
-		return "none"
-	}
-	return name
 }
 
 func took(begin time.Time) time.Duration {

@@ -224,8 +224,8 @@ func wrongVLANServer(f *Facts) *finding {
 func leak(f *Facts, o Offer, evidence string) *finding {
 	d := &finding{
 		summary:  fmt.Sprintf("A DHCP server of another network answers here: %s.", o.Server),
-		evidence: fmt.Sprintf("%s (MAC %s)", evidence, nameText(o.ServerMAC)),
-		hint:     fmt.Sprintf("find where the two networks meet: the switch port, bridge or relay through which %s (MAC %s) comes, and its VLAN", o.Server, nameText(o.ServerMAC)),
+		evidence: fmt.Sprintf("%s (MAC %s)", evidence, cmp.Or(o.ServerMAC, "none")),
+		hint:     fmt.Sprintf("find where the two networks meet: the switch port, bridge or relay through which %s (MAC %s) comes, and its VLAN", o.Server, cmp.Or(o.ServerMAC, "none")),
 	}
 	d.status = f.breaks(o)
 	return d
@@ -284,7 +284,7 @@ func rogueServer(f *Facts) *finding {
 		for _, name := range []string{"next-server", "boot file", "path prefix", "config file", "router", "netmask"} {
 			a, b := own.value(name), o.value(name)
 			if a != b {
-				differ = append(differ, fmt.Sprintf("%s %s and %s", name, nameText(a), nameText(b)))
+				differ = append(differ, fmt.Sprintf("%s %s and %s", name, cmp.Or(a, "none"), cmp.Or(b, "none")))
 			}
 		}
 		if own.Address.Masked() != o.Address.Masked() {
@@ -294,7 +294,7 @@ func rogueServer(f *Facts) *finding {
 			continue
 		}
 		d := doubtful(fmt.Sprintf("Two DHCP servers disagree: %s and %s.", own.Server, o.Server),
-			fmt.Sprintf("%s (MAC %s) and %s (MAC %s) say: %s", own.Server, nameText(own.ServerMAC), o.Server, nameText(o.ServerMAC), strings.Join(differ, ", ")),
+			fmt.Sprintf("%s (MAC %s) and %s (MAC %s) say: %s", own.Server, cmp.Or(own.ServerMAC, "none"), o.Server, cmp.Or(o.ServerMAC, "none"), strings.Join(differ, ", ")),
 			"switch off the one that does not belong here, or let both say the same; its MAC tells the switch port")
 		// The other server might be the right one, if it would lead elsewhere.
 		if f.failsLater() && (o.boots() || own.Address.Masked() != o.Address.Masked()) && o.value("next-server")+" "+o.value("boot file") != own.value("next-server")+" "+own.value("boot file") {
@@ -358,7 +358,7 @@ func nak(f *Facts) *finding {
 	if f.Request.Message != "" {
 		evidence += fmt.Sprintf(", saying %q", f.Request.Message)
 	}
-	return broken(fmt.Sprintf("The DHCP server %s refuses what it offers.", addressText(f.Lease.ServerID)), evidence,
+	return broken(fmt.Sprintf("The DHCP server %s refuses what it offers.", cmp.Or(plan.Text(f.Lease.ServerID), "none")), evidence,
 		"see its log for the reason; a second server that is authoritative for this network and does not know the address says NAK, too")
 }
 
@@ -366,7 +366,7 @@ func noAck(f *Facts) *finding {
 	if f.Request == nil || f.Request.Result != Unanswered {
 		return nil
 	}
-	return broken(fmt.Sprintf("The DHCP server %s does not confirm what it offers.", addressText(f.Lease.ServerID)),
+	return broken(fmt.Sprintf("The DHCP server %s does not confirm what it offers.", cmp.Or(plan.Text(f.Lease.ServerID), "none")),
 		"no answer to REQUEST", "see its log for this MAC: a failover partner that is down, or a relay that loses it")
 }
 

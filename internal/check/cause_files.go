@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -89,7 +90,7 @@ func com32Only(f *Facts) *finding {
 	if b == nil || b.Outcome != pxelinux.COM32 {
 		return nil
 	}
-	return broken("What boots is a COM32 module, which only PXELINUX itself can run.", labelled(b.Label)+b.Kernel+because(b.Error),
+	return broken("What boots is a COM32 module, which only PXELINUX itself can run.", plan.LabelText(b.Label)+b.Kernel+because(b.Error),
 		"add a label with KERNEL and INITRD for this guest, and name it with DEFAULT or --label"+labelHint(f))
 }
 
@@ -112,7 +113,7 @@ func bootProgram(f *Facts) *finding {
 	if b == nil || b.Outcome != pxelinux.ChainBoot {
 		return nil
 	}
-	return broken("What boots is another boot program, which a guest without firmware can't run.", labelled(b.Label)+b.Kernel,
+	return broken("What boots is another boot program, which a guest without firmware can't run.", plan.LabelText(b.Label)+b.Kernel,
 		"add a label with KERNEL and INITRD for this guest, and name it with DEFAULT or --label; if that file is a kernel, LINUX instead of KERNEL says so"+labelHint(f))
 }
 
@@ -124,7 +125,7 @@ func notBootable(f *Facts) *finding {
 	if b.Outcome == pxelinux.COM32 || b.Outcome == pxelinux.ChainBoot {
 		return nil
 	}
-	return broken("The configuration boots nothing that a guest can boot.", labelled(b.Label)+nameText(b.Error), "see DEFAULT and its label"+labelHint(f))
+	return broken("The configuration boots nothing that a guest can boot.", plan.LabelText(b.Label)+cmp.Or(b.Error, "none"), "see DEFAULT and its label"+labelHint(f))
 }
 
 func waitsForever(f *Facts) *finding {
@@ -307,7 +308,7 @@ func kernelNotLinux(f *Facts) *finding {
 	if file.Kernel.Format == string(kernel.Multiboot) {
 		hint = "name the guest's Linux kernel there: a hypervisor such as Xen boots machines, and no guest"
 	}
-	return broken("The kernel is no kernel that a guest can boot.", fmt.Sprintf("%s is %s", file.URL, nameText(file.Kernel.Format)), hint)
+	return broken("The kernel is no kernel that a guest can boot.", fmt.Sprintf("%s is %s", file.URL, cmp.Or(file.Kernel.Format, "none")), hint)
 }
 
 func kernelWrongArch(f *Facts) *finding {

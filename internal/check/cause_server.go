@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -43,7 +44,7 @@ func nextServerUnreachable(f *Facts) *finding {
 	case s.MAC == "" && s.Route == RouteDirect:
 		return broken(address+": nobody in the guest's network has that address.", "no answer to ARP", hint, write...)
 	case s.MAC == "" && s.Route == RouteRouter:
-		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, addressText(f.Lease.Router)), "no answer to ARP for the router",
+		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, cmp.Or(plan.Text(f.Lease.Router), "none")), "no answer to ARP for the router",
 			"correct the router (option 3) in the DHCP server, or see that it is up")
 	case s.TFTP == PortUnreachable && f.Subject.Net == "dom0":
 		return broken(address+" from dom0, which would download for the guest.", "dom0's kernel says that there is no way to it",

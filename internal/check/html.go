@@ -25,7 +25,7 @@ var reportStyle string
 // control characters shown, and bounded.
 func HTML(w io.Writer, f Facts, r Report) error {
 	page, err := template.New("report").Funcs(template.FuncMap{
-		"show": func(text any) string { return show(fmt.Sprint(text)) }, "long": showLong, "ms": msText, "clock": clockText, "size": sizeOr, "origin": originLabel, "addr": optional,
+		"show": func(text any) string { return show(fmt.Sprint(text)) }, "long": showLong, "ms": msText, "clock": clockText, "size": sizeOr, "origin": originLabel, "addr": plan.Text[netip.Addr],
 		"mark": markOf, "arch": archText, "divide": func(a, b float64) float64 { return a / b },
 	}).Parse(reportPage)
 	if err != nil {

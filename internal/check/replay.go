@@ -56,7 +56,7 @@ func Replay(packets iter.Seq2[capture.Packet, error], o ReplayOptions) (Facts, *
 	if err != nil {
 		return f, r.plan, err
 	}
-	f.Began, f.Millis = first.Begin, millis(end.Sub(first.Begin))
+	f.Began, f.Millis = first.Begin, plan.Millis(end.Sub(first.Begin))
 	guest := f.setSubject(first)
 	survey, err := dhcpclient.Replay(guest, f.otherWays(frames, guest))
 	if err != nil {
@@ -195,7 +195,7 @@ func (f *Facts) setRequest(s *dhcpclient.Survey, end time.Time) {
 			r.Released = true
 		case m.Sent, m.Stray != "", r == nil, m.From.Port() == pxe, r.Result == Acked:
 		case kind == "ACK" || kind == "NAK":
-			r.Result, r.Message, r.Millis = Taken(strings.ToLower(kind)), printable(string(m.Option(56))), millis(m.After-asked)
+			r.Result, r.Message, r.Millis = Taken(strings.ToLower(kind)), printable(string(m.Option(56))), plan.Millis(m.After-asked)
 		}
 	}
 	if r != nil && r.Result == Unanswered && end.Sub(s.Begin.Add(asked)) < patience {
@@ -226,7 +226,7 @@ func (w *watch) finish() {
 	for _, t := range w.transfers {
 		if t.event >= 0 {
 			e := &f.Events[t.event]
-			e.Took = millis(t.last.Sub(w.began(e)))
+			e.Took = plan.Millis(t.last.Sub(w.began(e)))
 			what := printable(t.name) + ": " + console.Size(t.bytes)
 			switch {
 			case t.aborted:
@@ -339,7 +339,7 @@ func (w *watch) station(a netip.Addr, why string) *Station {
 	}
 	talk := w.arp[hop]
 	if talk != nil && talk.mac != "" {
-		s.MAC, s.ARPMs = talk.mac, millis(talk.answered.Sub(talk.asked))
+		s.MAC, s.ARPMs = talk.mac, plan.Millis(talk.answered.Sub(talk.asked))
 	}
 	turned := talk != nil && (talk.mac != "" || w.end.Sub(talk.asked) >= patience)
 	for _, t := range w.transfers {
@@ -359,14 +359,14 @@ func (w *watch) station(a netip.Addr, why string) *Station {
 		switch result := w.result(t); {
 		case t.answered() && t.unreachable == "":
 			if s.TFTP != PortAnswers {
-				s.TFTP, s.TFTPMs = "answers", millis(t.firstAnswer.Sub(t.began))
+				s.TFTP, s.TFTPMs = PortAnswers, plan.Millis(t.firstAnswer.Sub(t.began))
 			}
 			if ours {
 				s.Asked, s.HasFile = t.name, s.HasFile || t.accepted
 			}
 		case s.TFTP == "" && (t.unreachable != "" || result == plan.Silent):
 			s.TFTP, s.Asked = cmp.Or(t.unreachable, "silent"), printable(t.name)
-			s.TFTPMs = millis(cmp.Or(t.firstAnswer, t.last).Sub(t.began))
+			s.TFTPMs = plan.Millis(cmp.Or(t.firstAnswer, t.last).Sub(t.began))
 		}
 	}
 	if !turned {
@@ -430,9 +430,9 @@ func (r *reading) meant(name string) bool {
 // took is how long the server needed to say yes or no.
 func (t *transfer) took() float64 {
 	if !t.answered() {
-		return millis(t.last.Sub(t.began))
+		return plan.Millis(t.last.Sub(t.began))
 	}
-	return millis(t.firstAnswer.Sub(t.began))
+	return plan.Millis(t.firstAnswer.Sub(t.began))
 }
 
 // searchPath is what the guest may ask for to find its configuration. Where it

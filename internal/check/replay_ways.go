@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // way is how a guest asks for a lease: what servers tell clients apart by.
@@ -115,7 +116,7 @@ func (q *question) answer(at time.Time, m *dhcpclient.Message) {
 		return
 	}
 	if !q.Answered {
-		q.Answered, q.Server, q.Millis = true, m.From.Addr(), millis(at.Sub(q.at))
+		q.Answered, q.Server, q.Millis = true, m.From.Addr(), plan.Millis(at.Sub(q.at))
 		if a := given(m.YIAddr); a.IsValid() {
 			bits := 24
 			if ones, size := net.IPMask(m.Option(1)).Size(); size == 32 {

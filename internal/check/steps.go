@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -51,7 +52,7 @@ func (f *Facts) dhcpStep() (string, float64) {
 		}
 	}
 	return fmt.Sprintf("%s offers %s, next-server %s%s, boot file %s%s%s", l.ServerID, l.Address,
-		addressText(l.NextServer), f.origin("next-server"), nameText(l.BootFile), f.origin("boot file"), f.offerCount()), ms
+		cmp.Or(plan.Text(l.NextServer), "none"), f.origin("next-server"), cmp.Or(l.BootFile, "none"), f.origin("boot file"), f.offerCount()), ms
 }
 
 // origin is where a value comes from, in brackets.
@@ -136,16 +137,9 @@ func (f *Facts) bootStep() (string, float64) {
 	case b == nil:
 		return "", 0
 	case b.Outcome == pxelinux.LocalBoot:
-		return labelled(b.Label) + "from the guest's own disk", 0
+		return plan.LabelText(b.Label) + "from the guest's own disk", 0
 	}
-	return labelled(b.Label) + b.Kernel, 0
-}
-
-func labelled(label string) string {
-	if label == "" {
-		return ""
-	}
-	return "label " + label + ": "
+	return plan.LabelText(b.Label) + b.Kernel, 0
 }
 
 func (f *Facts) fileStep(role string) (string, float64) {

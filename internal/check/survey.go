@@ -2,8 +2,8 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
-	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -78,10 +78,10 @@ func values(l *dhcpclient.Lease, o *dhcpclient.Origins) []Value {
 		address = l.Address.String()
 	}
 	add("address", address, o.Address)
-	add("router", optional(l.Router), o.Routers)
+	add("router", plan.Text(l.Router), o.Routers)
 	add("DNS", strings.Join(dns, " "), o.DNS)
 	add("domain", printable(l.Domain), o.Domain)
-	add("next-server", optional(l.NextServer), o.NextServer)
+	add("next-server", plan.Text(l.NextServer), o.NextServer)
 	add("next-server's name", printable(l.ServerName), o.ServerName)
 	add("boot file", printable(l.BootFile), o.BootFile)
 	add("config file", printable(l.ConfigFile), o.ConfigFile)
@@ -126,7 +126,7 @@ func (f *Facts) keepRaw(s *dhcpclient.Survey) {
 // offer is one server's answer.
 func (f *Facts) offer(s *dhcpclient.Survey, m *dhcpclient.Seen) Offer {
 	o := Offer{
-		Millis: f.since(s.Begin.Add(m.After)), Took: millis(m.Delay),
+		Millis: f.since(s.Begin.Add(m.After)), Took: plan.Millis(m.Delay),
 		Server: m.Offer.Server, From: m.From.Addr(), ServerMAC: m.SourceMAC.String(), Proxy: m.Offer.Proxy,
 		Relay: given(m.GIAddr),
 	}
@@ -157,7 +157,7 @@ func (f *Facts) offer(s *dhcpclient.Survey, m *dhcpclient.Seen) Offer {
 	if m.SIAddr == m.Offer.NextServer {
 		nextOrigin = "siaddr"
 	}
-	add("next-server", optional(m.Offer.NextServer), nextOrigin)
+	add("next-server", plan.Text(m.Offer.NextServer), nextOrigin)
 	fileOrigin := "67"
 	if bytes.HasPrefix(m.File, []byte(m.Offer.BootFile)) {
 		fileOrigin = "file"
@@ -174,7 +174,7 @@ func (f *Facts) offer(s *dhcpclient.Survey, m *dhcpclient.Seen) Offer {
 
 // heardElsewhere: a server speaks in another VLAN than the guest's.
 func (f *Facts) heardElsewhere(m *dhcpclient.Seen) {
-	v := Variant{Name: AskedVLAN, Answered: true, Server: m.From.Addr(), Millis: millis(m.Delay)}
+	v := Variant{Name: AskedVLAN, Answered: true, Server: m.From.Addr(), Millis: plan.Millis(m.Delay)}
 	if len(m.VLANs) > 0 {
 		v.VLAN = m.VLANs[0]
 	}
@@ -223,11 +223,11 @@ func summary(m *dhcpclient.Seen) string {
 		}
 		return "says " + m.Type()
 	}
-	what := "gives " + addressText(o.Address)
+	what := "gives " + cmp.Or(plan.Text(o.Address), "none")
 	if o.Proxy {
 		what = "gives no address (proxyDHCP)"
 	}
-	return fmt.Sprintf("%s, next-server %s, boot file %s", what, addressText(o.NextServer), nameText(printable(o.BootFile)))
+	return fmt.Sprintf("%s, next-server %s, boot file %s", what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(printable(o.BootFile), "none"))
 }
 
 func addressee(a netip.Addr) string {
@@ -245,18 +245,5 @@ func given(a netip.Addr) netip.Addr {
 	return a
 }
 
-// optional is an address, "" for none.
-func optional(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
-}
-
 // since is a time as Facts has it.
-func (f *Facts) since(t time.Time) float64 { return millis(t.Sub(f.Began)) }
-
-// millis is a duration in milliseconds, to a hundredth.
-func millis(d time.Duration) float64 {
-	return math.Round(float64(d)/float64(10*time.Microsecond)) / 100
-}
+func (f *Facts) since(t time.Time) float64 { return plan.Millis(t.Sub(f.Began)) }

@@ -15,22 +15,6 @@ func secondsText(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
 }
 
-// addressText is an address, or "none".
-func addressText(a netip.Addr) string {
-	if !a.IsValid() {
-		return "none"
-	}
-	return a.String()
-}
-
-// nameText is a file's name for people.
-func nameText(name string) string {
-	if name == "" {
-		return "none"
-	}
-	return name
-}
-
 // list is "a", "a and b" or "a, b and c".
 func list(words []string) string {
 	if n := len(words) - 1; n > 0 {

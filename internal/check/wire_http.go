@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // stream is a TCP connection of the guest's to a port where HTTP is spoken.
@@ -229,7 +230,7 @@ func (w *watch) responses() {
 				summary += ", " + console.Size(t.size)
 			}
 			e := w.event(wirePacket{at: t.firstAnswer, peer: t.server, peerMAC: t.serverMAC}, "HTTP", printable(summary))
-			e.Took = millis(t.last.Sub(t.firstAnswer))
+			e.Took = plan.Millis(t.last.Sub(t.firstAnswer))
 			if !t.accepted {
 				t.refusal = printable(response.Status)
 				e.Failed = true

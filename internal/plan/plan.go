@@ -69,24 +69,12 @@ func (l *Lease) NamesBoot() bool {
 // Stage is a part of a boot, as messages name it.
 type Stage string
 
-// The stages in which a boot ends.
+// The stages that are decided on.
 const (
-	StageUsage     Stage = "usage"
-	StageNetwork   Stage = "network"
-	StageSandbox   Stage = "sandbox"
-	StageDHCP      Stage = "dhcp"
-	StageConfig    Stage = "config"
-	StageLocation  Stage = "location"
-	StageEliloader Stage = "eliloader"
-	StageBoot      Stage = "boot"
-	StageKernel    Stage = "kernel"
-	StageInitrd    Stage = "initrd"
-	StageHTTPS     Stage = "https"
-	StageLocalBoot Stage = "localboot"
-	StageOutput    Stage = "output"
-	StageGet       Stage = "get"
-	StageCheck     Stage = "check"
-	StagePcap      Stage = "pcap"
+	StageDHCP   Stage = "dhcp"
+	StageConfig Stage = "config"
+	StageBoot   Stage = "boot"
+	StagePcap   Stage = "pcap"
 )
 
 // Result is what came of asking for a file. A boot program knows Found,
@@ -212,4 +200,16 @@ func LabelText(label string) string {
 		return ""
 	}
 	return "label " + label + ": "
+}
+
+// Text is an address, or nothing for the zero one.
+func Text[A interface {
+	netip.Addr | netip.Prefix
+	IsValid() bool
+	String() string
+}](a A) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
