@@ -19,7 +19,6 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/capture"
-	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -70,10 +69,9 @@ type Request struct {
 	Host  *domain.Host `json:"-"`
 	Domid int
 
-	Look      *probe.Look // for Check; nil otherwise
-	LookVLANs []uint16    // for Look, that are asked when nobody answers in the guest's
-	URLs      []string    // for Get
-	Transfer  Transfer
+	Look     *Look    // for Check; nil otherwise
+	URLs     []string // for Get
+	Transfer Transfer
 
 	// Commit is called when the result is written: what has to be done before
 	// the guest boots, and only if it does. Its error is the boot's.
@@ -202,7 +200,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 		spec.MAC = nil
 	}
 	if r.Look != nil {
-		spec.Survey = &guest.Survey{MACs: r.Look.MACs, VLANs: r.LookVLANs}
+		spec.Survey = &guest.Survey{MACs: r.Look.MACs, VLANs: r.Look.VLANs}
 	}
 	local, err := r.localFiles()
 	if err != nil {
@@ -264,7 +262,8 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 			}
 		}()
 	}
-	t := task{Request: r, Download: download, Pcap: pcap, Bridge: where, Local: local != nil}
+	t := r.task()
+	t.Download, t.Pcap, t.Bridge, t.Local = download, pcap, where, local != nil
 	t.Deadline, _ = ctx.Deadline()
 	if g.Net == guest.Dom0 {
 		if t.Reach, err = r.reach(g); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -218,5 +219,28 @@ func TestFailure(t *testing.T) {
 	}
 	if got := (*failure)(nil).err(t.Context()); got != nil {
 		t.Errorf("got %v", got)
+	}
+}
+
+// The child is told what its job takes, and nothing of the guest's disk or of
+// dom0's directories.
+func TestTask(t *testing.T) {
+	r := Request{
+		MAC: mac, UUID: "uuid-of-the-guest", Wanted: program.Wanted{Label: "install"}, Server: netip.MustParseAddr("192.0.2.1"),
+		Disk: "/secret/disk", Pygrub: "/secret/pygrub", Args: "secret=1", OutputDirectory: "/secret/dir", RunAs: 4711, Domid: 4712,
+	}
+	text, err := json.Marshal(r.task())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"secret", "4711", "4712"} {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("%q is in %s", secret, text)
+		}
+	}
+	for _, needed := range []string{"uuid-of-the-guest", "install", "192.0.2.1"} {
+		if !strings.Contains(string(text), needed) {
+			t.Errorf("%q is not in %s", needed, text)
+		}
 	}
 }

@@ -16,6 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Look is how Check looks, and in which other VLANs it asks when no server
+// answers in the guest's.
+type Look struct {
+	probe.Look
+	VLANs []uint16
+}
+
 // Check goes through the guest's boot and takes nothing: no lease, unless
 // look.Take says so, and no file but the kernel, which it looks into. What is
 // wrong is in the facts; the error says why it could not look.
@@ -43,7 +50,7 @@ func Check(ctx context.Context, r Request, look probe.Look, con *console.Console
 		p.MAC, p.UUID = subject.MAC, subject.UUID
 		return facts, p, nil
 	}
-	r.Look, r.LookVLANs = &look, vlans
+	r.Look = &Look{look, vlans}
 	a, err := asGuest(ctx, r, con, nil)
 	if a.Facts == nil {
 		if err == nil {

@@ -56,10 +56,10 @@ func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, kernel, ramdi
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
-	images := []*image{job.image("kernel", kernel, p.task.Request.MaxKernel, "--max-kernel")}
+	images := []*image{job.image("kernel", kernel, p.task.MaxKernel, "--max-kernel")}
 	urls := [][]string{{boot.Kernel}}
 	if len(boot.Initrds) > 0 {
-		images = append(images, job.image("initrd", ramdisk, p.task.Request.MaxInitrd, "--max-initrd"))
+		images = append(images, job.image("initrd", ramdisk, p.task.MaxInitrd, "--max-initrd"))
 		urls = append(urls, boot.Initrds)
 	}
 	for i, m := range images {

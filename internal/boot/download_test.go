@@ -59,7 +59,7 @@ func downloads(t *testing.T, files images) (p *pipeline, url string, kernel, ram
 	}
 	var mu sync.Mutex
 	var lines []string
-	p = &pipeline{task: task{Request: Request{MaxKernel: 1000, MaxInitrd: 1000}}, plan: plan.New(), files: fetch.Client{}}
+	p = &pipeline{task: task{MaxKernel: 1000, MaxInitrd: 1000}, plan: plan.New(), files: fetch.Client{}}
 	p.say = func(l line) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -121,7 +121,7 @@ func TestDoubt(t *testing.T) {
 		"k": "", "whole": "", "page": `"Please log in"`, "cut": "it is cut short on the server",
 	} {
 		p, url, kernel, ramdisk, said := downloads(t, files)
-		p.task.Request.MaxKernel = 2 << 20
+		p.task.MaxKernel = 2 << 20
 		if err := p.fetchBoth(t.Context(), &plan.Boot{Kernel: url + "/" + name}, kernel, ramdisk); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

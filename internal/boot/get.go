@@ -45,7 +45,7 @@ func Get(ctx context.Context, r Request, t Transfer, urls []string, files []*os.
 		a, err := asGuest(ctx, r, con, nil, files...)
 		return believe(a.Downloads, urls, files, err)
 	}
-	p := &pipeline{task: task{Request: r}, plan: plan.New(), say: func(l line) { l.print(con) }}
+	p := &pipeline{task: r.task(), plan: plan.New(), say: func(l line) { l.print(con) }}
 	p.files.Resolve, p.files.Proxy = resolveAsDom0, http.ProxyFromEnvironment
 	p.files.Warn = con.Warn
 	p.files.RootCAs = systemRoots()
@@ -100,7 +100,7 @@ func (p *pipeline) getOne(ctx context.Context, url string, file *os.File) (d Dow
 	d.URL, d.File = url, file.Name()
 	d.Protocol, _, _ = strings.Cut(url, "://")
 	job := &job{p: p, begin: time.Now()}
-	m := job.image("get", file, p.task.Request.MaxInitrd, "--max-size")
+	m := job.image("get", file, p.task.MaxInitrd, "--max-size")
 	defer job.show(ctx)()
 	defer func() {
 		if err != nil {

@@ -202,7 +202,7 @@ func hostileChild() {
 		c.Send(answer{Plan: plan.New(), Failure: newFailure(err)})
 		return
 	}
-	attacks[t.Request.Label].does(c)
+	attacks[t.Wanted.Label].does(c)
 }
 
 // fill writes until it is stopped.

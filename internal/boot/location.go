@@ -99,7 +99,7 @@ func (r *Request) shorten(p *plan.Plan) string {
 
 // install finds what boots, and fetches it.
 func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) error {
-	r := p.task.Request.Repository
+	r := p.task.Repository
 	p.files.Images = fetch.NewImages(ctx) // else each name would open the image again
 	defer p.files.Images.Close()
 	begin := time.Now()
@@ -109,7 +109,7 @@ func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) e
 		p.detail("location: %s: %s (%.1f ms)", try.URL, try.Result, try.Millis)
 	}
 	if err != nil {
-		return fail(ctx, NoConfig, "location", err, p.task.Request.adviceFor(err))
+		return fail(ctx, NoConfig, "location", err, p.task.adviceFor(err))
 	}
 	p.stage("location: kernel %s, ramdisk %s (%d names asked for, %s)", location.WithoutPassword(found.Kernel), cmp.Or(location.WithoutPassword(found.Ramdisk), "none"), len(found.Tried), took(begin))
 	if p.plan.Args != "" {
@@ -125,9 +125,9 @@ func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) e
 	return p.fetchBoth(ctx, boot, resultFile(0), resultFile(1))
 }
 
-func (r *Request) adviceFor(err error) string {
+func (t *task) adviceFor(err error) string {
 	switch {
-	case r.Net == guest.Dom0 && errors.Is(err, unix.ENETUNREACH):
+	case t.Dom0 && errors.Is(err, unix.ENETUNREACH):
 		return "dom0 has no route there: say the guest's mac=00:16:3e:xx:xx:xx,bridge=xenbr0, and DHCP gives it one"
 	case errors.Is(err, fetch.ErrLogin):
 		return "USER:PASSWORD@ goes before the host"
@@ -199,10 +199,10 @@ func (r refusal) Unwrap() []error { return []error{location.ErrRefused, r.error}
 
 // withoutLease is install in dom0's network, as xenpvnetboot did, or in none.
 func (p *pipeline) withoutLease(ctx context.Context, c *guest.Child) error {
-	if p.task.Request.asksDom0() {
+	if p.task.Dom0 {
 		p.files.Resolve = p.askDom0(c)
 		// Dom0 itself resolves these: what comes of it was named, too.
-		for _, host := range p.task.Request.hosts() {
+		for _, host := range p.task.Hosts {
 			if _, err := netip.ParseAddr(host); err == nil {
 				continue
 			}

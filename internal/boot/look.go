@@ -25,9 +25,9 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 		l.Warn, l.Level = false, console.Verbose
 		say(l)
 	}
-	r := &p.task.Request
+	r := &p.task
 	t := probe.Task{
-		Look: *r.Look, Machine: r.machine(&dhcpclient.Lease{}), Server: r.Server, BootFile: r.BootFile,
+		Look: r.Look.Look, Machine: r.machine(&dhcpclient.Lease{}), Server: r.Server, BootFile: r.BootFile,
 		Client: dhcpclient.Client{MAC: r.MAC, UUID: r.UUID, ROM: r.ROM, Offered: p.offered},
 		VLANs:  map[uint16]guest.Wire{},
 	}
@@ -41,7 +41,7 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 	if elsewhereErr == nil {
 		t.Elsewhere = heard
 	}
-	for _, vlan := range r.LookVLANs {
+	for _, vlan := range r.Look.VLANs {
 		if other, err := c.ListenVLAN(vlan); err == nil {
 			t.VLANs[vlan] = other
 		}

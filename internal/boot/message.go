@@ -3,23 +3,58 @@ package boot
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 )
 
-// task is what the parent asks of the child.
+// task is what the parent asks of the child: who the guest is, how its network
+// may be used, and one job. It has no more of the Request than that takes.
 type task struct {
-	Request  Request
+	MAC      net.HardwareAddr
+	UUID     string
+	ROM      dhcpclient.ROM
+	Timing   Timing
+	Server   netip.Addr // instead of the lease's
+	BootFile string     // instead of the lease's
+	Wanted   program.Wanted
+	OfVM     bool // a VM's fields name the server
+	Transfer Transfer
+
 	Bridge   string // and VLAN, for messages
 	Deadline time.Time
-	Download bool
-	Reach    *reach // of the network, where it is dom0's
-	Local    bool   // the parent opens the files of dom0's that were named
-	Pcap     int    // which of the files the packet capture is, counted from 1; 0 for none
+	Leases   bool     // asks for a lease first
+	Dom0     bool     // was asked to use dom0's network
+	Hosts    []string // that the command line names
+	Reach    *reach   // of the network, where it is dom0's
+	Local    bool     // the parent opens the files of dom0's that were named
+	Pcap     int      // which of the files the packet capture is, counted from 1; 0 for none
+
+	// The job; without one of these it is to decide what boots.
+	Look       *Look
+	Repository *Repository
+	URLs       []string
+	Download   bool // what boots, too
+
+	MaxKernel, MaxInitrd int64 // bytes
+}
+
+// task is the child's part of a request. What depends on the network is left to
+// whoever knows it.
+func (r *Request) task() task {
+	return task{
+		MAC: r.MAC, UUID: r.UUID, ROM: r.ROM, Timing: r.Timing, Server: r.Server, BootFile: r.BootFile,
+		Wanted: r.Wanted, OfVM: r.OfVM, Transfer: r.Transfer,
+		Leases: r.leases(), Dom0: r.Net == guest.Dom0, Hosts: r.hosts(),
+		Look: r.Look, Repository: r.Repository, URLs: r.URLs, MaxKernel: r.MaxKernel, MaxInitrd: r.MaxInitrd,
+	}
 }
 
 // answer is one message of the child: exactly one of Line, Configure, Resolve

@@ -18,10 +18,10 @@ import (
 // and dir is the root of the TFTP server at the lease's next-server. With
 // config, that file is the configuration instead of what a search would find.
 func Offline(ctx context.Context, r Request, lease *dhcpclient.Lease, dir, config string, con *console.Console) (*plan.Plan, error) {
-	p := &pipeline{task: task{Request: r}, plan: plan.New(), say: func(l line) { l.print(con) }}
+	p := &pipeline{task: r.task(), plan: plan.New(), say: func(l line) { l.print(con) }}
 	p.plan.MAC, p.plan.UUID = r.MAC.String(), r.UUID
 	p.plan.Lease = plan.NewLease(lease)
-	m := r.machine(lease)
+	m := p.task.machine(lease)
 	p.open = program.Opener(pxelinux.OpenFS(os.DirFS(dir), lease.NextServer))
 	if config != "" {
 		absolute, err := filepath.Abs(config)

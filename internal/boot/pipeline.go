@@ -97,13 +97,13 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 			err = &Error{OwnFault, "boot", fmt.Errorf("a parser failed: %v", r), "please report what this server sent"}
 		}
 	}()
-	if p.task.Request.Look != nil {
+	if p.task.Look != nil {
 		return p.look(ctx, c)
 	}
 	if p.task.Local {
 		p.files.Local = func(_ context.Context, name string) (*os.File, error) { return c.Open(name) }
 	}
-	if !p.task.Request.leases() {
+	if !p.task.Leases {
 		if err := p.confine(ctx, c); err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 	if err := p.configure(c, lease); err != nil {
 		return err
 	}
-	if lease.LocalBoot && p.task.Request.Repository == nil {
+	if lease.LocalBoot && p.task.Repository == nil {
 		p.plan.Outcome = pxelinux.LocalBoot
 		p.stage("boot: from the guest's own disk, as the PXE boot menu says")
 		return nil
@@ -124,15 +124,15 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 	if err := p.fetchAs(lease); err != nil {
 		return err
 	}
-	if p.task.Request.Repository != nil {
+	if p.task.Repository != nil {
 		return p.install(ctx, c.File)
 	}
-	if urls := p.task.Request.URLs; len(urls) > 0 {
+	if urls := p.task.URLs; len(urls) > 0 {
 		p.downloads, err = p.get(ctx, urls, c.File)
 		return err
 	}
 	p.open = p.openURL
-	decided, err := p.decide(ctx, p.task.Request.machine(lease))
+	decided, err := p.decide(ctx, p.task.machine(lease))
 	if err != nil || !p.task.Download || decided.Boot.Outcome == pxelinux.LocalBoot {
 		return err
 	}
@@ -154,8 +154,8 @@ func (p *pipeline) configure(c *guest.Child, l *dhcpclient.Lease) error {
 // PXELINUX where no installer's location says what to download.
 func (p *pipeline) fetchAs(l *dhcpclient.Lease) error {
 	p.files.DNS, p.files.Domain = l.DNS, l.Domain
-	if p.task.Request.Repository == nil {
-		m := p.task.Request.machine(l)
+	if p.task.Repository == nil {
+		m := p.task.machine(l)
 		p.files.Fallback, p.files.SysAppend = l.NextServer, m.Host().SysAppend()
 	}
 	return p.prepare(l.NextServer)
@@ -163,12 +163,12 @@ func (p *pipeline) fetchAs(l *dhcpclient.Lease) error {
 
 // prepare makes p.files what every download needs.
 func (p *pipeline) prepare(nextServer netip.Addr) error {
-	if r := &p.task.Request; r.OfVM && r.Server.IsValid() {
+	if r := &p.task; r.OfVM && r.Server.IsValid() {
 		nextServer = netip.Addr{} // the VM's, and not the lease's
 	}
 	p.files.Refuse = p.task.Reach.refuse(nextServer)
 	p.files.Warn = func(text string) { p.say(line{Warn: true, Text: text}) }
-	if err := p.task.Request.Transfer.apply(&p.files); err != nil {
+	if err := p.task.Transfer.apply(&p.files); err != nil {
 		return &Error{Usage, "https", err, ""}
 	}
 	return nil
@@ -185,7 +185,7 @@ func (p *pipeline) confine(ctx context.Context, c *guest.Child) (err error) {
 
 // lease does DHCP as the guest.
 func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease, error) {
-	r := &p.task.Request
+	r := &p.task
 	where := fmt.Sprintf("for %s on %s", r.MAC, p.task.Bridge)
 	conn, err := c.Listen()
 	if err != nil {
@@ -264,8 +264,8 @@ func (p *pipeline) offered(o dhcpclient.Offer) {
 }
 
 // machine is what a boot program finds itself on.
-func (r *Request) machine(lease *dhcpclient.Lease) program.Machine {
-	return program.Machine{MAC: r.MAC, UUID: r.UUID, Arch: r.ROM.Arch, Lease: *lease, Wanted: r.Wanted}
+func (t *task) machine(lease *dhcpclient.Lease) program.Machine {
+	return program.Machine{MAC: t.MAC, UUID: t.UUID, Arch: t.ROM.Arch, Lease: *lease, Wanted: t.Wanted}
 }
 
 // decide finds the configuration and what boots from it.
