@@ -1,0 +1,229 @@
+package boot
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+)
+
+// asGuest runs the pipeline in a child that is the guest. With files, the
+// first one gets the kernel, the second one the initrds; with a cleanup process,
+// that one removes the guest's port, while we go on.
+func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, files ...*os.File) (answer, error) {
+	p := plan.New()
+	p.MAC, p.UUID = r.MAC.String(), r.UUID
+	known := answer{Plan: p} // with an error
+	download, pcap := len(files) > 0, 0
+	if r.Pcap != nil {
+		pcap = len(files) + 1
+		files = append(files, r.Pcap)
+		look := time.NewTicker(watchPeriod)
+		defer look.Stop()
+		watching, stop := watch(ctx, look.C, bounded{"pcap", &resultFile{File: r.Pcap}, capture.MaxFile})
+		defer stop()
+		ctx = watching
+	}
+	if r.Repository != nil && !r.Repository.network() {
+		r.Net = guest.None
+	}
+	if r.Elsewhere != nil && r.leases() {
+		return known, &Error{Usage, "network", r.Elsewhere, r.Elsewhere.Try}
+	}
+	network, why, err := r.settle(ctx, cleanup != nil, con)
+	if err != nil {
+		return known, err
+	}
+	spec := guest.Spec{
+		MAC: r.MAC, Bridge: r.Bridge, VLAN: r.VLAN, Net: network, RunAs: r.RunAs,
+		Files: files, MaxFile: uint64(max(r.MaxKernel, r.MaxInitrd)),
+	}
+	if !r.leases() {
+		spec.MAC = nil
+	}
+	if r.Look != nil {
+		spec.Survey = &guest.Survey{MACs: r.Look.MACs, VLANs: r.Look.VLANs}
+	}
+	local, err := r.localFiles()
+	if err != nil {
+		return known, &Error{NoConfig, "location", err, ""}
+	}
+	if local != nil {
+		defer local.close()
+		spec.Open = local.open
+	}
+	g, err := guest.Start(ctx, spec)
+	if err != nil {
+		return known, notStarted(ctx, err)
+	}
+	if cleanup.leave(g.Port()) {
+		defer g.Leave()
+	} else {
+		defer g.Close()
+	}
+	p.Net = string(g.Net)
+	where := tellNetwork(g, r.MAC, why, con)
+	if r.Look != nil && r.Pcap != nil && g.Net == guest.Dom0 {
+		// All of dom0's frames there are not for the child.
+		sniffer, err := capture.Sniff(g.Bridge, r.Pcap)
+		if err != nil {
+			return known, fail(ctx, OwnFault, "pcap", err, "")
+		}
+		defer func() {
+			if err := sniffer.Stop(); err != nil {
+				con.Warn(err.Error())
+			}
+		}()
+	}
+	t := r.task()
+	t.Download, t.Pcap, t.Bridge, t.Local = download, pcap, where, local != nil
+	t.Deadline, _ = ctx.Deadline()
+	if g.Net == guest.Dom0 {
+		if t.Reach, err = r.reach(g); err != nil {
+			return known, fail(ctx, OwnFault, "network", err, "")
+		}
+	}
+	if err := g.Send(t); err != nil {
+		return known, fail(ctx, OwnFault, "network", err, "")
+	}
+	done, err := converse(ctx, g, r.asksDom0(), con)
+	if done.Plan == nil {
+		return known, err
+	}
+	done.Plan.MAC, done.Plan.UUID, done.Plan.Net = p.MAC, p.UUID, p.Net
+	return done, err
+}
+
+// notStarted is why there is no child.
+func notStarted(ctx context.Context, err error) error {
+	code, try := OwnFault, ""
+	switch {
+	case errors.Is(err, guest.ErrNoBridge):
+		code = Usage
+	case errors.Is(err, guest.ErrClaimed):
+		try = "wait until that one has ended, or end it"
+	case errors.Is(err, os.ErrPermission):
+		try = "run as root"
+	}
+	return fail(ctx, code, "network", err, try)
+}
+
+// tellNetwork says which network it is, and why, and returns where the guest is
+// on it.
+func tellNetwork(g *guest.Guest, mac net.HardwareAddr, why string, con *console.Console) (where string) {
+	if !guest.Filtered {
+		con.Warn("network: on " + runtime.GOARCH + " the process that reads from it is not kept from system calls: see SECURITY.md")
+	}
+	where = g.Bridge
+	if g.VLAN != 0 {
+		where = fmt.Sprintf("%s, VLAN %d", where, g.VLAN)
+	}
+	switch {
+	case g.Net == guest.None:
+		con.Detail("network: none, as all files are dom0's")
+	case where == "":
+		con.Detail("network: dom0's own, and no DHCP")
+	case g.Net == guest.Dom0 && cmp.Or(why, g.Why) != "": // it was not asked for
+		con.Stage(fmt.Sprintf("network: dom0's own, with DHCP on %s: %s", where, cmp.Or(why, g.Why)))
+	default:
+		con.Detail(fmt.Sprintf("network: --net %s on %s%s", g.Net, where, because(g.Why)))
+	}
+	if g.Seen != "" {
+		con.Warn(fmt.Sprintf("network: %s was seen on port %s of %s: if another machine has it, both lose frames", mac, g.Seen, g.Bridge))
+	}
+	return where
+}
+
+// converse answers the child until it says how it ended: that answer has a plan,
+// and its error is the child's. The child may ask for names only where it
+// downloads as dom0.
+func converse(ctx context.Context, g *guest.Guest, names bool, con *console.Console) (answer, error) {
+	configured := false
+	for {
+		a, err := receive(ctx, g)
+		if err != nil {
+			return answer{}, fail(ctx, OwnFault, "network", err, "")
+		}
+		switch {
+		case a.Line != nil:
+			a.Line.print(con)
+		case a.Configure != nil:
+			err := configureOnce(g, a.Configure, &configured)
+			if router, ok := errors.AsType[*guest.RouterError](err); ok {
+				// A machine with that lease has no usable router either, and
+				// boots from what is on its own network.
+				con.Warn(fmt.Sprintf("dhcp: %v; only %s is reached: correct option 3 (routers) in the DHCP server", router, a.Configure.Address.Masked()))
+				err = nil
+			}
+			if err != nil {
+				return answer{}, fail(ctx, NoLease, "dhcp", err, "")
+			}
+			if err := g.Send(struct{}{}); err != nil {
+				return answer{}, fail(ctx, OwnFault, "network", err, "")
+			}
+		case a.Resolve != "" && names:
+			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
+				return answer{}, fail(ctx, OwnFault, "network", err, "")
+			}
+		case a.Plan != nil:
+			return a, a.Failure.err(ctx)
+		default:
+			return answer{}, fail(ctx, OwnFault, "network", errors.New("the guest's process sent a message that says nothing"), "")
+		}
+	}
+}
+
+// receive takes the child's next message, and waits no longer for it than
+// there is time: a child that was taken over may have left a process behind
+// that holds our pipe open.
+func receive(ctx context.Context, g *guest.Guest) (answer, error) {
+	type received struct {
+		answer
+		err error
+	}
+	done := make(chan received, 1)
+	go func() {
+		var r received
+		r.err = g.Receive(&r.answer)
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		return r.answer, r.err
+	case <-ctx.Done():
+		return answer{}, context.Cause(ctx)
+	}
+}
+
+// configureOnce gives the child the address that it says it has leased. One
+// that was taken over can ask for any, but only once and only for one that a
+// guest can have.
+func configureOnce(g *guest.Guest, c *configure, done *bool) error {
+	if *done {
+		return errors.New("the guest's process asks for a second address")
+	}
+	*done = true
+	if a := c.Address; !guest.Usable(a.Addr()) || a.Bits() < 1 {
+		return fmt.Errorf("the leased address %s is none that a guest can have", a)
+	}
+	if r := c.Router; r.IsValid() && !guest.Usable(r) {
+		return fmt.Errorf("the router's address %s is none that a machine can have", r)
+	}
+	return g.Configure(c.Address, c.Router)
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}
