@@ -61,7 +61,8 @@ func TestSearch(t *testing.T) {
 	find := func(list []plan.Try) (try plan.Try) {
 		for _, t := range list {
 			if t.URL == refused && t.Meant == "" {
-				t.Millis, try = 0, t
+				try = t
+				try.Millis = 0
 			}
 		}
 		return try
