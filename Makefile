@@ -9,7 +9,7 @@ TAGS    = urfave_cli_no_docs,urfave_cli_no_suggest
 PUBLIC  = ./dhcpclient ./pxelinux ./tftpget ./xenout
 SOURCES = cmd internal $(PUBLIC)
 # Where goroutines are.
-RACE    = $(PUBLIC) ./cmd/... ./internal/boot/... ./internal/capture ./internal/check/... ./internal/fetch/... ./internal/guest ./internal/lab/...
+RACE    = $(PUBLIC) ./cmd/... ./internal/boot/... ./internal/wire ./internal/check/... ./internal/fetch/... ./internal/guest ./internal/lab/...
 # Real servers for the tests, unpacked from Debian packages, not installed.
 export GOPXEBOOT_SERVERS ?= $(CURDIR)/build/servers
 

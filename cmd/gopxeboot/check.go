@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -141,7 +141,7 @@ func replay(name string, r boot.Request) (*check.Facts, *boot.Plan, error) {
 	if err := guest.Seal(); err != nil {
 		return nil, nil, fmt.Errorf("--replay: %w", err)
 	}
-	facts, err := check.Replay(capture.Read(file), check.ReplayOptions{
+	facts, err := check.Replay(wire.ReadCapture(file), check.ReplayOptions{
 		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: boot.Machine(),
 	})
 	if err != nil {

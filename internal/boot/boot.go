@@ -18,10 +18,10 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -239,12 +239,12 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 
 	if r.Look != nil && r.Pcap != nil && g.Net == guest.Dom0 {
 		// All of dom0's frames there are not for the child.
-		sniffer, err := capture.Sniff(g.Bridge, r.Pcap)
+		recorder, err := wire.Record(g.Bridge, r.Pcap)
 		if err != nil {
 			return plan, fail(ctx, OwnFault, "pcap", err, "")
 		}
 		defer func() {
-			if err := sniffer.Stop(); err != nil {
+			if err := recorder.Stop(); err != nil {
 				con.Warn(err.Error())
 			}
 		}()

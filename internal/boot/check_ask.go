@@ -71,7 +71,7 @@ func (o *onlooker) variants(ctx context.Context) {
 	for i, q := range questions {
 		all.Go(func() {
 			if q.on == nil {
-				end := o.wire.end(forMAC(q.mac))
+				end := o.conn.end(forMAC(q.mac))
 				defer end.stop()
 				q.on = end
 			}
@@ -115,7 +115,7 @@ func (o *onlooker) variant(ctx context.Context, c *dhcpclient.Client, v check.Va
 // offer still answers that.
 func (o *onlooker) inform(ctx context.Context, v *check.Variant) {
 	mac := o.task.Request.MAC
-	end := o.wire.end(nil)
+	end := o.conn.end(nil)
 	defer end.stop()
 	idle := o.want.Idle
 	if idle.IsValid() && askARP(ctx, end, mac, netip.IPv4Unspecified(), idle) != nil {
@@ -185,7 +185,7 @@ func (o *onlooker) storm(ctx context.Context) {
 
 // oneOfMany is how long a guest waits for an offer; 0 is in vain.
 func (o *onlooker) oneOfMany(ctx context.Context, mac net.HardwareAddr) (took time.Duration) {
-	end := o.wire.end(forMAC(mac))
+	end := o.conn.end(forMAC(mac))
 	defer end.stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sys/unix"
 )
@@ -29,7 +29,7 @@ type onlooker struct {
 	child *guest.Child
 	want  *Look
 	facts *check.Facts
-	wire  *wire
+	conn  *sharedConn
 	vlans map[uint16]guest.Wire // to ask in other VLANs
 	lease *dhcpclient.Lease
 	host  pxelinux.Host
@@ -58,12 +58,12 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 	}
 	defer conn.Close()
 	if p.task.Pcap != 0 && c.OwnNet { // of dom0's bridge the parent records
-		sniffer, err := capture.Sniff(c.Interface, c.File(p.task.Pcap-1))
+		recorder, err := wire.Record(c.Interface, c.File(p.task.Pcap-1))
 		if err != nil {
 			return fail(ctx, OwnFault, "pcap", err, "")
 		}
 		defer func() {
-			if err := sniffer.Stop(); err != nil {
+			if err := recorder.Stop(); err != nil {
 				p.say(line{Warn: true, Text: err.Error()})
 			}
 		}()
@@ -71,7 +71,7 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 	if err := p.confine(ctx, c); err != nil {
 		return err
 	}
-	o.wire = newWire(conn)
+	o.conn = shareConn(conn)
 	if o.want.Count > 0 {
 		o.storm(ctx)
 	} else if err := o.walk(ctx, elsewhere); err != nil {
@@ -153,7 +153,7 @@ func (o *onlooker) walk(ctx context.Context, elsewhere guest.Wire) error {
 func (o *onlooker) dhcp(ctx context.Context, elsewhere guest.Wire) error {
 	r, f := &o.task.Request, o.facts
 	f.Subject.VendorClass = vendorClass(r.ROM)
-	end := o.wire.end(nil)
+	end := o.conn.end(nil)
 	defer end.stop()
 	client := o.client(end)
 	if elsewhere != nil {
@@ -269,7 +269,7 @@ func (o *onlooker) giveBack() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second) // also when there is no more time
 	defer cancel()
-	end := o.wire.end(nil)
+	end := o.conn.end(nil)
 	defer end.stop()
 	client := o.client(recorder{end, o})
 	if err := client.Release(ctx, o.lease); err != nil {
@@ -483,7 +483,7 @@ func (o *onlooker) otherServers(ctx context.Context) {
 // arp asks who has an address, in the guest's name. It is nil when nobody says
 // so within a second.
 func (o *onlooker) arp(ctx context.Context, a netip.Addr) net.HardwareAddr {
-	end := o.wire.end(isARP)
+	end := o.conn.end(isARP)
 	defer end.stop()
 	began := time.Now()
 	mac := askARP(ctx, end, o.task.Request.MAC, o.lease.Address.Addr(), a)

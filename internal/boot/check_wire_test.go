@@ -40,9 +40,9 @@ func (c *cable) Write(frame []byte) (int, error) {
 func (c *cable) SetReadDeadline(time.Time) error { return nil }
 func (c *cable) String() string                  { return "cable" }
 
-func TestWire(t *testing.T) {
+func TestSharedConn(t *testing.T) {
 	c := newCable()
-	w := newWire(c)
+	w := shareConn(c)
 	all := w.end(nil)
 	some := w.end(func(frame []byte) bool { return frame[0] == 'b' })
 	gone := w.end(nil)
@@ -51,7 +51,7 @@ func TestWire(t *testing.T) {
 	for _, frame := range []string{"a", "b", "c"} {
 		c.frames <- []byte(frame)
 	}
-	read := func(e *wireEnd) string {
+	read := func(e *sharedEnd) string {
 		e.SetReadDeadline(time.Now().Add(10 * time.Second))
 		b := make([]byte, 10)
 		n, err := e.Read(b)
@@ -90,9 +90,9 @@ func TestWire(t *testing.T) {
 }
 
 // Who does not listen does not hold up the others.
-func TestWireOverrun(t *testing.T) {
+func TestSharedConnOverrun(t *testing.T) {
 	c := newCable()
-	w := newWire(c)
+	w := shareConn(c)
 	idle := w.end(nil)
 	for range 2 * cap(idle.frames) {
 		c.frames <- []byte("x")
@@ -116,7 +116,7 @@ func TestAskARP(t *testing.T) {
 	other := net.HardwareAddr{2, 0, 0, 0, 0, 9}
 	own, target := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.1")
 	c := newCable()
-	w := newWire(c)
+	w := shareConn(c)
 	go func() {
 		q, ok := arpQuestion(<-c.written)
 		if !ok || q.sender != own || q.target != target || !bytes.Equal(q.mac, mac) {

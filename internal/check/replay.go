@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -38,9 +38,9 @@ const patience = 3 * time.Second
 // Replay makes of a capture what a look at the lab would have seen: of a boot
 // by a PXE ROM, PXELINUX or iPXE, or of one by this program. What the capture
 // does not tell stays empty; Facts.Errors says what it lacks. The packets are
-// gone through twice. The error wraps capture.ErrFormat where the file can't be
+// gone through twice. The error wraps wire.ErrFormat where the file can't be
 // read, or dhcpclient.ErrNoGuest where nobody asks for a lease in it.
-func Replay(packets iter.Seq2[capture.Packet, error], o ReplayOptions) (Facts, error) {
+func Replay(packets iter.Seq2[wire.Packet, error], o ReplayOptions) (Facts, error) {
 	f := Facts{Capture: o.Name, Subject: Subject{Machine: o.Machine}}
 	frames, end, err := dhcpFrames(packets)
 	if err != nil && len(frames) == 0 {
@@ -82,7 +82,7 @@ func Replay(packets iter.Seq2[capture.Packet, error], o ReplayOptions) (Facts, e
 const maxDHCP = 4096
 
 // dhcpFrames are the frames of DHCP, once each, and when the capture ends.
-func dhcpFrames(packets iter.Seq2[capture.Packet, error]) (frames []dhcpclient.Frame, end time.Time, err error) {
+func dhcpFrames(packets iter.Seq2[wire.Packet, error]) (frames []dhcpclient.Frame, end time.Time, err error) {
 	seen := newDoubles()
 	var keys []uint64
 	for p, err := range packets {

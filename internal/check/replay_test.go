@@ -20,7 +20,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // Captures of the real PXELINUX, booted by iPXE in QEMU: the pages of facts,
@@ -71,7 +71,7 @@ func replayFile(t *testing.T, name string) Facts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Replay(capture.Read(bytes.NewReader(data)), ReplayOptions{Name: filepath.Base(name)})
+	f, err := Replay(wire.ReadCapture(bytes.NewReader(data)), ReplayOptions{Name: filepath.Base(name)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestReplayVerdicts(t *testing.T) {
 					}
 				case "in a file":
 					var file bytes.Buffer
-					w, err := capture.NewWriter(&file)
+					w, err := wire.NewWriter(&file, 64<<20)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -191,7 +191,7 @@ func TestReplayVerdicts(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					packets = capture.Read(bytes.NewReader(file.Bytes()))
+					packets = wire.ReadCapture(bytes.NewReader(file.Bytes()))
 				}
 				f, err := Replay(packets, ReplayOptions{Name: "story"})
 				if err != nil {
@@ -340,16 +340,16 @@ func TestReplayErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Replay(capture.Read(bytes.NewReader([]byte("no capture"))), ReplayOptions{}); !errors.Is(err, capture.ErrFormat) {
+	if _, err := Replay(wire.ReadCapture(bytes.NewReader([]byte("no capture"))), ReplayOptions{}); !errors.Is(err, wire.ErrFormat) {
 		t.Errorf("of what is no capture: %v", err)
 	}
 	if _, err := Replay(newStory().arp(filesIP, true).all(), ReplayOptions{}); !errors.Is(err, dhcpclient.ErrNoGuest) {
 		t.Errorf("of a capture without DHCP: %v", err)
 	}
-	if _, err := Replay(capture.Read(bytes.NewReader(good)), ReplayOptions{MAC: dhcpMAC}); !errors.Is(err, dhcpclient.ErrNoGuest) {
+	if _, err := Replay(wire.ReadCapture(bytes.NewReader(good)), ReplayOptions{MAC: dhcpMAC}); !errors.Is(err, dhcpclient.ErrNoGuest) {
 		t.Errorf("of another machine: %v", err)
 	}
-	f, err := Replay(capture.Read(bytes.NewReader(good[:len(good)/2])), ReplayOptions{})
+	f, err := Replay(wire.ReadCapture(bytes.NewReader(good[:len(good)/2])), ReplayOptions{})
 	if err != nil || len(f.Offers) != 1 || !slices.Contains(f.Errors, "read the capture: "+io.ErrUnexpectedEOF.Error()) {
 		t.Errorf("of half a file: %d offers, %q, %v", len(f.Offers), f.Errors, err)
 	}
@@ -369,9 +369,9 @@ func FuzzReplay(f *testing.F) {
 		}
 		f.Add(data[:min(len(data), 20<<10)])
 	}
-	add := func(packets iter.Seq2[capture.Packet, error]) {
+	add := func(packets iter.Seq2[wire.Packet, error]) {
 		var file bytes.Buffer
-		w, err := capture.NewWriter(&file)
+		w, err := wire.NewWriter(&file, 64<<20)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -386,9 +386,9 @@ func FuzzReplay(f *testing.F) {
 	add(newStory().leased(dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(210), []byte("http://10.0.0.2/"))).fetches(macConfig, "200 OK", goodConfig).all())
 	add(newStory().leased().refused("pxelinux.0").all())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		facts, err := Replay(capture.Read(bytes.NewReader(data)), ReplayOptions{})
+		facts, err := Replay(wire.ReadCapture(bytes.NewReader(data)), ReplayOptions{})
 		if err != nil {
-			if !errors.Is(err, capture.ErrFormat) && !errors.Is(err, dhcpclient.ErrNoGuest) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			if !errors.Is(err, wire.ErrFormat) && !errors.Is(err, dhcpclient.ErrNoGuest) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("an error of another kind: %v", err)
 			}
 			return

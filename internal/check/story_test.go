@@ -11,13 +11,13 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
-	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // story is a capture that a test tells: a guest, a DHCP server 10.0.0.1 that is
 // the router, and a server of files 10.0.0.2.
 type story struct {
-	packets []capture.Packet
+	packets []wire.Packet
 	at      time.Time
 	vlan    uint16
 	xid     byte
@@ -48,7 +48,7 @@ func (s *story) frame(to, from net.HardwareAddr, kind uint16, payload []byte) {
 		b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, etherVLAN), s.vlan)
 	}
 	b = append(binary.BigEndian.AppendUint16(b, kind), payload...)
-	s.packets = append(s.packets, capture.Packet{At: s.at, Data: b, Length: len(b)})
+	s.packets = append(s.packets, wire.Packet{At: s.at, Data: b, Length: len(b)})
 	s.wait(time.Millisecond)
 }
 
@@ -236,8 +236,8 @@ func (s *story) refused(name string) *story {
 }
 
 // all is the capture.
-func (s *story) all() iter.Seq2[capture.Packet, error] {
-	return func(yield func(capture.Packet, error) bool) {
+func (s *story) all() iter.Seq2[wire.Packet, error] {
+	return func(yield func(wire.Packet, error) bool) {
 		for _, p := range s.packets {
 			p.Data = append([]byte{}, p.Data...)
 			if !yield(p, nil) {

@@ -1,4 +1,4 @@
-package capture
+package wire
 
 import (
 	"bytes"
@@ -27,11 +27,11 @@ func udp(size int, from, to uint16, tagged bool) []byte {
 func TestWriterCuts(t *testing.T) {
 	for _, tagged := range []bool{false, true} {
 		var file bytes.Buffer
-		w, err := NewWriter(&file)
+		w, err := NewWriter(&file, maxFile)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.room -= wholeFile // as after a large kernel
+		w.whole -= wholeFile // as after a large kernel
 		write := func(frame []byte) {
 			if err := w.Write(began, frame); err != nil {
 				t.Fatal(err)
@@ -43,7 +43,7 @@ func TestWriterCuts(t *testing.T) {
 		write(udp(1500, 69, 2001, tagged))
 		write([]byte(arp))
 		var got []int
-		for p, err := range Read(&readerAt{file.Bytes()}) {
+		for p, err := range ReadCapture(&readerAt{file.Bytes()}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +66,7 @@ func TestWriterCuts(t *testing.T) {
 // The file ends in time, and says so.
 func TestWriterIsBounded(t *testing.T) {
 	var file countingWriter
-	w, err := NewWriter(&file)
+	w, err := NewWriter(&file, maxFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestWriterIsBounded(t *testing.T) {
 }
 
 func TestWriterFails(t *testing.T) {
-	if _, err := NewWriter(brokenWriter{}); !errors.Is(err, errBroken) {
+	if _, err := NewWriter(brokenWriter{}, maxFile); !errors.Is(err, errBroken) {
 		t.Errorf("error %v", err)
 	}
 	w := &Writer{w: brokenWriter{}, room: maxFile, flows: map[flow]int{}}

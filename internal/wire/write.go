@@ -1,15 +1,16 @@
-package capture
+package wire
 
 import (
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net/netip"
+	"sync"
 	"time"
 )
 
 const (
-	// maxFile bounds a capture that is written, in bytes.
+	// maxFile bounds a capture of all that an interface carries, in bytes.
 	maxFile = 64 << 20
 	// wholeFile is up to where all frames are kept whole: what boots before it is
 	// a configuration, and mostly all of a kernel. Behind it, that holds for the
@@ -22,10 +23,14 @@ const (
 	maxFlows = 4096
 )
 
-// Writer writes frames as pcap, with times in microseconds.
+// Writer writes frames as a packet capture that tcpdump and tshark read: pcap,
+// with times in microseconds. What a virtual interface of the same host sent has
+// no valid checksum of UDP or TCP in it. It may be used by several goroutines.
 type Writer struct {
+	mu    sync.Mutex
 	w     io.Writer
-	room  int
+	room  int // bytes that may follow
+	whole int // bytes up to which all frames are kept whole
 	flows map[flow]int
 	lost  int
 }
@@ -36,8 +41,9 @@ type flow struct {
 	from, to netip.AddrPort // port 0 where a fragment does not tell it
 }
 
-// NewWriter begins a capture. It ends by itself after 64 MiB.
-func NewWriter(w io.Writer) (*Writer, error) {
+// NewWriter begins a capture. It ends by itself before it has more bytes than
+// that.
+func NewWriter(w io.Writer, most int) (*Writer, error) {
 	header := binary.LittleEndian.AppendUint32(nil, magicMicro)
 	header = binary.LittleEndian.AppendUint16(header, 2) // version 2.4
 	header = binary.LittleEndian.AppendUint16(header, 4)
@@ -47,13 +53,15 @@ func NewWriter(w io.Writer) (*Writer, error) {
 	if _, err := w.Write(header); err != nil {
 		return nil, fmt.Errorf("begin a packet capture: %w", err)
 	}
-	return &Writer{w: w, room: maxFile - len(header), flows: make(map[flow]int)}, nil
+	return &Writer{w: w, room: most - len(header), whole: wholeFile, flows: make(map[flow]int)}, nil
 }
 
 // Write writes one frame in one piece: what reads along never sees half of one.
 // What comes late in a large transfer is cut. A frame that there is no room for
 // is left out, and counted by Lost.
 func (c *Writer) Write(at time.Time, frame []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	kept := frame[:min(len(frame), c.keep(frame))]
 	if c.room < 16+len(kept) {
 		c.lost++
@@ -65,6 +73,7 @@ func (c *Writer) Write(at time.Time, frame []byte) error {
 	record = binary.LittleEndian.AppendUint32(record, uint32(len(frame)))
 	record = append(record, kept...)
 	c.room -= len(record)
+	c.whole -= len(record)
 	if _, err := c.w.Write(record); err != nil {
 		c.room = 0
 		return fmt.Errorf("write the packet capture: %w", err)
@@ -73,7 +82,11 @@ func (c *Writer) Write(at time.Time, frame []byte) error {
 }
 
 // Lost is how many frames were left out.
-func (c *Writer) Lost() int { return c.lost }
+func (c *Writer) Lost() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lost
+}
 
 // keep is how many bytes of a frame are written.
 func (c *Writer) keep(frame []byte) int {
@@ -86,7 +99,7 @@ func (c *Writer) keep(frame []byte) int {
 	}
 	seen := c.flows[f]
 	c.flows[f] = seen + len(frame)
-	if seen < wholeFlow || c.room > maxFile-wholeFile {
+	if seen < wholeFlow || c.whole > 0 {
 		return maxPacket
 	}
 	return shortFrame
@@ -95,24 +108,11 @@ func (c *Writer) keep(frame []byte) int {
 // flowOf finds the connection that a frame belongs to; not ok where it is not
 // of UDP or TCP over IPv4.
 func flowOf(frame []byte) (f flow, ok bool) {
-	kind := etherIPv6
-	for at := 12; len(frame) >= at+2; at += 4 {
-		if kind = int(binary.BigEndian.Uint16(frame[at:])); kind != etherVLAN {
-			frame = frame[at+2:]
-			break
-		}
-	}
-	const header, tcp, udp = 20, 6, 17
-	if kind != etherIPv4 || len(frame) < header || frame[9] != tcp && frame[9] != udp {
+	ethernet, _ := ParseFrame(frame)
+	p, ok := ParseIPv4(ethernet)
+	if !ok || p.Protocol != ProtocolTCP && p.Protocol != ProtocolUDP {
 		return f, false
 	}
-	f.protocol = frame[9]
-	var from, to uint16
-	const fragmentOffset = 0x1fff
-	if ports := int(frame[0]&0xf) * 4; binary.BigEndian.Uint16(frame[6:])&fragmentOffset == 0 && len(frame) >= ports+4 {
-		from, to = binary.BigEndian.Uint16(frame[ports:]), binary.BigEndian.Uint16(frame[ports+2:])
-	}
-	f.from = netip.AddrPortFrom(netip.AddrFrom4([4]byte(frame[12:16])), from)
-	f.to = netip.AddrPortFrom(netip.AddrFrom4([4]byte(frame[16:20])), to)
-	return f, true
+	from, to := p.Ports()
+	return flow{p.Protocol, netip.AddrPortFrom(p.Source, from), netip.AddrPortFrom(p.Destination, to)}, true
 }

@@ -1,4 +1,4 @@
-package capture_test
+package wire_test
 
 import (
 	"net"

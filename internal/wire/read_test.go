@@ -1,4 +1,4 @@
-package capture
+package wire
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ var began = time.Date(2026, 11, 21, 9, 30, 0, 123456789, time.UTC)
 // items are what Read yields, each as a line.
 func items(data []byte) []string {
 	var list []string
-	for p, err := range Read(bytes.NewReader(data)) {
+	for p, err := range ReadCapture(bytes.NewReader(data)) {
 		if err != nil {
 			list = append(list, err.Error())
 			continue
@@ -143,7 +143,7 @@ func TestRead(t *testing.T) {
 
 // One may stop, and begin again.
 func TestReadTwice(t *testing.T) {
-	packets := Read(bytes.NewReader(pcap(binary.LittleEndian, magicMicro, 1, arp, arp)))
+	packets := ReadCapture(bytes.NewReader(pcap(binary.LittleEndian, magicMicro, 1, arp, arp)))
 	for range 2 {
 		for p, err := range packets {
 			if err != nil || string(p.Data) != arp {
@@ -159,7 +159,7 @@ func TestReadTwice(t *testing.T) {
 func TestWriterWithTcpdump(t *testing.T) {
 	cmd := labtest.Program(t, "tcpdump", "-nn", "-e", "-r", "-")
 	var file bytes.Buffer
-	w, err := NewWriter(&file)
+	w, err := NewWriter(&file, maxFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(slices.Concat(section(le), section(be), pcapBlock(be, 4, make([]byte, 40))))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		total := 0
-		for p, err := range Read(bytes.NewReader(data)) {
+		for p, err := range ReadCapture(bytes.NewReader(data)) {
 			if err != nil {
 				if p.Data != nil {
 					t.Error("an error with a packet")
@@ -201,7 +201,7 @@ func FuzzRead(f *testing.F) {
 			}
 			total += len(p.Data)
 		}
-		if total > 2*len(data)+ethernetHeader*len(data)/16 {
+		if total > 2*len(data)+EthernetHeader*len(data)/16 {
 			t.Errorf("%d bytes out of %d", total, len(data))
 		}
 	})

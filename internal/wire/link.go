@@ -1,4 +1,4 @@
-package capture
+package wire
 
 import (
 	"encoding/binary"
@@ -18,17 +18,8 @@ const (
 	linkCooked2  linkType = 276 // the same, since libpcap 1.10
 )
 
-const (
-	ethernetHeader = 14
-	// room is what a frame's header may take more than what it replaces.
-	room = ethernetHeader
-)
-
-const (
-	etherIPv4 = 0x0800
-	etherIPv6 = 0x86dd
-	etherVLAN = 0x8100
-)
+// room is what a frame's header may take more than what it replaces.
+const room = EthernetHeader
 
 // known is nil when frame can make a frame of it.
 func (l linkType) known() error {
@@ -54,11 +45,11 @@ func (l linkType) frame(b []byte) []byte {
 	case l == linkCooked || l == linkCooked2:
 		return nil
 	}
-	header := b[:ethernetHeader]
+	header := b[:EthernetHeader]
 	clear(header)
-	kind := uint16(etherIPv4)
+	kind := uint16(TypeIPv4)
 	if len(packet) > 0 && packet[0]>>4 == 6 {
-		kind = etherIPv6
+		kind = typeIPv6
 	}
 	binary.BigEndian.PutUint16(header[12:], kind)
 	return b
@@ -68,7 +59,7 @@ func (l linkType) frame(b []byte) []byte {
 // MAC, and of the receiver only whether it is everybody.
 func cooked(b []byte, size int, packetType uint16, known bool, sender []byte, protocol uint16) []byte {
 	const toEverybody = 1 // LINUX_SLL_BROADCAST
-	var header [ethernetHeader]byte
+	var header [EthernetHeader]byte
 	if packetType == toEverybody {
 		copy(header[:6], "\xff\xff\xff\xff\xff\xff")
 	}
@@ -76,7 +67,7 @@ func cooked(b []byte, size int, packetType uint16, known bool, sender []byte, pr
 		copy(header[6:12], sender)
 	}
 	binary.BigEndian.PutUint16(header[12:], protocol)
-	frame := b[room+size-ethernetHeader:]
+	frame := b[room+size-EthernetHeader:]
 	copy(frame, header[:])
 	return frame
 }

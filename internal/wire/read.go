@@ -1,4 +1,4 @@
-package capture
+package wire
 
 import (
 	"bufio"
@@ -31,14 +31,14 @@ type Packet struct {
 	Length int
 }
 
-// Read returns the packets of a capture in the order of the file: pcap or
+// ReadCapture returns the packets of a capture in the order of the file: pcap or
 // pcapng of Ethernet, Linux cooked sockets (tcpdump -i any) and raw IP. It may
 // be ranged over more than once. The last item may be an error, without a
 // packet: the file ends in the middle of one, as where the program that wrote
 // it was killed (io.ErrUnexpectedEOF), or it can't be read further.
-func Read(r io.ReaderAt) iter.Seq2[Packet, error] {
+func ReadCapture(r io.ReaderAt) iter.Seq2[Packet, error] {
 	return func(yield func(Packet, error) bool) {
-		f := &file{r: bufio.NewReaderSize(io.NewSectionReader(r, 0, math.MaxInt64), 64<<10)}
+		f := &captureFile{r: bufio.NewReaderSize(io.NewSectionReader(r, 0, math.MaxInt64), 64<<10)}
 		next, err := f.begin()
 		for err == nil {
 			var p Packet
@@ -55,8 +55,8 @@ func Read(r io.ReaderAt) iter.Seq2[Packet, error] {
 // errEnd is the end of a file where it may end.
 var errEnd = errors.New("end of the capture")
 
-// file is a capture while it is read.
-type file struct {
+// captureFile is a capture while it is read.
+type captureFile struct {
 	r      *bufio.Reader
 	order  binary.ByteOrder
 	buffer []byte
@@ -76,7 +76,7 @@ const (
 )
 
 // begin looks what kind of file it is.
-func (f *file) begin() (next func() (Packet, error), err error) {
+func (f *captureFile) begin() (next func() (Packet, error), err error) {
 	magic, err := f.r.Peek(4)
 	if err != nil {
 		return nil, fmt.Errorf("%w: it has %d bytes", ErrFormat, len(magic))
@@ -99,7 +99,7 @@ func (f *file) begin() (next func() (Packet, error), err error) {
 
 // read is the next n bytes, valid until the next read. Room for a frame's
 // header is left before them.
-func (f *file) read(n int) ([]byte, error) {
+func (f *captureFile) read(n int) ([]byte, error) {
 	if cap(f.buffer) < room+n {
 		f.buffer = make([]byte, room+n)
 	}
@@ -119,13 +119,13 @@ func cut(err error) error {
 }
 
 // ended says whether nothing follows.
-func (f *file) ended() bool {
+func (f *captureFile) ended() bool {
 	_, err := f.r.Peek(1)
 	return errors.Is(err, io.EOF)
 }
 
 // pcapHeader reads the file's header (draft-ietf-opsawg-pcap §4).
-func (f *file) pcapHeader() error {
+func (f *captureFile) pcapHeader() error {
 	b, err := f.read(24)
 	if err != nil {
 		return fmt.Errorf("%w: it ends in its header", ErrFormat)
@@ -137,7 +137,7 @@ func (f *file) pcapHeader() error {
 }
 
 // nextRecord reads a packet of pcap (§5).
-func (f *file) nextRecord() (Packet, error) {
+func (f *captureFile) nextRecord() (Packet, error) {
 	if f.ended() {
 		return Packet{}, errEnd
 	}
@@ -158,7 +158,7 @@ func (f *file) nextRecord() (Packet, error) {
 }
 
 // packet makes a frame of what was captured; before b is room for a header.
-func (f *file) packet(link linkType, at time.Time, b []byte, length uint32) Packet {
+func (f *captureFile) packet(link linkType, at time.Time, b []byte, length uint32) Packet {
 	data := link.frame(f.buffer[:room+len(b)])
 	return Packet{At: at.UTC(), Data: data, Length: len(data) + int(min(max(length, uint32(len(b)))-uint32(len(b)), maxPacket))}
 }

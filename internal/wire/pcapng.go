@@ -1,4 +1,4 @@
-package capture
+package wire
 
 import (
 	"encoding/binary"
@@ -37,7 +37,7 @@ type netInterface struct {
 }
 
 // nextBlock reads blocks up to the next packet.
-func (f *file) nextBlock() (Packet, error) {
+func (f *captureFile) nextBlock() (Packet, error) {
 	for {
 		if f.ended() {
 			return Packet{}, errEnd
@@ -58,7 +58,7 @@ func (f *file) nextBlock() (Packet, error) {
 }
 
 // block reads one block; of one that does not matter, body is nil.
-func (f *file) block() (kind uint32, body []byte, err error) {
+func (f *captureFile) block() (kind uint32, body []byte, err error) {
 	h, err := f.r.Peek(8)
 	if err != nil {
 		return 0, nil, cut(err)
@@ -93,7 +93,7 @@ func (f *file) block() (kind uint32, body []byte, err error) {
 
 // section begins a section, which has an order of bytes and interfaces of its
 // own (§4.1).
-func (f *file) section() error {
+func (f *captureFile) section() error {
 	h, err := f.r.Peek(12)
 	if err != nil {
 		return cut(err)
@@ -112,7 +112,7 @@ func (f *file) section() error {
 }
 
 // addInterface reads the description of an interface (§4.2).
-func (f *file) addInterface(body []byte) error {
+func (f *captureFile) addInterface(body []byte) error {
 	if len(body) < 8 {
 		return fmt.Errorf("%w: an interface that is described in %d bytes", ErrFormat, len(body))
 	}
@@ -154,7 +154,7 @@ func (i *netInterface) time(ticks uint64) time.Time {
 }
 
 // blockPacket reads a packet's block (§4.3, §4.4 and appendix A).
-func (f *file) blockPacket(kind uint32, body []byte) (Packet, error) {
+func (f *captureFile) blockPacket(kind uint32, body []byte) (Packet, error) {
 	head, index := 20, uint32(0)
 	switch {
 	case kind == blockSimple:
@@ -194,6 +194,6 @@ func (f *file) blockPacket(kind uint32, body []byte) (Packet, error) {
 }
 
 // moved is data at the beginning of the buffer, behind the room.
-func (f *file) moved(data []byte) []byte {
+func (f *captureFile) moved(data []byte) []byte {
 	return f.buffer[room : room+copy(f.buffer[room:], data)]
 }

@@ -1,4 +1,4 @@
-package capture_test
+package wire_test
 
 import (
 	"bytes"
@@ -9,16 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
 // What a host asks for and is answered is in the capture, in its order, when
 // Stop returns.
-func TestSniff(t *testing.T) {
+func TestRecord(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	guest, err := l.AddHost(t.Context(), lab.HostConfig{Name: "guest", MAC: net.HardwareAddr{0, 0x16, 0x3e, 1, 2, 3}, Address: netip.PrefixFrom(lab.SampleAddress, 24)})
 	labtest.Check(t, err)
@@ -45,7 +45,7 @@ func TestSniff(t *testing.T) {
 	const questions = 200
 	began := time.Now()
 	labtest.Check(t, guest.Do(func() error {
-		sniffer, err := capture.Sniff("eth0", &file)
+		recorder, err := wire.Record("eth0", &file)
 		if err != nil {
 			return err
 		}
@@ -63,10 +63,10 @@ func TestSniff(t *testing.T) {
 				return err
 			}
 		}
-		return sniffer.Stop()
+		return recorder.Stop()
 	}))
 	var arp, asked, answered int
-	for p, err := range capture.Read(bytes.NewReader(file.Bytes())) {
+	for p, err := range wire.ReadCapture(bytes.NewReader(file.Bytes())) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,24 +88,24 @@ func TestSniff(t *testing.T) {
 }
 
 // The kernel takes VLAN tags off; the capture has them.
-func TestSniffVLAN(t *testing.T) {
+func TestRecordVLAN(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	guest, err := l.AddHost(t.Context(), lab.HostConfig{Name: "guest", MAC: net.HardwareAddr{0, 0x16, 0x3e, 1, 2, 3}})
 	labtest.Check(t, err)
 	var file bytes.Buffer
 	frame := []byte("\xff\xff\xff\xff\xff\xff\x00\x16\x3e\x01\x02\x03\x81\x00\x00\x07\x08\x06" + strings.Repeat("x", 46))
 	labtest.Check(t, guest.Do(func() error {
-		sniffer, err := capture.Sniff("eth0", &file)
+		recorder, err := wire.Record("eth0", &file)
 		if err != nil {
 			return err
 		}
 		if err := send("eth0", frame); err != nil {
 			return err
 		}
-		return sniffer.Stop()
+		return recorder.Stop()
 	}))
 	found := false
-	for p, err := range capture.Read(bytes.NewReader(file.Bytes())) {
+	for p, err := range wire.ReadCapture(bytes.NewReader(file.Bytes())) {
 		found = found || err == nil && bytes.Equal(p.Data, frame)
 	}
 	if !found {
@@ -113,10 +113,10 @@ func TestSniffVLAN(t *testing.T) {
 	}
 }
 
-func TestSniffNothing(t *testing.T) {
+func TestRecordNothing(t *testing.T) {
 	labtest.New(t, lab.Config{}) // or skip
 	var file bytes.Buffer
-	if _, err := capture.Sniff("none0", &file); err == nil || !strings.Contains(err.Error(), "record none0") || file.Len() > 0 {
+	if _, err := wire.Record("none0", &file); err == nil || !strings.Contains(err.Error(), "record none0") || file.Len() > 0 {
 		t.Errorf("error %v, and %d bytes", err, file.Len())
 	}
 }
