@@ -30,7 +30,7 @@ type onlooker struct {
 	want  *Look
 	facts *check.Facts
 	conn  *sharedConn
-	vlans map[uint16]guest.Wire // to ask in other VLANs
+	vlans map[uint16]guest.Conn // to ask in other VLANs
 	lease *dhcpclient.Lease
 	host  pxelinux.Host
 	texts map[string][]byte // configuration files by URL
@@ -45,7 +45,7 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 	o := &onlooker{
 		pipeline: p, child: c, want: r.Look,
 		facts: &check.Facts{Began: time.Now()},
-		vlans: map[uint16]guest.Wire{}, texts: map[string][]byte{}, tries: map[string]check.Try{},
+		vlans: map[uint16]guest.Conn{}, texts: map[string][]byte{}, tries: map[string]check.Try{},
 	}
 	say := p.say
 	p.say = func(l line) { // what a boot would say is detail here
@@ -83,11 +83,11 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 }
 
 // listen opens all sockets that need rights.
-func (o *onlooker) listen(c *guest.Child) (conn, elsewhere guest.Wire, err error) {
+func (o *onlooker) listen(c *guest.Child) (conn, elsewhere guest.Conn, err error) {
 	if conn, err = c.Listen(); err != nil {
 		return nil, nil, err
 	}
-	if elsewhere, err = c.ListenElsewhere(); err != nil {
+	if elsewhere, err = c.ListenOthers(); err != nil {
 		o.trouble("other VLANs can't be listened to: %v", err)
 		elsewhere = nil
 	}
@@ -106,7 +106,7 @@ func (o *onlooker) trouble(format string, args ...any) {
 
 // walk is the way of a boot. An error is one of ours; what the lab does wrong
 // ends the walk only.
-func (o *onlooker) walk(ctx context.Context, elsewhere guest.Wire) error {
+func (o *onlooker) walk(ctx context.Context, elsewhere guest.Conn) error {
 	if err := o.dhcp(ctx, elsewhere); err != nil {
 		return fail(ctx, OwnFault, "dhcp", err, "")
 	}
@@ -150,7 +150,7 @@ func (o *onlooker) walk(ctx context.Context, elsewhere guest.Wire) error {
 }
 
 // dhcp asks as the guest, and in other ways when that comes to nothing.
-func (o *onlooker) dhcp(ctx context.Context, elsewhere guest.Wire) error {
+func (o *onlooker) dhcp(ctx context.Context, elsewhere guest.Conn) error {
 	r, f := &o.task.Request, o.facts
 	f.Subject.VendorClass = vendorClass(r.ROM)
 	end := o.conn.end(nil)

@@ -90,15 +90,15 @@ func dhcpFrames(packets iter.Seq2[wire.Packet, error]) (frames []dhcpclient.Fram
 			return frames, end, err
 		}
 		end = p.At
-		kind, payload, tags := untag(p.Data)
-		if kind != etherIPv4 || len(frames) == maxDHCP {
+		f, ok := wire.ParseFrame(p.Data)
+		if !ok || f.Type != wire.TypeIPv4 || len(frames) == maxDHCP {
 			continue
 		}
 		m, err := dhcpclient.Decode(p.Data)
 		if err != nil {
 			continue
 		}
-		key := seen.key(payload)
+		key := seen.key(f)
 		if !seen.again(p.At, key) {
 			frames, keys = append(frames, dhcpclient.Frame{At: p.At, Data: addressed(p.Data, m)}), append(keys, key)
 			continue
@@ -109,7 +109,7 @@ func dhcpFrames(packets iter.Seq2[wire.Packet, error]) (frames []dhcpclient.Fram
 			i--
 		}
 		if i >= 0 {
-			if _, _, before := untag(frames[i].Data); tags < before {
+			if before, _ := wire.ParseFrame(frames[i].Data); len(f.Tags) < len(before.Tags) {
 				frames[i].Data = addressed(p.Data, m)
 			}
 		}
@@ -121,7 +121,7 @@ func dhcpFrames(packets iter.Seq2[wire.Packet, error]) (frames []dhcpclient.Fram
 // link layer: it is seen at the guest's side, and so is for the guest.
 func addressed(frame []byte, m dhcpclient.Message) []byte {
 	frame = bytes.Clone(frame)
-	if !bytes.Equal(m.DestinationMAC, zeroMAC) || len(m.CHAddr) != 6 {
+	if !bytes.Equal(m.DestinationMAC, wire.NoMAC) || len(m.CHAddr) != 6 {
 		return frame
 	}
 	if m.To.Addr() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
@@ -136,7 +136,7 @@ func addressed(frame []byte, m dhcpclient.Message) []byte {
 func (f *Facts) setSubject(s *dhcpclient.Survey) (mac net.HardwareAddr) {
 	i := slices.IndexFunc(s.Messages, func(m dhcpclient.Seen) bool { return m.Sent })
 	if i < 0 {
-		return zeroMAC
+		return wire.NoMAC
 	}
 	m := &s.Messages[i]
 	f.Subject.MAC = m.CHAddr.String()

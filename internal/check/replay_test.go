@@ -175,8 +175,9 @@ func TestReplayVerdicts(t *testing.T) {
 					for _, p := range test.story.packets {
 						tagged := p
 						tagged.Data = slices.Concat(p.Data[:12], []byte{0x81, 0, 0, 7}, p.Data[12:])
-						if sum := checksumAt(p.Data[ethernetHeader:]); p.Data[12] == etherIPv4>>8 && sum > 0 {
-							tagged.Data[4+ethernetHeader+sum] ^= 0xff
+						frame, _ := wire.ParseFrame(p.Data)
+						if sum := checksumAt(frame); sum > 0 {
+							tagged.Data[4+wire.EthernetHeader+sum] ^= 0xff
 						}
 						s.packets = append(s.packets, tagged, p)
 					}

@@ -45,7 +45,7 @@ func (s *story) wait(d time.Duration) *story { s.at = s.at.Add(d); return s }
 func (s *story) frame(to, from net.HardwareAddr, kind uint16, payload []byte) {
 	b := append(append([]byte{}, to...), from...)
 	if s.vlan != 0 {
-		b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, etherVLAN), s.vlan)
+		b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, wire.TypeVLAN), s.vlan)
 	}
 	b = append(binary.BigEndian.AppendUint16(b, kind), payload...)
 	s.packets = append(s.packets, wire.Packet{At: s.at, Data: b, Length: len(b)})
@@ -81,13 +81,13 @@ func (s *story) ip(protocol uint8, from, to netip.Addr, payload []byte, mtu int)
 		b = binary.BigEndian.AppendUint16(b, flags)
 		b = append(b, 64, protocol, 0, 0)
 		b = append(append(b, from.AsSlice()...), to.AsSlice()...)
-		s.frame(macOf(to), macOf(from), etherIPv4, append(b, payload[offset:offset+n]...))
+		s.frame(macOf(to), macOf(from), wire.TypeIPv4, append(b, payload[offset:offset+n]...))
 		offset += n
 	}
 }
 
 func (s *story) udp(from, to netip.AddrPort, payload []byte) *story {
-	s.ip(protocolUDP, from.Addr(), to.Addr(), udpDatagram(from.Port(), to.Port(), payload), 1500)
+	s.ip(wire.ProtocolUDP, from.Addr(), to.Addr(), udpDatagram(from.Port(), to.Port(), payload), 1500)
 	return s
 }
 
@@ -154,13 +154,13 @@ func (s *story) arp(target netip.Addr, there bool) *story {
 		b = append(append(b, sender.AsSlice()...), to...)
 		return append(b, target.AsSlice()...)
 	}
-	s.frame(allMAC, guestMAC, etherARP, packet(1, guestMAC, make([]byte, 6), guestIP, target))
+	s.frame(allMAC, guestMAC, wire.TypeARP, packet(1, guestMAC, make([]byte, 6), guestIP, target))
 	if there {
 		mac := macOf(target)
 		if target == guestIP {
 			mac = filesMAC
 		}
-		s.frame(guestMAC, mac, etherARP, packet(2, mac, guestMAC, target, guestIP))
+		s.frame(guestMAC, mac, wire.TypeARP, packet(2, mac, guestMAC, target, guestIP))
 	}
 	return s
 }
@@ -205,7 +205,7 @@ func (s *story) tcp(sent bool, port uint16, sequence uint32, flags byte, data st
 	b := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, from.Port()), to.Port())
 	b = binary.BigEndian.AppendUint32(b, sequence)
 	b = append(b, 0, 0, 0, 0, 5<<4, flags, 0, 0, 0, 0, 0, 0)
-	s.ip(protocolTCP, from.Addr(), to.Addr(), append(b, data...), 1500)
+	s.ip(wire.ProtocolTCP, from.Addr(), to.Addr(), append(b, data...), 1500)
 }
 
 // fetches a file by HTTP, whose segments come in disorder and more than once.
@@ -230,8 +230,8 @@ func (s *story) fetches(path, status, content string) *story {
 // refused is the server's kernel, which says that nobody listens.
 func (s *story) refused(name string) *story {
 	from := s.asks(name)
-	asked := s.packets[len(s.packets)-1].Data[ethernetHeader:]
-	s.ip(protocolICMP, filesIP, from.Addr(), append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, asked[:28]...), 1500)
+	asked := s.packets[len(s.packets)-1].Data[wire.EthernetHeader:]
+	s.ip(wire.ProtocolICMP, filesIP, from.Addr(), append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, asked[:28]...), 1500)
 	return s
 }
 

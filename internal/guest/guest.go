@@ -118,8 +118,8 @@ type setup struct {
 	OwnNet    bool
 	RunAs     int
 	MaxFile   uint64
-	Opener    int                // the descriptor of the socket to ask for files on; 0 for none
-	Wires     map[string]wireEnd // of dom0's bridge
+	Opener    int                 // the descriptor of the socket to ask for files on; 0 for none
+	Relays    map[string]relayEnd // of dom0's bridge
 }
 
 // Start plugs a child into the bridge and starts it. The child runs the same
@@ -155,7 +155,7 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 		first.Opener = filesFD + len(spec.Files)
 	}
 	if g.Net == Dom0 && bridge.name != "" {
-		ends, theirs, err := g.openWires(bridge, spec)
+		ends, theirs, err := g.openRelays(bridge, spec)
 		for key, end := range ends {
 			end.FD += filesFD + len(files)
 			ends[key] = end
@@ -166,7 +166,7 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 		if err != nil {
 			return nil, err
 		}
-		first.Wires, files = ends, append(slices.Clip(files), theirs...)
+		first.Relays, files = ends, append(slices.Clip(files), theirs...)
 	}
 	if err := g.start(ctx, files); err != nil {
 		return nil, err

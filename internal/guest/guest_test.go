@@ -57,8 +57,8 @@ type order struct {
 	Open    []string // of the parent
 	Dial    string   // send a datagram there
 	Panic   bool
-	Listen  bool     // open the guest's wire, and those of a survey, before the rest
-	Send    [][]byte // frames on the guest's wire
+	Listen  bool     // open the guest's interface, and those of a survey, before the rest
+	Send    [][]byte // frames on the guest's interface
 	Filter  bool     // attach another filter to each packet socket
 }
 
@@ -79,7 +79,7 @@ func child() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	var wires []guest.Wire // open until the end
+	var conns []guest.Conn // open until the end
 	for {
 		var o order
 		if c.Receive(&o) != nil {
@@ -116,10 +116,10 @@ func child() {
 		}
 		if o.Listen {
 			var errs [3]error
-			wires = make([]guest.Wire, 3)
-			wires[0], errs[0] = c.Listen()
-			wires[1], errs[1] = c.ListenElsewhere()
-			wires[2], errs[2] = c.ListenVLAN(30)
+			conns = make([]guest.Conn, 3)
+			conns[0], errs[0] = c.Listen()
+			conns[1], errs[1] = c.ListenOthers()
+			conns[2], errs[2] = c.ListenVLAN(30)
 			note("listen", errors.Join(errs[:]...))
 		}
 		if o.Confine {
@@ -152,7 +152,7 @@ func child() {
 			i++
 		}
 		for _, frame := range o.Send {
-			_, err := wires[0].Write(frame)
+			_, err := conns[0].Write(frame)
 			note("send", err)
 		}
 		if o.Write {

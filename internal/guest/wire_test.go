@@ -125,7 +125,7 @@ func TestOwnWire(t *testing.T) {
 	}
 }
 
-// A child that may not be more than the guest has no other wire.
+// A child that may not be more than the guest has no other interface.
 func TestNoSurvey(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Dom0})
