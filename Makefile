@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # generators of documentation out of package cli (0.4 MB).
 export CGO_ENABLED = 0
 TAGS    = urfave_cli_no_docs,urfave_cli_no_suggest
-PUBLIC  = ./dhcpclient ./pxelinux ./tftpget ./xenout
+PUBLIC  = ./dhcpclient ./dhcpclient/survey ./pxelinux ./tftpget ./xenout
 SOURCES = cmd internal $(PUBLIC)
 # Where goroutines are.
 RACE    = $(PUBLIC) ./cmd/... ./internal/boot/... ./internal/wire ./internal/check/... ./internal/fetch/... ./internal/guest ./internal/lab/...

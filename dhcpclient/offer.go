@@ -2,10 +2,12 @@ package dhcpclient
 
 import (
 	"cmp"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -37,6 +39,18 @@ func newOffer(r *reply, after time.Duration) Offer {
 		}
 	}
 	return o
+}
+
+// ReadOffer reads what a frame with a server's message offers to the machine with
+// that MAC, where it is an ACK or one of port 4011, too. It is not ok where a
+// Client takes it for no such message.
+func ReadOffer(frame []byte, mac net.HardwareAddr, after time.Duration) (o Offer, ok bool) {
+	f, _ := wire.ParseFrame(frame)
+	r := parseReply(f, mac)
+	if r == nil {
+		return o, false
+	}
+	return newOffer(r, after), true
 }
 
 // offers are the answers to a DISCOVER: one a server, at most maxOffers of a

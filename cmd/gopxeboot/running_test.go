@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
@@ -123,7 +123,7 @@ func TestLookAtRunningGuest(t *testing.T) {
 	asked := 0
 	for p, err := range wire.ReadCapture(file) {
 		labtest.Check(t, err)
-		if m, err := dhcpclient.Decode(p.Data); err == nil && m.Op == 1 && m.CHAddr.String() == lab.SampleMAC {
+		if m, err := survey.Decode(p.Data); err == nil && m.Op == 1 && m.CHAddr.String() == lab.SampleMAC {
 			asked++
 		}
 	}

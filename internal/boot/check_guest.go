@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
@@ -156,16 +157,17 @@ func (o *onlooker) dhcp(ctx context.Context, elsewhere guest.Conn) error {
 	end := o.conn.end(nil)
 	defer end.stop()
 	client := o.client(end)
+	config := survey.Config{Wait: o.want.Wait}
 	if elsewhere != nil {
-		client.Elsewhere = elsewhere
+		config.OtherVLANs = elsewhere
 		defer elsewhere.Close()
 	}
-	survey, err := client.Survey(ctx, o.want.Wait)
+	seen, err := survey.Run(ctx, client, config)
 	if err != nil {
 		return err
 	}
-	f.AddSurvey(survey)
-	o.lease = survey.Lease
+	f.AddSurvey(seen)
+	o.lease = seen.Lease
 	if l := o.lease; l == nil || l.BootFile == "" && l.PathPrefix == "" && l.ConfigFile == "" && !l.LocalBoot {
 		o.variants(ctx)
 	}
@@ -195,13 +197,13 @@ func (o *onlooker) dhcp(ctx context.Context, elsewhere guest.Conn) error {
 // server wants to be asked in another way: frames may have got lost.
 func (o *onlooker) again(ctx context.Context, client *dhcpclient.Client) error {
 	client.Retransmit = []time.Duration{o.want.Wait / 10}
-	survey, err := client.Survey(ctx, o.want.Wait)
+	seen, err := survey.Run(ctx, client, survey.Config{Wait: o.want.Wait})
 	client.Retransmit = nil
-	if err != nil || survey.Lease == nil {
+	if err != nil || seen.Lease == nil {
 		return err
 	}
-	o.facts.AddSurvey(survey)
-	o.lease = survey.Lease
+	o.facts.AddSurvey(seen)
+	o.lease = seen.Lease
 	o.facts.Unsteady, o.facts.Variants = true, nil
 	return nil
 }
@@ -299,7 +301,7 @@ func (r recorder) Read(b []byte) (int, error) {
 }
 
 func (r recorder) add(frame []byte, sent bool) {
-	m, err := dhcpclient.Decode(frame)
+	m, err := survey.Decode(frame)
 	if err != nil || m.CHAddr.String() != r.o.task.Request.MAC.String() || len(r.o.facts.Events) > 1000 {
 		return
 	}
@@ -486,7 +488,7 @@ func (o *onlooker) arp(ctx context.Context, a netip.Addr) net.HardwareAddr {
 	end := o.conn.end(isARP)
 	defer end.stop()
 	began := time.Now()
-	mac := askARP(ctx, end, o.task.Request.MAC, o.lease.Address.Addr(), a)
+	mac := survey.Holder(ctx, end, o.task.Request.MAC, o.lease.Address.Addr(), a)
 	what := "nobody has " + a.String()
 	if mac != nil {
 		what = fmt.Sprintf("%s is at %s", a, mac)

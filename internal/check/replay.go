@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
@@ -39,7 +40,7 @@ const patience = 3 * time.Second
 // by a PXE ROM, PXELINUX or iPXE, or of one by this program. What the capture
 // does not tell stays empty; Facts.Errors says what it lacks. The packets are
 // gone through twice. The error wraps wire.ErrFormat where the file can't be
-// read, or dhcpclient.ErrNoGuest where nobody asks for a lease in it.
+// read, or survey.ErrNoGuest where nobody asks for a lease in it.
 func Replay(packets iter.Seq2[wire.Packet, error], o ReplayOptions) (Facts, error) {
 	f := Facts{Capture: o.Name, Subject: Subject{Machine: o.Machine}}
 	frames, end, err := dhcpFrames(packets)
@@ -49,18 +50,18 @@ func Replay(packets iter.Seq2[wire.Packet, error], o ReplayOptions) (Facts, erro
 	if err != nil {
 		f.Errors = append(f.Errors, err.Error())
 	}
-	first, err := dhcpclient.Replay(o.MAC, frames)
+	first, err := survey.Replay(o.MAC, frames)
 	if err != nil {
 		return f, err
 	}
 	f.Began, f.Millis = first.Begin, millis(end.Sub(first.Begin))
 	guest := f.setSubject(first)
-	survey, err := dhcpclient.Replay(guest, f.otherWays(frames, guest))
+	s, err := survey.Replay(guest, f.otherWays(frames, guest))
 	if err != nil {
 		return f, err
 	}
-	f.AddSurvey(survey)
-	f.setRequest(survey, end)
+	f.AddSurvey(s)
+	f.setRequest(s, end)
 	w := &watch{
 		facts: &f, mac: guest, addresses: addressesOf(first), end: end, doubles: newDoubles(),
 		fragments: make(map[fragmentKey]*fragments), arp: make(map[netip.Addr]*arpTalk),
@@ -72,7 +73,7 @@ func Replay(packets iter.Seq2[wire.Packet, error], o ReplayOptions) (Facts, erro
 		}
 	}
 	w.finish()
-	r := reading{watch: w, options: o, host: hostOf(survey, o)}
+	r := reading{watch: w, options: o, host: hostOf(s, o)}
 	r.find()
 	slices.SortStableFunc(f.Events, func(a, b Event) int { return cmp.Compare(a.Millis, b.Millis) })
 	return f, nil
@@ -94,7 +95,7 @@ func dhcpFrames(packets iter.Seq2[wire.Packet, error]) (frames []dhcpclient.Fram
 		if !ok || f.Type != wire.TypeIPv4 || len(frames) == maxDHCP {
 			continue
 		}
-		m, err := dhcpclient.Decode(p.Data)
+		m, err := survey.Decode(p.Data)
 		if err != nil {
 			continue
 		}
@@ -119,7 +120,7 @@ func dhcpFrames(packets iter.Seq2[wire.Packet, error]) (frames []dhcpclient.Fram
 
 // addressed is the frame with the MAC that it goes to, where the capture has no
 // link layer: it is seen at the guest's side, and so is for the guest.
-func addressed(frame []byte, m dhcpclient.Message) []byte {
+func addressed(frame []byte, m survey.Message) []byte {
 	frame = bytes.Clone(frame)
 	if !bytes.Equal(m.DestinationMAC, wire.NoMAC) || len(m.CHAddr) != 6 {
 		return frame
@@ -133,8 +134,8 @@ func addressed(frame []byte, m dhcpclient.Message) []byte {
 }
 
 // setSubject says who the guest is, by the DISCOVER that began it.
-func (f *Facts) setSubject(s *dhcpclient.Survey) (mac net.HardwareAddr) {
-	i := slices.IndexFunc(s.Messages, func(m dhcpclient.Seen) bool { return m.Sent })
+func (f *Facts) setSubject(s *survey.Survey) (mac net.HardwareAddr) {
+	i := slices.IndexFunc(s.Messages, func(m survey.Seen) bool { return m.Sent })
 	if i < 0 {
 		return wire.NoMAC
 	}
@@ -145,7 +146,7 @@ func (f *Facts) setSubject(s *dhcpclient.Survey) (mac net.HardwareAddr) {
 		f.Subject.Arch = uint16(arch[0])<<8 | uint16(arch[1])
 	}
 	if id := m.Option(97); len(id) == 17 {
-		f.Subject.UUID = dhcpclient.Option{Code: 97, Value: id}.Text()
+		f.Subject.UUID = survey.Option{Code: 97, Value: id}.Text()
 	}
 	if len(m.VLANs) > 0 {
 		f.Subject.VLAN = m.VLANs[len(m.VLANs)-1]
@@ -154,7 +155,7 @@ func (f *Facts) setSubject(s *dhcpclient.Survey) (mac net.HardwareAddr) {
 }
 
 // addressesOf are those that the guest has or may have.
-func addressesOf(s *dhcpclient.Survey) []netip.Addr {
+func addressesOf(s *survey.Survey) []netip.Addr {
 	var list []netip.Addr
 	add := func(a netip.Addr) {
 		if given(a).IsValid() && !slices.Contains(list, a) {
@@ -173,7 +174,7 @@ func addressesOf(s *dhcpclient.Survey) []netip.Addr {
 }
 
 // setRequest says what became of the guest's REQUEST.
-func (f *Facts) setRequest(s *dhcpclient.Survey, end time.Time) {
+func (f *Facts) setRequest(s *survey.Survey, end time.Time) {
 	var r *Request
 	var asked time.Duration
 	for _, m := range s.Messages {
@@ -199,12 +200,12 @@ func (f *Facts) setRequest(s *dhcpclient.Survey, end time.Time) {
 }
 
 // hostOf is the machine that PXELINUX would find itself on.
-func hostOf(s *dhcpclient.Survey, o ReplayOptions) pxelinux.Host {
+func hostOf(s *survey.Survey, o ReplayOptions) pxelinux.Host {
 	h := pxelinux.Host{ConfigDir: o.ConfigDir}
-	if i := slices.IndexFunc(s.Messages, func(m dhcpclient.Seen) bool { return m.Sent }); i >= 0 {
+	if i := slices.IndexFunc(s.Messages, func(m survey.Seen) bool { return m.Sent }); i >= 0 {
 		h.MAC = s.Messages[i].CHAddr
 		if id := s.Messages[i].Option(97); len(id) == 17 {
-			h.UUID = dhcpclient.Option{Code: 97, Value: id}.Text()
+			h.UUID = survey.Option{Code: 97, Value: id}.Text()
 		}
 	}
 	if l := s.Lease; l != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
-	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
@@ -344,10 +344,10 @@ func TestReplayErrors(t *testing.T) {
 	if _, err := Replay(wire.ReadCapture(bytes.NewReader([]byte("no capture"))), ReplayOptions{}); !errors.Is(err, wire.ErrFormat) {
 		t.Errorf("of what is no capture: %v", err)
 	}
-	if _, err := Replay(newStory().arp(filesIP, true).all(), ReplayOptions{}); !errors.Is(err, dhcpclient.ErrNoGuest) {
+	if _, err := Replay(newStory().arp(filesIP, true).all(), ReplayOptions{}); !errors.Is(err, survey.ErrNoGuest) {
 		t.Errorf("of a capture without DHCP: %v", err)
 	}
-	if _, err := Replay(wire.ReadCapture(bytes.NewReader(good)), ReplayOptions{MAC: dhcpMAC}); !errors.Is(err, dhcpclient.ErrNoGuest) {
+	if _, err := Replay(wire.ReadCapture(bytes.NewReader(good)), ReplayOptions{MAC: dhcpMAC}); !errors.Is(err, survey.ErrNoGuest) {
 		t.Errorf("of another machine: %v", err)
 	}
 	f, err := Replay(wire.ReadCapture(bytes.NewReader(good[:len(good)/2])), ReplayOptions{})
@@ -389,7 +389,7 @@ func FuzzReplay(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		facts, err := Replay(wire.ReadCapture(bytes.NewReader(data)), ReplayOptions{})
 		if err != nil {
-			if !errors.Is(err, wire.ErrFormat) && !errors.Is(err, dhcpclient.ErrNoGuest) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			if !errors.Is(err, wire.ErrFormat) && !errors.Is(err, survey.ErrNoGuest) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("an error of another kind: %v", err)
 			}
 			return

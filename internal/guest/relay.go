@@ -198,7 +198,7 @@ func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, file
 	if err := add(guestConn, conn, err); err != nil || spec.Survey == nil {
 		return ends, files, err
 	}
-	others, err := dhcpclient.ListenElsewhere(b.name, b.vlan, true)
+	others, err := dhcpclient.Listen(b.name, dhcpclient.Config{VLAN: b.vlan, Promiscuous: true, OtherVLANs: true})
 	_ = add(otherVLANs, others, err)
 	for _, vlan := range spec.Survey.VLANs {
 		conn, err := listenOn(b.name, vlan)
@@ -209,17 +209,14 @@ func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, file
 
 // listenOn opens dom0's end of a bridge, whose MAC is not the guest's.
 func listenOn(bridge string, vlan uint16) (Conn, error) {
-	if vlan != 0 {
-		return dhcpclient.ListenVLAN(bridge, vlan, true)
-	}
-	return dhcpclient.Listen(bridge, true)
+	return dhcpclient.Listen(bridge, dhcpclient.Config{VLAN: vlan, Promiscuous: true})
 }
 
 // Listen opens the guest's interface. It has to be called before Confine, as the
 // other two.
 func (c *Child) Listen() (Conn, error) {
 	if c.OwnNet {
-		return dhcpclient.Listen(c.Interface, false)
+		return dhcpclient.Listen(c.Interface, dhcpclient.Config{})
 	}
 	return c.relayed(guestConn)
 }
@@ -232,13 +229,13 @@ func (c *Child) ListenVLAN(vlan uint16) (Conn, error) {
 	case vlan == 0: // what is untagged on a port of our own is in the guest's VLAN
 		return nil, errNotOpened
 	}
-	return dhcpclient.ListenVLAN(c.Interface, vlan, false)
+	return dhcpclient.Listen(c.Interface, dhcpclient.Config{VLAN: vlan})
 }
 
 // ListenOthers listens to what DHCP servers say in all other VLANs.
 func (c *Child) ListenOthers() (Conn, error) {
 	if c.OwnNet {
-		return dhcpclient.ListenElsewhere(c.Interface, 0, false)
+		return dhcpclient.Listen(c.Interface, dhcpclient.Config{OtherVLANs: true})
 	}
 	return c.relayed(otherVLANs)
 }

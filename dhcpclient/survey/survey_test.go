@@ -1,4 +1,4 @@
-package dhcpclient
+package survey
 
 import (
 	"bytes"
@@ -16,23 +16,54 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 // same are the values that cmp can't look into.
-var same = cmp.Options{compareAddrPort, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty()}
+var same = cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmpopts.EquateEmpty()}
+
+func testClient(t *testing.T, conn dhcpclient.FrameConn) *dhcpclient.Client {
+	t.Helper()
+	return &dhcpclient.Client{Conn: conn, MAC: lan.GuestMAC, UUID: lan.GuestUUID, Rand: &lan.Steady{}, ProbeWait: -1}
+}
+
+func bootFile(name string) func(*dhcpv4.DHCPv4) {
+	return func(m *dhcpv4.DHCPv4) { m.BootFileName = name }
+}
+
+// discover is a machine's DISCOVER.
+func discover(mac net.HardwareAddr, options ...dhcpv4.Option) []byte {
+	m := &dhcpv4.DHCPv4{OpCode: dhcpv4.OpcodeBootRequest, HWType: 1, ClientHWAddr: mac,
+		Options: dhcpv4.OptionsFromList(append(options, dhcpv4.OptMessageType(dhcpv4.MessageTypeDiscover))...)}
+	return wire.Datagram{
+		Source: netip.MustParseAddrPort("0.0.0.0:68"), Destination: netip.MustParseAddrPort("255.255.255.255:67"), Payload: m.ToBytes(),
+	}.Frame(mac, wire.Broadcast)
+}
+
+// strays is how many of the messages were not for the guest.
+func strays(s *Survey) (n int) {
+	for _, m := range s.Messages {
+		if m.Stray != "" {
+			n++
+		}
+	}
+	return n
+}
 
 // film keeps the frames that cross it.
 type film struct {
-	FrameConn
+	dhcpclient.FrameConn
 	mu     sync.Mutex
-	frames []Frame
+	frames []dhcpclient.Frame
 }
 
 func (r *film) keep(frame []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.frames = append(r.frames, Frame{time.Now(), bytes.Clone(frame)})
+	r.frames = append(r.frames, dhcpclient.Frame{At: time.Now(), Data: bytes.Clone(frame)})
 }
 
 func (r *film) Read(b []byte) (int, error) {
@@ -75,21 +106,18 @@ func tell(s *Survey) string {
 	for _, server := range s.Silent {
 		fmt.Fprintf(&b, "silent: %s\n", server)
 	}
-	for _, a := range s.Anomalies {
-		fmt.Fprintf(&b, "%s %d %s %q %q %s\n", a.Kind, a.Option, a.Field, a.Value, a.Other, a.Servers)
-	}
 	return b.String()
 }
 
 func TestSurvey(t *testing.T) {
-	plain := func() *server { return &server{id: "10.0.0.1", address: "10.0.0.42", bootFile: "pxelinux.0"} }
-	bare := func() *server { return &server{id: "10.0.0.1", address: "10.0.0.42"} }
-	second := func() *server {
-		return &server{id: "10.0.0.2", address: "10.0.0.77", bootFile: "second.0", after: 300 * time.Millisecond}
+	plain := func() *lan.Server { return &lan.Server{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "pxelinux.0"} }
+	bare := func() *lan.Server { return &lan.Server{ID: "10.0.0.1", Address: "10.0.0.42"} }
+	second := func() *lan.Server {
+		return &lan.Server{ID: "10.0.0.2", Address: "10.0.0.77", BootFile: "second.0", After: 300 * time.Millisecond}
 	}
 	for _, c := range []struct {
 		name     string
-		servers  []*server
+		servers  []*lan.Server
 		stations map[string]net.HardwareAddr
 		extra    func(m *dhcpv4.DHCPv4) []byte // one more frame, 100 ms after the DISCOVER
 		elsewhere,
@@ -100,7 +128,7 @@ func TestSurvey(t *testing.T) {
 0s guest DISCOVER
 1s guest DISCOVER
 `},
-		{name: "one server", servers: []*server{plain()}, want: `
+		{name: "one server", servers: []*lan.Server{plain()}, want: `
 0s guest DISCOVER
 0s 10.0.0.250:67 OFFER, 10.0.0.1 offers 10.0.0.42 invalid IP pxelinux.0 after 0s
 1s guest DISCOVER
@@ -110,7 +138,7 @@ next-server: option 54 of 10.0.0.1's OFFER
 boot file: file of 10.0.0.1's OFFER
 `},
 		// Lease would have gone before the second one answers.
-		{name: "two that differ", servers: []*server{plain(), second()}, want: `
+		{name: "two that differ", servers: []*lan.Server{plain(), second()}, want: `
 0s guest DISCOVER
 0s 10.0.0.250:67 OFFER, 10.0.0.1 offers 10.0.0.42 invalid IP pxelinux.0 after 0s
 300ms 10.0.0.250:67 OFFER, 10.0.0.2 offers 10.0.0.77 invalid IP second.0 after 300ms
@@ -120,10 +148,8 @@ boot file: file of 10.0.0.1's OFFER
 lease 10.0.0.42/24 10.0.0.1 pxelinux.0, of 1
 next-server: option 54 of 10.0.0.1's OFFER
 boot file: file of 10.0.0.1's OFFER
-servers-differ 0 BootFile "pxelinux.0" "second.0" [10.0.0.1 10.0.0.2]
-servers-differ 0 NextServer "10.0.0.1" "10.0.0.2" [10.0.0.1 10.0.0.2]
 `},
-		{name: "a proxy on port 4011", servers: []*server{bare(), {id: "10.0.0.3", pxe: pxe("10.0.0.3", file("proxy.0"))}}, want: `
+		{name: "a proxy on port 4011", servers: []*lan.Server{bare(), {ID: "10.0.0.3", PXE: lan.PXE("10.0.0.3", bootFile("proxy.0"))}}, want: `
 0s guest DISCOVER
 0s 10.0.0.250:67 OFFER, 10.0.0.1 offers 10.0.0.42 invalid IP  after 0s
 0s 10.0.0.250:67 OFFER, 10.0.0.3 offers invalid IP invalid IP  after 0s
@@ -136,7 +162,7 @@ lease 10.0.0.42/24 10.0.0.3 proxy.0, of 1
 next-server: option 54 of 10.0.0.3's ACK
 boot file: file of 10.0.0.3's ACK
 `},
-		{name: "a proxy that does not say", servers: []*server{plain(), {id: "10.0.0.3"}}, unlikeLease: true, want: `
+		{name: "a proxy that does not say", servers: []*lan.Server{plain(), {ID: "10.0.0.3"}}, unlikeLease: true, want: `
 0s guest DISCOVER
 0s 10.0.0.250:67 OFFER, 10.0.0.1 offers 10.0.0.42 invalid IP pxelinux.0 after 0s
 0s 10.0.0.250:67 OFFER, 10.0.0.3 offers invalid IP invalid IP  after 0s
@@ -153,7 +179,7 @@ next-server: option 54 of 10.0.0.1's OFFER
 boot file: file of 10.0.0.1's OFFER
 silent: 10.0.0.3
 `},
-		{name: "the address is in use", servers: []*server{plain()}, unlikeLease: true,
+		{name: "the address is in use", servers: []*lan.Server{plain()}, unlikeLease: true,
 			stations: map[string]net.HardwareAddr{"10.0.0.42": {2, 0, 0, 0, 0, 9}}, want: `
 0s guest DISCOVER
 0s 10.0.0.250:67 OFFER, 10.0.0.1 offers 10.0.0.42 invalid IP pxelinux.0 after 0s
@@ -166,19 +192,19 @@ held by 02:00:00:00:00:09
 `},
 		{name: "for another guest", extra: func(m *dhcpv4.DHCPv4) []byte {
 			m.ClientHWAddr = net.HardwareAddr{2, 0, 0, 0, 0, 9}
-			return replyFrame(m)
+			return lan.Broadcast(m)
 		}, want: `
 0s guest DISCOVER
 100ms 10.0.0.250:67 OFFER, stray: chaddr
 1s guest DISCOVER
 `},
-		{name: "another transaction", extra: func(m *dhcpv4.DHCPv4) []byte { m.TransactionID[0]++; return replyFrame(m) }, want: `
+		{name: "another transaction", extra: func(m *dhcpv4.DHCPv4) []byte { m.TransactionID[0]++; return lan.Broadcast(m) }, want: `
 0s guest DISCOVER
 100ms 10.0.0.250:67 OFFER, stray: xid
 1s guest DISCOVER
 `},
 		{name: "to another station", extra: func(m *dhcpv4.DHCPv4) []byte {
-			b := replyFrame(m)
+			b := lan.Broadcast(m)
 			copy(b, []byte{2, 0, 0, 0, 0, 9})
 			return b
 		}, want: `
@@ -187,7 +213,7 @@ held by 02:00:00:00:00:09
 1s guest DISCOVER
 `},
 		{name: "in another VLAN", elsewhere: true, extra: func(m *dhcpv4.DHCPv4) []byte {
-			b := replyFrame(m)
+			b := lan.Broadcast(m)
 			return slices.Concat(b[:12], []byte{0x81, 0, 0, 20}, b[12:])
 		}, want: `
 0s guest DISCOVER
@@ -196,7 +222,7 @@ held by 02:00:00:00:00:09
 `},
 		{name: "cut", extra: func(m *dhcpv4.DHCPv4) []byte {
 			b := m.ToBytes()
-			return payloadFrame(append(b[:bytes.LastIndexByte(b, 255)], 67, 200, 'p', 'x'))
+			return lan.BroadcastOf(append(b[:bytes.LastIndexByte(b, 255)], 67, 200, 'p', 'x'))
 		}, want: `
 0s guest DISCOVER
 100ms 10.0.0.250:67 OFFER, stray: unreadable
@@ -204,13 +230,13 @@ held by 02:00:00:00:00:09
 `},
 		{name: "NAK", extra: func(m *dhcpv4.DHCPv4) []byte {
 			m.UpdateOption(dhcpv4.OptMessageType(dhcpv4.MessageTypeNak))
-			return replyFrame(m)
+			return lan.Broadcast(m)
 		}, want: `
 0s guest DISCOVER
 100ms 10.0.0.250:67 NAK
 1s guest DISCOVER
 `},
-		{name: "trailing bytes", servers: []*server{{id: "10.0.0.1", address: "10.0.0.42", edit: func(m *dhcpv4.DHCPv4) {
+		{name: "bytes behind names", servers: []*lan.Server{{ID: "10.0.0.1", Address: "10.0.0.42", Edit: func(m *dhcpv4.DHCPv4) {
 			m.BootFileName = "first.0"
 			m.UpdateOption(dhcpv4.OptBootFileName("pxelinux.0\xff"))
 			m.UpdateOption(dhcpv4.OptTFTPServerName("10.0.0.9 "))
@@ -222,18 +248,15 @@ held by 02:00:00:00:00:09
 lease 10.0.0.42/24 10.0.0.1 first.0, of 1
 next-server: option 54 of 10.0.0.1's OFFER
 boot file: file of 10.0.0.1's OFFER
-trailing-bytes 66  " " "" [10.0.0.1]
-trailing-bytes 67  "\xff" "" [10.0.0.1]
-file-differs 67  "first.0" "pxelinux.0" [10.0.0.1]
 `},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w, other := newWire(c.servers...), newWire()
-				w.stations = c.stations
+				w, other := lan.New(c.servers...), lan.New()
+				w.Stations = c.stations
 				r := &film{FrameConn: w}
 				client := testClient(t, r)
-				client.ProbeWait, client.Elsewhere = 0, other
+				client.ProbeWait = 0
 				if c.extra != nil {
 					to := w
 					if c.elsewhere {
@@ -249,14 +272,14 @@ file-differs 67  "first.0" "pxelinux.0" [10.0.0.1]
 								xid = dhcpv4.TransactionID{byte(m.XID >> 24), byte(m.XID >> 16), byte(m.XID >> 8), byte(m.XID)}
 							}
 						}
-						frame := c.extra(plain().reply(xid, dhcpv4.MessageTypeOffer))
+						frame := c.extra(plain().Reply(xid, dhcpv4.MessageTypeOffer))
 						if c.elsewhere {
 							r.keep(frame) // as a capture of the whole wire has it
 						}
-						to.deliver(frame)
+						to.Deliver(frame)
 					})
 				}
-				s, err := client.Survey(t.Context(), 1500*time.Millisecond)
+				s, err := Run(t.Context(), client, Config{Wait: 1500 * time.Millisecond, OtherVLANs: other})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -293,14 +316,14 @@ func TestSurveyEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		w := newWire(&server{id: "10.0.0.1", address: "10.0.0.42"})
-		s, err := testClient(t, w).Survey(ctx, time.Hour)
+		w := lan.New(&lan.Server{ID: "10.0.0.1", Address: "10.0.0.42"})
+		s, err := Run(ctx, testClient(t, w), Config{Wait: time.Hour})
 		if !errors.Is(err, context.DeadlineExceeded) || len(s.Offers()) != 1 {
 			t.Errorf("%v, %d offers", err, len(s.Offers()))
 		}
 		client := testClient(t, w)
 		client.MAC = nil
-		if _, err := client.Survey(t.Context(), time.Second); err == nil {
+		if _, err := Run(t.Context(), client, Config{Wait: time.Second}); err == nil {
 			t.Error("asked without a MAC")
 		}
 	})
@@ -309,18 +332,18 @@ func TestSurveyEnds(t *testing.T) {
 // A flood of strays takes the place of no answer.
 func TestSurveyOfFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWire(&server{id: "10.0.0.1", address: "10.0.0.42", after: 900 * time.Millisecond})
+		w := lan.New(&lan.Server{ID: "10.0.0.1", Address: "10.0.0.42", After: 900 * time.Millisecond})
 		for i := range 2000 {
 			time.AfterFunc(time.Duration(i)*time.Millisecond/4, func() {
-				w.deliver(replyFrame((&server{id: "10.0.0.9", address: "10.0.0.66"}).reply(dhcpv4.TransactionID{9}, dhcpv4.MessageTypeOffer)))
+				w.Deliver(lan.Broadcast((&lan.Server{ID: "10.0.0.9", Address: "10.0.0.66"}).Reply(dhcpv4.TransactionID{9}, dhcpv4.MessageTypeOffer)))
 			})
 		}
-		s, err := testClient(t, w).Survey(t.Context(), time.Second)
+		s, err := Run(t.Context(), testClient(t, w), Config{Wait: time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(s.Offers()) != 1 || len(s.Strays()) != maxStrays || s.Missed != 2000-maxStrays {
-			t.Errorf("%d offers, %d strays, %d missed", len(s.Offers()), len(s.Strays()), s.Missed)
+		if len(s.Offers()) != 1 || strays(s) != maxStrays || s.Missed != 2000-maxStrays {
+			t.Errorf("%d offers, %d strays, %d missed", len(s.Offers()), strays(s), s.Missed)
 		}
 	})
 }
@@ -328,13 +351,13 @@ func TestSurveyOfFlood(t *testing.T) {
 // A capture of a whole boot has the lease that was confirmed, whoever made it.
 func TestReplayOfLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &film{FrameConn: newWire(
-			&server{id: "10.0.0.1", address: "10.0.0.42", edit: func(m *dhcpv4.DHCPv4) {
+		r := &film{FrameConn: lan.New(
+			&lan.Server{ID: "10.0.0.1", Address: "10.0.0.42", Edit: func(m *dhcpv4.DHCPv4) {
 				if m.MessageType() == dhcpv4.MessageTypeAck {
 					m.UpdateOption(dhcpv4.OptDomainName("confirmed.example"))
 				}
 			}},
-			&server{id: "10.0.0.3", pxe: pxe("10.0.0.3", file("proxy.0"))},
+			&lan.Server{ID: "10.0.0.3", PXE: lan.PXE("10.0.0.3", bootFile("proxy.0"))},
 		)}
 		lease, err := testClient(t, r).Lease(t.Context())
 		if err != nil {
@@ -342,13 +365,9 @@ func TestReplayOfLease(t *testing.T) {
 		}
 		// Somebody else's boot, without PXE, comes before.
 		other := net.HardwareAddr{2, 0, 0, 0, 0, 9}
-		id, err := newIdentity(other, "", ROM{VendorClass: "udhcp"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		discover := id.broadcast(message{kind: dhcpv4.MessageTypeDiscover})
-		frames := append([]Frame{{time.Now(), discover}}, r.frames...)
-		for _, mac := range []net.HardwareAddr{nil, guestMAC} {
+		discover := discover(other, dhcpv4.OptClassIdentifier("udhcp"))
+		frames := append([]dhcpclient.Frame{{At: time.Now(), Data: discover}}, r.frames...)
+		for _, mac := range []net.HardwareAddr{nil, lan.GuestMAC} {
 			s, err := Replay(mac, frames)
 			if err != nil {
 				t.Fatal(err)
@@ -369,67 +388,11 @@ func TestReplayOfLease(t *testing.T) {
 				t.Errorf("in a VLAN: %v, %v", s, err)
 			}
 		}
-		if s, err := Replay(other, frames); err != nil || s.Lease != nil || len(s.Offers()) != 0 || len(s.Strays()) != 4 {
+		if s, err := Replay(other, frames); err != nil || s.Lease != nil || len(s.Offers()) != 0 || strays(s) != 4 {
 			t.Errorf("the other's: %v, %v", s, err)
 		}
-		if _, err := Replay(guestMAC, frames[:1]); !errors.Is(err, ErrNoGuest) {
+		if _, err := Replay(lan.GuestMAC, frames[:1]); !errors.Is(err, ErrNoGuest) {
 			t.Errorf("without the guest: %v", err)
 		}
 	})
-}
-
-func TestRelease(t *testing.T) {
-	for _, c := range []struct {
-		name, server string
-		want         string // the frame's destination, or the error
-	}{
-		{"on the wire", "10.0.0.1", "52:54:00:00:00:01 RELEASE 10.0.0.42:68 > 10.0.0.1:67 ciaddr 10.0.0.42 [53 54 61]"},
-		{"behind the router", "10.9.9.9", "52:54:00:00:00:01 RELEASE 10.0.0.42:68 > 10.9.9.9:67 ciaddr 10.0.0.42 [53 54 61]"},
-		{"gone", "10.0.0.2", "release 10.0.0.42: no answer to ARP for 10.0.0.2 on wire0, which leads to the server 10.0.0.2"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := &film{FrameConn: newWire(&server{id: "10.0.0.1"})}
-				err := testClient(t, r).Release(t.Context(), &Lease{
-					Address: netip.MustParsePrefix("10.0.0.42/24"), Router: ipAddr("10.0.0.1"), ServerID: ipAddr(c.server),
-				})
-				got := fmt.Sprint(err)
-				if err == nil {
-					m, err := Decode(r.frames[len(r.frames)-1].Data)
-					if err != nil {
-						t.Fatal(err)
-					}
-					var codes []uint8
-					for _, o := range m.Options {
-						codes = append(codes, o.Code)
-					}
-					slices.Sort(codes)
-					got = fmt.Sprintf("%s %s %s > %s ciaddr %s %d", m.DestinationMAC, m.Type(), m.From, m.To, m.CIAddr, codes)
-				}
-				if got != c.want {
-					t.Errorf("%s, want %s", got, c.want)
-				}
-			})
-		})
-	}
-}
-
-// The flag is the only difference.
-func TestUnicast(t *testing.T) {
-	bits := make(map[bool]Message)
-	for _, unicast := range []bool{false, true} {
-		id, err := newIdentity(guestMAC, "", ROM{Unicast: unicast})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if bits[unicast], err = Decode(id.broadcast(message{kind: dhcpv4.MessageTypeDiscover})); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if bits[false].Flags != 0x8000 || bits[true].Flags != 0 {
-		t.Errorf("flags %#x and, for unicast, %#x", bits[false].Flags, bits[true].Flags)
-	}
-	if diff := cmp.Diff(bits[false], bits[true], same, cmpopts.IgnoreFields(Message{}, "Flags")); diff != "" {
-		t.Errorf("(-broadcast +unicast):\n%s", diff)
-	}
 }

@@ -1,4 +1,4 @@
-package dhcpclient
+package survey
 
 import (
 	"encoding/binary"
@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/insomniacslk/dhcp/dhcpv4"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // valueKind is how the value of an option is to be read.
@@ -138,7 +138,7 @@ func (o Option) Name() string {
 // maxPrinted bounds what Text prints, in bytes of the value.
 const maxPrinted = 128
 
-// Text is the value as a person reads it: addresses, numbers, quoted text, else
+// Text is the value as people read it: addresses, numbers, quoted text, else
 // hexadecimal. All of it is printable, and it is not long.
 func (o Option) Text() string {
 	kind, b := kindOf(o.Code), o.Value
@@ -163,7 +163,7 @@ func (o Option) Text() string {
 		if s := binary.BigEndian.Uint32(b); s != 0xffffffff {
 			return fmt.Sprintf("%d s", s)
 		}
-		return "for ever" // RFC 2131 §3.3
+		return "infinite" // RFC 2131 §3.3
 	case asType:
 		return (&Message{Options: []Option{o}}).Type()
 	case asClientID:
@@ -174,7 +174,7 @@ func (o Option) Text() string {
 		return fmt.Sprintf("type %d, version %d.%d", b[0], b[1], b[2])
 	case asMachine:
 		u := append([]byte(nil), b[1:]...)
-		swapUUID(u)
+		wire.SwapUUID(u)
 		return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 	case asOptions:
 		if s, ok := nestedText(b); ok {
@@ -227,23 +227,14 @@ func nestedText(b []byte) (s string, ok bool) {
 		return "", false
 	}
 	var items []string
-	for len(b) > 0 && b[0] != dhcpv4.OptionEnd.Code() {
-		if b[0] == dhcpv4.OptionPad.Code() {
-			b = b[1:]
-			continue
-		}
-		if len(b) < 2 || len(b) < 2+int(b[1]) {
-			return "", false
-		}
-		value := b[2 : 2+int(b[1])]
+	ok = wire.WalkOptions(b, func(code uint8, value []byte) {
 		if printable(value) {
-			items = append(items, fmt.Sprintf("%d: %q", b[0], value))
+			items = append(items, fmt.Sprintf("%d: %q", code, value))
 		} else {
-			items = append(items, fmt.Sprintf("%d: 0x%x", b[0], value))
+			items = append(items, fmt.Sprintf("%d: 0x%x", code, value))
 		}
-		b = b[2+len(value):]
-	}
-	return strings.Join(items, ", "), true
+	})
+	return strings.Join(items, ", "), ok
 }
 
 // printable says whether bytes are likely meant as text.
