@@ -492,3 +492,21 @@ func TestLeaseErrors(t *testing.T) {
 		})
 	}
 }
+
+// What Listen gives with its error is no Conn.
+func TestNoConn(t *testing.T) {
+	var none *Conn
+	for name, conn := range map[string]FrameConn{"nil": nil, "a nil *Conn": none} {
+		client := &Client{Conn: conn, MAC: guestMAC}
+		const want = "the client has no Conn to ask on"
+		if _, err := client.Lease(t.Context()); err == nil || err.Error() != want {
+			t.Errorf("%s: Lease: %v", name, err)
+		}
+		if _, err := client.Try(t.Context(), time.Second); err == nil || err.Error() != want {
+			t.Errorf("%s: Try: %v", name, err)
+		}
+		if err := client.Release(t.Context(), &Lease{}); err == nil || err.Error() != want {
+			t.Errorf("%s: Release: %v", name, err)
+		}
+	}
+}

@@ -76,7 +76,7 @@ type Config struct {
 func Run(ctx context.Context, client *dhcpclient.Client, c Config) (*Survey, error) {
 	j := newJournal(client.MAC, time.Now())
 	recorded := *client
-	if recorded.Conn != nil {
+	if conn, ok := client.Conn.(*dhcpclient.Conn); client.Conn != nil && (!ok || conn != nil) { // else Try says so
 		recorded.Conn = recorder{client.Conn, j}
 	}
 	stop := j.listen(c.OtherVLANs)

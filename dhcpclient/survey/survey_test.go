@@ -326,6 +326,10 @@ func TestSurveyEnds(t *testing.T) {
 		if _, err := Run(t.Context(), client, Config{Wait: time.Second}); err == nil {
 			t.Error("asked without a MAC")
 		}
+		var none *dhcpclient.Conn
+		if _, err := Run(t.Context(), &dhcpclient.Client{Conn: none, MAC: lan.GuestMAC}, Config{}); err == nil {
+			t.Error("asked without a Conn")
+		}
 	})
 }
 
