@@ -331,7 +331,7 @@ func configureOnce(g *guest.Guest, c *configure, done *bool) error {
 	if r := c.Router; r.IsValid() && !usable(r) {
 		return fmt.Errorf("the router's address %s is none that a machine can have", r)
 	}
-	return g.Configure(c.Address, c.Router)
+	return g.Configure(c.Address, c.Router, c.MTU)
 }
 
 // usable says whether a machine can have the address: IPv4, and neither

@@ -121,7 +121,7 @@ func (o *onlooker) walk(ctx context.Context, elsewhere guest.Conn) error {
 		return nil
 	}
 	if o.child.OwnNet {
-		if err := o.send(answer{Configure: &configure{l.Address, l.Router}}); err != nil {
+		if err := o.send(answer{Configure: &configure{l.Address, l.Router, l.MTU}}); err != nil {
 			return err
 		}
 		if err := o.child.Receive(&struct{}{}); err != nil {

@@ -114,7 +114,7 @@ func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 		return err
 	}
 	if c.OwnNet {
-		if err := p.send(answer{Configure: &configure{lease.Address, lease.Router}}); err != nil {
+		if err := p.send(answer{Configure: &configure{lease.Address, lease.Router, lease.MTU}}); err != nil {
 			return err
 		}
 		if err := c.Receive(&struct{}{}); err != nil {

@@ -307,13 +307,14 @@ func (g *Guest) died(err error) error {
 
 // Configure gives the child's interface the leased address and the route
 // through the router, so that the kernel speaks for it. A *RouterError says
-// that only the route is missing. It does nothing with Net Dom0, whose addresses
-// are dom0's business.
-func (g *Guest) Configure(address netip.Prefix, router netip.Addr) error {
+// that only the route is missing. The interface gets the leased MTU where that is
+// one for IPv4 and the bridge has no smaller one; 0 is none. It does nothing with
+// Net Dom0, whose addresses are dom0's business.
+func (g *Guest) Configure(address netip.Prefix, router netip.Addr, mtu int) error {
 	if g.plug == nil {
 		return nil
 	}
-	return g.plug.configure(address, router)
+	return g.plug.configure(address, router, mtu)
 }
 
 // Port is the interface index of the child's port on the bridge, 0 where it has

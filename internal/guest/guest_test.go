@@ -234,7 +234,7 @@ func TestOwnNetwork(t *testing.T) {
 	if r := do(t, g, order{Confine: true}); r.MAC != mac.String() || r.Interface != "eth0" || !r.OwnNet {
 		t.Errorf("the child is on %s with %s", r.Interface, r.MAC)
 	}
-	if err := g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.MustParseAddr("192.168.1.1")); err != nil {
+	if err := g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.MustParseAddr("192.168.1.1"), 0); err != nil {
 		t.Fatal(err)
 	}
 	if r := do(t, g, order{Dial: "192.168.1.166:7000"}); r.Errors["dial"] != "allowed" {
@@ -257,6 +257,21 @@ func TestOwnNetwork(t *testing.T) {
 	}
 }
 
+// The leased MTU is set where it can be one of that bridge.
+func TestMTU(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	for mtu, want := range map[int]int{0: 1500, 575: 1500, 576: 576, 1400: 1400, 1500: 1500, 9000: 1500, -1: 1500} {
+		g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Own})
+		if err := g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.Addr{}, mtu); err != nil {
+			t.Errorf("%d: %v", mtu, err)
+		}
+		if got := g.MTU(); got != want {
+			t.Errorf("%d: the interface's MTU is %d, want %d", mtu, got, want)
+		}
+		labtest.Check(t, g.Close())
+	}
+}
+
 // A router that the kernel takes for none leaves the leased network.
 func TestRouters(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
@@ -268,7 +283,7 @@ func TestRouters(t *testing.T) {
 		"192.168.1.1":   "<nil>",
 	} {
 		g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Own})
-		err := g.Configure(netip.MustParsePrefix(own+"/24"), netip.MustParseAddr(router))
+		err := g.Configure(netip.MustParsePrefix(own+"/24"), netip.MustParseAddr(router), 0)
 		var unusable *guest.RouterError
 		if fmt.Sprint(err) != want || (err != nil) != errors.As(err, &unusable) {
 			t.Errorf("%s: %v, want %s", router, err, want)
@@ -448,7 +463,7 @@ func TestCancel(t *testing.T) {
 func parentToKill() {
 	g, err := guest.Start(context.Background(), guest.Spec{MAC: mac, Bridge: os.Getenv(killedParent), Net: guest.Own})
 	if err == nil {
-		err = g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.Addr{})
+		err = g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.Addr{}, 0)
 	}
 	if err == nil {
 		err = g.Send(order{Confine: true, Dial: "192.168.1.166:7000"}) // so that the bridge knows the MAC

@@ -218,7 +218,15 @@ func (p *plug) portState() (bridging.State, error) {
 	return bridging.PortState(p.host.Attrs().Index)
 }
 
-func (p *plug) configure(address netip.Prefix, router netip.Addr) error {
+// minMTU is the length of packets that every host must take (RFC 791 §3.1).
+const minMTU = 576
+
+func (p *plug) configure(address netip.Prefix, router netip.Addr, mtu int) error {
+	if mtu >= minMTU && mtu <= p.bridge.mtu {
+		if err := p.child.LinkSetMTU(p.eth0, mtu); err != nil {
+			return fmt.Errorf("set the leased MTU %d: %w", mtu, err)
+		}
+	}
 	ip := address.Addr().AsSlice()
 	mask := net.CIDRMask(address.Bits(), address.Addr().BitLen())
 	if err := p.child.AddrAdd(p.eth0, &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: mask}}); err != nil {
