@@ -31,7 +31,7 @@ type Survey struct {
 	Messages []Seen    // what was sent and received, in that order; at most 256, of which 64 are strays
 	Missed   int       // messages that there was no room for
 	// Silent are proxyDHCP servers that were asked on port 4011 what to boot,
-	// and did not answer.
+	// more than once, and did not answer.
 	Silent []netip.Addr
 
 	dhcpclient.Trial // what comes of it
@@ -265,11 +265,16 @@ func (j *journal) survey(t *dhcpclient.Trial) *Survey {
 	return s
 }
 
-// asked says whether the guest has asked the server on port 4011.
+// asked says whether the guest has asked the server on port 4011, and again: a
+// capture may end before the first answer.
 func (s *Survey) asked(server netip.Addr) bool {
-	return slices.ContainsFunc(s.Messages, func(m Seen) bool {
-		return m.Sent && m.To == netip.AddrPortFrom(server, wire.PortPXE)
-	})
+	n := 0
+	for _, m := range s.Messages {
+		if m.Sent && m.To == netip.AddrPortFrom(server, wire.PortPXE) {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // answered says whether the server has said what to boot on port 4011.

@@ -99,6 +99,10 @@ func TestReplayVerdicts(t *testing.T) {
 	}
 	again := func(s *story) *story { s.xid++; return s }
 	const longer = 5 * time.Second
+	proxy := []dhcpv4.Modifier{
+		bare, dhcpv4.WithYourIP(nil), dhcpv4.WithServerIP(nil),
+		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(filesIP.AsSlice())), dhcpv4.WithOption(dhcpv4.OptClassIdentifier("PXEClient")),
+	}
 	for _, test := range []struct {
 		name  string
 		story *story
@@ -109,6 +113,8 @@ func TestReplayVerdicts(t *testing.T) {
 		{"an answer for the installed system only", again(newStory().discover().wait(longer)).discover(no60).offer(), OnlyWithout60},
 		{"an answer for another machine only", again(newStory().discover().wait(longer)).discover(dhcpv4.WithHwAddr(filesMAC)).offer(dhcpv4.WithHwAddr(filesMAC)), MACNotServed},
 		{"a proxy only", newStory().discover().offer(dhcpv4.WithYourIP(nil), dhcpv4.WithOption(dhcpv4.OptClassIdentifier("PXEClient"))), ProxyOnly},
+		{"a proxy that says nothing", newStory().leased(bare).offer(proxy...).asksProxy().wait(time.Second).asksProxy().wait(longer), ProxySilent},
+		{"a proxy that is asked at the capture's end", newStory().leased(bare).offer(proxy...).asksProxy(), NoFilename},
 		{"a NAK", newStory().discover().offer().request().answer(dhcpv4.MessageTypeNak, dhcpv4.WithYourIP(nil)), Nak},
 		{"a REQUEST without an answer", newStory().discover().offer().request().wait(longer).request(), NoAck},
 		{"the address is taken", newStory().leased().arp(guestIP, true), AddressInUse},

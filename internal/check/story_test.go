@@ -129,6 +129,16 @@ func (s *story) request() *story {
 		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(dhcpIP.AsSlice())), dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(guestIP.AsSlice())))
 }
 
+// asksProxy is the guest's question to a proxyDHCP server at filesIP.
+func (s *story) asksProxy() *story {
+	m, err := dhcpv4.New(dhcpv4.WithHwAddr(guestMAC), dhcpv4.WithMessageType(dhcpv4.MessageTypeRequest), dhcpv4.WithClientIP(guestIP.AsSlice()))
+	if err != nil {
+		panic(err)
+	}
+	m.TransactionID = dhcpv4.TransactionID{0, 0, 0, s.xid}
+	return s.udp(netip.AddrPortFrom(guestIP, 68), netip.AddrPortFrom(filesIP, 4011), m.ToBytes())
+}
+
 // leased is the whole exchange.
 func (s *story) leased(more ...dhcpv4.Modifier) *story {
 	return s.discover().offer(more...).request().answer(dhcpv4.MessageTypeAck, more...)

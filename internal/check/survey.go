@@ -27,6 +27,10 @@ func (f *Facts) AddSurvey(s *survey.Survey) {
 			f.heardElsewhere(m)
 		}
 	}
+	f.SilentProxies = s.Silent
+	if s.Missed > 0 {
+		f.Errors = append(f.Errors, count(s.Missed, "DHCP message")+" for which there was no room")
+	}
 	if n := len(f.Events); len(s.Offers()) == 0 && n > 0 {
 		last := f.Events[n-1].Millis
 		f.Events = append(f.Events, Event{Millis: last, From: "guest", To: "broadcast", Kind: "DISCOVER", Summary: "no answer", Failed: true})

@@ -48,6 +48,8 @@ func TestAddSurvey(t *testing.T) {
 			{Message: message(2, "192.0.2.7:67", "255.255.255.255:68"), Stray: survey.OtherGuest},
 			{Message: more, After: 4 * time.Millisecond, Delay: 4 * time.Millisecond, Offer: &dhcpclient.Offer{Server: proxy, Proxy: true}},
 		},
+		Silent: []netip.Addr{proxy},
+		Missed: 2,
 		Trial: dhcpclient.Trial{
 			Lease:   &dhcpclient.Lease{Address: netip.MustParsePrefix("192.0.2.9/25"), Router: dhcp, ServerID: dhcp, NextServer: a("192.0.2.5"), BootFile: "pxelinux.0"},
 			Origins: dhcpclient.Origins{Address: origin("yiaddr"), Routers: dhcpclient.Origin{Server: dhcp, Message: "OFFER", Option: 3}, NextServer: origin("siaddr"), BootFile: origin("file")},
@@ -74,6 +76,12 @@ func TestAddSurvey(t *testing.T) {
 	o := f.Offers[0]
 	if o.Address != netip.MustParsePrefix("192.0.2.9/25") || o.value("router") != "192.0.2.1" || o.value("boot file") != "pxelinux.0" || o.Millis != 3 || o.Took != 2 {
 		t.Errorf("offer %+v", o)
+	}
+	if d := cmp.Diff([]netip.Addr{proxy}, f.SilentProxies, addresses); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"2 DHCP messages for which there was no room"}, f.Errors); d != "" {
+		t.Error(d)
 	}
 	var events []string
 	for _, e := range f.Events {
