@@ -20,8 +20,8 @@ const (
 	maxAsked = 2
 )
 
-// askAgain is when it is asked again. It need not be spared: it has said that
-// it is there.
+// askAgain is when it is asked again. It need not be spared: it has answered
+// already.
 var askAgain = []time.Duration{250 * time.Millisecond, 500 * time.Millisecond}
 
 // boot is what PXE servers say about booting.
@@ -75,7 +75,7 @@ func (x *exchange) askProxy(ctx context.Context, proxy *reply) (*reply, error) {
 }
 
 // follow takes the boot file of a reply, or the first line of its menu: what a
-// ROM does when nobody is at the keyboard.
+// ROM does when no key is pressed.
 func (x *exchange) follow(ctx context.Context, r *reply) (boot, error) {
 	m := r.menu()
 	if m == nil {

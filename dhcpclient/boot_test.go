@@ -29,7 +29,7 @@ const (
 	diskFirst = "\x09\x0f\x00\x00\x04Disk\x80\x00\x05Linux"
 	atOnce    = "\x0a\x04\x00PXE"
 	for3s     = "\x0a\x07\x03Choose"
-	noTimeOut = "\x0a\x07\xffChoose"
+	untimed = "\x0a\x07\xffChoose"
 	noCasts   = "\x06\x01\x03"
 	listed4   = "\x08\x07\x80\x00\x01\x0a\x00\x00\x04"
 )
@@ -138,7 +138,7 @@ func TestBoot(t *testing.T) {
 		{name: "a menu of a proxy that is asked", servers: []*server{bare(), asked("10.0.0.3", menu43(noCasts, atOnce, listed4, twoLines)), bootServer("10.0.0.4", file("linux.0"))},
 			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.3:4011", "0s REQUEST from 10.0.0.42 to 10.0.0.4:4011"},
 			lease: "10.0.0.1 10.0.0.4 linux.0 Linux false"},
-		{name: "a menu without a time-out", servers: []*server{edited(menu43(noCasts, noTimeOut, listed4, twoLines)), bootServer("10.0.0.4", file("linux.0"))},
+		{name: "a menu without a time-out", servers: []*server{edited(menu43(noCasts, untimed, listed4, twoLines)), bootServer("10.0.0.4", file("linux.0"))},
 			sent:   []string{"0s REQUEST from 10.0.0.42 to 10.0.0.4:4011"},
 			warned: []string{`the PXE boot menu of 10.0.0.1 waits without a time-out: its first line is taken, "Linux"`},
 			lease:  "10.0.0.1 10.0.0.4 linux.0 Linux false"},

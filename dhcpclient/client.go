@@ -53,7 +53,7 @@ type Client struct {
 	// Offered, when it is set, is called for each server that answers.
 	Offered func(Offer)
 	// Warn, when it is set, is called with what went wrong, but did
-	// not end it, in words for a person.
+	// not end it, in words for people.
 	Warn func(string)
 	// Rand is where transaction ids and jitter come from; nil is the runtime's.
 	Rand rand.Source
@@ -71,7 +71,7 @@ type Client struct {
 //
 // It returns ErrNoOffer, ErrNoAck, ErrNak or ErrInUse, wrapped; together with
 // the error of ctx when it was ctx that ended the wait. Any other error is
-// about what the caller said, or comes from Conn. A Conn serves one Lease at a
+// about what the caller wants, or comes from Conn. A Conn serves one Lease at a
 // time.
 func (c *Client) Lease(ctx context.Context) (*Lease, error) {
 	x, end, err := c.start(ctx)

@@ -52,7 +52,7 @@ var own = []uint8{
 	dhcpv4.OptionDHCPMessageType.Code(), dhcpv4.OptionServerIdentifier.Code(), dhcpv4.OptionEnd.Code(),
 }
 
-// newIdentity checks what the caller said.
+// newIdentity checks what the caller wants.
 func newIdentity(mac net.HardwareAddr, uuid string, rom ROM) (identity, error) {
 	id := identity{mac: mac, unicast: rom.Unicast}
 	if !wire.IsStation(mac) {
@@ -132,7 +132,7 @@ func machineIdentifier(uuid string) ([]byte, error) {
 	return append([]byte{0}, b...), nil
 }
 
-// ParseOption reads an option as a person writes it, for ROM.Options: the
+// ParseOption reads an option as people write it, for ROM.Options: the
 // code, "=", and the value as text or, after "0x", as hexadecimal bytes.
 //
 //	12=guest1

@@ -15,10 +15,10 @@ import (
 const maxDNS = 4
 
 // Lease is what DHCP gave the guest. Where the server's confirmation leaves
-// something out, it is what the offer said.
+// something out, it is what the offer says.
 //
 // Strings are as the server sent them, and may hold any byte but NUL, unless
-// said otherwise.
+// it says otherwise here.
 type Lease struct {
 	Address  netip.Prefix // with the length of option 1, else of the address's class
 	Router   netip.Addr   // first router of option 3
@@ -45,7 +45,7 @@ type Lease struct {
 
 // newLease puts together what the replies say: the first that has something
 // says what it is. Of a BOOTP server, offer and ack are the same reply. What
-// PXE servers said about booting, the last one asked first, wins over both, as
+// PXE servers say about booting, the last one asked first, wins over both, as
 // PXELINUX takes the last reply's.
 func newLease(offer, ack *reply, boot ...*reply) *Lease {
 	l, _ := merge(offer, ack, boot...)

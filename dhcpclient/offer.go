@@ -19,7 +19,7 @@ const maxOffers = 16
 type Offer struct {
 	Server     netip.Addr    // option 54, else siaddr, else where the packet came from
 	Address    netip.Addr    // invalid from a proxyDHCP server, which gives none
-	NextServer netip.Addr    // siaddr, else 66 or sname when they are addresses; invalid when not said
+	NextServer netip.Addr    // siaddr, else 66 or sname when they are addresses; invalid when there is none
 	BootFile   string        // as in Lease
 	Menu       []string      // the lines of a PXE boot menu, which takes the place of a boot file
 	Proxy      bool          // from a proxyDHCP server

@@ -14,7 +14,7 @@ import (
 // whether it arrived; the error is that the server's MAC could not be found, in
 // the 2 s that are given for it, or one of Conn.
 //
-// After Lease nobody need call it: the guest's own system asks again with the
+// After Lease it need not be called: the guest's own system asks again with the
 // same MAC, and is to get the same address.
 func (c *Client) Release(ctx context.Context, lease *Lease) error {
 	x, end, err := c.start(ctx)

@@ -29,7 +29,7 @@ type Trial struct {
 // broadcast would look like a REQUEST for a lease, so that is left out.
 //
 // That no server answers is no error. The error is one about what the caller
-// said, or of Conn, or that of ctx when it ended before; the Trial is then what
+// wants, or of Conn, or that of ctx when it ended before; the Trial is then what
 // came of it until there.
 func (c *Client) Try(ctx context.Context, wait time.Duration) (*Trial, error) {
 	x, end, err := c.start(ctx)

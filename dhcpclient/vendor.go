@@ -29,8 +29,8 @@ const (
 // localBoot is the type of boot server that means the machine's own disk.
 const localBoot = 0
 
-// waitForever is the time-out of a prompt that only a person ends.
-const waitForever = 255
+// noTimeOut is the time-out of a prompt that only a key ends.
+const noTimeOut = 255
 
 // menu is what a PXE server lets the machine choose from. The choice has to be
 // taken to a boot server of the item's type, which knows the boot file.
@@ -67,7 +67,7 @@ func (r *reply) menu() *menu {
 	}
 	// Without a prompt the menu is shown at once, and waits.
 	prompt := inside.Get(dhcpv4.GenericOptionCode(pxeMenuPrompt))
-	m.waits = len(prompt) == 0 || prompt[0] == waitForever
+	m.waits = len(prompt) == 0 || prompt[0] == noTimeOut
 	if b := inside.Get(dhcpv4.GenericOptionCode(pxeMulticast)); len(b) == 4 {
 		if a := netip.AddrFrom4([4]byte(b)); a.IsMulticast() {
 			m.multicast = a
