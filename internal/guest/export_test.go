@@ -13,7 +13,7 @@ var (
 
 // MTU is the child's interface's.
 func (g *Guest) MTU() int {
-	link, err := g.plug.child.LinkByName(guestInterface)
+	link, err := g.port.child.LinkByName(guestInterface)
 	if err != nil {
 		return -1
 	}

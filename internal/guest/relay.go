@@ -23,7 +23,7 @@ type Conn interface {
 	io.Closer
 }
 
-// Survey is what the child may do on the guest's bridge beside being the guest.
+// Survey is what the child may do on the guest's bridge besides being the guest.
 type Survey struct {
 	MACs  []net.HardwareAddr // of made-up guests that it may speak as
 	VLANs []uint16           // that it may ask in, too; 0 is to send without a tag
@@ -174,7 +174,7 @@ func (r *relay) allowed(frame []byte) bool {
 }
 
 // openRelays opens what the child may receive on dom0's bridge. What a survey wants
-// beside the guest's own is left out where it can't be had.
+// besides the guest's own is left out where it can't be had.
 func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, files []*os.File, err error) {
 	macs := []net.HardwareAddr{spec.MAC}
 	if spec.Survey != nil {

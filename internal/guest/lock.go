@@ -15,24 +15,24 @@ import (
 // as the same guest: the two would take each other's answers.
 var ErrClaimed = errors.New("another gopxeboot acts as this guest")
 
-// claimPatience is how long the other one is waited for. One that was killed is
+// lockPatience is how long the other one is waited for. One that was killed is
 // gone in a moment.
-const claimPatience = time.Second
+const lockPatience = time.Second
 
-// claim is the right to act as one guest on one bridge. It ends with the
+// lock is the right to act as one guest on one bridge. It ends with the
 // process that has it, however that ends.
-type claim struct{ name *os.File }
+type lock struct{ name *os.File }
 
-// claimGuest takes the right, by a name that only one process of a network
+// lockGuest takes the right, by a name that only one process of a network
 // namespace can have: an abstract one of a Unix socket (unix(7)), which leaves
 // nothing behind.
-func claimGuest(ctx context.Context, mac net.HardwareAddr, bridge string, vlan uint16) (*claim, error) {
+func lockGuest(ctx context.Context, mac net.HardwareAddr, bridge string, vlan uint16) (*lock, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("claim the guest: %w", err)
+		return nil, fmt.Errorf("lock the guest: %w", err)
 	}
 	name := &unix.SockaddrUnix{Name: fmt.Sprintf("@gopxeboot %s %s %d", mac, bridge, vlan)}
-	ctx, cancel := context.WithTimeout(ctx, claimPatience)
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	for err = unix.Bind(fd, name); err == unix.EADDRINUSE && ctx.Err() == nil; err = unix.Bind(fd, name) {
 		select {
@@ -55,9 +55,9 @@ func claimGuest(ctx context.Context, mac net.HardwareAddr, bridge string, vlan u
 	}
 	if err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("claim the guest: %w", err)
+		return nil, fmt.Errorf("lock the guest: %w", err)
 	}
-	return &claim{os.NewFile(uintptr(fd), name.Name)}, nil
+	return &lock{os.NewFile(uintptr(fd), name.Name)}, nil
 }
 
 // holder is the process that has the name.
@@ -68,8 +68,8 @@ func holder(fd int, name unix.Sockaddr) (*unix.Ucred, error) {
 	return unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 }
 
-// release lets another one act as the guest. A nil claim is none.
-func (c *claim) release() {
+// release lets another one act as the guest. A nil lock is none.
+func (c *lock) release() {
 	if c != nil {
 		c.name.Close()
 	}
