@@ -6,11 +6,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # generators of documentation out of package cli (0.4 MB).
 export CGO_ENABLED = 0
 TAGS    = urfave_cli_no_docs,urfave_cli_no_suggest
-PUBLIC  = ./dhcpclient ./pxelinux ./tftpget ./xenout
+PUBLIC  = ./dhcpclient ./dhcpclient/survey ./pxelinux ./tftpget ./xenout
 SOURCES = cmd internal $(PUBLIC)
 # Where goroutines are. Not cmd, which is slow with it, and not checktest, whose
 # labs are judged by their speed.
-RACE    = $(PUBLIC) ./internal/boot/... ./internal/capture ./internal/check ./internal/fetch/... ./internal/guest ./internal/lab/...
+RACE    = $(PUBLIC) ./internal/boot/... ./internal/wire ./internal/check ./internal/fetch/... ./internal/guest ./internal/lab/...
 # Real servers for the tests, unpacked from Debian packages, not installed.
 export GOPXEBOOT_SERVERS ?= $(CURDIR)/build/servers
 

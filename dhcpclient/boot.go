@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -19,8 +20,8 @@ const (
 	maxAsked = 2
 )
 
-// askAgain is when it is asked again. It need not be spared: it has said that
-// it is there.
+// askAgain is when it is asked again. It need not be spared: it has answered
+// already.
 var askAgain = []time.Duration{250 * time.Millisecond, 500 * time.Millisecond}
 
 // boot is what PXE servers say about booting.
@@ -52,7 +53,7 @@ func (x *exchange) boot(ctx context.Context, offer, ack *reply, proxies []*reply
 				return boot{}, err
 			}
 			if answer == nil {
-				x.warn("the proxyDHCP server %s does not answer on port %d what to boot", p.server(), pxePort)
+				x.warn("the proxyDHCP server %s does not answer on port %d what to boot", p.server(), wire.PortPXE)
 				continue
 			}
 			p = answer
@@ -66,22 +67,23 @@ func (x *exchange) boot(ctx context.Context, offer, ack *reply, proxies []*reply
 
 // askProxy asks a proxy for what its offer leaves out. nil is no answer.
 func (x *exchange) askProxy(ctx context.Context, proxy *reply) (*reply, error) {
+	x.asked = append(x.asked, proxy.server())
 	m := message{server: address(proxy.Options.Get(dhcpv4.OptionServerIdentifier))}
-	return x.ask(ctx, netip.AddrPortFrom(proxy.server(), pxePort), m, func(r *reply) bool {
+	return x.ask(ctx, netip.AddrPortFrom(proxy.server(), wire.PortPXE), m, func(r *reply) bool {
 		return r.server() == proxy.server() && (r.bootFile() != "" || r.menu() != nil)
 	})
 }
 
 // follow takes the boot file of a reply, or the first line of its menu: what a
-// ROM does when nobody is at the keyboard.
+// ROM does when no key is pressed.
 func (x *exchange) follow(ctx context.Context, r *reply) (boot, error) {
 	m := r.menu()
 	if m == nil {
 		return boot{replies: []*reply{r}}, nil
 	}
 	item := m.items[0]
-	if m.forever {
-		x.warn("the PXE boot menu of %s waits for a person for ever: its first line is taken, %s", r.server(), quote(item.text))
+	if m.waits {
+		x.warn("the PXE boot menu of %s waits without a time-out: its first line is taken, %s", r.server(), quote(item.text))
 	}
 	if item.kind == localBoot {
 		return boot{[]*reply{r}, item.text, true}, nil
@@ -106,15 +108,15 @@ func (x *exchange) askBootServer(ctx context.Context, m *menu, item menuItem) (*
 	listed := m.servers[item.kind]
 	var to []netip.AddrPort
 	for _, server := range listed[:min(len(listed), maxAsked)] {
-		to = append(to, netip.AddrPortFrom(server, pxePort))
+		to = append(to, netip.AddrPortFrom(server, wire.PortPXE))
 	}
 	if m.control&noMulticast == 0 && m.multicast.IsValid() {
-		to = append(to, netip.AddrPortFrom(m.multicast, pxePort))
+		to = append(to, netip.AddrPortFrom(m.multicast, wire.PortPXE))
 	}
 	// To a DHCP server it would look like a REQUEST to renew the lease, which a
-	// survey has not.
-	if m.control&noBroadcast == 0 && x.survey == nil {
-		to = append(to, netip.AddrPortFrom(everybody, serverPort))
+	// Trial has not.
+	if m.control&noBroadcast == 0 && !x.trying() {
+		to = append(to, netip.AddrPortFrom(everybody, wire.PortDHCPServer))
 	}
 	for _, to := range to {
 		r, err := x.ask(ctx, to, message{item: &item}, func(r *reply) bool {
@@ -131,8 +133,8 @@ func (x *exchange) askBootServer(ctx context.Context, m *menu, item menuItem) (*
 // ask sends a REQUEST from the leased address until there is the answer that
 // is wanted. nil is none.
 func (x *exchange) ask(ctx context.Context, to netip.AddrPort, m message, wanted func(*reply) bool) (*reply, error) {
-	if x.said != nil {
-		return x.said(to, wanted), nil
+	if x.answered != nil {
+		return x.answered(wanted), nil
 	}
 	giveUp := time.Now().Add(askPatience)
 	by, err := x.resolve(ctx, to.Addr(), giveUp)
@@ -175,16 +177,13 @@ func isAnswer(r *reply) bool {
 func (x *exchange) resolve(ctx context.Context, to netip.Addr, giveUp time.Time) (net.HardwareAddr, error) {
 	switch {
 	case to == everybody:
-		return ethernetBroadcast, nil
+		return wire.Broadcast, nil
 	case to.IsMulticast():
 		b := to.As4()
 		return net.HardwareAddr{0x01, 0x00, 0x5e, b[1] & 0x7f, b[2], b[3]}, nil // RFC 1112 §6.4
 	}
 	to = x.hop(to)
-	question := arpPacket{
-		operation: arpRequest, senderMAC: x.id.mac, targetMAC: make(net.HardwareAddr, 6),
-		sender: x.network.Address.Addr(), target: to,
-	}.frame()
+	question := wire.WhoHas(to, x.id.mac, x.network.Address.Addr()).Frame()
 	for time.Now().Before(giveUp) {
 		if err := x.write("ARP request", question); err != nil {
 			return nil, err
@@ -194,8 +193,8 @@ func (x *exchange) resolve(ctx context.Context, to netip.Addr, giveUp time.Time)
 			if err != nil {
 				return nil, err
 			}
-			if e.arp != nil && e.arp.sender == to {
-				return slices.Clone(e.arp.senderMAC), nil
+			if e.arp != nil && e.arp.Sender == to {
+				return slices.Clone(e.arp.SenderMAC), nil
 			}
 			if e == (event{}) {
 				break

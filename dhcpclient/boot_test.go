@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -28,7 +29,7 @@ const (
 	diskFirst = "\x09\x0f\x00\x00\x04Disk\x80\x00\x05Linux"
 	atOnce    = "\x0a\x04\x00PXE"
 	for3s     = "\x0a\x07\x03Choose"
-	forEver   = "\x0a\x07\xffChoose"
+	untimed   = "\x0a\x07\xffChoose"
 	noCasts   = "\x06\x01\x03"
 	listed4   = "\x08\x07\x80\x00\x01\x0a\x00\x00\x04"
 )
@@ -38,7 +39,7 @@ func file(name string) func(*dhcpv4.DHCPv4) {
 }
 
 func siaddr(address string) func(*dhcpv4.DHCPv4) {
-	return func(m *dhcpv4.DHCPv4) { m.ServerIPAddr = ip(address) }
+	return func(m *dhcpv4.DHCPv4) { m.ServerIPAddr = lan.IP(address) }
 }
 
 func all(edits ...func(*dhcpv4.DHCPv4)) func(*dhcpv4.DHCPv4) {
@@ -51,25 +52,25 @@ func all(edits ...func(*dhcpv4.DHCPv4)) func(*dhcpv4.DHCPv4) {
 
 // What PXE servers say after there is an address.
 func TestBoot(t *testing.T) {
-	bare := func() *server { return &server{id: "10.0.0.1", address: "10.0.0.42"} }
-	plain := func() *server { return &server{id: "10.0.0.1", address: "10.0.0.42", bootFile: "plain.0"} }
+	bare := func() *server { return &server{ID: "10.0.0.1", Address: "10.0.0.42"} }
+	plain := func() *server { return &server{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "plain.0"} }
 	// edited is an address's server with something special.
 	edited := func(edits ...func(*dhcpv4.DHCPv4)) *server {
 		s := bare()
-		s.edit = all(edits...)
+		s.Edit = all(edits...)
 		return s
 	}
 	// asked is a proxy that wants to be asked.
 	asked := func(id string, edits ...func(*dhcpv4.DHCPv4)) *server {
-		return &server{id: id, pxe: pxe(id, all(edits...))}
+		return &server{ID: id, PXE: lan.PXE(id, all(edits...))}
 	}
 	// bootServer answers for type 0x8000, the first line of twoLines.
 	bootServer := func(id string, edits ...func(*dhcpv4.DHCPv4)) *server {
-		return &server{id: id, mute: true, pxe: func(request *dhcpv4.DHCPv4) *dhcpv4.DHCPv4 {
+		return &server{ID: id, Mute: true, PXE: func(request *dhcpv4.DHCPv4) *dhcpv4.DHCPv4 {
 			if item := string(request.Options.Get(dhcpv4.OptionVendorSpecificInformation)); item != "\x47\x04\x80\x00\x00\x00\xff" {
 				return nil
 			}
-			return pxe(id, all(edits...))(request)
+			return lan.PXE(id, all(edits...))(request)
 		}}
 	}
 	exchange := []string{"0s DISCOVER", "0s REQUEST 10.0.0.42 of 10.0.0.1"}
@@ -105,22 +106,22 @@ func TestBoot(t *testing.T) {
 			sent:  []string{"0s REQUEST from 10.0.0.42 to 192.168.7.3:4011"},
 			arps:  []string{"0s 10.0.0.42 who has 10.0.0.254", "0s 10.0.0.42 is at " + guestMAC.String()},
 			lease: "10.0.0.1 192.168.7.3 pxelinux.0  false"},
-		{name: "that is silent", servers: []*server{{id: "10.0.0.3"}, plain()},
+		{name: "that is silent", servers: []*server{{ID: "10.0.0.3"}, plain()},
 			sent:   silentFrom(0, "10.0.0.3:4011"),
 			warned: []string{"the proxyDHCP server 10.0.0.3 does not answer on port 4011 what to boot"},
 			took:   2 * time.Second, lease: "10.0.0.1 10.0.0.1 plain.0  false"},
-		{name: "that has left", servers: []*server{{id: "10.0.0.3", noARP: true}, plain()},
+		{name: "that has left", servers: []*server{{ID: "10.0.0.3", NoARP: true}, plain()},
 			warned: []string{"the proxyDHCP server 10.0.0.3 does not answer on port 4011 what to boot"},
 			arps: []string{"0s 10.0.0.42 who has 10.0.0.3", "250ms 10.0.0.42 who has 10.0.0.3", "500ms 10.0.0.42 who has 10.0.0.3",
 				"750ms 10.0.0.42 who has 10.0.0.3", "1s 10.0.0.42 who has 10.0.0.3", "1.25s 10.0.0.42 who has 10.0.0.3",
 				"1.5s 10.0.0.42 who has 10.0.0.3", "1.75s 10.0.0.42 who has 10.0.0.3"},
 			took: 2 * time.Second, lease: "10.0.0.1 10.0.0.1 plain.0  false"},
-		{name: "the second of two", servers: []*server{{id: "10.0.0.3"}, asked("10.0.0.4", file("pxelinux.0")), bare()},
+		{name: "the second of two", servers: []*server{{ID: "10.0.0.3"}, asked("10.0.0.4", file("pxelinux.0")), bare()},
 			sent:   append(silentFrom(0, "10.0.0.3:4011"), "2s REQUEST from 10.0.0.42 to 10.0.0.4:4011"),
 			warned: []string{"the proxyDHCP server 10.0.0.3 does not answer on port 4011 what to boot"},
 			took:   2 * time.Second, lease: "10.0.0.1 10.0.0.4 pxelinux.0  false"},
 		{name: "one that need not be asked is before one that must", servers: []*server{asked("10.0.0.3", file("asked.0")),
-			{id: "10.0.0.4", bootFile: "told.0", edit: siaddr("10.0.0.5")}, bare()},
+			{ID: "10.0.0.4", BootFile: "told.0", Edit: siaddr("10.0.0.5")}, bare()},
 			lease: "10.0.0.1 10.0.0.5 told.0  false"},
 		{name: "a proxy wins over a server that knows no PXE", servers: []*server{asked("10.0.0.3", file("pxelinux.0")), plain()},
 			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.3:4011"},
@@ -131,19 +132,19 @@ func TestBoot(t *testing.T) {
 		{name: "a menu of the address's server", servers: []*server{edited(menu43(noCasts, atOnce, listed4, twoLines)), bootServer("10.0.0.4", file("linux.0"))},
 			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.4:4011"},
 			lease: "10.0.0.1 10.0.0.4 linux.0 Linux false"},
-		{name: "a menu of a proxy, with a prompt", servers: []*server{{id: "10.0.0.3", edit: menu43(noCasts, for3s, listed4, twoLines)}, bare(), bootServer("10.0.0.4", file("linux.0"), siaddr("10.0.0.5"))},
+		{name: "a menu of a proxy, with a prompt", servers: []*server{{ID: "10.0.0.3", Edit: menu43(noCasts, for3s, listed4, twoLines)}, bare(), bootServer("10.0.0.4", file("linux.0"), siaddr("10.0.0.5"))},
 			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.4:4011"},
 			lease: "10.0.0.1 10.0.0.5 linux.0 Linux false"},
 		{name: "a menu of a proxy that is asked", servers: []*server{bare(), asked("10.0.0.3", menu43(noCasts, atOnce, listed4, twoLines)), bootServer("10.0.0.4", file("linux.0"))},
 			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.3:4011", "0s REQUEST from 10.0.0.42 to 10.0.0.4:4011"},
 			lease: "10.0.0.1 10.0.0.4 linux.0 Linux false"},
-		{name: "a menu that waits for ever", servers: []*server{edited(menu43(noCasts, forEver, listed4, twoLines)), bootServer("10.0.0.4", file("linux.0"))},
+		{name: "a menu without a time-out", servers: []*server{edited(menu43(noCasts, untimed, listed4, twoLines)), bootServer("10.0.0.4", file("linux.0"))},
 			sent:   []string{"0s REQUEST from 10.0.0.42 to 10.0.0.4:4011"},
-			warned: []string{`the PXE boot menu of 10.0.0.1 waits for a person for ever: its first line is taken, "Linux"`},
+			warned: []string{`the PXE boot menu of 10.0.0.1 waits without a time-out: its first line is taken, "Linux"`},
 			lease:  "10.0.0.1 10.0.0.4 linux.0 Linux false"},
 		{name: "a menu without a prompt", servers: []*server{edited(menu43(noCasts, listed4, twoLines)), bootServer("10.0.0.4", file("linux.0"))},
 			sent:   []string{"0s REQUEST from 10.0.0.42 to 10.0.0.4:4011"},
-			warned: []string{`the PXE boot menu of 10.0.0.1 waits for a person for ever: its first line is taken, "Linux"`},
+			warned: []string{`the PXE boot menu of 10.0.0.1 waits without a time-out: its first line is taken, "Linux"`},
 			lease:  "10.0.0.1 10.0.0.4 linux.0 Linux false"},
 		{name: "the machine's own disk", servers: []*server{edited(menu43(noCasts, atOnce, listed4, diskFirst))},
 			lease: "10.0.0.1 10.0.0.1  Disk true"},
@@ -161,8 +162,8 @@ func TestBoot(t *testing.T) {
 			sent:  []string{"0s REQUEST from 10.0.0.42 to 224.0.1.2:4011"},
 			lease: "10.0.0.1 10.0.0.4 linux.0 Linux false"},
 		{name: "a server that repeats what it gave", servers: []*server{edited(menu43("\x06\x01\x02", atOnce, twoLines), func(m *dhcpv4.DHCPv4) {}),
-			{id: "10.0.0.2", mute: true, pxe: pxe("10.0.0.2", all(file("other.0"), option(60, "")))}, // renews a lease
-			{id: "10.0.0.3", mute: true, pxe: pxe("10.0.0.3", menu43("\x47\x04\x00\x07\x00\x00"))},   // another type's
+			{ID: "10.0.0.2", Mute: true, PXE: lan.PXE("10.0.0.2", all(file("other.0"), option(60, "")))}, // renews a lease
+			{ID: "10.0.0.3", Mute: true, PXE: lan.PXE("10.0.0.3", menu43("\x47\x04\x00\x07\x00\x00"))},   // another type's
 			bootServer("10.0.0.4", file("linux.0"), menu43("\x47\x04\x80\x00\x00\x00"))},
 			sent:  []string{"0s REQUEST from 10.0.0.42 to 255.255.255.255:67"},
 			lease: "10.0.0.1 10.0.0.4 linux.0 Linux false"},
@@ -176,24 +177,24 @@ func TestBoot(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWire(c.servers...)
-				w.stations = map[string]net.HardwareAddr{"10.0.0.254": {2, 0, 0, 0, 0, 0xfe}}
+				w := lan.New(c.servers...)
+				w.Stations = map[string]net.HardwareAddr{"10.0.0.254": {2, 0, 0, 0, 0, 0xfe}}
 				client := testClient(t, w)
 				var warned []string
 				client.Warn = func(text string) { warned = append(warned, text) }
 				lease, err := client.Lease(t.Context())
-				took := time.Since(w.begin)
+				took := time.Since(w.Begin)
 				if err != nil {
 					t.Fatal(err)
 				}
-				sent := w.journal
+				sent := w.Journal
 				if len(sent) < 2 || !cmp.Equal(sent[:2], exchange) {
 					t.Errorf("exchange %q, want %q", sent, exchange)
 				} else if diff := cmp.Diff(c.sent, append([]string(nil), sent[2:]...)); diff != "" {
 					t.Errorf("sent (-want +got):\n%s", diff)
 				}
 				if c.arps != nil {
-					if diff := cmp.Diff(c.arps, w.arps); diff != "" {
+					if diff := cmp.Diff(c.arps, w.ARPs); diff != "" {
 						t.Errorf("ARP (-want +got):\n%s", diff)
 					}
 				}
@@ -226,14 +227,14 @@ func silentFrom(begin time.Duration, to string) []string {
 func TestBootContext(t *testing.T) {
 	for name, noARP := range map[string]bool{"ask 10.0.0.3:4011 what to boot": false, "look for the MAC of 10.0.0.3": true} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWire(&server{id: "10.0.0.3", noARP: noARP}, &server{id: "10.0.0.1", address: "10.0.0.42"})
+			w := lan.New(&server{ID: "10.0.0.3", NoARP: noARP}, &server{ID: "10.0.0.1", Address: "10.0.0.42"})
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
 			lease, err := testClient(t, w).Lease(ctx)
 			if lease != nil || !errors.Is(err, context.DeadlineExceeded) || err.Error() != name+": context deadline exceeded" {
 				t.Errorf("lease %v, error %v", lease, err)
 			}
-			if took := time.Since(w.begin); took != 300*time.Millisecond {
+			if took := time.Since(w.Begin); took != 300*time.Millisecond {
 				t.Errorf("took %s", took)
 			}
 		})

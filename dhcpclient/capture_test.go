@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // record makes a capture of one whole exchange.
@@ -20,7 +22,7 @@ func record(t *testing.T) (recorded []byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := newWire(&server{id: "10.0.0.3", pxe: pxe("10.0.0.3", file("pxelinux.0"))}, &server{id: "10.0.0.1", address: "10.0.0.42", after: 500 * time.Millisecond})
+		w := lan.New(&server{ID: "10.0.0.3", PXE: lan.PXE("10.0.0.3", file("pxelinux.0"))}, &server{ID: "10.0.0.1", Address: "10.0.0.42", After: 500 * time.Millisecond})
 		client := testClient(t, capture.Tap(w))
 		client.ProbeWait = 0
 		if client.Conn.String() != "wire0" {
@@ -36,7 +38,7 @@ func record(t *testing.T) (recorded []byte) {
 
 func TestCapture(t *testing.T) {
 	b := record(t)
-	const header = "d4c3b2a1" + "02000400" + "00000000" + "00000000" + "00080000" + "01000000"
+	const header = "d4c3b2a1" + "02000400" + "00000000" + "00000000" + "00000400" + "01000000"
 	if got := hexOf(string(b[:24])); got != header {
 		t.Errorf("header %s, want %s", got, header)
 	}
@@ -51,14 +53,14 @@ func TestCapture(t *testing.T) {
 		frame := b[16 : 16+number(2)]
 		b = b[16+number(2):]
 		what := ""
-		if p, ok := parseARP(frame); ok {
-			what = p.sender.String() + " asks for " + p.target.String()
-			if p.operation == arpReply {
-				what = p.sender.String() + " is there"
+		if p, ok := arpOf(frame); ok {
+			what = p.Sender.String() + " asks for " + p.Target.String()
+			if p.Operation == wire.ARPReply {
+				what = p.Sender.String() + " is there"
 			}
-		} else if to, m := parseRequest(frame); m != nil {
+		} else if to, m := lan.ParseRequest(frame); m != nil {
 			what = m.MessageType().String() + " to " + to.String()
-		} else if r := parseReply(frame, guestMAC); r != nil {
+		} else if r := replyOf(frame, guestMAC); r != nil {
 			what = r.MessageType().String() + " of " + r.server().String()
 		}
 		got = append(got, at.String()+" "+what)
@@ -98,7 +100,7 @@ func TestCaptureEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		c.add(make([]byte, 100))
+		c.w.Write(time.Now(), make([]byte, 100))
 	}
 	if full.room != -1 {
 		t.Errorf("was written to %d times after the disk was full", -1-full.room)
@@ -109,12 +111,9 @@ func TestCaptureEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range maxCapture/4096 + 1 {
-		c.add(make([]byte, 4096)) // of which maxFrame are kept
+		c.w.Write(time.Now(), make([]byte, 4096))
 	}
-	for range maxCapture/4096 + 1 {
-		c.add(make([]byte, 4096))
-	}
-	if large.bytes > maxCapture || large.bytes < maxCapture-maxFrame-16 {
+	if large.bytes > maxCapture || large.bytes < maxCapture-4096-16 {
 		t.Errorf("%d bytes", large.bytes)
 	}
 }

@@ -5,13 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -19,7 +19,7 @@ const (
 	// requestTries is how often a REQUEST is sent (PXE 2.1 §2.2.4).
 	requestTries = 4
 	// maxRounds is how often a client starts with DISCOVER: a server that
-	// refuses what it offered itself may do so for ever.
+	// refuses what it offered itself may never stop.
 	maxRounds = 3
 
 	defaultPatience  = 60 * time.Second
@@ -27,15 +27,6 @@ const (
 )
 
 var defaultRetransmit = []time.Duration{1 * time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second}
-
-// FrameConn is an Ethernet interface: each Read and each Write is one whole
-// frame, without the checksum at its end. What listens to the traffic, or
-// changes it, is a FrameConn around another one.
-type FrameConn interface {
-	io.ReadWriter
-	SetReadDeadline(time.Time) error // as in net.Conn
-	String() string                  // the interface's name, for errors
-}
 
 // Client asks for a lease in a guest's name. Conn and MAC must be set; the rest
 // may be zero.
@@ -48,8 +39,8 @@ type Client struct {
 	// Patience is how long to wait for an offer. 0 is 60 s, as a PXE ROM.
 	Patience time.Duration
 	// Retransmit is how long to wait for an answer before a message is sent
-	// again: one after the other, the last one for all that follow, each up to
-	// a fifth shorter or longer by chance. nil is 1, 2, 4, 8, 16 s.
+	// again: one after the other, the last one for all that follow, each with
+	// ±20 % jitter. nil is 1, 2, 4, 8, 16 s.
 	Retransmit []time.Duration
 	// ProxyWait is how long after the first offer a boot file is waited for,
 	// from a proxyDHCP or another server, when none has come yet. 0 is 2 s,
@@ -59,14 +50,10 @@ type Client struct {
 	// has the address. 0 is 20 ms, negative is not to ask.
 	ProbeWait time.Duration
 
-	// Elsewhere is where Survey hears what servers say in other VLANs, as from
-	// ListenElsewhere; nil is not to listen there.
-	Elsewhere FrameConn
-
 	// Offered, when it is set, is called for each server that answers.
 	Offered func(Offer)
 	// Warn, when it is set, is called with what went wrong, but did
-	// not end it, in words for a person.
+	// not end it, in words for people.
 	Warn func(string)
 	// Rand is where transaction ids and jitter come from; nil is the runtime's.
 	Rand rand.Source
@@ -84,7 +71,7 @@ type Client struct {
 //
 // It returns ErrNoOffer, ErrNoAck, ErrNak or ErrInUse, wrapped; together with
 // the error of ctx when it was ctx that ended the wait. Any other error is
-// about what the caller said, or comes from Conn. A Conn serves one Lease at a
+// about what the caller wants, or comes from Conn. A Conn serves one Lease at a
 // time.
 func (c *Client) Lease(ctx context.Context) (*Lease, error) {
 	x, end, err := c.start(ctx)
@@ -94,10 +81,11 @@ func (c *Client) Lease(ctx context.Context) (*Lease, error) {
 	defer end()
 	var refusal error // what came of the offer before
 	for range maxRounds {
-		seen, err := x.discover(ctx)
+		d, err := x.discover(ctx)
 		if err != nil {
 			return nil, err
 		}
+		seen := &d.seen
 		offer := seen.best()
 		if offer == nil {
 			if refusal == nil {
@@ -126,25 +114,28 @@ func (c *Client) Lease(ctx context.Context) (*Lease, error) {
 
 // start begins an exchange; end is to be called when it is over.
 func (c *Client) start(ctx context.Context) (x *exchange, end func(), err error) {
+	if conn, ok := c.Conn.(*Conn); c.Conn == nil || ok && conn == nil {
+		return nil, nil, errors.New("the client has no Conn to ask on")
+	}
 	id, err := newIdentity(c.MAC, c.UUID, c.ROM)
 	if err != nil {
 		return nil, nil, err
 	}
 	// A deadline in the past ends the Read that is under way.
 	stop := context.AfterFunc(ctx, func() { c.Conn.SetReadDeadline(time.Unix(1, 0)) })
-	x = &exchange{Client: c, id: id, random: random{c.Rand}, begin: time.Now(), buffer: make([]byte, maxFrame)}
+	x = &exchange{Client: c, id: id, random: randomSource{c.Rand}, begin: time.Now(), buffer: make([]byte, maxFrame)}
 	return x, func() { stop() }, nil
 }
 
-// exchange is one Lease, or one Survey, under way.
+// exchange is one Lease, or one Trial, under way.
 type exchange struct {
 	*Client
 	id     identity
-	random random
-	buffer []byte   // for frames
-	survey *journal // what takes down all that is said; nil for a Lease
+	random randomSource
+	buffer []byte // for frames
 
 	begin     time.Time            // of the whole exchange
+	listen    time.Time            // for a Trial: until when; zero for a Lease
 	discovers int                  // how many were sent
 	xid       dhcpv4.TransactionID // of this round
 	secs      uint16               // in the last DISCOVER
@@ -153,24 +144,27 @@ type exchange struct {
 	conflict conflict
 	network  Lease // what the guest has; zero before it has it
 
-	// said looks an answer up in a capture, in place of asking; nil is to ask.
-	said func(to netip.AddrPort, wanted func(*reply) bool) *reply
+	asked []netip.Addr // proxies, on port 4011
+	// answered looks a PXE server's answer up in a capture, in place of asking;
+	// nil is to ask.
+	answered func(wanted func(*reply) bool) *reply
 }
 
-// discover sends DISCOVER until there is something to decide on. It gives what
-// there is when patience or ctx ends, and an error only when Conn fails.
-func (x *exchange) discover(ctx context.Context) (*offers, error) {
+// discover sends DISCOVER until there is something to decide on, or until the end
+// of a Trial. It gives what there is when patience or ctx ends, and an error only
+// when Conn fails.
+func (x *exchange) discover(ctx context.Context) (*decision, error) {
 	d := x.decision()
 	d.seen.avoid = x.avoid
 	// Late answers to an earlier round must not count in this one.
-	binary.BigEndian.PutUint32(x.xid[:], x.random.xid())
-	for try := 0; !d.made(time.Now()) && ctx.Err() == nil; try++ {
+	x.xid = transactionID(x.random.xid())
+	for try := 0; !d.over(time.Now()) && ctx.Err() == nil; try++ {
 		if err := x.sendDiscover(); err != nil {
 			return nil, err
 		}
 		resend := time.Now().Add(x.wait(try))
-		for !d.complete {
-			r, err := x.receive(ctx, earlier(resend, d.giveUp))
+		for !d.over(time.Now()) {
+			r, err := x.receive(ctx, earlier(resend, d.deadline()))
 			if err != nil {
 				return nil, err
 			}
@@ -182,7 +176,7 @@ func (x *exchange) discover(ctx context.Context) (*offers, error) {
 			}
 		}
 	}
-	return &d.seen, nil
+	return d, nil
 }
 
 func (x *exchange) sendDiscover() error {
@@ -201,7 +195,7 @@ func (x *exchange) take(ctx context.Context, offer *reply) (*reply, error) {
 		ack, err = x.request(ctx, offer)
 	}
 	if err == nil {
-		err = x.free(ctx, offer)
+		err = x.checkConflict(ctx, offer)
 	}
 	return ack, err
 }
@@ -254,7 +248,7 @@ func (x *exchange) request(ctx context.Context, offer *reply) (*reply, error) {
 				}
 			case dhcpv4.MessageTypeNak:
 				return nil, because(ctx, fmt.Errorf("%w: %s from %s on %s%s",
-					ErrNak, m.address, offer.server(), x.Conn, said(r)))
+					ErrNak, m.address, offer.server(), x.Conn, reason(r)))
 			}
 		}
 	}
@@ -269,9 +263,6 @@ func (x *exchange) send(m message) error {
 }
 
 func (x *exchange) write(what string, frame []byte) error {
-	if x.survey != nil {
-		x.survey.sent(time.Now(), frame)
-	}
 	if _, err := x.Conn.Write(frame); err != nil {
 		return fmt.Errorf("send %s on %s: %w", what, x.Conn, err)
 	}
@@ -281,7 +272,7 @@ func (x *exchange) write(what string, frame []byte) error {
 // event is what is received: one of the two.
 type event struct {
 	reply *reply
-	arp   *arpPacket // its MACs are good until the next event
+	arp   *wire.ARP // its MACs are good until the next event
 }
 
 // receive gives the next reply to this round; nil when there is none until
@@ -315,13 +306,14 @@ func (x *exchange) next(ctx context.Context, until time.Time) (event, error) {
 		case err != nil:
 			return event{}, fmt.Errorf("receive on %s: %w", x.Conn, err)
 		}
-		if p, ok := parseARP(x.buffer[:n]); ok {
-			return event{arp: &p}, x.hear(p)
+		f, ok := wire.ParseFrame(x.buffer[:n])
+		if !ok || len(f.Tags) > 0 {
+			continue
 		}
-		r := parseReply(x.buffer[:n], x.id.mac)
-		if x.survey != nil {
-			x.survey.heard(time.Now(), x.buffer[:n], r)
+		if p, ok := wire.ParseARP(f); ok {
+			return event{arp: &p}, x.receivedARP(p)
 		}
+		r := parseReply(f, x.id.mac)
 		if r != nil && r.TransactionID == x.xid {
 			return event{reply: r}, nil
 		}
@@ -363,10 +355,10 @@ func (x *exchange) noOffer(seen *offers) error {
 	return err
 }
 
-// random is a rand.Source, or the runtime's when that is nil.
-type random struct{ rand.Source }
+// randomSource is a rand.Source, or the runtime's when that is nil.
+type randomSource struct{ rand.Source }
 
-func (r random) Uint64() uint64 {
+func (r randomSource) Uint64() uint64 {
 	if r.Source == nil {
 		return rand.Uint64()
 	}
@@ -374,10 +366,15 @@ func (r random) Uint64() uint64 {
 }
 
 // xid is a transaction id.
-func (r random) xid() uint32 { return rand.New(r).Uint32() }
+func (r randomSource) xid() uint32 { return rand.New(r).Uint32() }
+
+func transactionID(xid uint32) (id dhcpv4.TransactionID) {
+	binary.BigEndian.PutUint32(id[:], xid)
+	return id
+}
 
 // jitter changes d by up to a fifth, up or down.
-func (r random) jitter(d time.Duration) time.Duration {
+func (r randomSource) jitter(d time.Duration) time.Duration {
 	return d + time.Duration((rand.New(r).Float64()-0.5)*0.4*float64(d))
 }
 
@@ -403,13 +400,13 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// said is a server's reason (option 56).
-func said(r *reply) string {
-	reason := r.Options.Get(dhcpv4.OptionMessage)
-	if len(reason) == 0 {
+// reason is a server's own words (option 56).
+func reason(r *reply) string {
+	words := r.Options.Get(dhcpv4.OptionMessage)
+	if len(words) == 0 {
 		return ""
 	}
-	return ", saying " + quote(text(reason))
+	return ", saying " + quote(wire.Text(words))
 }
 
 // quote makes a server's words safe to print, and short.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -43,20 +45,20 @@ func changed(change func(reply []byte)) func([]byte, bool) [][]byte {
 
 // Where a reply has what, in a frame without IP options.
 const (
-	inMessage = ethernetHeader + ipv4Header + udpHeader
+	inMessage = wire.EthernetHeader + wire.IPv4Header + wire.UDPHeader
 	inXID     = inMessage + 4
 	inCHAddr  = inMessage + 28
 )
 
 func TestLease(t *testing.T) {
-	plain := func() *server { return &server{id: "10.0.0.1", address: "10.0.0.42", bootFile: "pxelinux.0"} }
-	bare := func() *server { return &server{id: "10.0.0.1", address: "10.0.0.42"} }
+	plain := func() *server { return &server{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "pxelinux.0"} }
+	bare := func() *server { return &server{ID: "10.0.0.1", Address: "10.0.0.42"} }
 	second := func() *server {
-		return &server{id: "10.0.0.2", address: "10.0.0.77", bootFile: "second.0", after: 500 * time.Millisecond}
+		return &server{ID: "10.0.0.2", Address: "10.0.0.77", BootFile: "second.0", After: 500 * time.Millisecond}
 	}
 	proxy := func(after time.Duration) *server {
-		return &server{id: "10.0.0.3", bootFile: "proxy.0", after: after,
-			edit: func(m *dhcpv4.DHCPv4) { m.ServerIPAddr = ip("10.0.0.4") }}
+		return &server{ID: "10.0.0.3", BootFile: "proxy.0", After: after,
+			Edit: func(m *dhcpv4.DHCPv4) { m.ServerIPAddr = lan.IP("10.0.0.4") }}
 	}
 	silence := []string{"0s DISCOVER", "1s DISCOVER", "3s DISCOVER", "7s DISCOVER", "15s DISCOVER", "31s DISCOVER", "47s DISCOVER"}
 	const nobody = "no DHCP server answered 7 DISCOVERs on wire0 in 1m0s"
@@ -93,7 +95,7 @@ func TestLease(t *testing.T) {
 			sent:  []string{"0s DISCOVER", "0s REQUEST 10.0.0.42 of 10.0.0.1"},
 			lease: "10.0.0.42/24 10.0.0.1 10.0.0.1 pxelinux.0 1"},
 		{name: "a server slower than the first retransmission",
-			servers: []*server{{id: "10.0.0.1", address: "10.0.0.42", bootFile: "pxelinux.0", after: 1500 * time.Millisecond}},
+			servers: []*server{{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "pxelinux.0", After: 1500 * time.Millisecond}},
 			// The second offer comes while the ACK is waited for.
 			sent: []string{"0s DISCOVER", "1s DISCOVER", "1.5s REQUEST 10.0.0.42 of 10.0.0.1", "2.5s REQUEST 10.0.0.42 of 10.0.0.1"},
 			took: 3 * time.Second, lease: "10.0.0.42/24 10.0.0.1 10.0.0.1 pxelinux.0 1"},
@@ -114,7 +116,7 @@ func TestLease(t *testing.T) {
 			took: time.Second, lease: "10.0.0.77/24 10.0.0.2 10.0.0.2 second.0 2"},
 		{name: "or that server's own next one", servers: []*server{func() *server {
 			s, n := bare(), 0
-			s.edit = func(m *dhcpv4.DHCPv4) {
+			s.Edit = func(m *dhcpv4.DHCPv4) {
 				if n++; n > 1 {
 					m.BootFileName = "later.0"
 				}
@@ -124,11 +126,11 @@ func TestLease(t *testing.T) {
 			sent: []string{"0s DISCOVER", "1s DISCOVER", "1s REQUEST 10.0.0.42 of 10.0.0.1"},
 			took: time.Second, lease: "10.0.0.42/24 10.0.0.1 10.0.0.1 later.0 1"},
 		{name: "among equals the first wins", servers: []*server{
-			bare(), {id: "10.0.0.2", address: "10.0.0.77", after: 100 * time.Millisecond}},
+			bare(), {ID: "10.0.0.2", Address: "10.0.0.77", After: 100 * time.Millisecond}},
 			sent: []string{"0s DISCOVER", "1s DISCOVER", "2s REQUEST 10.0.0.42 of 10.0.0.1"},
 			took: 2 * time.Second, lease: "10.0.0.42/24 10.0.0.1 10.0.0.1  2"},
 		{name: "a server that knows PXE clients before one that does not", servers: []*server{
-			bare(), {id: "10.0.0.2", address: "10.0.0.77", edit: func(m *dhcpv4.DHCPv4) {
+			bare(), {ID: "10.0.0.2", Address: "10.0.0.77", Edit: func(m *dhcpv4.DHCPv4) {
 				m.UpdateOption(dhcpv4.OptClassIdentifier("PXEClient:"))
 			}}},
 			sent: []string{"0s DISCOVER", "1s DISCOVER", "2s REQUEST 10.0.0.77 of 10.0.0.2"},
@@ -146,23 +148,23 @@ func TestLease(t *testing.T) {
 		{name: "proxy alone", servers: []*server{proxy(0)}, sent: silence, took: time.Minute,
 			err: nobody + " but the proxyDHCP server 10.0.0.3, which gives no addresses", kind: ErrNoOffer},
 
-		{name: "BOOTP", servers: []*server{{id: "10.0.0.1", address: "10.0.0.42", bootFile: "pxelinux.0",
-			edit: func(m *dhcpv4.DHCPv4) {
+		{name: "BOOTP", servers: []*server{{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "pxelinux.0",
+			Edit: func(m *dhcpv4.DHCPv4) {
 				m.DeleteOption(dhcpv4.OptionDHCPMessageType)
 				m.DeleteOption(dhcpv4.OptionServerIdentifier)
 			}}},
 			sent: []string{"0s DISCOVER"}, lease: "10.0.0.42/24 10.0.0.250 10.0.0.250 pxelinux.0 1"},
 
-		{name: "NAK once", servers: []*server{func() *server { s := plain(); s.naks = 1; return s }()},
+		{name: "NAK once", servers: []*server{func() *server { s := plain(); s.NAKs = 1; return s }()},
 			sent: []string{"0s DISCOVER", "0s REQUEST 10.0.0.42 of 10.0.0.1",
 				"0s DISCOVER", "1s DISCOVER", "2s REQUEST 10.0.0.42 of 10.0.0.1"},
 			took: 2 * time.Second, lease: "10.0.0.42/24 10.0.0.1 10.0.0.1 pxelinux.0 1"},
 		{name: "NAK from the better of two", servers: []*server{
-			func() *server { s := plain(); s.naks = 99; return s }(),
-			{id: "10.0.0.2", address: "10.0.0.77", bootFile: "second.0"}},
+			func() *server { s := plain(); s.NAKs = 99; return s }(),
+			{ID: "10.0.0.2", Address: "10.0.0.77", BootFile: "second.0"}},
 			sent:  []string{"0s DISCOVER", "0s REQUEST 10.0.0.42 of 10.0.0.1", "0s DISCOVER", "0s REQUEST 10.0.0.77 of 10.0.0.2"},
 			lease: "10.0.0.77/24 10.0.0.2 10.0.0.2 second.0 2"},
-		{name: "NAK always", servers: []*server{func() *server { s := plain(); s.naks = 99; return s }()},
+		{name: "NAK always", servers: []*server{func() *server { s := plain(); s.NAKs = 99; return s }()},
 			sent: []string{"0s DISCOVER", "0s REQUEST 10.0.0.42 of 10.0.0.1",
 				"0s DISCOVER", "1s DISCOVER", "2s REQUEST 10.0.0.42 of 10.0.0.1",
 				"2s DISCOVER", "3s DISCOVER", "4s REQUEST 10.0.0.42 of 10.0.0.1"},
@@ -170,11 +172,11 @@ func TestLease(t *testing.T) {
 			err: `DHCP server refused the address it offered: 10.0.0.42 from 10.0.0.1 on wire0, saying "not\x1b[2Jyours"`},
 		{name: "NAK of another server", servers: []*server{plain()},
 			fault: func(frame []byte, toServer bool) [][]byte {
-				nak := (&server{id: "10.0.0.9"}).reply(dhcpv4.TransactionID(frame[inXID:inXID+4]), dhcpv4.MessageTypeNak)
+				nak := (&server{ID: "10.0.0.9"}).Reply(dhcpv4.TransactionID(frame[inXID:inXID+4]), dhcpv4.MessageTypeNak)
 				if toServer {
 					return [][]byte{frame}
 				}
-				return [][]byte{replyFrame(nak), frame}
+				return [][]byte{lan.Broadcast(nak), frame}
 			},
 			sent:  []string{"0s DISCOVER", "0s REQUEST 10.0.0.42 of 10.0.0.1"},
 			lease: "10.0.0.42/24 10.0.0.1 10.0.0.1 pxelinux.0 1"},
@@ -186,8 +188,8 @@ func TestLease(t *testing.T) {
 			took: 20 * time.Second, kind: ErrNoAck,
 			err: "no DHCP server confirmed its offer: 4 REQUESTs for 10.0.0.42 sent to 10.0.0.1 on wire0"},
 		{name: "no ACK from the first of two", servers: []*server{
-			func() *server { s := plain(); s.deaf = true; return s }(),
-			{id: "10.0.0.2", address: "10.0.0.77", bootFile: "second.0"}},
+			func() *server { s := plain(); s.Deaf = true; return s }(),
+			{ID: "10.0.0.2", Address: "10.0.0.77", BootFile: "second.0"}},
 			sent: []string{"0s DISCOVER", "0s REQUEST 10.0.0.42 of 10.0.0.1", "1s REQUEST 10.0.0.42 of 10.0.0.1",
 				"3s REQUEST 10.0.0.42 of 10.0.0.1", "7s REQUEST 10.0.0.42 of 10.0.0.1",
 				"15s DISCOVER", "15s REQUEST 10.0.0.77 of 10.0.0.2"},
@@ -204,20 +206,20 @@ func TestLease(t *testing.T) {
 		{name: "a request", servers: []*server{plain()}, sent: silence, took: time.Minute, err: nobody, kind: ErrNoOffer,
 			fault: changed(func(b []byte) { b[inMessage] = 1 })},
 		{name: "to another port", servers: []*server{plain()}, sent: silence, took: time.Minute, err: nobody, kind: ErrNoOffer,
-			fault: changed(func(b []byte) { b[ethernetHeader+ipv4Header+3]++ })},
+			fault: changed(func(b []byte) { b[wire.EthernetHeader+wire.IPv4Header+3]++ })},
 		{name: "an ACK before any REQUEST", servers: []*server{func() *server {
 			s := plain()
-			s.edit = func(m *dhcpv4.DHCPv4) { m.UpdateOption(dhcpv4.OptMessageType(dhcpv4.MessageTypeAck)) }
+			s.Edit = func(m *dhcpv4.DHCPv4) { m.UpdateOption(dhcpv4.OptMessageType(dhcpv4.MessageTypeAck)) }
 			return s
 		}()}, sent: silence, took: time.Minute, err: nobody, kind: ErrNoOffer},
-		{name: "an offer of nothing", servers: []*server{{id: "10.0.0.1", address: "0.0.0.0",
-			edit: func(m *dhcpv4.DHCPv4) { m.DeleteOption(dhcpv4.OptionClassIdentifier) }}},
+		{name: "an offer of nothing", servers: []*server{{ID: "10.0.0.1", Address: "0.0.0.0",
+			Edit: func(m *dhcpv4.DHCPv4) { m.DeleteOption(dhcpv4.OptionClassIdentifier) }}},
 			sent: silence, took: time.Minute, err: nobody, kind: ErrNoOffer},
-		{name: "an offer of no unicast address", servers: []*server{{id: "10.0.0.1", address: "239.1.2.3"}},
+		{name: "an offer of no unicast address", servers: []*server{{ID: "10.0.0.1", Address: "239.1.2.3"}},
 			sent: silence, took: time.Minute, err: nobody, kind: ErrNoOffer},
 		{name: "an ACK of nothing", servers: []*server{func() *server {
 			s := plain()
-			s.edit = func(m *dhcpv4.DHCPv4) {
+			s.Edit = func(m *dhcpv4.DHCPv4) {
 				if m.MessageType() == dhcpv4.MessageTypeAck {
 					m.YourIPAddr = nil
 				}
@@ -231,15 +233,15 @@ func TestLease(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWire(c.servers...)
-				w.fault = c.fault
+				w := lan.New(c.servers...)
+				w.Fault = c.fault
 				client := testClient(t, w)
 				if c.client != nil {
 					c.client(client)
 				}
 				lease, err := client.Lease(t.Context())
-				took := time.Since(w.begin)
-				if diff := cmp.Diff(c.sent, w.journal); diff != "" {
+				took := time.Since(w.Begin)
+				if diff := cmp.Diff(c.sent, w.Journal); diff != "" {
 					t.Errorf("sent (-want +got):\n%s", diff)
 				}
 				if took != c.took {
@@ -266,12 +268,12 @@ func TestLease(t *testing.T) {
 // A new round has a new xid, and the seconds go on.
 func TestRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{id: "10.0.0.1", address: "10.0.0.42", bootFile: "pxelinux.0", naks: 1, after: 700 * time.Millisecond}
-		w := newWire(s)
+		s := &server{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "pxelinux.0", NAKs: 1, After: 700 * time.Millisecond}
+		w := lan.New(s)
 		var secs []uint16
-		w.fault = func(frame []byte, toServer bool) [][]byte {
+		w.Fault = func(frame []byte, toServer bool) [][]byte {
 			if toServer {
-				_, request := parseRequest(frame)
+				_, request := lan.ParseRequest(frame)
 				secs = append(secs, request.NumSeconds)
 			}
 			return [][]byte{frame}
@@ -282,14 +284,14 @@ func TestRounds(t *testing.T) {
 		// DISCOVER at 0 s, REQUEST at 0.7 s; DISCOVER at 1.4 and 2.4 s, and the
 		// server's offer, avoided, is taken 2 s after it came, at 4.1 s.
 		want := []string{"0s DISCOVER", "700ms REQUEST 10.0.0.42 of 10.0.0.1", "1.4s DISCOVER", "2.4s DISCOVER", "4.1s REQUEST 10.0.0.42 of 10.0.0.1"}
-		if diff := cmp.Diff(want, w.journal); diff != "" {
+		if diff := cmp.Diff(want, w.Journal); diff != "" {
 			t.Errorf("sent (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff([]uint16{0, 0, 1, 2, 2}, secs); diff != "" {
 			t.Errorf("secs: RFC 2131 §4.4.1 wants those of the DISCOVER in the REQUEST (-want +got):\n%s", diff)
 		}
-		if len(s.seen) != 3 || s.seen[0] == s.seen[1] || s.seen[1] != s.seen[2] {
-			t.Errorf("xids of the DISCOVERs: %v", s.seen)
+		if len(s.Seen) != 3 || s.Seen[0] == s.Seen[1] || s.Seen[1] != s.Seen[2] {
+			t.Errorf("xids of the DISCOVERs: %v", s.Seen)
 		}
 	})
 }
@@ -304,22 +306,22 @@ func TestContext(t *testing.T) {
 	}{
 		{"nobody", nil, 2500 * time.Millisecond, "no DHCP server answered 2 DISCOVERs on wire0 in 2.5s", ErrNoOffer},
 		{"at once", nil, 0, "no DHCP server answered 0 DISCOVERs on wire0 in 0s", ErrNoOffer},
-		{"while a better offer is waited for", []*server{{id: "10.0.0.1", address: "10.0.0.42"}}, time.Second,
+		{"while a better offer is waited for", []*server{{ID: "10.0.0.1", Address: "10.0.0.42"}}, time.Second,
 			"no DHCP server confirmed its offer: 0 REQUESTs for 10.0.0.42 sent to 10.0.0.1 on wire0", ErrNoAck},
-		{"without an ACK", []*server{{id: "10.0.0.1", address: "10.0.0.42", bootFile: "x", deaf: true}}, 2 * time.Second,
+		{"without an ACK", []*server{{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "x", Deaf: true}}, 2 * time.Second,
 			"no DHCP server confirmed its offer: 2 REQUESTs for 10.0.0.42 sent to 10.0.0.1 on wire0", ErrNoAck},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			try := func(ended error, start func() (context.Context, context.CancelFunc)) {
 				synctest.Test(t, func(t *testing.T) {
-					w := newWire(c.servers...)
+					w := lan.New(c.servers...)
 					ctx, cancel := start()
 					defer cancel()
 					_, err := testClient(t, w).Lease(ctx)
 					if !errors.Is(err, c.kind) || !errors.Is(err, ended) || err.Error() != c.want+": "+ended.Error() {
 						t.Errorf("error %v", err)
 					}
-					if took := time.Since(w.begin); took != c.after {
+					if took := time.Since(w.Begin); took != c.after {
 						t.Errorf("took %s, want %s", took, c.after)
 					}
 				})
@@ -342,32 +344,32 @@ func TestContext(t *testing.T) {
 
 // A thousand bogus offers a second neither hide the good one nor are kept.
 func TestFlood(t *testing.T) {
-	good := &server{id: "10.0.0.1", address: "10.0.0.42", bootFile: "pxelinux.0", after: 1500 * time.Millisecond}
+	good := &server{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "pxelinux.0", After: 1500 * time.Millisecond}
 	for _, c := range []struct {
 		name  string
 		bogus server
 		xid   byte // what is added to it
 		most  time.Duration
 	}{
-		{name: "DHCP servers", bogus: server{address: "10.66.6.6"}, most: 3100 * time.Millisecond},
+		{name: "DHCP servers", bogus: server{Address: "10.66.6.6"}, most: 3100 * time.Millisecond},
 		// Two of them are asked what to boot.
 		{name: "proxies", bogus: server{}, most: 7100 * time.Millisecond},
-		{name: "foreign answers", bogus: server{address: "10.66.6.6", bootFile: "x"}, xid: 1, most: 3100 * time.Millisecond},
+		{name: "foreign answers", bogus: server{Address: "10.66.6.6", BootFile: "x"}, xid: 1, most: 3100 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWire(good)
+				w := lan.New(good)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				w.fault = func(frame []byte, toServer bool) [][]byte {
-					if toServer && len(w.journal) == 1 {
+				w.Fault = func(frame []byte, toServer bool) [][]byte {
+					if toServer && len(w.Journal) == 1 {
 						xid := dhcpv4.TransactionID(frame[inXID : inXID+4])
 						xid[0] += c.xid
 						go func() {
 							for n := 0; ctx.Err() == nil; n++ {
 								s := c.bogus
-								s.id = fmt.Sprintf("10.66.%d.%d", n/256%256, n%256)
-								w.deliver(replyFrame(s.reply(xid, dhcpv4.MessageTypeOffer)))
+								s.ID = fmt.Sprintf("10.66.%d.%d", n/256%256, n%256)
+								w.Deliver(lan.Broadcast(s.Reply(xid, dhcpv4.MessageTypeOffer)))
 								select {
 								case <-time.After(time.Millisecond):
 								case <-ctx.Done():
@@ -388,7 +390,7 @@ func TestFlood(t *testing.T) {
 				if told > maxOffers+1 || lease.Offers > maxOffers {
 					t.Errorf("told of %d offers, counted %d", told, lease.Offers)
 				}
-				if took := time.Since(w.begin); took > c.most {
+				if took := time.Since(w.Begin); took > c.most {
 					t.Errorf("took %s", took)
 				}
 				cancel()
@@ -400,10 +402,10 @@ func TestFlood(t *testing.T) {
 
 func TestOffered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWire(
-			&server{id: "10.0.0.1", address: "10.0.0.42"},
-			&server{id: "10.0.0.3", bootFile: "proxy.0", after: 1200 * time.Millisecond,
-				edit: func(m *dhcpv4.DHCPv4) { m.ServerIPAddr = ip("10.0.0.4") }},
+		w := lan.New(
+			&server{ID: "10.0.0.1", Address: "10.0.0.42"},
+			&server{ID: "10.0.0.3", BootFile: "proxy.0", After: 1200 * time.Millisecond,
+				Edit: func(m *dhcpv4.DHCPv4) { m.ServerIPAddr = lan.IP("10.0.0.4") }},
 		)
 		var got []Offer
 		client := testClient(t, w)
@@ -426,7 +428,7 @@ func TestOffered(t *testing.T) {
 func TestJitter(t *testing.T) {
 	seen := make(map[time.Duration]bool)
 	for range 1000 {
-		d := random{}.jitter(10 * time.Second)
+		d := randomSource{}.jitter(10 * time.Second)
 		if d < 8*time.Second || d > 12*time.Second {
 			t.Fatalf("10 s became %s", d)
 		}
@@ -439,7 +441,7 @@ func TestJitter(t *testing.T) {
 
 // brokenConn fails.
 type brokenConn struct {
-	*wire
+	*lan.LAN
 	read, write error
 }
 
@@ -447,14 +449,14 @@ func (b brokenConn) Read(p []byte) (int, error) {
 	if b.read != nil {
 		return 0, b.read
 	}
-	return b.wire.Read(p)
+	return b.LAN.Read(p)
 }
 
 func (b brokenConn) Write(p []byte) (int, error) {
 	if b.write != nil {
 		return 0, b.write
 	}
-	return b.wire.Write(p)
+	return b.LAN.Write(p)
 }
 
 func TestLeaseErrors(t *testing.T) {
@@ -476,7 +478,7 @@ func TestLeaseErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client := &Client{Conn: brokenConn{newWire(), c.read, c.write}, MAC: c.mac, UUID: c.uuid}
+				client := &Client{Conn: brokenConn{lan.New(), c.read, c.write}, MAC: c.mac, UUID: c.uuid}
 				lease, err := client.Lease(t.Context())
 				if lease != nil || err == nil || err.Error() != c.want {
 					t.Errorf("lease %v, error %v; want %v", lease, err, c.want)
@@ -488,5 +490,23 @@ func TestLeaseErrors(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What Listen gives with its error is no Conn.
+func TestNoConn(t *testing.T) {
+	var none *Conn
+	for name, conn := range map[string]FrameConn{"nil": nil, "a nil *Conn": none} {
+		client := &Client{Conn: conn, MAC: guestMAC}
+		const want = "the client has no Conn to ask on"
+		if _, err := client.Lease(t.Context()); err == nil || err.Error() != want {
+			t.Errorf("%s: Lease: %v", name, err)
+		}
+		if _, err := client.Try(t.Context(), time.Second); err == nil || err.Error() != want {
+			t.Errorf("%s: Try: %v", name, err)
+		}
+		if err := client.Release(t.Context(), &Lease{}); err == nil || err.Error() != want {
+			t.Errorf("%s: Release: %v", name, err)
+		}
 	}
 }

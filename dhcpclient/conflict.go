@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -16,12 +17,12 @@ import (
 // seconds; no ROM does.
 const defaultProbeWait = 20 * time.Millisecond
 
-// conflict is a look for somebody else with the address (RFC 2131 §2.2, RFC
+// conflict is a look for another station with the address (RFC 2131 §2.2, RFC
 // 5227 §2.1.1).
 type conflict struct {
 	address netip.Addr       // invalid when it is not looked for
 	until   time.Time        // how long it is looked for
-	holder  net.HardwareAddr // who else has it; nil for nobody
+	holder  net.HardwareAddr // the other station; nil for none
 }
 
 // probe asks who has the address. It goes out before a REQUEST, so that the
@@ -34,16 +35,13 @@ func (x *exchange) probe(address netip.Addr) error {
 	if x.conflict.address != address {
 		x.conflict = conflict{address: address, until: time.Now().Add(wait)}
 	}
-	// From 0.0.0.0: nobody may learn yet that the address is the guest's.
-	return x.write("ARP probe", arpPacket{
-		operation: arpRequest, senderMAC: x.id.mac, targetMAC: make(net.HardwareAddr, 6),
-		sender: netip.IPv4Unspecified(), target: address,
-	}.frame())
+	// From 0.0.0.0: no station may learn yet that the address is the guest's.
+	return x.write("ARP probe", wire.WhoHas(address, x.id.mac, netip.IPv4Unspecified()).Frame())
 }
 
-// free waits for an answer to the probe, and hands the address back when there
-// is one.
-func (x *exchange) free(ctx context.Context, offer *reply) error {
+// checkConflict waits for an answer to the probe, and declines the address when
+// there is one.
+func (x *exchange) checkConflict(ctx context.Context, offer *reply) error {
 	for x.conflict.holder == nil {
 		e, err := x.next(ctx, x.conflict.until)
 		if err != nil {
@@ -67,24 +65,23 @@ func (x *exchange) free(ctx context.Context, offer *reply) error {
 	return because(ctx, taken)
 }
 
-// hear takes note of what a station says about addresses, and says what is to
-// be said about the guest's own.
+// receivedARP notes who has the probed address, and answers for the guest's own.
 //
 // Only who speaks from the probed address has it. Other people's probes for it
 // are no conflict: switches that track devices probe what they have just seen
 // leased.
-func (x *exchange) hear(p arpPacket) error {
-	if bytes.Equal(p.senderMAC, x.id.mac) {
+func (x *exchange) receivedARP(p wire.ARP) error {
+	if bytes.Equal(p.SenderMAC, x.id.mac) {
 		return nil
 	}
-	if p.sender == x.conflict.address {
-		x.conflict.holder = bytes.Clone(p.senderMAC)
+	if p.Sender == x.conflict.address {
+		x.conflict.holder = bytes.Clone(p.SenderMAC)
 	}
-	if own := x.network.Address.Addr(); own.IsValid() && p.operation == arpRequest && p.target == own {
-		return x.write("ARP reply", arpPacket{
-			operation: arpReply, senderMAC: x.id.mac, targetMAC: p.senderMAC,
-			sender: own, target: p.sender,
-		}.frame())
+	if own := x.network.Address.Addr(); own.IsValid() && p.Operation == wire.ARPRequest && p.Target == own {
+		return x.write("ARP reply", wire.ARP{
+			Operation: wire.ARPReply, SenderMAC: x.id.mac, TargetMAC: p.SenderMAC,
+			Sender: own, Target: p.Sender,
+		}.Frame())
 	}
 	return nil
 }

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 func TestConflict(t *testing.T) {
 	other := net.HardwareAddr{2, 0, 0, 0, 0, 0x42}
-	plain := func() *server { return &server{id: "10.0.0.1", address: "10.0.0.42", bootFile: "pxelinux.0"} }
+	plain := func() *server { return &server{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "pxelinux.0"} }
 	const inUse = "DHCP server gave an address that is in use: 10.0.0.42, given by 10.0.0.1 on wire0, is in use by 02:00:00:00:00:42"
 	for _, c := range []struct {
 		name     string
@@ -34,11 +36,11 @@ func TestConflict(t *testing.T) {
 		{name: "not looked for", server: plain(), wait: -1, stations: map[string]net.HardwareAddr{"10.0.0.42": other},
 			sent:    []string{"0s DISCOVER", "0s REQUEST 10.0.0.42 of 10.0.0.1"},
 			address: "10.0.0.42"},
-		{name: "a slow server costs no wait", server: func() *server { s := plain(); s.after = 100 * time.Millisecond; return s }(),
+		{name: "a slow server costs no wait", server: func() *server { s := plain(); s.After = 100 * time.Millisecond; return s }(),
 			sent: []string{"0s DISCOVER", "100ms REQUEST 10.0.0.42 of 10.0.0.1"},
 			arps: []string{"100ms 0.0.0.0 who has 10.0.0.42"},
 			took: 200 * time.Millisecond, address: "10.0.0.42"},
-		{name: "in use, and the server has another", server: func() *server { s := plain(); s.declined = "10.0.0.43"; return s }(),
+		{name: "in use, and the server has another", server: func() *server { s := plain(); s.Declined = "10.0.0.43"; return s }(),
 			stations: map[string]net.HardwareAddr{"10.0.0.42": other},
 			sent: []string{"0s DISCOVER", "0s REQUEST 10.0.0.42 of 10.0.0.1", "0s DECLINE 10.0.0.42 of 10.0.0.1",
 				"0s DISCOVER", "0s REQUEST 10.0.0.43 of 10.0.0.1"},
@@ -52,7 +54,7 @@ func TestConflict(t *testing.T) {
 			warned: []string{inUse, inUse, inUse}, took: 4 * time.Second},
 		{name: "a BOOTP server can't be told", server: func() *server {
 			s := plain()
-			s.edit = func(m *dhcpv4.DHCPv4) { m.DeleteOption(dhcpv4.OptionDHCPMessageType) }
+			s.Edit = func(m *dhcpv4.DHCPv4) { m.DeleteOption(dhcpv4.OptionDHCPMessageType) }
 			return s
 		}(), stations: map[string]net.HardwareAddr{"10.0.0.42": other},
 			sent:   []string{"0s DISCOVER", "0s DISCOVER", "1s DISCOVER", "2s DISCOVER", "3s DISCOVER"},
@@ -64,9 +66,9 @@ func TestConflict(t *testing.T) {
 			took: 20 * time.Millisecond, address: "10.0.0.42"},
 		{name: "a switch that probes, too", server: plain(), stations: map[string]net.HardwareAddr{"10.0.0.42": other},
 			fault: func(frame []byte, toServer bool) [][]byte {
-				if p, ok := parseARP(frame); ok && !toServer {
-					p.operation, p.sender, p.target = arpRequest, ipAddr("0.0.0.0"), p.sender
-					return [][]byte{p.frame()}
+				if p, ok := arpOf(frame); ok && !toServer {
+					p.Operation, p.Sender, p.Target = wire.ARPRequest, ipAddr("0.0.0.0"), p.Sender
+					return [][]byte{p.Frame()}
 				}
 				return [][]byte{frame}
 			},
@@ -80,16 +82,16 @@ func TestConflict(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWire(c.server)
-				w.stations, w.fault = c.stations, c.fault
+				w := lan.New(c.server)
+				w.Stations, w.Fault = c.stations, c.fault
 				client := testClient(t, w)
 				client.ProbeWait = c.wait
 				var warned []string
 				client.Warn = func(text string) { warned = append(warned, text) }
 				lease, err := client.Lease(t.Context())
-				took := time.Since(w.begin)
+				took := time.Since(w.Begin)
 				for what, diff := range map[string]string{
-					"sent": cmp.Diff(c.sent, w.journal), "ARP": cmp.Diff(c.arps, w.arps), "warned": cmp.Diff(c.warned, warned),
+					"sent": cmp.Diff(c.sent, w.Journal), "ARP": cmp.Diff(c.arps, w.ARPs), "warned": cmp.Diff(c.warned, warned),
 				} {
 					if diff != "" {
 						t.Errorf("%s (-want +got):\n%s", what, diff)
@@ -115,12 +117,12 @@ func TestConflict(t *testing.T) {
 // not looked for.
 func TestAckOfAnotherAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{id: "10.0.0.1", address: "10.0.0.42", bootFile: "pxelinux.0", edit: func(m *dhcpv4.DHCPv4) {
+		s := &server{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "pxelinux.0", Edit: func(m *dhcpv4.DHCPv4) {
 			if m.MessageType() == dhcpv4.MessageTypeAck {
-				m.YourIPAddr = ip("10.0.0.43")
+				m.YourIPAddr = lan.IP("10.0.0.43")
 			}
 		}}
-		client := testClient(t, newWire(s))
+		client := testClient(t, lan.New(s))
 		client.Patience = time.Second
 		if lease, err := client.Lease(t.Context()); lease != nil || !errors.Is(err, ErrNoAck) {
 			t.Errorf("lease %v, error %v", lease, err)

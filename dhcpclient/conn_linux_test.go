@@ -16,11 +16,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/server4"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -64,7 +65,7 @@ func link(t *testing.T, server, other string) {
 	if err := netlink.LinkAdd(veth); err != nil {
 		t.Fatal(err)
 	}
-	if err := netlink.AddrAdd(veth, &netlink.Addr{IPNet: &net.IPNet{IP: ip("10.77.0.1"), Mask: net.CIDRMask(24, 32)}}); err != nil {
+	if err := netlink.AddrAdd(veth, &netlink.Addr{IPNet: &net.IPNet{IP: lan.IP("10.77.0.1"), Mask: net.CIDRMask(24, 32)}}); err != nil {
 		t.Fatal(err)
 	}
 	up(t, server)
@@ -116,9 +117,9 @@ func bridge(t *testing.T, name, port string) {
 	up(t, name)
 }
 
-func listenOn(t *testing.T, name string, promiscuous bool) *Conn {
+func listenOn(t *testing.T, name string, config Config) *Conn {
 	t.Helper()
-	c, err := Listen(name, promiscuous)
+	c, err := Listen(name, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,12 +136,12 @@ func TestListenErrors(t *testing.T) {
 		"lo":   "listen on lo: not an Ethernet interface",
 		"nope": "listen on nope: route ip+net: no such network interface",
 	} {
-		if c, err := Listen(name, false); c != nil || err == nil || err.Error() != want {
+		if c, err := Listen(name, Config{}); c != nil || err == nil || err.Error() != want {
 			t.Errorf("%v, %v; want %s", c, err, want)
 		}
 	}
 	link(t, "srv0", "guest0")
-	c := listenOn(t, "guest0", true)
+	c := listenOn(t, "guest0", Config{Promiscuous: true})
 	if _, err := c.Write([]byte("short")); err == nil {
 		t.Error("wrote 5 bytes")
 	}
@@ -158,26 +159,26 @@ func TestListenFilter(t *testing.T) {
 		return
 	}
 	link(t, "srv0", "guest0")
-	guest, peer := listenOn(t, "guest0", false), listenOn(t, "srv0", false)
+	guest, peer := listenOn(t, "guest0", Config{}), listenOn(t, "srv0", Config{})
 
 	frame := func(port uint16, payload string) []byte {
-		return datagram{
-			source:      netip.MustParseAddrPort("10.77.0.1:67"),
-			destination: netip.AddrPortFrom(netip.MustParseAddr("255.255.255.255"), port),
-			payload:     []byte(payload),
-		}.frame(serverMAC, ethernetBroadcast)
+		return wire.Datagram{
+			Source:      netip.MustParseAddrPort("10.77.0.1:67"),
+			Destination: netip.AddrPortFrom(netip.MustParseAddr("255.255.255.255"), port),
+			Payload:     []byte(payload),
+		}.Frame(serverMAC, wire.Broadcast)
 	}
-	const ip = ethernetHeader
+	const ip = wire.EthernetHeader
 	changed := func(f func(b []byte)) []byte {
-		b := frame(clientPort, "changed")
+		b := frame(wire.PortDHCPClient, "changed")
 		f(b)
 		return b
 	}
-	options := frame(clientPort, "with IP options")
-	options = bytes.Join([][]byte{options[:ip+ipv4Header], {1, 1, 1, 0}, options[ip+ipv4Header:]}, nil)
+	options := frame(wire.PortDHCPClient, "with IP options")
+	options = bytes.Join([][]byte{options[:ip+wire.IPv4Header], {1, 1, 1, 0}, options[ip+wire.IPv4Header:]}, nil)
 	options[ip]++
 	options[ip+3] += 4
-	tagged := frame(clientPort, "tagged")
+	tagged := frame(wire.PortDHCPClient, "tagged")
 	tagged = bytes.Join([][]byte{tagged[:12], {0x81, 0, 0, 10}, tagged[12:]}, nil)
 
 	for _, b := range [][]byte{
@@ -189,14 +190,14 @@ func TestListenFilter(t *testing.T) {
 		changed(func(b []byte) { b[ip+6] = 0x20 }),
 		changed(func(b []byte) { b[ip+7] = 1 }),
 		options,
-		frame(clientPort, "last"),
+		frame(wire.PortDHCPClient, "last"),
 	} {
 		if _, err := peer.Write(b); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// What the guest sends itself is not received.
-	if _, err := guest.Write(frame(clientPort, "the guest's own")); err != nil {
+	if _, err := guest.Write(frame(wire.PortDHCPClient, "the guest's own")); err != nil {
 		t.Fatal(err)
 	}
 	// Its own frame was there before the last one, if it is there at all.
@@ -213,25 +214,20 @@ func TestListenVLAN(t *testing.T) {
 		return
 	}
 	link(t, "srv0", "guest0")
-	for name, want := range map[uint16]string{0: "listen on guest0: VLAN 0 is not between 1 and 4094", 4095: "listen on guest0: VLAN 4095 is not between 1 and 4094"} {
-		if c, err := ListenVLAN("guest0", name, false); c != nil || err == nil || err.Error() != want {
-			t.Errorf("%v, %v; want %s", c, err, want)
-		}
+	const want = "listen on guest0: VLAN 4095 is not between 1 and 4094"
+	if c, err := Listen("guest0", Config{VLAN: 4095}); c != nil || err == nil || err.Error() != want {
+		t.Errorf("%v, %v; want %s", c, err, want)
 	}
-	vlan20, err := ListenVLAN("guest0", 20, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer vlan20.Close()
+	vlan20 := listenOn(t, "guest0", Config{VLAN: 20})
 	if got := vlan20.String(); got != "guest0, VLAN 20" {
 		t.Errorf("is called %s", got)
 	}
-	untagged, peer := listenOn(t, "guest0", false), listenOn(t, "srv0", false)
+	untagged, peer := listenOn(t, "guest0", Config{}), listenOn(t, "srv0", Config{})
 	frame := func(payload string, tags ...byte) []byte {
-		b := payloadFrame([]byte(payload))
+		b := lan.BroadcastOf([]byte(payload))
 		return bytes.Join([][]byte{b[:12], tags, b[12:]}, nil)
 	}
-	question := arpPacket{operation: arpRequest, senderMAC: serverMAC, sender: ipAddr("10.77.0.1"), targetMAC: make(net.HardwareAddr, 6), target: ipAddr("10.77.0.42")}.frame()
+	question := wire.ARP{Operation: wire.ARPRequest, SenderMAC: serverMAC, Sender: ipAddr("10.77.0.1"), TargetMAC: make(net.HardwareAddr, 6), Target: ipAddr("10.77.0.42")}.Frame()
 	for _, b := range [][]byte{
 		frame("untagged"),
 		frame("VLAN 20", 0x81, 0, 0, 20),
@@ -261,11 +257,7 @@ func TestListenVLAN(t *testing.T) {
 	}
 
 	// The way out.
-	on20, err := ListenVLAN("srv0", 20, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer on20.Close()
+	on20 := listenOn(t, "srv0", Config{VLAN: 20})
 	again := frame("again")
 	if n, err := vlan20.Write(again); err != nil || n != len(again) {
 		t.Errorf("wrote %d bytes of %d, %v", n, len(again), err)
@@ -279,40 +271,32 @@ func TestListenVLAN(t *testing.T) {
 }
 
 // What one socket does not take the other does, with the tags.
-func TestListenElsewhere(t *testing.T) {
+func TestListenOtherVLANs(t *testing.T) {
 	if !ownNetwork(t) {
 		return
 	}
 	link(t, "srv0", "guest0")
-	peer := listenOn(t, "srv0", false)
-	if _, err := ListenElsewhere("guest9", 0, false); err == nil {
+	peer := listenOn(t, "srv0", Config{})
+	if _, err := Listen("guest9", Config{OtherVLANs: true}); err == nil {
 		t.Error("listens on what is not there")
 	}
-	open := func(vlan uint16) *Elsewhere {
-		e, err := ListenElsewhere("guest0", vlan, vlan == 20)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { e.Close() })
-		return e
-	}
-	beside0, beside20 := open(0), open(20)
-	if _, err := beside0.Write(replyFrame(&dhcpv4.DHCPv4{})); err == nil || beside0.String() != "other VLANs of guest0" {
-		t.Errorf("%s takes frames", beside0)
+	but0, but20 := listenOn(t, "guest0", Config{OtherVLANs: true}), listenOn(t, "guest0", Config{VLAN: 20, Promiscuous: true, OtherVLANs: true})
+	if _, err := but0.Write(lan.Broadcast(&dhcpv4.DHCPv4{})); err == nil || but0.String() != "other VLANs of guest0" {
+		t.Errorf("%s takes frames", but0)
 	}
 	number := byte(0)
 	for _, tags := range [][]byte{
 		{}, {0x81, 0, 0, 20}, {0x81, 0, 0xe0, 20}, {0x81, 0, 0, 21}, {0x81, 0, 0xa0, 0}, {0x88, 0xa8, 0, 20}, {0x88, 0xa8, 0, 5}, {0x81, 0, 0, 99},
 	} {
 		number++
-		b := replyFrame((&server{id: "10.0.0.1", address: "10.0.0.42"}).reply(dhcpv4.TransactionID{number}, dhcpv4.MessageTypeOffer))
+		b := lan.BroadcastOf([]byte{number})
 		if _, err := peer.Write(bytes.Join([][]byte{b[:12], tags, b[12:]}, nil)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for conn, want := range map[*Elsewhere][]string{
-		beside0:  {"2 [20]", "3 [20]", "4 [21]", "6 [20]", "7 [5]", "8 [99]"},
-		beside20: {"1 []", "4 [21]", "5 []", "6 [20]", "7 [5]", "8 [99]"},
+	for conn, want := range map[*Conn][]string{
+		but0:  {"2 [20]", "3 [20]", "4 [21]", "6 [20]", "7 [5]", "8 [99]"},
+		but20: {"1 []", "4 [21]", "5 []", "6 [20]", "7 [5]", "8 [99]"},
 	} {
 		var got []string
 		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -321,11 +305,12 @@ func TestListenElsewhere(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: after %q: %v", conn, got, err)
 			}
-			m, err := Decode(b[:n])
-			if err != nil {
-				t.Fatal(err)
+			f, _ := wire.ParseFrame(b[:n])
+			d, ok := wire.ParseDatagram(f)
+			if !ok {
+				t.Fatalf("%s: frame %x", conn, b[:n])
 			}
-			got = append(got, fmt.Sprint(m.XID>>24, m.VLANs))
+			got = append(got, fmt.Sprint(d.Payload[0], f.VLANs()))
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", conn, diff)
@@ -348,33 +333,17 @@ func received(t *testing.T, conn *Conn) (got []string) {
 		if err != nil {
 			t.Fatalf("after %q: %v", got, err)
 		}
-		if _, ok := parseARP(b[:n]); ok {
+		f, _ := wire.ParseFrame(b[:n])
+		if _, ok := wire.ParseARP(f); ok {
 			got = append(got, "ARP")
 			continue
 		}
-		d, ok := parseFrame(b[:n], guestMAC)
-		if !ok {
+		d, ok := wire.ParseDatagram(f)
+		if !ok || len(f.Tags) > 0 {
 			t.Fatalf("frame %x", b[:n])
 		}
-		if got = append(got, string(d.payload)); string(d.payload) == "last" {
+		if got = append(got, string(d.Payload)); string(d.Payload) == "last" {
 			return got
-		}
-	}
-}
-
-// The rest of the filter needs no kernel: that it ends, and where.
-func TestFilterOnShortFrames(t *testing.T) {
-	filter := dhcpFilter()
-	vm, err := bpf.NewVM(filter)
-	if err != nil {
-		t.Fatal(err)
-	}
-	frame := replyFrame((&server{id: "10.0.0.1", address: "10.0.0.42"}).reply(dhcpv4.TransactionID{}, dhcpv4.MessageTypeOffer))
-	for n := range len(frame) + 1 {
-		accepted, err := vm.Run(frame[:n])
-		whole := n >= ethernetHeader+ipv4Header+4 // the ports are in it
-		if err != nil || (accepted == maxFrame) != whole || !whole && accepted != 0 {
-			t.Fatalf("%d bytes: accepted %d, %v", n, accepted, err)
 		}
 	}
 }
@@ -382,13 +351,13 @@ func TestFilterOnShortFrames(t *testing.T) {
 // responder answers clients on an interface, at an address.
 func responder(t *testing.T, ifname string, answer func(*dhcpv4.DHCPv4) *dhcpv4.DHCPv4, to net.IP) {
 	t.Helper()
-	conn, err := server4.NewIPv4UDPConn(ifname, &net.UDPAddr{Port: serverPort})
+	conn, err := server4.NewIPv4UDPConn(ifname, &net.UDPAddr{Port: wire.PortDHCPServer})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, err := server4.NewServer(ifname, nil, func(conn net.PacketConn, _ net.Addr, m *dhcpv4.DHCPv4) {
 		if reply := answer(m); reply != nil {
-			if _, err := conn.WriteTo(reply.ToBytes(), &net.UDPAddr{IP: to, Port: clientPort}); err != nil {
+			if _, err := conn.WriteTo(reply.ToBytes(), &net.UDPAddr{IP: to, Port: wire.PortDHCPClient}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -437,24 +406,24 @@ func TestUnicastReplies(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := netlink.NeighAdd(&netlink.Neigh{LinkIndex: srv0.Attrs().Index, State: netlink.NUD_PERMANENT,
-				IP: ip("10.77.0.42"), HardwareAddr: guestMAC}); err != nil {
+				IP: lan.IP("10.77.0.42"), HardwareAddr: guestMAC}); err != nil {
 				t.Fatal(err)
 			}
-			script := &server{id: "10.77.0.1", address: "10.77.0.42", bootFile: "pxelinux.0"}
+			script := &server{ID: "10.77.0.1", Address: "10.77.0.42", BootFile: "pxelinux.0"}
 			responder(t, "srv0", func(m *dhcpv4.DHCPv4) *dhcpv4.DHCPv4 {
 				if !bytes.Equal(m.ClientHWAddr, guestMAC) {
 					t.Errorf("chaddr %s", m.ClientHWAddr)
 				}
 				switch m.MessageType() {
 				case dhcpv4.MessageTypeDiscover:
-					return script.reply(m.TransactionID, dhcpv4.MessageTypeOffer)
+					return script.Reply(m.TransactionID, dhcpv4.MessageTypeOffer)
 				case dhcpv4.MessageTypeRequest:
-					return script.reply(m.TransactionID, dhcpv4.MessageTypeAck)
+					return script.Reply(m.TransactionID, dhcpv4.MessageTypeAck)
 				}
 				return nil
-			}, ip("10.77.0.42"))
+			}, lan.IP("10.77.0.42"))
 
-			client := testClient(t, listenOn(t, on, c.promiscuous))
+			client := testClient(t, listenOn(t, on, Config{Promiscuous: c.promiscuous}))
 			client.Retransmit = []time.Duration{100 * time.Millisecond}
 			if !c.leases {
 				client.Patience = 300 * time.Millisecond
@@ -581,10 +550,10 @@ func TestDnsmasq(t *testing.T) {
 				t.Cleanup(func() { remove(t, "br0") })
 			}
 			ctx := dnsmasq(t, c.options...)
-			conn := &recorder{FrameConn: listenOn(t, on, c.bridge)}
+			conn := &recorder{FrameConn: listenOn(t, on, Config{Promiscuous: c.bridge})}
 			client := &Client{Conn: conn, MAC: guestMAC, UUID: guestUUID, Retransmit: []time.Duration{50 * time.Millisecond}}
 			if *update {
-				client.Rand = &steady{} // the same capture every time, but for the times in it
+				client.Rand = &lan.Steady{} // the same capture every time, but for the times in it
 			}
 			lease, err := client.Lease(ctx)
 			if err != nil {
@@ -624,10 +593,10 @@ func TestDnsmasqProxy(t *testing.T) {
 			t.Cleanup(func() { remove(t, "srv0") })
 			ctx, cancel := context.WithCancel(dnsmasq(t, append(c.options, "--dhcp-range=10.77.0.0,proxy")...))
 			defer cancel()
-			conn := &recorder{FrameConn: listenOn(t, "guest0", false)}
+			conn := &recorder{FrameConn: listenOn(t, "guest0", Config{})}
 			client := &Client{Conn: conn, MAC: guestMAC, UUID: guestUUID, Retransmit: []time.Duration{50 * time.Millisecond}}
 			if *update {
-				client.Rand = &steady{}
+				client.Rand = &lan.Steady{}
 			}
 			var got Offer
 			client.Offered = func(o Offer) {

@@ -13,11 +13,6 @@ import (
 type Conn struct{ FrameConn }
 
 // Listen fails with errors.ErrUnsupported.
-func Listen(name string, promiscuous bool) (*Conn, error) {
+func Listen(name string, _ Config) (*Conn, error) {
 	return nil, fmt.Errorf("listen on %s: raw Ethernet frames on %s: %w", name, runtime.GOOS, errors.ErrUnsupported)
-}
-
-// ListenVLAN fails with errors.ErrUnsupported.
-func ListenVLAN(name string, vlan uint16, promiscuous bool) (*Conn, error) {
-	return Listen(name, promiscuous)
 }

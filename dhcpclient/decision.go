@@ -4,26 +4,49 @@ import "time"
 
 // decision is the wait for an offer to take.
 type decision struct {
-	seen      offers
+	seen      offers // up to the decision
+	all       offers // also behind it, for who listens on
 	giveUp    time.Time
 	complete  bool // nothing better need be waited for
 	proxyWait time.Duration
+	listen    time.Time // until when it is listened all the same; zero is up to the decision
 }
 
 func (x *exchange) decision() *decision {
 	return &decision{
 		giveUp:    x.begin.Add(orDefault(x.Patience, defaultPatience)),
 		proxyWait: orDefault(x.ProxyWait, defaultProxyWait),
+		listen:    x.listen,
 	}
 }
 
 // made says whether it is time to decide.
 func (d *decision) made(now time.Time) bool { return d.complete || !now.Before(d.giveUp) }
 
+// over says whether no more need be listened to.
+func (d *decision) over(now time.Time) bool {
+	if d.listen.IsZero() {
+		return d.made(now)
+	}
+	return !now.Before(d.listen)
+}
+
+// deadline is when it is over at the latest.
+func (d *decision) deadline() time.Time {
+	if d.listen.IsZero() {
+		return d.giveUp
+	}
+	return d.listen
+}
+
 // add takes an offer into account, and says whether it is the first of its
 // server.
 func (d *decision) add(r *reply, now time.Time) (first bool) {
-	first = d.seen.add(r)
+	first = d.all.add(r)
+	if d.made(now) {
+		return first
+	}
+	d.seen.add(r)
 	d.complete = d.seen.complete()
 	if len(d.seen.addresses) > 0 {
 		d.giveUp = earlier(d.giveUp, now.Add(d.proxyWait))

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // faultCase is something that a network does to one frame: what arrives of it,
@@ -34,9 +37,10 @@ func faults(frame []byte) map[string][]faultCase {
 	}
 	// The same with lengths in its headers that agree.
 	for n := range frame[inMessage:] {
-		d, _ := parseFrame(frame, frame[:6])
-		d.payload = d.payload[:n]
-		all["cut and mended"] = append(all["cut and mended"], one(d.frame(frame[6:12], frame[:6])))
+		f, _ := wire.ParseFrame(frame)
+		d, _ := wire.ParseDatagram(f)
+		d.Payload = d.Payload[:n]
+		all["cut and mended"] = append(all["cut and mended"], one(d.Frame(frame[6:12], frame[:6])))
 	}
 	for bit := range 8 * len(frame) {
 		flipped := bytes.Clone(frame)
@@ -59,11 +63,11 @@ func TestFaults(t *testing.T) {
 	// run is one exchange in which a frame suffers; what it was like before.
 	run := func(s step, suffer func([]byte) faultCase) (before []byte, outcome string) {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWire(&server{id: "10.0.0.1", address: "10.0.0.42", bootFile: "pxelinux.0"})
+			w := lan.New(&server{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "pxelinux.0"})
 			ctx, cancel := context.WithTimeout(t.Context(), 110*time.Second)
 			defer cancel()
 			n := 0
-			w.fault = func(frame []byte, toServer bool) [][]byte {
+			w.Fault = func(frame []byte, toServer bool) [][]byte {
 				if toServer != s.toServer {
 					return [][]byte{frame}
 				}
@@ -77,15 +81,15 @@ func TestFaults(t *testing.T) {
 				}
 				time.AfterFunc(c.late, func() {
 					if s.toServer {
-						w.serve(frame)
+						w.Serve(frame)
 					} else {
-						w.deliver(frame)
+						w.Deliver(frame)
 					}
 				})
 				return nil
 			}
 			lease, err := testClient(t, w).Lease(ctx)
-			took := time.Since(w.begin)
+			took := time.Since(w.Begin)
 			switch {
 			case err != nil:
 				outcome = err.Error()

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/iana"
 )
@@ -51,10 +52,10 @@ var own = []uint8{
 	dhcpv4.OptionDHCPMessageType.Code(), dhcpv4.OptionServerIdentifier.Code(), dhcpv4.OptionEnd.Code(),
 }
 
-// newIdentity checks what the caller said.
+// newIdentity checks what the caller wants.
 func newIdentity(mac net.HardwareAddr, uuid string, rom ROM) (identity, error) {
 	id := identity{mac: mac, unicast: rom.Unicast}
-	if !isStation(mac) {
+	if !wire.IsStation(mac) {
 		return id, fmt.Errorf("%q is not the MAC of an Ethernet card", mac)
 	}
 	machine, err := machineIdentifier(uuid)
@@ -127,20 +128,11 @@ func machineIdentifier(uuid string) ([]byte, error) {
 	if err != nil || len(b) != 16 {
 		return nil, fmt.Errorf("%q is not a UUID", uuid)
 	}
-	swapUUID(b)
+	wire.SwapUUID(b)
 	return append([]byte{0}, b...), nil
 }
 
-// swapUUID turns the bytes of a UUID's text into those that PXE clients send,
-// and back: the SMBIOS of a real machine has the first three fields
-// little-endian.
-func swapUUID(b []byte) {
-	slices.Reverse(b[0:4])
-	slices.Reverse(b[4:6])
-	slices.Reverse(b[6:8])
-}
-
-// ParseOption reads an option as a person writes it, for ROM.Options: the
+// ParseOption reads an option as people write it, for ROM.Options: the
 // code, "=", and the value as text or, after "0x", as hexadecimal bytes.
 //
 //	12=guest1

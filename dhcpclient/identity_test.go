@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -14,7 +15,7 @@ import (
 func optionsOf(t *testing.T, b []byte) []string {
 	t.Helper()
 	var list []string
-	for o := b[optionsOffset:]; o[0] != 255; o = o[2+int(o[1]):] {
+	for o := b[wire.DHCPHeader:]; o[0] != 255; o = o[2+int(o[1]):] {
 		list = append(list, fmt.Sprintf("%d=%x", o[0], o[2:2+int(o[1])]))
 	}
 	return list

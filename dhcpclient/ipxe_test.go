@@ -14,7 +14,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
@@ -48,7 +50,7 @@ func TestIPXE(t *testing.T) {
 		{"ipxe-discover.hex", message{kind: dhcpv4.MessageTypeDiscover}},
 		{"ipxe-request.hex", message{kind: dhcpv4.MessageTypeRequest, server: ipAddr("10.77.0.1"), address: ipAddr("10.77.0.42")}},
 	} {
-		theirs := undump(t, filepath.Join("testdata", c.capture))
+		theirs := lan.Undump(t, filepath.Join("testdata", c.capture))
 		copy(c.m.xid[:], theirs[inXID:])
 		ours := id.broadcast(c.m)
 		fmt.Fprintf(&table, "%s: iPXE | gopxeboot\n", c.m.kind)
@@ -60,7 +62,7 @@ func TestIPXE(t *testing.T) {
 // compareFrames lists what differs, and the order of the options.
 func compareFrames(t *testing.T, table *strings.Builder, theirs, ours []byte) {
 	t.Helper()
-	const ip, udp = ethernetHeader, ethernetHeader + ipv4Header
+	const ip, udp = wire.EthernetHeader, wire.EthernetHeader + wire.IPv4Header
 	for _, field := range []struct {
 		name     string
 		from, to int
@@ -71,7 +73,7 @@ func compareFrames(t *testing.T, table *strings.Builder, theirs, ours []byte) {
 		{"op", inMessage, inMessage + 1}, {"htype and hlen", inMessage + 1, inMessage + 3}, {"hops", inMessage + 3, inMessage + 4},
 		{"xid", inXID, inXID + 4}, {"secs", inXID + 4, inXID + 6}, {"flags", inXID + 6, inXID + 8},
 		{"ciaddr, yiaddr, siaddr and giaddr", inXID + 8, inCHAddr}, {"chaddr", inCHAddr, inCHAddr + 16},
-		{"sname", inMessage + snameOffset, inMessage + snameEnd}, {"file", inMessage + fileOffset, inMessage + fileEnd}, {"cookie", inMessage + cookieOffset, inMessage + optionsOffset},
+		{"sname", inMessage + snameOffset, inMessage + snameEnd}, {"file", inMessage + fileOffset, inMessage + fileEnd}, {"cookie", inMessage + cookieOffset, inMessage + wire.DHCPHeader},
 	} {
 		if a, b := theirs[field.from:field.to], ours[field.from:field.to]; !bytes.Equal(a, b) {
 			fmt.Fprintf(table, "  %s: %x | %x\n", field.name, a, b)
@@ -142,7 +144,7 @@ func captureIPXE(t *testing.T) {
 	attributes.Name = "srv0"
 	tap := &netlink.Tuntap{LinkAttrs: attributes, Mode: netlink.TUNTAP_MODE_TAP}
 	err := errors.Join(netlink.LinkAdd(tap),
-		netlink.AddrAdd(tap, &netlink.Addr{IPNet: &net.IPNet{IP: ip("10.77.0.1"), Mask: net.CIDRMask(24, 32)}}))
+		netlink.AddrAdd(tap, &netlink.Addr{IPNet: &net.IPNet{IP: lan.IP("10.77.0.1"), Mask: net.CIDRMask(24, 32)}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +177,7 @@ func captureIPXE(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, m := parseRequest(b[:n]); m != nil && names[m.MessageType()] != "" {
+		if _, m := lan.ParseRequest(b[:n]); m != nil && names[m.MessageType()] != "" {
 			dump := []byte(hex.Dump(b[:n]))
 			if err := os.WriteFile(filepath.Join("testdata", names[m.MessageType()]), dump, 0o644); err != nil {
 				t.Fatal(err)

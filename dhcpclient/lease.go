@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -14,10 +15,10 @@ import (
 const maxDNS = 4
 
 // Lease is what DHCP gave the guest. Where the server's confirmation leaves
-// something out, it is what the offer said.
+// something out, it is what the offer says.
 //
 // Strings are as the server sent them, and may hold any byte but NUL, unless
-// said otherwise.
+// it says otherwise here.
 type Lease struct {
 	Address  netip.Prefix // with the length of option 1, else of the address's class
 	Router   netip.Addr   // first router of option 3
@@ -44,7 +45,7 @@ type Lease struct {
 
 // newLease puts together what the replies say: the first that has something
 // says what it is. Of a BOOTP server, offer and ack are the same reply. What
-// PXE servers said about booting, the last one asked first, wins over both, as
+// PXE servers say about booting, the last one asked first, wins over both, as
 // PXELINUX takes the last reply's.
 func newLease(offer, ack *reply, boot ...*reply) *Lease {
 	l, _ := merge(offer, ack, boot...)
@@ -59,7 +60,7 @@ func merge(offer, ack *reply, boot ...*reply) (*Lease, *Origins) {
 	option := func(code dhcpv4.OptionCode, from *Origin, valid func([]byte) bool) []byte {
 		for _, r := range replies {
 			if b := r.Options.Get(code); valid(b) {
-				*from = r.origin(optionField(code))
+				*from = r.origin(inOption(code))
 				return b
 			}
 		}
@@ -69,12 +70,12 @@ func merge(offer, ack *reply, boot ...*reply) (*Lease, *Origins) {
 	isNumber := func(b []byte) bool { return len(b) == 4 }
 
 	l := new(Lease)
-	var field string
-	l.ServerID, field = ack.serverIn()
-	from.ServerID = ack.origin(field)
+	var origin Origin
+	l.ServerID, origin = ack.serverIn()
+	from.ServerID = ack.origin(origin)
 
 	given := ack.yourAddress()
-	from.Address, from.Netmask = ack.origin("yiaddr"), ack.origin("address class")
+	from.Address, from.Netmask = ack.origin(inField("yiaddr")), ack.origin(inField("address class"))
 	length := classLength(given)
 	if mask := option(dhcpv4.OptionSubnetMask, &from.Netmask, isMask); mask != nil {
 		length = bits.OnesCount32(binary.BigEndian.Uint32(mask))
@@ -90,7 +91,7 @@ func merge(offer, ack *reply, boot ...*reply) (*Lease, *Origins) {
 			l.DNS = append(l.DNS, a)
 		}
 	}
-	l.Domain = hostName(text(option(dhcpv4.OptionDomainName, &from.Domain, func(b []byte) bool { return hostName(text(b)) != "" })))
+	l.Domain = hostName(wire.Text(option(dhcpv4.OptionDomainName, &from.Domain, func(b []byte) bool { return hostName(wire.Text(b)) != "" })))
 	// RFC 2132 §5.1: 68 is the least that IPv4 allows.
 	isMTU := func(b []byte) bool { return len(b) == 2 && binary.BigEndian.Uint16(b) >= 68 }
 	if mtu := option(dhcpv4.OptionInterfaceMTU, &from.MTU, isMTU); mtu != nil {
@@ -99,19 +100,19 @@ func merge(offer, ack *reply, boot ...*reply) (*Lease, *Origins) {
 	l.Duration = seconds(option(dhcpv4.OptionIPAddressLeaseTime, &from.Duration, isNumber))
 
 	for i, r := range slices.Concat(boot, replies) {
-		next, name, field := r.nextServer()
-		file, fileField := r.bootFileIn()
+		next, name, nextFrom := r.nextServer()
+		file, fileFrom := r.bootFileIn()
 		if i < len(boot) && file != "" && !next.IsValid() && name == "" {
-			next, field = r.serverIn() // who knows the file has it
+			next, nextFrom = r.serverIn() // who knows the file has it
 		}
 		if !l.NextServer.IsValid() && next.IsValid() {
-			l.NextServer, from.NextServer = next, r.origin(field)
+			l.NextServer, from.NextServer = next, r.origin(nextFrom)
 		}
 		if l.ServerName == "" && name != "" {
-			l.ServerName, from.ServerName = name, r.origin(field)
+			l.ServerName, from.ServerName = name, r.origin(nextFrom)
 		}
 		if l.BootFile == "" && file != "" {
-			l.BootFile, from.BootFile = file, r.origin(fileField)
+			l.BootFile, from.BootFile = file, r.origin(fileFrom)
 		}
 		for _, own := range []struct {
 			code  dhcpv4.OptionCode
@@ -121,12 +122,12 @@ func merge(offer, ack *reply, boot ...*reply) (*Lease, *Origins) {
 			{dhcpv4.OptionPXELinuxConfigFile, &l.ConfigFile, &from.ConfigFile},
 			{dhcpv4.OptionPXELinuxPathPrefix, &l.PathPrefix, &from.PathPrefix},
 		} {
-			if b, field := r.pxelinux(own.code); *own.value == "" && text(b) != "" {
-				*own.value, *own.from = text(b), r.origin(field)
+			if b, from := r.pxelinux(own.code); *own.value == "" && wire.Text(b) != "" {
+				*own.value, *own.from = wire.Text(b), r.origin(from)
 			}
 		}
-		if b, field := r.pxelinux(dhcpv4.OptionPXELinuxRebootTime); l.RebootTime == 0 && seconds(b) != 0 {
-			l.RebootTime, from.RebootTime = seconds(b), r.origin(field)
+		if b, origin := r.pxelinux(dhcpv4.OptionPXELinuxRebootTime); l.RebootTime == 0 && seconds(b) != 0 {
+			l.RebootTime, from.RebootTime = seconds(b), r.origin(origin)
 		}
 	}
 	if l.NextServer.IsValid() {

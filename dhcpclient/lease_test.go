@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -32,7 +33,7 @@ func addrs(list ...string) []netip.Addr {
 func TestNewLease(t *testing.T) {
 	type edits = []func(*dhcpv4.DHCPv4)
 	siaddr := func(s string) func(*dhcpv4.DHCPv4) {
-		return func(m *dhcpv4.DHCPv4) { m.ServerIPAddr = ip(s) }
+		return func(m *dhcpv4.DHCPv4) { m.ServerIPAddr = lan.IP(s) }
 	}
 	sname := func(s string) func(*dhcpv4.DHCPv4) {
 		return func(m *dhcpv4.DHCPv4) { m.ServerHostName = s }
@@ -41,7 +42,7 @@ func TestNewLease(t *testing.T) {
 		return func(m *dhcpv4.DHCPv4) { m.BootFileName = s }
 	}
 	yiaddr := func(s string) func(*dhcpv4.DHCPv4) {
-		return func(m *dhcpv4.DHCPv4) { m.YourIPAddr = ip(s) }
+		return func(m *dhcpv4.DHCPv4) { m.YourIPAddr = lan.IP(s) }
 	}
 	for _, c := range []struct {
 		name              string
@@ -135,20 +136,20 @@ func TestNewLease(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			build := func(s server, kind dhcpv4.MessageType, changes edits) *reply {
-				m := s.reply(dhcpv4.TransactionID{}, kind)
+				m := s.Reply(dhcpv4.TransactionID{}, kind)
 				for _, change := range changes {
 					change(m)
 				}
-				r := parseReply(replyFrame(m), guestMAC)
+				r := replyOf(lan.Broadcast(m), guestMAC)
 				if r == nil {
 					t.Fatalf("not a reply: %s", m.Summary())
 				}
 				return r
 			}
-			dhcp := server{id: "10.0.0.1", address: "10.0.0.42"}
+			dhcp := server{ID: "10.0.0.1", Address: "10.0.0.42"}
 			var proxy []*reply
 			if c.proxy != nil {
-				proxy = append(proxy, build(server{id: "10.0.0.3"}, dhcpv4.MessageTypeOffer, c.proxy))
+				proxy = append(proxy, build(server{ID: "10.0.0.3"}, dhcpv4.MessageTypeOffer, c.proxy))
 			}
 			got := newLease(build(dhcp, dhcpv4.MessageTypeOffer, c.offer), build(dhcp, dhcpv4.MessageTypeAck, c.ack), proxy...)
 

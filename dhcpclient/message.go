@@ -4,9 +4,13 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/iana"
 )
+
+// everybody is the address of a broadcast.
+var everybody = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 const (
 	// maxMessage is the largest message that we say we take, iPXE's.
@@ -57,7 +61,7 @@ func (id identity) bytes(m message) []byte {
 		header.Flags = broadcastFlag
 	}
 	// Package dhcpv4 would sort the options.
-	b := header.ToBytes()[:optionsOffset]
+	b := header.ToBytes()[:wire.DHCPHeader]
 	option := func(code dhcpv4.OptionCode, value ...byte) {
 		b = appendOption(b, code.Code(), value)
 	}
@@ -99,7 +103,7 @@ func appendOption(b []byte, code uint8, value []byte) []byte {
 
 // broadcast is the frame that takes the message to every server.
 func (id identity) broadcast(m message) []byte {
-	return id.frame(m, netip.AddrPortFrom(everybody, serverPort), ethernetBroadcast)
+	return id.frame(m, netip.AddrPortFrom(everybody, wire.PortDHCPServer), wire.Broadcast)
 }
 
 // frame is the frame that takes the message to a server, by way of the station
@@ -109,9 +113,9 @@ func (id identity) frame(m message, to netip.AddrPort, by net.HardwareAddr) []by
 	if !from.IsValid() {
 		from = netip.IPv4Unspecified()
 	}
-	return datagram{
-		source:      netip.AddrPortFrom(from, clientPort),
-		destination: to,
-		payload:     id.bytes(m),
-	}.frame(id.mac, by)
+	return wire.Datagram{
+		Source:      netip.AddrPortFrom(from, wire.PortDHCPClient),
+		Destination: to,
+		Payload:     id.bytes(m),
+	}.Frame(id.mac, by)
 }

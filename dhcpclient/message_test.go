@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -32,41 +33,6 @@ func golden(t *testing.T, name string, frame []byte) {
 	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(hex.Dump(frame), "\n")); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", name, diff)
 	}
-}
-
-// undump reads what hex.Dump wrote.
-func undump(tb testing.TB, name string) []byte {
-	tb.Helper()
-	dump, err := os.ReadFile(name)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var frame []byte
-	for line := range strings.Lines(string(dump)) {
-		if len(line) < 60 {
-			continue // the last one has only the length, or nothing
-		}
-		b, err := hex.DecodeString(strings.ReplaceAll(line[10:58], " ", ""))
-		if err != nil {
-			tb.Fatalf("%s: %v", name, err)
-		}
-		frame = append(frame, b...)
-	}
-	return frame
-}
-
-// captures are frames that real servers sent to guestMAC.
-func captures(tb testing.TB) [][]byte {
-	tb.Helper()
-	names, err := filepath.Glob("testdata/dnsmasq-*.hex")
-	if err != nil || len(names) == 0 {
-		tb.Fatalf("no captures: %v", err)
-	}
-	var frames [][]byte
-	for _, name := range names {
-		frames = append(frames, undump(tb, name))
-	}
-	return frames
 }
 
 func TestMessages(t *testing.T) {
@@ -102,7 +68,7 @@ func TestMessages(t *testing.T) {
 				t.Errorf("%d bytes", len(b))
 			}
 			var codes []byte
-			for o := b[optionsOffset:]; o[0] != 255; o = o[2+o[1]:] {
+			for o := b[wire.DHCPHeader:]; o[0] != 255; o = o[2+o[1]:] {
 				codes = append(codes, o[0])
 			}
 			if diff := cmp.Diff(c.codes, codes); diff != "" {

@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 // rawMessage is a message with these fields, and whatever options.
 func rawMessage(sname, file, options string) []byte {
-	m := (&dhcpv4.DHCPv4{OpCode: dhcpv4.OpcodeBootReply, HWType: 1, ClientHWAddr: guestMAC}).ToBytes()[:optionsOffset]
+	m := (&dhcpv4.DHCPv4{OpCode: dhcpv4.OpcodeBootReply, HWType: 1, ClientHWAddr: guestMAC}).ToBytes()[:wire.DHCPHeader]
 	copy(m[snameOffset:snameEnd], sname)
 	copy(m[fileOffset:fileEnd], file)
 	return append(m, options...)
@@ -58,7 +60,7 @@ func TestNormalise(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			message := rawMessage(c.sname, c.file, c.options)
 			before := bytes.Clone(message)
-			got, err := normalise(message)
+			got, _, err := normalise(message)
 			if !errors.Is(err, c.err) {
 				t.Fatalf("error %v, want %v", err, c.err)
 			}
@@ -76,22 +78,22 @@ func TestNormalise(t *testing.T) {
 			}
 		})
 	}
-	for _, short := range [][]byte{nil, make([]byte, optionsOffset-1)} {
-		if got, err := normalise(short); !errors.Is(err, errMalformed) {
+	for _, short := range [][]byte{nil, make([]byte, wire.DHCPHeader-1)} {
+		if got, _, err := normalise(short); !errors.Is(err, errMalformed) {
 			t.Errorf("%d bytes: %x, %v", len(short), got, err)
 		}
 	}
 }
 
 func FuzzNormalise(f *testing.F) {
-	for _, frame := range captures(f) {
+	for _, frame := range lan.Captures(f, "testdata") {
 		f.Add(frame[inMessage:])
 	}
 	f.Add(rawMessage("\x43\x01c", "\x43\x01b\xff", "\x43\x01a\x34\x01\x03\xff")) // both fields overloaded
 	f.Add(rawMessage("", "", "\x35\x01\x02"))                                    // no End
 	f.Fuzz(func(t *testing.T, message []byte) {
 		before := bytes.Clone(message)
-		got, err := normalise(message)
+		got, _, err := normalise(message)
 		if !bytes.Equal(message, before) {
 			t.Fatal("changed its argument")
 		}
@@ -101,7 +103,7 @@ func FuzzNormalise(f *testing.F) {
 		if len(got) > len(message)+snameEnd-snameOffset+fileEnd-fileOffset+1 {
 			t.Errorf("%d bytes became %d", len(message), len(got))
 		}
-		again, err := normalise(got)
+		again, _, err := normalise(got)
 		if err != nil || !bytes.Equal(again, got) {
 			t.Errorf("a second pass says %v:\n%x\n%x", err, got, again)
 		}
@@ -114,7 +116,7 @@ func FuzzNormalise(f *testing.F) {
 		if m.Options.Has(dhcpv4.OptionOptionOverload) {
 			t.Error("option 52 is left")
 		}
-		if i := slices.Index(got[optionsOffset:], 0xff); i < 0 {
+		if i := slices.Index(got[wire.DHCPHeader:], 0xff); i < 0 {
 			t.Error("no End")
 		}
 	})

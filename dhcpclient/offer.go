@@ -2,10 +2,12 @@ package dhcpclient
 
 import (
 	"cmp"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -17,7 +19,7 @@ const maxOffers = 16
 type Offer struct {
 	Server     netip.Addr    // option 54, else siaddr, else where the packet came from
 	Address    netip.Addr    // invalid from a proxyDHCP server, which gives none
-	NextServer netip.Addr    // siaddr, else 66 or sname when they are addresses; invalid when not said
+	NextServer netip.Addr    // siaddr, else 66 or sname when they are addresses; invalid when there is none
 	BootFile   string        // as in Lease
 	Menu       []string      // the lines of a PXE boot menu, which takes the place of a boot file
 	Proxy      bool          // from a proxyDHCP server
@@ -37,6 +39,18 @@ func newOffer(r *reply, after time.Duration) Offer {
 		}
 	}
 	return o
+}
+
+// ReadOffer reads what a frame with a server's message offers to the machine with
+// that MAC, where it is an ACK or one of port 4011, too. It is not ok where a
+// Client takes it for no such message.
+func ReadOffer(frame []byte, mac net.HardwareAddr, after time.Duration) (o Offer, ok bool) {
+	f, _ := wire.ParseFrame(frame)
+	r := parseReply(f, mac)
+	if r == nil {
+		return o, false
+	}
+	return newOffer(r, after), true
 }
 
 // offers are the answers to a DISCOVER: one a server, at most maxOffers of a

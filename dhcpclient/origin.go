@@ -12,11 +12,14 @@ import (
 type Origin struct {
 	Server  netip.Addr // who said it, as in Offer.Server
 	Message string     // in which message: "ACK", "OFFER", "BOOTP reply"
-	// Field is "yiaddr", "siaddr", "file" or "sname", "option 67", "option 43.209" for one
-	// inside option 43, "source address" of the packet, or "address class" for
-	// a netmask that nobody gave.
+
+	Option uint8  // the option's code; 0 where it is none
+	Inside uint8  // the code inside option 43, where Option is that; else 0
+	In     string // "file" or "sname", where that option stands there (option 52)
+	// Field is "yiaddr", "siaddr", "file" or "sname", "source address" of the
+	// packet, or "address class" for a netmask that no server gave; "" of an
+	// option.
 	Field string
-	In    string // "file" or "sname", where that option stands there (option 52)
 }
 
 // String is "option 67 (in file) of 192.168.1.166's OFFER"; "" of no value.
@@ -25,6 +28,12 @@ func (o Origin) String() string {
 		return ""
 	}
 	field := o.Field
+	if o.Option != 0 {
+		field = fmt.Sprintf("option %d", o.Option)
+	}
+	if o.Inside != 0 {
+		field += fmt.Sprintf(".%d", o.Inside)
+	}
 	if o.In != "" {
 		field += " (in " + o.In + ")"
 	}
@@ -40,18 +49,17 @@ type Origins struct {
 	NextServer, ServerName, BootFile, ConfigFile, PathPrefix, RebootTime Origin
 }
 
-// origin is a field of r.
-func (r *reply) origin(field string) Origin {
-	o := Origin{Server: r.server(), Field: field, Message: "BOOTP reply"}
+// origin is a field or an option of r.
+func (r *reply) origin(o Origin) Origin {
+	o.Server, o.Message = r.server(), "BOOTP reply"
 	if !r.bootp() {
 		o.Message = r.MessageType().String()
 	}
-	var code uint8
-	if n, _ := fmt.Sscanf(field, "option %d", &code); n == 1 && r.message != nil {
-		o.In = r.message.in(code)
-	}
+	o.In = r.in[o.Option]
 	return o
 }
 
-// optionField is an option's name in Origin.Field.
-func optionField(code dhcpv4.OptionCode) string { return fmt.Sprintf("option %d", code.Code()) }
+// inField is the Origin of a header's field, and inOption that of an option.
+func inField(name string) Origin { return Origin{Field: name} }
+
+func inOption(code dhcpv4.OptionCode) Origin { return Origin{Option: code.Code()} }

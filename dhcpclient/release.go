@@ -2,10 +2,10 @@ package dhcpclient
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -14,7 +14,7 @@ import (
 // whether it arrived; the error is that the server's MAC could not be found, in
 // the 2 s that are given for it, or one of Conn.
 //
-// After Lease nobody need call it: the guest's own system asks again with the
+// After Lease it need not be called: the guest's own system asks again with the
 // same MAC, and is to get the same address.
 func (c *Client) Release(ctx context.Context, lease *Lease) error {
 	x, end, err := c.start(ctx)
@@ -31,7 +31,6 @@ func (c *Client) Release(ctx context.Context, lease *Lease) error {
 		return fmt.Errorf("release %s: no answer to ARP for %s on %s, which leads to the server %s",
 			lease.Address.Addr(), x.hop(lease.ServerID), x.Conn, lease.ServerID)
 	}
-	m := message{kind: dhcpv4.MessageTypeRelease, client: lease.Address.Addr(), server: lease.ServerID}
-	binary.BigEndian.PutUint32(m.xid[:], x.random.xid())
-	return x.write("RELEASE", x.id.frame(m, netip.AddrPortFrom(lease.ServerID, serverPort), by))
+	m := message{kind: dhcpv4.MessageTypeRelease, client: lease.Address.Addr(), server: lease.ServerID, xid: transactionID(x.random.xid())}
+	return x.write("RELEASE", x.id.frame(m, netip.AddrPortFrom(lease.ServerID, wire.PortDHCPServer), by))
 }

@@ -3,12 +3,12 @@ package dhcpclient
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/iana"
 )
@@ -16,19 +16,18 @@ import (
 // reply is a server's message to the guest.
 type reply struct {
 	*dhcpv4.DHCPv4
-	source netip.Addr // of the IP packet: the server, or a relay
-	// message is the same as it was on the wire; nil when nobody wants to know.
-	message *Message
+	source netip.AddrPort   // of the packet: the server's, or a relay's
+	in     map[uint8]string // the field that each option began in, as Origin.In
 }
 
 // parseReply reads a frame. It is nil unless the frame is a BOOTP or DHCP
 // server's message to mac.
-func parseReply(frame []byte, mac net.HardwareAddr) *reply {
-	d, ok := parseFrame(frame, mac)
-	if !ok || d.destination.Port() != clientPort {
+func parseReply(f wire.Frame, mac net.HardwareAddr) *reply {
+	d, ok := wire.ParseDatagram(f)
+	if !ok || d.Destination.Port() != wire.PortDHCPClient || !bytes.Equal(f.To, mac) && !bytes.Equal(f.To, wire.Broadcast) {
 		return nil
 	}
-	normal, err := normalise(d.payload)
+	normal, in, err := normalise(d.Payload)
 	if err != nil {
 		return nil
 	}
@@ -37,7 +36,13 @@ func parseReply(frame []byte, mac net.HardwareAddr) *reply {
 		message.HWType != iana.HWTypeEthernet || !bytes.Equal(message.ClientHWAddr, mac) {
 		return nil
 	}
-	return &reply{DHCPv4: message, source: d.source.Addr()}
+	return &reply{message, d.Source, in}
+}
+
+// fromPXE says whether it is a PXE server's answer to a REQUEST what to boot. It
+// comes from port 4011, where it was asked, or at least gives no address.
+func (r *reply) fromPXE() bool {
+	return r.source.Port() == wire.PortPXE || r.MessageType() == dhcpv4.MessageTypeAck && r.YourIPAddr.IsUnspecified()
 }
 
 // bootp says whether it is a BOOTP reply, which needs no REQUEST (RFC 1534).
@@ -56,45 +61,45 @@ func (r *reply) server() netip.Addr {
 	return server
 }
 
-// serverIn is server, and the field that says so.
-func (r *reply) serverIn() (server netip.Addr, field string) {
+// serverIn is server, and where it says so.
+func (r *reply) serverIn() (server netip.Addr, from Origin) {
 	if id := address(r.Options.Get(dhcpv4.OptionServerIdentifier)); id.IsValid() {
-		return id, optionField(dhcpv4.OptionServerIdentifier)
+		return id, inOption(dhcpv4.OptionServerIdentifier)
 	}
 	if next := address(r.ServerIPAddr); next.IsValid() {
-		return next, "siaddr"
+		return next, inField("siaddr")
 	}
-	return r.source, "source address"
+	return r.source.Addr(), inField("source address")
 }
 
 // yourAddress is the address given to the guest; invalid when there is none.
 func (r *reply) yourAddress() netip.Addr { return address(r.YourIPAddr) }
 
 // nextServer is siaddr, else option 66 or the sname field where they hold an
-// address. When they hold a name, name is it. The field is the one that says so.
-func (r *reply) nextServer() (next netip.Addr, name, field string) {
+// address. When they hold a name, name is it. from is where it says so.
+func (r *reply) nextServer() (next netip.Addr, name string, from Origin) {
 	if next = address(r.ServerIPAddr); next.IsValid() {
-		return next, "", "siaddr"
+		return next, "", inField("siaddr")
 	}
-	for _, said := range []struct {
-		field string
+	for _, given := range []struct {
+		from  Origin
 		value []byte
 	}{
-		{optionField(dhcpv4.OptionTFTPServerName), r.Options.Get(dhcpv4.OptionTFTPServerName)},
-		{inSName, []byte(r.ServerHostName)},
+		{inOption(dhcpv4.OptionTFTPServerName), r.Options.Get(dhcpv4.OptionTFTPServerName)},
+		{inField("sname"), []byte(r.ServerHostName)},
 	} {
-		s := text(said.value)
+		s := wire.Text(given.value)
 		if a, err := netip.ParseAddr(s); err == nil {
 			if a = address(a.AsSlice()); a.IsValid() {
-				return a, "", said.field
+				return a, "", given.from
 			}
 		} else if name == "" {
 			if name = hostName(s); name != "" {
-				field = said.field
+				from = given.from
 			}
 		}
 	}
-	return netip.Addr{}, name, field
+	return netip.Addr{}, name, from
 }
 
 // bootFile is the header's file field, else option 67: PXELINUX's order. Either
@@ -104,21 +109,21 @@ func (r *reply) bootFile() string {
 	return file
 }
 
-// bootFileIn is bootFile, and the field that says so.
-func (r *reply) bootFileIn() (file, field string) {
-	if file := text([]byte(r.BootFileName)); file != "" {
-		return file, inFile
+// bootFileIn is bootFile, and where it says so.
+func (r *reply) bootFileIn() (file string, from Origin) {
+	if file := wire.Text([]byte(r.BootFileName)); file != "" {
+		return file, inField("file")
 	}
-	return text(r.Options.Get(dhcpv4.OptionBootfileName)), optionField(dhcpv4.OptionBootfileName)
+	return wire.Text(r.Options.Get(dhcpv4.OptionBootfileName)), inOption(dhcpv4.OptionBootfileName)
 }
 
 // pxelinux is an option of PXELINUX's own, 209 to 211 (RFC 5071). It may also
 // stand inside option 43.
-func (r *reply) pxelinux(code dhcpv4.OptionCode) (value []byte, field string) {
+func (r *reply) pxelinux(code dhcpv4.OptionCode) (value []byte, from Origin) {
 	if value := r.Options.Get(code); value != nil {
-		return value, optionField(code)
+		return value, inOption(code)
 	}
-	return r.encapsulated().Get(code), fmt.Sprintf("option 43.%d", code.Code())
+	return r.encapsulated().Get(code), Origin{Option: dhcpv4.OptionVendorSpecificInformation.Code(), Inside: code.Code()}
 }
 
 // address reads one address that a machine can have. PXELINUX refuses the same
@@ -148,12 +153,6 @@ func seconds(b []byte) time.Duration {
 		return 0
 	}
 	return time.Duration(binary.BigEndian.Uint32(b)) * time.Second
-}
-
-// text reads a string that may end with NUL, or be filled up with 0xff.
-func text(b []byte) string {
-	b, _, _ = bytes.Cut(b, []byte{0})
-	return string(bytes.TrimRight(b, "\xff"))
 }
 
 // hostName is s where it can be a name of the DNS, else "".

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -28,14 +29,14 @@ const (
 // localBoot is the type of boot server that means the machine's own disk.
 const localBoot = 0
 
-// waitForever is the time-out of a prompt that only a person ends.
-const waitForever = 255
+// noTimeOut is the time-out of a prompt that only a key ends.
+const noTimeOut = 255
 
 // menu is what a PXE server lets the machine choose from. The choice has to be
 // taken to a boot server of the item's type, which knows the boot file.
 type menu struct {
 	items     []menuItem // at least one
-	forever   bool       // a ROM would stand there until a person chooses
+	waits     bool       // without a time-out: a ROM would stand there until somebody chooses
 	control   byte
 	multicast netip.Addr // where boot servers listen; invalid when nowhere
 	servers   map[uint16][]netip.Addr
@@ -59,14 +60,14 @@ func (r *reply) menu() *menu {
 		m.control = b[0]
 	}
 	for b := inside.Get(dhcpv4.GenericOptionCode(pxeBootMenu)); len(b) >= 3 && len(b) >= 3+int(b[2]); b = b[3+int(b[2]):] {
-		m.items = append(m.items, menuItem{binary.BigEndian.Uint16(b), text(b[3 : 3+int(b[2])])})
+		m.items = append(m.items, menuItem{binary.BigEndian.Uint16(b), wire.Text(b[3 : 3+int(b[2])])})
 	}
 	if len(m.items) == 0 || m.control&useBootFile != 0 && r.bootFile() != "" {
 		return nil
 	}
 	// Without a prompt the menu is shown at once, and waits.
 	prompt := inside.Get(dhcpv4.GenericOptionCode(pxeMenuPrompt))
-	m.forever = len(prompt) == 0 || prompt[0] == waitForever
+	m.waits = len(prompt) == 0 || prompt[0] == noTimeOut
 	if b := inside.Get(dhcpv4.GenericOptionCode(pxeMulticast)); len(b) == 4 {
 		if a := netip.AddrFrom4([4]byte(b)); a.IsMulticast() {
 			m.multicast = a
@@ -90,7 +91,7 @@ func (i menuItem) option() []byte {
 }
 
 // isFor says whether r is a boot server's answer for the item. One that does
-// not repeat the item is believed.
+// not repeat the item is taken.
 func (r *reply) isFor(i menuItem) bool {
 	item := r.encapsulated().Get(dhcpv4.GenericOptionCode(pxeBootItem))
 	return len(item) < 2 || binary.BigEndian.Uint16(item) == i.kind
@@ -99,7 +100,9 @@ func (r *reply) isFor(i menuItem) bool {
 // encapsulated are the options inside option 43; nil when it holds none.
 func (r *reply) encapsulated() dhcpv4.Options {
 	inside := make(dhcpv4.Options)
-	if inside.FromBytes(r.Options.Get(dhcpv4.OptionVendorSpecificInformation)) != nil {
+	if !wire.WalkOptions(r.Options.Get(dhcpv4.OptionVendorSpecificInformation), func(code uint8, value []byte) {
+		inside[code] = append(inside[code], value...)
+	}) {
 		return nil
 	}
 	return inside

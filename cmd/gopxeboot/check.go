@@ -12,12 +12,12 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -143,7 +143,7 @@ func replay(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
 	if err := guest.Seal(); err != nil {
 		return nil, nil, fmt.Errorf("--replay: %w", err)
 	}
-	facts, p, err := check.Replay(capture.Read(file), check.ReplayOptions{
+	facts, p, err := check.Replay(wire.ReadCapture(file), check.ReplayOptions{
 		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: probe.Machine(),
 	})
 	if err != nil {

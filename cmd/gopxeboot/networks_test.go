@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // guestsFrames are the VLANs of the frames that the guest sent, as a server on
@@ -20,7 +20,7 @@ func guestsFrames(t *testing.T, recorded []byte) map[int]bool {
 	guest, err := net.ParseMAC(lab.SampleMAC)
 	labtest.Check(t, err)
 	vlans := make(map[int]bool)
-	for packet, err := range capture.Read(bytes.NewReader(recorded)) {
+	for packet, err := range wire.ReadCapture(bytes.NewReader(recorded)) {
 		labtest.Check(t, err)
 		f := packet.Data
 		switch {
@@ -63,14 +63,14 @@ func TestRightNetwork(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
 			labtest.Check(t, servers["embedded"](t.Context(), l.Servers, sampleTree(t)))
 			var recorded bytes.Buffer
-			var sniffer *capture.Sniffer
+			var recorder *wire.Recorder
 			labtest.Check(t, l.Servers.Do(func() (err error) {
-				sniffer, err = capture.Sniff("eth0", &recorded)
+				recorder, err = wire.Record("eth0", &recorded)
 				return err
 			}))
 			words := strings.Fields("--dhcp-timeout=1 --output-directory=" + t.TempDir() + " mac=" + lab.SampleMAC + "," + test.args)
 			o := gopxeboot(t, words...)
-			labtest.Check(t, sniffer.Stop())
+			labtest.Check(t, recorder.Stop())
 			if o.Code != test.code || !strings.Contains(o.Stderr, test.says) {
 				t.Errorf("%+v", o)
 			}

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 )
@@ -121,9 +121,9 @@ func TestLookAtRunningGuest(t *testing.T) {
 	labtest.Check(t, err)
 	defer file.Close()
 	asked := 0
-	for p, err := range capture.Read(file) {
+	for p, err := range wire.ReadCapture(file) {
 		labtest.Check(t, err)
-		if m, err := dhcpclient.Decode(p.Data); err == nil && m.Op == 1 && m.CHAddr.String() == lab.SampleMAC {
+		if m, err := survey.Decode(p.Data); err == nil && m.Op == 1 && m.CHAddr.String() == lab.SampleMAC {
 			asked++
 		}
 	}

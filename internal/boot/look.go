@@ -7,13 +7,13 @@ import (
 	"runtime/debug"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // look is what the child does for Check, in the place of a boot. What is wrong
@@ -29,7 +29,7 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 	t := probe.Task{
 		Look: r.Look.Look, Machine: r.machine(&dhcpclient.Lease{}), Server: r.Server, BootFile: r.BootFile,
 		Client: dhcpclient.Client{MAC: r.MAC, UUID: r.UUID, ROM: r.ROM, Offered: p.offered},
-		VLANs:  map[uint16]guest.Wire{},
+		VLANs:  map[uint16]guest.Conn{},
 	}
 	r.Timing.apply(&t.Client)
 	var err error
@@ -37,7 +37,7 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 		return notHeard(ctx, err)
 	}
 	defer t.Wire.Close()
-	heard, elsewhereErr := c.ListenElsewhere()
+	heard, elsewhereErr := c.ListenOthers()
 	if elsewhereErr == nil {
 		t.Elsewhere = heard
 	}
@@ -47,12 +47,12 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 		}
 	}
 	if p.task.Pcap != 0 && c.OwnNet { // of dom0's bridge the parent records
-		sniffer, err := capture.Sniff(c.Interface, c.File(p.task.Pcap-1))
+		recorder, err := wire.Record(c.Interface, c.File(p.task.Pcap-1))
 		if err != nil {
 			return fail(ctx, OwnFault, plan.StagePcap, err, "")
 		}
 		defer func() {
-			if err := sniffer.Stop(); err != nil {
+			if err := recorder.Stop(); err != nil {
 				p.say(line{Warn: true, Text: err.Error()})
 			}
 		}()

@@ -69,10 +69,11 @@ type answer struct {
 	Failure   *failure     `json:",omitempty"`
 }
 
-// configure asks the parent for an address on the child's interface.
+// configure asks the parent for an address and an MTU on the child's interface.
 type configure struct {
 	Address netip.Prefix
 	Router  netip.Addr
+	MTU     int // 0 for none
 }
 
 // resolved is the parent's answer to Resolve.

@@ -144,7 +144,7 @@ func (p *pipeline) configure(c *guest.Child, l *dhcpclient.Lease) error {
 	if !c.OwnNet {
 		return nil
 	}
-	if err := p.send(answer{Configure: &configure{l.Address, l.Router}}); err != nil {
+	if err := p.send(answer{Configure: &configure{l.Address, l.Router, l.MTU}}); err != nil {
 		return err
 	}
 	return c.Receive(&struct{}{})

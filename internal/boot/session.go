@@ -10,10 +10,10 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // asGuest runs the pipeline in a child that is the guest. With files, the
@@ -29,7 +29,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 		files = append(files, r.Pcap)
 		look := time.NewTicker(watchPeriod)
 		defer look.Stop()
-		watching, stop := watch(ctx, look.C, bounded{"pcap", &resultFile{File: r.Pcap}, capture.MaxFile})
+		watching, stop := watch(ctx, look.C, bounded{"pcap", &resultFile{File: r.Pcap}, wire.MaxFile})
 		defer stop()
 		ctx = watching
 	}
@@ -74,12 +74,12 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	where := tellNetwork(g, r.MAC, why, con)
 	if r.Look != nil && r.Pcap != nil && g.Net == guest.Dom0 {
 		// All of dom0's frames there are not for the child.
-		sniffer, err := capture.Sniff(g.Bridge, r.Pcap)
+		recorder, err := wire.Record(g.Bridge, r.Pcap)
 		if err != nil {
 			return known, fail(ctx, OwnFault, "pcap", err, "")
 		}
 		defer func() {
-			if err := sniffer.Stop(); err != nil {
+			if err := recorder.Stop(); err != nil {
 				con.Warn(err.Error())
 			}
 		}()
@@ -218,7 +218,7 @@ func configureOnce(g *guest.Guest, c *configure, done *bool) error {
 	if r := c.Router; r.IsValid() && !guest.Usable(r) {
 		return fmt.Errorf("the router's address %s is none that a machine can have", r)
 	}
-	return g.Configure(c.Address, c.Router)
+	return g.Configure(c.Address, c.Router, c.MTU)
 }
 
 func because(why string) string {

@@ -172,6 +172,21 @@ func proxyOnly(f *Facts) *finding {
 		"start the DHCP server beside it, or let this one give addresses too (dnsmasq: dhcp-range without \"proxy\")")
 }
 
+// proxySilent: a ROM waits for what the proxy leaves open, and then goes by the
+// DHCP server's boot file, where there is one.
+func proxySilent(f *Facts) *finding {
+	if len(f.SilentProxies) == 0 {
+		return nil
+	}
+	d := doubtful(fmt.Sprintf("The proxyDHCP server %s does not answer on port 4011.", f.SilentProxies[0]),
+		fmt.Sprintf("the offer of %s does not say what to boot; it was asked there, and said nothing", f.SilentProxies[0]),
+		"see that it runs, that it listens on UDP port 4011, and that no firewall on it drops that; or switch it off, if it does not belong here")
+	if f.failsLater() {
+		d.status = Fail
+	}
+	return d
+}
+
 // addressOffers are those with an address.
 func (f *Facts) addressOffers() []Offer {
 	return slices.DeleteFunc(slices.Clone(f.Offers), func(o Offer) bool { return o.Proxy })

@@ -56,6 +56,7 @@ var causes = []cause{
 	{NoServer, "dhcp", noServer},
 	{PacketLoss, "dhcp", packetLoss},
 	{ProxyOnly, "dhcp", proxyOnly},
+	{ProxySilent, "dhcp", proxySilent},
 	{WrongVLANServer, "dhcp", wrongVLANServer},
 	{RogueServer, "dhcp", rogueServer},
 	{AddressInUse, "lease", addressInUse},

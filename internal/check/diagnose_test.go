@@ -184,6 +184,8 @@ func TestDiagnose(t *testing.T) {
 		{"only unicast", answered(Variant{Name: AskedNoBroadcast}), OnlyUnicast, Fail, ""},
 		{"MAC refused", answered(Variant{Name: AskedOtherMAC}), MACNotServed, Fail, "MAC"},
 		{"pool empty", answered(Variant{Name: AskedInform}), PoolEmpty, Fail, "dhcp-range"},
+		{"silent proxy", func(f *Facts) { f.SilentProxies = []netip.Addr{tftpServer} }, ProxySilent, Warn, "192.168.1.2"},
+		{"silent proxy and nothing to boot", all(bootless, func(f *Facts) { f.SilentProxies = []netip.Addr{tftpServer} }), ProxySilent, Fail, "192.168.1.2"},
 		{"proxy only", all(silence, func(f *Facts) { f.Offers = []Offer{{Proxy: true, Server: tftpServer}} }), ProxyOnly, Fail, "192.168.1.2"},
 		{"answers get lost", func(f *Facts) { f.Unsteady = true }, PacketLoss, Warn, "ip -s link"},
 		{"everything gets lost", all(tftp("silent"), func(f *Facts) { f.Unsteady = true }), PacketLoss, Fail, "ethtool"},

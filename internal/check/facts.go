@@ -33,6 +33,8 @@ type Facts struct {
 	Lease    plan.Lease `json:"lease"`            // the same, as addresses
 	Request  *Request   `json:"request,omitempty"`
 
+	SilentProxies []netip.Addr `json:"silent_proxies,omitempty"` // proxyDHCP servers that were asked on port 4011 and did not answer
+
 	NextServer *Station  `json:"next_server,omitempty"`
 	Others     []Station `json:"others,omitempty"` // who else could be meant by next-server
 

@@ -15,11 +15,12 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -40,9 +41,9 @@ const patience = 3 * time.Second
 // Replay makes of a capture what a look at the lab would have seen: of a boot
 // by a PXE ROM, PXELINUX or iPXE, or of one by this program. What the capture
 // does not tell stays empty; Facts.Errors says what it lacks. The packets are
-// gone through twice. The error wraps capture.ErrFormat where the file can't be
-// read, or dhcpclient.ErrNoGuest where nobody asks for a lease in it.
-func Replay(packets iter.Seq2[capture.Packet, error], o ReplayOptions) (Facts, *plan.Plan, error) {
+// gone through twice. The error wraps wire.ErrFormat where the file can't be
+// read, or survey.ErrNoGuest where nobody asks for a lease in it.
+func Replay(packets iter.Seq2[wire.Packet, error], o ReplayOptions) (Facts, *plan.Plan, error) {
 	r := reading{plan: plan.New()}
 	f := Facts{Capture: o.Name, Subject: Subject{Machine: o.Machine}}
 	frames, end, err := dhcpFrames(packets)
@@ -52,18 +53,18 @@ func Replay(packets iter.Seq2[capture.Packet, error], o ReplayOptions) (Facts, *
 	if err != nil {
 		f.Errors = append(f.Errors, err.Error())
 	}
-	first, err := dhcpclient.Replay(o.MAC, frames)
+	first, err := survey.Replay(o.MAC, frames)
 	if err != nil {
 		return f, r.plan, err
 	}
 	f.Began, f.Millis = first.Begin, plan.Millis(end.Sub(first.Begin))
 	guest := f.setSubject(first)
-	survey, err := dhcpclient.Replay(guest, f.otherWays(frames, guest))
+	s, err := survey.Replay(guest, f.otherWays(frames, guest))
 	if err != nil {
 		return f, r.plan, err
 	}
-	f.AddSurvey(survey)
-	f.setRequest(survey, end)
+	f.AddSurvey(s)
+	f.setRequest(s, end)
 	w := &watch{
 		facts: &f, mac: guest, addresses: addressesOf(first), end: end, doubles: newDoubles(),
 		fragments: make(map[fragmentKey]*fragments), arp: make(map[netip.Addr]*arpTalk),
@@ -75,7 +76,7 @@ func Replay(packets iter.Seq2[capture.Packet, error], o ReplayOptions) (Facts, *
 		}
 	}
 	w.finish()
-	r.watch, r.machine = w, machineOf(survey, o)
+	r.watch, r.machine = w, machineOf(s, o)
 	r.plan.Boot.Named = o.Label
 	r.find()
 	r.plan.Config.Tried = append([]plan.Try{}, f.searched()...) // by the guest, and not by Decide
@@ -88,7 +89,7 @@ func Replay(packets iter.Seq2[capture.Packet, error], o ReplayOptions) (Facts, *
 const maxDHCP = 4096
 
 // dhcpFrames are the frames of DHCP, once each, and when the capture ends.
-func dhcpFrames(packets iter.Seq2[capture.Packet, error]) (frames []dhcpclient.Frame, end time.Time, err error) {
+func dhcpFrames(packets iter.Seq2[wire.Packet, error]) (frames []dhcpclient.Frame, end time.Time, err error) {
 	seen := newDoubles()
 	var keys []uint64
 	for p, err := range packets {
@@ -96,15 +97,15 @@ func dhcpFrames(packets iter.Seq2[capture.Packet, error]) (frames []dhcpclient.F
 			return frames, end, err
 		}
 		end = p.At
-		kind, payload, tags := untag(p.Data)
-		if kind != etherIPv4 || len(frames) == maxDHCP {
+		f, ok := wire.ParseFrame(p.Data)
+		if !ok || f.Type != wire.TypeIPv4 || len(frames) == maxDHCP {
 			continue
 		}
-		m, err := dhcpclient.Decode(p.Data)
+		m, err := survey.Decode(p.Data)
 		if err != nil {
 			continue
 		}
-		key := seen.key(payload)
+		key := seen.key(f)
 		if !seen.again(p.At, key) {
 			frames, keys = append(frames, dhcpclient.Frame{At: p.At, Data: addressed(p.Data, m)}), append(keys, key)
 			continue
@@ -115,7 +116,7 @@ func dhcpFrames(packets iter.Seq2[capture.Packet, error]) (frames []dhcpclient.F
 			i--
 		}
 		if i >= 0 {
-			if _, _, before := untag(frames[i].Data); tags < before {
+			if before, _ := wire.ParseFrame(frames[i].Data); len(f.Tags) < len(before.Tags) {
 				frames[i].Data = addressed(p.Data, m)
 			}
 		}
@@ -125,9 +126,9 @@ func dhcpFrames(packets iter.Seq2[capture.Packet, error]) (frames []dhcpclient.F
 
 // addressed is the frame with the MAC that it goes to, where the capture has no
 // link layer: it is seen at the guest's side, and so is for the guest.
-func addressed(frame []byte, m dhcpclient.Message) []byte {
+func addressed(frame []byte, m survey.Message) []byte {
 	frame = bytes.Clone(frame)
-	if !bytes.Equal(m.DestinationMAC, zeroMAC) || len(m.CHAddr) != 6 {
+	if !bytes.Equal(m.DestinationMAC, wire.NoMAC) || len(m.CHAddr) != 6 {
 		return frame
 	}
 	if m.To.Addr() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
@@ -139,10 +140,10 @@ func addressed(frame []byte, m dhcpclient.Message) []byte {
 }
 
 // setSubject says who the guest is, by the DISCOVER that began it.
-func (f *Facts) setSubject(s *dhcpclient.Survey) (mac net.HardwareAddr) {
-	i := slices.IndexFunc(s.Messages, func(m dhcpclient.Seen) bool { return m.Sent })
+func (f *Facts) setSubject(s *survey.Survey) (mac net.HardwareAddr) {
+	i := slices.IndexFunc(s.Messages, func(m survey.Seen) bool { return m.Sent })
 	if i < 0 {
-		return zeroMAC
+		return wire.NoMAC
 	}
 	m := &s.Messages[i]
 	f.Subject.MAC = m.CHAddr.String()
@@ -151,7 +152,7 @@ func (f *Facts) setSubject(s *dhcpclient.Survey) (mac net.HardwareAddr) {
 		f.Subject.Arch = uint16(arch[0])<<8 | uint16(arch[1])
 	}
 	if id := m.Option(97); len(id) == 17 {
-		f.Subject.UUID = dhcpclient.Option{Code: 97, Value: id}.Text()
+		f.Subject.UUID = survey.Option{Code: 97, Value: id}.Text()
 	}
 	if len(m.VLANs) > 0 {
 		f.Subject.VLAN = m.VLANs[len(m.VLANs)-1]
@@ -160,7 +161,7 @@ func (f *Facts) setSubject(s *dhcpclient.Survey) (mac net.HardwareAddr) {
 }
 
 // addressesOf are those that the guest has or may have.
-func addressesOf(s *dhcpclient.Survey) []netip.Addr {
+func addressesOf(s *survey.Survey) []netip.Addr {
 	var list []netip.Addr
 	add := func(a netip.Addr) {
 		if given(a).IsValid() && !slices.Contains(list, a) {
@@ -179,7 +180,7 @@ func addressesOf(s *dhcpclient.Survey) []netip.Addr {
 }
 
 // setRequest says what became of the guest's REQUEST.
-func (f *Facts) setRequest(s *dhcpclient.Survey, end time.Time) {
+func (f *Facts) setRequest(s *survey.Survey, end time.Time) {
 	var r *Request
 	var asked time.Duration
 	for _, m := range s.Messages {
@@ -205,12 +206,12 @@ func (f *Facts) setRequest(s *dhcpclient.Survey, end time.Time) {
 }
 
 // machineOf is the guest as its boot program finds itself.
-func machineOf(s *dhcpclient.Survey, o ReplayOptions) program.Machine {
+func machineOf(s *survey.Survey, o ReplayOptions) program.Machine {
 	m := program.Machine{Wanted: program.Wanted{ConfigDir: o.ConfigDir, Label: o.Label}}
-	if i := slices.IndexFunc(s.Messages, func(m dhcpclient.Seen) bool { return m.Sent }); i >= 0 {
+	if i := slices.IndexFunc(s.Messages, func(m survey.Seen) bool { return m.Sent }); i >= 0 {
 		m.MAC = s.Messages[i].CHAddr
 		if id := s.Messages[i].Option(97); len(id) == 17 {
-			m.UUID = dhcpclient.Option{Code: 97, Value: id}.Text()
+			m.UUID = survey.Option{Code: 97, Value: id}.Text()
 		}
 	}
 	if s.Lease != nil {

@@ -19,9 +19,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
-	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // Captures of the real PXELINUX, booted by iPXE in QEMU: the pages of facts,
@@ -72,7 +72,7 @@ func replayFile(t *testing.T, name string) Facts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, _, err := Replay(capture.Read(bytes.NewReader(data)), ReplayOptions{Name: filepath.Base(name)})
+	f, _, err := Replay(wire.ReadCapture(bytes.NewReader(data)), ReplayOptions{Name: filepath.Base(name)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +100,10 @@ func TestReplayVerdicts(t *testing.T) {
 	}
 	again := func(s *story) *story { s.xid++; return s }
 	const longer = 5 * time.Second
+	proxy := []dhcpv4.Modifier{
+		bare, dhcpv4.WithYourIP(nil), dhcpv4.WithServerIP(nil),
+		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(filesIP.AsSlice())), dhcpv4.WithOption(dhcpv4.OptClassIdentifier("PXEClient")),
+	}
 	for _, test := range []struct {
 		name  string
 		story *story
@@ -110,6 +114,8 @@ func TestReplayVerdicts(t *testing.T) {
 		{"an answer for the installed system only", again(newStory().discover().wait(longer)).discover(no60).offer(), OnlyWithout60},
 		{"an answer for another machine only", again(newStory().discover().wait(longer)).discover(dhcpv4.WithHwAddr(filesMAC)).offer(dhcpv4.WithHwAddr(filesMAC)), MACNotServed},
 		{"a proxy only", newStory().discover().offer(dhcpv4.WithYourIP(nil), dhcpv4.WithOption(dhcpv4.OptClassIdentifier("PXEClient"))), ProxyOnly},
+		{"a proxy that says nothing", newStory().leased(bare).offer(proxy...).asksProxy().wait(time.Second).asksProxy().wait(longer), ProxySilent},
+		{"a proxy that is asked at the capture's end", newStory().leased(bare).offer(proxy...).asksProxy(), NoFilename},
 		{"a NAK", newStory().discover().offer().request().answer(dhcpv4.MessageTypeNak, dhcpv4.WithYourIP(nil)), Nak},
 		{"a REQUEST without an answer", newStory().discover().offer().request().wait(longer).request(), NoAck},
 		{"the address is taken", newStory().leased().arp(guestIP, true), AddressInUse},
@@ -176,14 +182,15 @@ func TestReplayVerdicts(t *testing.T) {
 					for _, p := range test.story.packets {
 						tagged := p
 						tagged.Data = slices.Concat(p.Data[:12], []byte{0x81, 0, 0, 7}, p.Data[12:])
-						if sum := checksumAt(p.Data[ethernetHeader:]); p.Data[12] == etherIPv4>>8 && sum > 0 {
-							tagged.Data[4+ethernetHeader+sum] ^= 0xff
+						frame, _ := wire.ParseFrame(p.Data)
+						if sum := checksumAt(frame); sum > 0 {
+							tagged.Data[4+wire.EthernetHeader+sum] ^= 0xff
 						}
 						s.packets = append(s.packets, tagged, p)
 					}
 				case "in a file":
 					var file bytes.Buffer
-					w, err := capture.NewWriter(&file)
+					w, err := wire.NewWriter(&file, 64<<20)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -192,7 +199,7 @@ func TestReplayVerdicts(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					packets = capture.Read(bytes.NewReader(file.Bytes()))
+					packets = wire.ReadCapture(bytes.NewReader(file.Bytes()))
 				}
 				f, _, err := Replay(packets, ReplayOptions{Name: "story"})
 				if err != nil {
@@ -341,16 +348,16 @@ func TestReplayErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Replay(capture.Read(bytes.NewReader([]byte("no capture"))), ReplayOptions{}); !errors.Is(err, capture.ErrFormat) {
+	if _, _, err := Replay(wire.ReadCapture(bytes.NewReader([]byte("no capture"))), ReplayOptions{}); !errors.Is(err, wire.ErrFormat) {
 		t.Errorf("of what is no capture: %v", err)
 	}
-	if _, _, err := Replay(newStory().arp(filesIP, true).all(), ReplayOptions{}); !errors.Is(err, dhcpclient.ErrNoGuest) {
+	if _, _, err := Replay(newStory().arp(filesIP, true).all(), ReplayOptions{}); !errors.Is(err, survey.ErrNoGuest) {
 		t.Errorf("of a capture without DHCP: %v", err)
 	}
-	if _, _, err := Replay(capture.Read(bytes.NewReader(good)), ReplayOptions{MAC: dhcpMAC}); !errors.Is(err, dhcpclient.ErrNoGuest) {
+	if _, _, err := Replay(wire.ReadCapture(bytes.NewReader(good)), ReplayOptions{MAC: dhcpMAC}); !errors.Is(err, survey.ErrNoGuest) {
 		t.Errorf("of another machine: %v", err)
 	}
-	f, _, err := Replay(capture.Read(bytes.NewReader(good[:len(good)/2])), ReplayOptions{})
+	f, _, err := Replay(wire.ReadCapture(bytes.NewReader(good[:len(good)/2])), ReplayOptions{})
 	if err != nil || len(f.Offers) != 1 || !slices.Contains(f.Errors, "read the capture: "+io.ErrUnexpectedEOF.Error()) {
 		t.Errorf("of half a file: %d offers, %q, %v", len(f.Offers), f.Errors, err)
 	}
@@ -370,9 +377,9 @@ func FuzzReplay(f *testing.F) {
 		}
 		f.Add(data[:min(len(data), 20<<10)])
 	}
-	add := func(packets iter.Seq2[capture.Packet, error]) {
+	add := func(packets iter.Seq2[wire.Packet, error]) {
 		var file bytes.Buffer
-		w, err := capture.NewWriter(&file)
+		w, err := wire.NewWriter(&file, 64<<20)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -387,9 +394,9 @@ func FuzzReplay(f *testing.F) {
 	add(newStory().leased(dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(210), []byte("http://10.0.0.2/"))).fetches(macConfig, "200 OK", goodConfig).all())
 	add(newStory().leased().refused("pxelinux.0").all())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		facts, _, err := Replay(capture.Read(bytes.NewReader(data)), ReplayOptions{})
+		facts, _, err := Replay(wire.ReadCapture(bytes.NewReader(data)), ReplayOptions{})
 		if err != nil {
-			if !errors.Is(err, capture.ErrFormat) && !errors.Is(err, dhcpclient.ErrNoGuest) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			if !errors.Is(err, wire.ErrFormat) && !errors.Is(err, survey.ErrNoGuest) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("an error of another kind: %v", err)
 			}
 			return

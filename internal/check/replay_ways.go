@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
@@ -19,7 +20,7 @@ type way struct {
 	broadcast bool
 }
 
-func wayOf(m *dhcpclient.Message) way {
+func wayOf(m *survey.Message) way {
 	const broadcast = 0x8000
 	w := way{broadcast: m.Flags&broadcast != 0, pxe: strings.HasPrefix(string(m.Option(60)), "PXEClient")}
 	if arch := m.Option(93); len(arch) >= 2 {
@@ -60,7 +61,7 @@ func (f *Facts) otherWays(frames []dhcpclient.Frame, guest net.HardwareAddr) (ow
 	var first *way
 	var questions []*question
 	for _, frame := range frames {
-		m, err := dhcpclient.Decode(frame.Data)
+		m, err := survey.Decode(frame.Data)
 		if err != nil {
 			continue
 		}
@@ -111,7 +112,7 @@ func (f *Facts) otherWays(frames []dhcpclient.Frame, guest net.HardwareAddr) (ow
 }
 
 // answer takes down the first answer, and the first boot file.
-func (q *question) answer(at time.Time, m *dhcpclient.Message) {
+func (q *question) answer(at time.Time, m *survey.Message) {
 	if m.Type() != q.kind {
 		return
 	}

@@ -69,6 +69,7 @@ const (
 	NoServer        Code = "no-server"
 	PacketLoss      Code = "packet-loss"
 	ProxyOnly       Code = "proxy-only"
+	ProxySilent     Code = "proxy-silent"
 	WrongVLANServer Code = "wrong-vlan-server"
 	RogueServer     Code = "rogue-server"
 	AddressInUse    Code = "address-in-use"

@@ -11,13 +11,13 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
-	"github.com/gopxeboot/gopxeboot/internal/capture"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // story is a capture that a test tells: a guest, a DHCP server 10.0.0.1 that is
 // the router, and a server of files 10.0.0.2.
 type story struct {
-	packets []capture.Packet
+	packets []wire.Packet
 	at      time.Time
 	vlan    uint16
 	xid     byte
@@ -45,10 +45,10 @@ func (s *story) wait(d time.Duration) *story { s.at = s.at.Add(d); return s }
 func (s *story) frame(to, from net.HardwareAddr, kind uint16, payload []byte) {
 	b := append(append([]byte{}, to...), from...)
 	if s.vlan != 0 {
-		b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, etherVLAN), s.vlan)
+		b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, wire.TypeVLAN), s.vlan)
 	}
 	b = append(binary.BigEndian.AppendUint16(b, kind), payload...)
-	s.packets = append(s.packets, capture.Packet{At: s.at, Data: b, Length: len(b)})
+	s.packets = append(s.packets, wire.Packet{At: s.at, Data: b, Length: len(b)})
 	s.wait(time.Millisecond)
 }
 
@@ -81,13 +81,13 @@ func (s *story) ip(protocol uint8, from, to netip.Addr, payload []byte, mtu int)
 		b = binary.BigEndian.AppendUint16(b, flags)
 		b = append(b, 64, protocol, 0, 0)
 		b = append(append(b, from.AsSlice()...), to.AsSlice()...)
-		s.frame(macOf(to), macOf(from), etherIPv4, append(b, payload[offset:offset+n]...))
+		s.frame(macOf(to), macOf(from), wire.TypeIPv4, append(b, payload[offset:offset+n]...))
 		offset += n
 	}
 }
 
 func (s *story) udp(from, to netip.AddrPort, payload []byte) *story {
-	s.ip(protocolUDP, from.Addr(), to.Addr(), udpDatagram(from.Port(), to.Port(), payload), 1500)
+	s.ip(wire.ProtocolUDP, from.Addr(), to.Addr(), udpDatagram(from.Port(), to.Port(), payload), 1500)
 	return s
 }
 
@@ -129,6 +129,16 @@ func (s *story) request() *story {
 		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(dhcpIP.AsSlice())), dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(guestIP.AsSlice())))
 }
 
+// asksProxy is the guest's question to a proxyDHCP server at filesIP.
+func (s *story) asksProxy() *story {
+	m, err := dhcpv4.New(dhcpv4.WithHwAddr(guestMAC), dhcpv4.WithMessageType(dhcpv4.MessageTypeRequest), dhcpv4.WithClientIP(guestIP.AsSlice()))
+	if err != nil {
+		panic(err)
+	}
+	m.TransactionID = dhcpv4.TransactionID{0, 0, 0, s.xid}
+	return s.udp(netip.AddrPortFrom(guestIP, 68), netip.AddrPortFrom(filesIP, 4011), m.ToBytes())
+}
+
 // leased is the whole exchange.
 func (s *story) leased(more ...dhcpv4.Modifier) *story {
 	return s.discover().offer(more...).request().answer(dhcpv4.MessageTypeAck, more...)
@@ -154,13 +164,13 @@ func (s *story) arp(target netip.Addr, there bool) *story {
 		b = append(append(b, sender.AsSlice()...), to...)
 		return append(b, target.AsSlice()...)
 	}
-	s.frame(allMAC, guestMAC, etherARP, packet(1, guestMAC, make([]byte, 6), guestIP, target))
+	s.frame(allMAC, guestMAC, wire.TypeARP, packet(1, guestMAC, make([]byte, 6), guestIP, target))
 	if there {
 		mac := macOf(target)
 		if target == guestIP {
 			mac = filesMAC
 		}
-		s.frame(guestMAC, mac, etherARP, packet(2, mac, guestMAC, target, guestIP))
+		s.frame(guestMAC, mac, wire.TypeARP, packet(2, mac, guestMAC, target, guestIP))
 	}
 	return s
 }
@@ -205,7 +215,7 @@ func (s *story) tcp(sent bool, port uint16, sequence uint32, flags byte, data st
 	b := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, from.Port()), to.Port())
 	b = binary.BigEndian.AppendUint32(b, sequence)
 	b = append(b, 0, 0, 0, 0, 5<<4, flags, 0, 0, 0, 0, 0, 0)
-	s.ip(protocolTCP, from.Addr(), to.Addr(), append(b, data...), 1500)
+	s.ip(wire.ProtocolTCP, from.Addr(), to.Addr(), append(b, data...), 1500)
 }
 
 // fetches a file by HTTP, whose segments come in disorder and more than once.
@@ -230,14 +240,14 @@ func (s *story) fetches(path, status, content string) *story {
 // refused is the server's kernel, which says that nobody listens.
 func (s *story) refused(name string) *story {
 	from := s.asks(name)
-	asked := s.packets[len(s.packets)-1].Data[ethernetHeader:]
-	s.ip(protocolICMP, filesIP, from.Addr(), append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, asked[:28]...), 1500)
+	asked := s.packets[len(s.packets)-1].Data[wire.EthernetHeader:]
+	s.ip(wire.ProtocolICMP, filesIP, from.Addr(), append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, asked[:28]...), 1500)
 	return s
 }
 
 // all is the capture.
-func (s *story) all() iter.Seq2[capture.Packet, error] {
-	return func(yield func(capture.Packet, error) bool) {
+func (s *story) all() iter.Seq2[wire.Packet, error] {
+	return func(yield func(wire.Packet, error) bool) {
 		for _, p := range s.packets {
 			p.Data = append([]byte{}, p.Data...)
 			if !yield(p, nil) {

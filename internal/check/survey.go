@@ -12,20 +12,25 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // AddSurvey takes what DHCP servers said, live or in a capture, into the facts:
 // the events, the offers, what they come to, and the lease.
-func (f *Facts) AddSurvey(s *dhcpclient.Survey) {
+func (f *Facts) AddSurvey(s *survey.Survey) {
 	for i := range s.Messages {
 		m := &s.Messages[i]
-		if m.Stray == "" || m.Stray == dhcpclient.OtherVLAN {
+		if m.Stray == "" || m.Stray == survey.OtherVLAN {
 			f.Events = append(f.Events, f.dhcpEvent(s.Begin, m))
 		}
-		if m.Stray == dhcpclient.OtherVLAN {
+		if m.Stray == survey.OtherVLAN {
 			f.heardElsewhere(m)
 		}
+	}
+	f.SilentProxies = s.Silent
+	if s.Missed > 0 {
+		f.Errors = append(f.Errors, count(s.Missed, "DHCP message")+" for which there was no room")
 	}
 	if n := len(f.Events); len(s.Offers()) == 0 && n > 0 {
 		last := f.Events[n-1].Millis
@@ -45,8 +50,8 @@ func (f *Facts) AddSurvey(s *dhcpclient.Survey) {
 }
 
 // AddMessage takes one DHCP message of the guest's, or to it, into the events.
-func (f *Facts) AddMessage(at time.Time, m dhcpclient.Message, sent bool) {
-	f.Events = append(f.Events, f.dhcpEvent(f.Began, &dhcpclient.Seen{Message: m, After: at.Sub(f.Began), Sent: sent}))
+func (f *Facts) AddMessage(at time.Time, m survey.Message, sent bool) {
+	f.Events = append(f.Events, f.dhcpEvent(f.Began, &survey.Seen{Message: m, After: at.Sub(f.Began), Sent: sent}))
 }
 
 // SetLease says what the guest would go by.
@@ -86,13 +91,19 @@ func values(l *dhcpclient.Lease, o *dhcpclient.Origins) []Value {
 	add("boot file", printable(l.BootFile), o.BootFile)
 	add("config file", printable(l.ConfigFile), o.ConfigFile)
 	add("path prefix", printable(l.PathPrefix), o.PathPrefix)
-	add("menu", printable(l.MenuItem), dhcpclient.Origin{Server: o.BootFile.Server, Field: "option 43"})
+	add("menu", printable(l.MenuItem), dhcpclient.Origin{Server: o.BootFile.Server, Option: 43})
 	return list
 }
 
 // originOf is the number of an option, or the name of a field.
 func originOf(o dhcpclient.Origin) string {
-	origin := strings.TrimPrefix(o.Field, "option ")
+	origin := o.Field
+	if o.Option != 0 {
+		origin = strconv.Itoa(int(o.Option))
+	}
+	if o.Inside != 0 {
+		origin += "." + strconv.Itoa(int(o.Inside))
+	}
 	if o.In != "" {
 		origin += " in " + o.In
 	}
@@ -101,7 +112,7 @@ func originOf(o dhcpclient.Origin) string {
 
 // keepRaw puts the bytes as they came beside texts that had something behind
 // them.
-func (f *Facts) keepRaw(s *dhcpclient.Survey) {
+func (f *Facts) keepRaw(s *survey.Survey) {
 	for i := range f.Merged {
 		v := &f.Merged[i]
 		code, _ := strconv.Atoi(strings.Fields(v.Origin + " 0")[0])
@@ -124,7 +135,7 @@ func (f *Facts) keepRaw(s *dhcpclient.Survey) {
 }
 
 // offer is one server's answer.
-func (f *Facts) offer(s *dhcpclient.Survey, m *dhcpclient.Seen) Offer {
+func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 	o := Offer{
 		Millis: f.since(s.Begin.Add(m.After)), Took: plan.Millis(m.Delay),
 		Server: m.Offer.Server, From: m.From.Addr(), ServerMAC: m.SourceMAC.String(), Proxy: m.Offer.Proxy,
@@ -173,7 +184,7 @@ func (f *Facts) offer(s *dhcpclient.Survey, m *dhcpclient.Seen) Offer {
 }
 
 // heardElsewhere: a server speaks in another VLAN than the guest's.
-func (f *Facts) heardElsewhere(m *dhcpclient.Seen) {
+func (f *Facts) heardElsewhere(m *survey.Seen) {
 	v := Variant{Name: AskedVLAN, Answered: true, Server: m.From.Addr(), Millis: plan.Millis(m.Delay)}
 	if len(m.VLANs) > 0 {
 		v.VLAN = m.VLANs[0]
@@ -184,7 +195,7 @@ func (f *Facts) heardElsewhere(m *dhcpclient.Seen) {
 }
 
 // dhcpEvent is a message for the ladder diagram.
-func (f *Facts) dhcpEvent(begin time.Time, m *dhcpclient.Seen) Event {
+func (f *Facts) dhcpEvent(begin time.Time, m *survey.Seen) Event {
 	e := Event{Millis: f.since(begin.Add(m.After)), Kind: m.Type(), Failed: m.Type() == "NAK"}
 	if m.Sent {
 		e.From, e.To = "guest", addressee(m.To.Addr())
@@ -208,7 +219,7 @@ func (f *Facts) dhcpEvent(begin time.Time, m *dhcpclient.Seen) Event {
 }
 
 // summary is what a person looks for first.
-func summary(m *dhcpclient.Seen) string {
+func summary(m *survey.Seen) string {
 	if m.Sent {
 		class := printable(string(m.Option(60)))
 		if class == "" {

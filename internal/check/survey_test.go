@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 )
 
@@ -16,40 +17,44 @@ func TestAddSurvey(t *testing.T) {
 	a := netip.MustParseAddr
 	begin := time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
 	dhcp, proxy, guest := a("192.0.2.1"), a("192.0.2.2"), net.HardwareAddr{0, 0x16, 0x3e, 1, 2, 3}
-	message := func(kind byte, from, to string, options ...dhcpclient.Option) dhcpclient.Message {
+	message := func(kind byte, from, to string, options ...survey.Option) survey.Message {
 		zero := netip.IPv4Unspecified()
-		return dhcpclient.Message{
+		return survey.Message{
 			Op: 2, SourceMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, From: netip.MustParseAddrPort(from), To: netip.MustParseAddrPort(to), CHAddr: guest,
 			CIAddr: zero, YIAddr: zero, SIAddr: zero, GIAddr: zero,
-			Options: append([]dhcpclient.Option{{Code: 53, Value: []byte{kind}}}, options...),
+			Options: append([]survey.Option{{Code: 53, Value: []byte{kind}}}, options...),
 		}
 	}
-	discover := message(1, "0.0.0.0:68", "255.255.255.255:67", dhcpclient.Option{Code: 60, Value: []byte("PXEClient:Arch:00000")})
+	discover := message(1, "0.0.0.0:68", "255.255.255.255:67", survey.Option{Code: 60, Value: []byte("PXEClient:Arch:00000")})
 	discover.Op = 1
 	offer := message(2, "192.0.2.1:67", "255.255.255.255:68",
-		dhcpclient.Option{Code: 1, Value: []byte{255, 255, 255, 128}}, dhcpclient.Option{Code: 3, Value: []byte{192, 0, 2, 1}})
+		survey.Option{Code: 1, Value: []byte{255, 255, 255, 128}}, survey.Option{Code: 3, Value: []byte{192, 0, 2, 1}})
 	offer.YIAddr, offer.SIAddr, offer.File = a("192.0.2.9"), a("192.0.2.5"), []byte("pxelinux.0\xff")
 	stray := message(2, "10.0.0.1:67", "255.255.255.255:68")
 	stray.VLANs = []uint16{30}
-	more := message(2, "192.0.2.2:67", "255.255.255.255:68", dhcpclient.Option{Code: 60, Value: []byte("PXEClient")})
+	more := message(2, "192.0.2.2:67", "255.255.255.255:68", survey.Option{Code: 60, Value: []byte("PXEClient")})
 
 	f := Facts{Began: begin.Add(-time.Millisecond)}
 	origin := func(field string) dhcpclient.Origin {
 		return dhcpclient.Origin{Server: dhcp, Message: "OFFER", Field: field}
 	}
-	f.AddSurvey(&dhcpclient.Survey{
+	f.AddSurvey(&survey.Survey{
 		Begin: begin,
-		Messages: []dhcpclient.Seen{
+		Messages: []survey.Seen{
 			{Message: discover, Sent: true},
 			{Message: offer, After: 2 * time.Millisecond, Delay: 2 * time.Millisecond, Offer: &dhcpclient.Offer{
 				Server: dhcp, Address: a("192.0.2.9"), NextServer: a("192.0.2.5"), BootFile: "pxelinux.0"}},
-			{Message: stray, After: 3 * time.Millisecond, Delay: 3 * time.Millisecond, Stray: dhcpclient.OtherVLAN},
-			{Message: message(2, "192.0.2.7:67", "255.255.255.255:68"), Stray: dhcpclient.OtherGuest},
+			{Message: stray, After: 3 * time.Millisecond, Delay: 3 * time.Millisecond, Stray: survey.OtherVLAN},
+			{Message: message(2, "192.0.2.7:67", "255.255.255.255:68"), Stray: survey.OtherGuest},
 			{Message: more, After: 4 * time.Millisecond, Delay: 4 * time.Millisecond, Offer: &dhcpclient.Offer{Server: proxy, Proxy: true}},
 		},
-		Lease:   &dhcpclient.Lease{Address: netip.MustParsePrefix("192.0.2.9/25"), Router: dhcp, ServerID: dhcp, NextServer: a("192.0.2.5"), BootFile: "pxelinux.0"},
-		Origins: dhcpclient.Origins{Address: origin("yiaddr"), Routers: origin("option 3"), NextServer: origin("siaddr"), BootFile: origin("file")},
-		Holder:  net.HardwareAddr{2, 0, 0, 0, 0, 9},
+		Silent: []netip.Addr{proxy},
+		Missed: 2,
+		Trial: dhcpclient.Trial{
+			Lease:   &dhcpclient.Lease{Address: netip.MustParsePrefix("192.0.2.9/25"), Router: dhcp, ServerID: dhcp, NextServer: a("192.0.2.5"), BootFile: "pxelinux.0"},
+			Origins: dhcpclient.Origins{Address: origin("yiaddr"), Routers: dhcpclient.Origin{Server: dhcp, Message: "OFFER", Option: 3}, NextServer: origin("siaddr"), BootFile: origin("file")},
+			Holder:  net.HardwareAddr{2, 0, 0, 0, 0, 9},
+		},
 	})
 
 	wantMerged := []Value{
@@ -72,6 +77,12 @@ func TestAddSurvey(t *testing.T) {
 	if o.Address != netip.MustParsePrefix("192.0.2.9/25") || o.value("router") != "192.0.2.1" || o.value("boot file") != "pxelinux.0" || o.Millis != 3 || o.Took != 2 {
 		t.Errorf("offer %+v", o)
 	}
+	if d := cmp.Diff([]netip.Addr{proxy}, f.SilentProxies, addresses); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"2 DHCP messages for which there was no room"}, f.Errors); d != "" {
+		t.Error(d)
+	}
 	var events []string
 	for _, e := range f.Events {
 		events = append(events, e.From+" "+e.Kind+" "+e.To+": "+e.Summary)
@@ -92,7 +103,7 @@ func TestAddSurvey(t *testing.T) {
 
 func TestAddSurveyOfNothing(t *testing.T) {
 	var f Facts
-	f.AddSurvey(&dhcpclient.Survey{})
+	f.AddSurvey(&survey.Survey{})
 	if f.discovered() {
 		t.Errorf("%+v", f)
 	}

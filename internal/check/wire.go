@@ -9,45 +9,15 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
-// The numbers on the wire that matter to a boot.
+// The ports on the wire that matter to a boot.
 const (
-	ethernetHeader = 14
-
-	etherIPv4 = 0x0800
-	etherARP  = 0x0806
-	etherVLAN = 0x8100
-	etherQinQ = 0x88a8
-
-	protocolICMP = 1
-	protocolTCP  = 6
-	protocolUDP  = 17
-
 	portTFTP = 69
 	portHTTP = 80
 )
-
-// maxTags is how many VLAN tags a frame may have.
-const maxTags = 2
-
-// untag takes the VLAN tags off a frame: what is behind them, with its
-// EtherType, and how many there were.
-func untag(frame []byte) (kind uint16, payload []byte, tags int) {
-	if len(frame) < ethernetHeader {
-		return 0, nil, 0
-	}
-	for rest := frame[12:]; len(rest) >= 2; rest = rest[4:] {
-		kind = binary.BigEndian.Uint16(rest)
-		if kind != etherVLAN && kind != etherQinQ {
-			return kind, rest[2:], tags
-		}
-		if tags++; tags > maxTags || len(rest) < 4 {
-			break
-		}
-	}
-	return 0, nil, tags
-}
 
 // sameTime is how long after a frame the same one may be seen again on another
 // interface or a mirrored port, and none that was sent again.
@@ -67,10 +37,11 @@ func newDoubles() *doubles {
 // key is the same for all copies of a frame: also where a tag was taken off, and
 // where the checksum of UDP or TCP, which is left to the network card, is not in
 // it yet.
-func (d *doubles) key(payload []byte) uint64 {
+func (d *doubles) key(f wire.Frame) uint64 {
 	var h maphash.Hash
 	h.SetSeed(d.seed)
-	if sum := checksumAt(payload); sum > 0 {
+	payload := f.Payload
+	if sum := checksumAt(f); sum > 0 {
 		h.Write(payload[:sum])
 		payload = payload[sum+2:]
 	}
@@ -78,24 +49,22 @@ func (d *doubles) key(payload []byte) uint64 {
 	return h.Sum64()
 }
 
-// checksumAt is where a packet of IPv4 has the checksum of UDP or TCP; 0 for
+// checksumAt is where the packet of a frame has the checksum of UDP or TCP; 0 for
 // none.
-func checksumAt(packet []byte) int {
-	const header = 20
-	if len(packet) < header || packet[0]>>4 != 4 {
+func checksumAt(f wire.Frame) int {
+	p, ok := wire.ParseIPv4(f)
+	at := p.Header
+	switch {
+	case !ok || p.Offset != 0:
 		return 0
-	}
-	at := int(packet[0]&0xf) * 4
-	switch packet[9] {
-	case protocolUDP:
+	case p.Protocol == wire.ProtocolUDP:
 		at += 6
-	case protocolTCP:
+	case p.Protocol == wire.ProtocolTCP:
 		at += 16
 	default:
 		return 0
 	}
-	const fragmentOffset = 0x1fff
-	if binary.BigEndian.Uint16(packet[6:])&fragmentOffset != 0 || len(packet) < at+2 {
+	if len(f.Payload) < at+2 {
 		return 0
 	}
 	return at
@@ -151,31 +120,27 @@ type arpTalk struct {
 	answered time.Time
 }
 
-// zeroMAC is what a capture has that does not tell.
-var zeroMAC = make(net.HardwareAddr, 6)
-
 func (w *watch) isGuest(mac net.HardwareAddr, a netip.Addr) bool {
-	return bytes.Equal(mac, w.mac) || bytes.Equal(mac, zeroMAC) && slices.Contains(w.addresses, a)
+	return bytes.Equal(mac, w.mac) || bytes.Equal(mac, wire.NoMAC) && slices.Contains(w.addresses, a)
 }
 
 // frame looks at one frame.
 func (w *watch) frame(at time.Time, frame []byte, length int) {
-	kind, payload, _ := untag(frame)
-	if kind != etherARP && kind != etherIPv4 || w.doubles.again(at, w.doubles.key(payload)) {
+	f, ok := wire.ParseFrame(frame)
+	if !ok || f.Type != wire.TypeARP && f.Type != wire.TypeIPv4 || w.doubles.again(at, w.doubles.key(f)) {
 		return
 	}
 	w.end = at
-	to, from := net.HardwareAddr(frame[:6]), net.HardwareAddr(frame[6:12])
-	if kind == etherARP {
-		w.arpFrame(at, payload)
+	if arp, ok := wire.ParseARP(f); ok {
+		w.arpPacket(at, arp)
 		return
 	}
-	const header = 20
-	if len(payload) < header || payload[0]>>4 != 4 {
+	ip, ok := wire.ParseIPv4(f)
+	if !ok {
 		return
 	}
-	source, destination := netip.AddrFrom4([4]byte(payload[12:16])), netip.AddrFrom4([4]byte(payload[16:20]))
-	p := wirePacket{at: at, protocol: payload[9]}
+	to, from, source, destination := f.To, f.From, ip.Source, ip.Destination
+	p := wirePacket{at: at, protocol: ip.Protocol}
 	mac := from
 	switch {
 	// By its address alone where a router is between the guest and the capture.
@@ -186,45 +151,42 @@ func (w *watch) frame(at time.Time, frame []byte, length int) {
 	default:
 		return
 	}
-	if !bytes.Equal(mac, zeroMAC) && !bytes.Equal(mac, w.mac) {
+	if !bytes.Equal(mac, wire.NoMAC) && !bytes.Equal(mac, w.mac) {
 		p.peerMAC = mac.String()
 	}
-	headers, total := int(payload[0]&0xf)*4, int(binary.BigEndian.Uint16(payload[2:]))
+	total := ip.Total
 	if total == 0 { // left to the network card (TCP segmentation offload)
-		total = length - (len(frame) - len(payload))
+		total = length - (len(frame) - len(f.Payload))
 	}
-	if headers < header || total < headers || len(payload) < headers {
+	if total < ip.Header {
 		return
 	}
-	p.data, p.length = payload[headers:min(len(payload), total)], total-headers
-	const moreFragments, fragmentOffset = 0x2000, 0x1fff
-	if f := binary.BigEndian.Uint16(payload[6:]); f&(moreFragments|fragmentOffset) != 0 {
-		key := fragmentKey{source, destination, binary.BigEndian.Uint16(payload[4:]), p.protocol}
-		whole := w.fragment(key, int(f&fragmentOffset)*8, f&moreFragments != 0, p.data)
+	p.data, p.length = ip.Payload, total-ip.Header
+	p.from, p.to = ip.Ports()
+	if ip.More || ip.Offset != 0 {
+		key := fragmentKey{source, destination, ip.ID, p.protocol}
+		whole := w.fragment(key, ip.Offset, ip.More, p.data)
 		if whole == nil {
 			return
 		}
 		p.data, p.length = whole, len(whole)
+		p.from, p.to = wire.IPv4{Payload: whole}.Ports()
 	}
 	w.packet(p)
 }
 
 // packet hands a packet to who understands it.
 func (w *watch) packet(p wirePacket) {
-	const udpHeader, tcpHeader = 8, 20
+	const tcpHeader = 20
 	switch {
-	case p.protocol == protocolICMP:
+	case p.protocol == wire.ProtocolICMP:
 		w.icmp(p)
-	case p.protocol == protocolUDP && len(p.data) >= udpHeader:
-		p.from, p.to = binary.BigEndian.Uint16(p.data), binary.BigEndian.Uint16(p.data[2:])
-		length := int(binary.BigEndian.Uint16(p.data[4:]))
-		if length < udpHeader || length > p.length {
-			return
+	case p.protocol == wire.ProtocolUDP:
+		var ok bool
+		if p.data, p.length, ok = wire.ParseUDP(p.data, p.length); ok {
+			w.tftp(p)
 		}
-		p.data, p.length = p.data[udpHeader:min(len(p.data), length)], length-udpHeader
-		w.tftp(p)
-	case p.protocol == protocolTCP && len(p.data) >= tcpHeader:
-		p.from, p.to = binary.BigEndian.Uint16(p.data), binary.BigEndian.Uint16(p.data[2:])
+	case p.protocol == wire.ProtocolTCP && len(p.data) >= tcpHeader:
 		w.tcp(p)
 	}
 }
@@ -251,17 +213,12 @@ func (f *Facts) addEvent(e Event) *Event {
 	return &f.Events[len(f.Events)-1]
 }
 
-// arpFrame takes down whom the guest looks for (RFC 826).
-func (w *watch) arpFrame(at time.Time, b []byte) {
-	if len(b) < 28 || binary.BigEndian.Uint16(b[2:]) != etherIPv4 || b[4] != 6 || b[5] != 4 {
-		return
-	}
-	const request, reply = 1, 2
-	sender, target := netip.AddrFrom4([4]byte(b[14:18])), netip.AddrFrom4([4]byte(b[24:28]))
-	mac := net.HardwareAddr(b[8:14])
+// arpPacket records whom the guest looks for (RFC 826).
+func (w *watch) arpPacket(at time.Time, arp wire.ARP) {
+	sender, target, mac := arp.Sender, arp.Target, arp.SenderMAC
 	p := wirePacket{at: at, peer: sender, peerMAC: mac.String()}
-	switch operation := binary.BigEndian.Uint16(b[6:]); {
-	case operation == request && bytes.Equal(mac, w.mac):
+	switch {
+	case arp.Operation == wire.ARPRequest && bytes.Equal(mac, w.mac):
 		if w.arp[target] == nil && len(w.arp) < maxEvents {
 			w.arp[target] = &arpTalk{asked: at}
 			text := fmt.Sprintf("who has %s?", target)
@@ -271,7 +228,7 @@ func (w *watch) arpFrame(at time.Time, b []byte) {
 			e := w.event(p, "ARP", text)
 			e.From, e.To, e.PeerMAC = "guest", "broadcast", ""
 		}
-	case operation == reply && !bytes.Equal(mac, w.mac):
+	case arp.Operation == wire.ARPReply && !bytes.Equal(mac, w.mac):
 		talk := w.arp[sender]
 		if talk == nil || talk.mac != "" {
 			return
@@ -285,7 +242,7 @@ func (w *watch) arpFrame(at time.Time, b []byte) {
 	}
 }
 
-// icmp takes down who says that there is no way (RFC 792).
+// icmp records who says that a host can't be reached (RFC 792).
 func (w *watch) icmp(p wirePacket) {
 	const unreachable, portUnreachable, tooLarge = 3, 3, 4
 	const header, ipHeader = 8, 20
@@ -294,7 +251,7 @@ func (w *watch) icmp(p wirePacket) {
 	}
 	about := p.data[header:]
 	ports := int(about[0]&0xf) * 4
-	if len(about) < ports+4 || ports < ipHeader || about[9] != protocolUDP {
+	if len(about) < ports+4 || ports < ipHeader || about[9] != wire.ProtocolUDP {
 		return
 	}
 	to := netip.AddrFrom4([4]byte(about[16:20]))

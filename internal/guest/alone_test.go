@@ -22,7 +22,7 @@ func TestAlone(t *testing.T) {
 	if r.OwnNet || r.Interface != "" || r.Errors["dial"] == "allowed" {
 		t.Errorf("the child is on %q and can send: %s", r.Interface, r.Errors["dial"])
 	}
-	if err := g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.Addr{}); err != nil {
+	if err := g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.Addr{}, 0); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff(before, interfaces(t)); diff != "" {

@@ -10,3 +10,12 @@ var (
 	DHCPFrame   = dhcpFrame
 	VLANDevices = vlanDevices
 )
+
+// MTU is the child's interface's.
+func (g *Guest) MTU() int {
+	link, err := g.port.child.LinkByName(guestInterface)
+	if err != nil {
+		return -1
+	}
+	return link.Attrs().MTU
+}

@@ -120,13 +120,13 @@ type Guest struct {
 	VLAN   uint16 // also when it was in the bridge's name
 
 	cmd     *exec.Cmd
-	claim   *claim // nil for none
-	plug    *plug
+	lock    *lock // nil for none
+	port    *port
 	relays  []*relay
 	send    *json.Encoder
 	receive *json.Decoder
 	pipes   []io.Closer
-	stderr  tail
+	stderr  firstBytes
 	exited  chan struct{}
 	status  error
 }
@@ -137,8 +137,8 @@ type setup struct {
 	OwnNet    bool
 	RunAs     int
 	MaxFile   uint64
-	Opener    int                // the descriptor of the socket to ask for files on; 0 for none
-	Wires     map[string]wireEnd // of dom0's bridge
+	Opener    int                 // the descriptor of the socket to ask for files on; 0 for none
+	Relays    map[string]relayEnd // of dom0's bridge
 }
 
 // Start plugs a child into the bridge and starts it. The child runs the same
@@ -155,7 +155,7 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 	defer func() {
 		if err != nil {
 			g.stopRelays()
-			g.claim.release()
+			g.lock.release()
 		}
 	}()
 	bridge := &bridge{}
@@ -177,7 +177,7 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 		first.Opener = filesFD + len(spec.Files)
 	}
 	if g.Net == Dom0 && bridge.name != "" {
-		ends, theirs, err := g.openWires(bridge, spec)
+		ends, theirs, err := g.openRelays(bridge, spec)
 		for key, end := range ends {
 			end.FD += filesFD + len(files)
 			ends[key] = end
@@ -188,7 +188,7 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 		if err != nil {
 			return nil, err
 		}
-		first.Wires, files = ends, append(slices.Clip(files), theirs...)
+		first.Relays, files = ends, append(slices.Clip(files), theirs...)
 	}
 	if err := g.start(ctx, files); err != nil {
 		return nil, err
@@ -197,11 +197,11 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 		first.RunAs = nobodyBase + g.cmd.Process.Pid
 	}
 	if g.Net == Own {
-		if g.plug, err = bridge.plugIn(ctx, g.cmd.Process.Pid, spec.MAC); err != nil {
+		if g.port, err = bridge.addPort(ctx, g.cmd.Process.Pid, spec.MAC); err != nil {
 			g.Close()
 			return nil, err
 		}
-		first.Interface, first.OwnNet = g.plug.eth0.Attrs().Name, true
+		first.Interface, first.OwnNet = g.port.eth0.Attrs().Name, true
 	}
 	if err := g.Send(first); err != nil {
 		g.Close()
@@ -220,7 +220,7 @@ func (g *Guest) choose(ctx context.Context, spec Spec) (*bridge, error) {
 		return nil, fmt.Errorf("%s is down: ip link set %s up", bridge.name, bridge.name)
 	}
 	g.Bridge, g.VLAN = bridge.name, bridge.vlan
-	if g.claim, err = claimGuest(ctx, spec.MAC, bridge.name, bridge.vlan); err != nil {
+	if g.lock, err = lockGuest(ctx, spec.MAC, bridge.name, bridge.vlan); err != nil {
 		return nil, err
 	}
 	if g.Net != Dom0 && !bridge.linux {
@@ -335,22 +335,23 @@ func (g *Guest) died(err error) error {
 
 // Configure gives the child's interface the leased address and the route
 // through the router, so that the kernel speaks for it. A *RouterError says
-// that only the route is missing. It does nothing with Net Dom0, whose addresses
-// are dom0's business.
-func (g *Guest) Configure(address netip.Prefix, router netip.Addr) error {
-	if g.plug == nil {
+// that only the route is missing. The interface gets the leased MTU where that is
+// one for IPv4 and the bridge has no smaller one; 0 is none. It does nothing with
+// Net Dom0, whose addresses are dom0's business.
+func (g *Guest) Configure(address netip.Prefix, router netip.Addr, mtu int) error {
+	if g.port == nil {
 		return nil
 	}
-	return g.plug.configure(address, router)
+	return g.port.configure(address, router, mtu)
 }
 
 // Port is the interface index of the child's port on the bridge, 0 where it has
 // none. A name, made of a pid, could be another guest's one day.
 func (g *Guest) Port() int {
-	if g.plug == nil {
+	if g.port == nil {
 		return 0
 	}
-	return g.plug.host.Attrs().Index
+	return g.port.host.Attrs().Index
 }
 
 // Remove removes the Port of a Guest that has ended. It is no error if the
@@ -380,9 +381,9 @@ func (g *Guest) end(leave bool) error {
 		p.Close()
 	}
 	g.stopRelays()
-	defer g.claim.release()
-	if g.plug != nil {
-		return g.plug.remove(leave)
+	defer g.lock.release()
+	if g.port != nil {
+		return g.port.remove(leave)
 	}
 	return nil
 }
@@ -393,14 +394,14 @@ func (g *Guest) stopRelays() {
 	}
 }
 
-// tail keeps the first bytes of what a crashing child prints: a Go panic says
+// firstBytes keeps the first bytes of what a crashing child prints: a Go panic says
 // what happened in its first line.
-type tail struct {
+type firstBytes struct {
 	mu   sync.Mutex
 	text []byte
 }
 
-func (t *tail) Write(p []byte) (int, error) {
+func (t *firstBytes) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if room := 4096 - len(t.text); room > 0 {
@@ -409,7 +410,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) String() string {
+func (t *firstBytes) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	line, _, _ := strings.Cut(strings.TrimSpace(string(t.text)), "\n")

@@ -56,8 +56,8 @@ type order struct {
 	Open    []string // of the parent
 	Dial    string   // send a datagram there
 	Panic   bool
-	Listen  bool     // open the guest's wire, and those of a survey, before the rest
-	Send    [][]byte // frames on the guest's wire
+	Listen  bool     // open the guest's interface, and those of a survey, before the rest
+	Send    [][]byte // frames on the guest's interface
 	Filter  bool     // attach another filter to each packet socket
 }
 
@@ -78,7 +78,7 @@ func child() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	var wires []guest.Wire // open until the end
+	var conns []guest.Conn // open until the end
 	for {
 		var o order
 		if c.Receive(&o) != nil {
@@ -115,10 +115,10 @@ func child() {
 		}
 		if o.Listen {
 			var errs [3]error
-			wires = make([]guest.Wire, 3)
-			wires[0], errs[0] = c.Listen()
-			wires[1], errs[1] = c.ListenElsewhere()
-			wires[2], errs[2] = c.ListenVLAN(30)
+			conns = make([]guest.Conn, 3)
+			conns[0], errs[0] = c.Listen()
+			conns[1], errs[1] = c.ListenOthers()
+			conns[2], errs[2] = c.ListenVLAN(30)
 			note("listen", errors.Join(errs[:]...))
 		}
 		if o.Confine {
@@ -151,7 +151,7 @@ func child() {
 			i++
 		}
 		for _, frame := range o.Send {
-			_, err := wires[0].Write(frame)
+			_, err := conns[0].Write(frame)
 			note("send", err)
 		}
 		if o.Write {
@@ -233,7 +233,7 @@ func TestOwnNetwork(t *testing.T) {
 	if r := do(t, g, order{Confine: true}); r.MAC != mac.String() || r.Interface != "eth0" || !r.OwnNet {
 		t.Errorf("the child is on %s with %s", r.Interface, r.MAC)
 	}
-	if err := g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.MustParseAddr("192.168.1.1")); err != nil {
+	if err := g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.MustParseAddr("192.168.1.1"), 0); err != nil {
 		t.Fatal(err)
 	}
 	if r := do(t, g, order{Dial: "192.168.1.166:7000"}); r.Errors["dial"] != "allowed" {
@@ -256,6 +256,21 @@ func TestOwnNetwork(t *testing.T) {
 	}
 }
 
+// The leased MTU is set where it can be one of that bridge.
+func TestMTU(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	for mtu, want := range map[int]int{0: 1500, 575: 1500, 576: 576, 1400: 1400, 1500: 1500, 9000: 1500, -1: 1500} {
+		g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Own})
+		if err := g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.Addr{}, mtu); err != nil {
+			t.Errorf("%d: %v", mtu, err)
+		}
+		if got := g.MTU(); got != want {
+			t.Errorf("%d: the interface's MTU is %d, want %d", mtu, got, want)
+		}
+		labtest.Check(t, g.Close())
+	}
+}
+
 // A router that the kernel takes for none leaves the leased network.
 func TestRouters(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
@@ -267,7 +282,7 @@ func TestRouters(t *testing.T) {
 		"192.168.1.1":   "<nil>",
 	} {
 		g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Own})
-		err := g.Configure(netip.MustParsePrefix(own+"/24"), netip.MustParseAddr(router))
+		err := g.Configure(netip.MustParsePrefix(own+"/24"), netip.MustParseAddr(router), 0)
 		var unusable *guest.RouterError
 		if fmt.Sprint(err) != want || (err != nil) != errors.As(err, &unusable) {
 			t.Errorf("%s: %v, want %s", router, err, want)
@@ -460,7 +475,7 @@ func TestCancel(t *testing.T) {
 func parentToKill() {
 	g, err := guest.Start(context.Background(), guest.Spec{MAC: mac, Bridge: os.Getenv(killedParent), Net: guest.Own})
 	if err == nil {
-		err = g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.Addr{})
+		err = g.Configure(netip.MustParsePrefix("192.168.1.199/24"), netip.Addr{}, 0)
 	}
 	if err == nil {
 		err = g.Send(order{Confine: true, Dial: "192.168.1.166:7000"}) // so that the bridge knows the MAC

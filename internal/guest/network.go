@@ -155,9 +155,9 @@ func (b *bridge) livePortOf(ctx context.Context, mac net.HardwareAddr) string {
 	}
 }
 
-// plug is a veth with one end in the bridge and the other in the child, or in a
+// port is a veth with one end in the bridge and the other in the child, or in a
 // trunk's namespace.
-type plug struct {
+type port struct {
 	bridge *bridge
 	host   netlink.Link
 	trunk  *trunk // nil for none
@@ -165,9 +165,9 @@ type plug struct {
 	eth0   netlink.Link // the child's
 }
 
-// plugIn gives the child of that pid an interface with the guest's MAC on the
+// addPort gives the child of that pid an interface with the guest's MAC on the
 // bridge, and returns when the bridge forwards its frames.
-func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*plug, error) {
+func (b *bridge) addPort(ctx context.Context, pid int, mac net.HardwareAddr) (*port, error) {
 	wrap := func(err error) error {
 		if errors.Is(err, os.ErrPermission) {
 			return errors.New("not enough privileges to plug into " + b.name + ": run as root")
@@ -185,7 +185,7 @@ func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*pl
 	veth.PeerName = guestInterface
 	veth.PeerHardwareAddr = mac
 	veth.PeerNamespace = netlink.NsPid(pid)
-	p := &plug{host: veth, bridge: b}
+	p := &port{host: veth, bridge: b}
 	access := b.vlan != 0 && b.ovs == nil && bridging.Filters(b.index)
 	if b.vlan != 0 && b.ovs == nil && !access {
 		var err error
@@ -220,7 +220,7 @@ func (b *bridge) plugIn(ctx context.Context, pid int, mac net.HardwareAddr) (*pl
 }
 
 // raise brings both ends up.
-func (p *plug) raise(pid int) error {
+func (p *port) raise(pid int) error {
 	ns, err := netns.GetFromPid(pid)
 	if err != nil {
 		return err
@@ -235,20 +235,28 @@ func (p *plug) raise(pid int) error {
 	return p.veth().Raise()
 }
 
-func (p *plug) veth() bridging.Veth {
+func (p *port) veth() bridging.Veth {
 	return bridging.Veth{Host: p.host, Inside: p.child, Guest: p.eth0}
 }
 
 // portState is the state of the bridge's port. Open vSwitch shows none to the
 // kernel; there ovs-vsctl returned when the port was in use.
-func (p *plug) portState() (bridging.State, error) {
+func (p *port) portState() (bridging.State, error) {
 	if p.bridge.ovs != nil {
 		return bridging.Forwarding, nil
 	}
 	return bridging.PortState(p.host.Attrs().Index)
 }
 
-func (p *plug) configure(address netip.Prefix, router netip.Addr) error {
+// minMTU is the length of packets that every host must take (RFC 791 §3.1).
+const minMTU = 576
+
+func (p *port) configure(address netip.Prefix, router netip.Addr, mtu int) error {
+	if mtu >= minMTU && mtu <= p.bridge.mtu {
+		if err := p.child.LinkSetMTU(p.eth0, mtu); err != nil {
+			return fmt.Errorf("set the leased MTU %d: %w", mtu, err)
+		}
+	}
 	ip := address.Addr().AsSlice()
 	mask := net.CIDRMask(address.Bits(), address.Addr().BitLen())
 	if err := p.child.AddrAdd(p.eth0, &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: mask}}); err != nil {
@@ -288,7 +296,7 @@ func (e *RouterError) Unwrap() error { return e.Err }
 //
 // To leave it means that it is taken off the bridge only, and that somebody
 // else removes it: the kernel takes 10 ms of RCU grace periods for that.
-func (p *plug) remove(leave bool) error {
+func (p *port) remove(leave bool) error {
 	if p.child != nil {
 		p.child.Close()
 	}

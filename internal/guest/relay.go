@@ -1,7 +1,7 @@
 package guest
 
 import (
-	"encoding/binary"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,32 +13,33 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
-// Wire is an Ethernet interface on which the child does DHCP.
-type Wire interface {
+// Conn is an Ethernet interface on which the child does DHCP.
+type Conn interface {
 	dhcpclient.FrameConn
 	io.Closer
 }
 
-// Survey is what the child may do on the guest's bridge beside being the guest.
+// Survey is what the child may do on the guest's bridge besides being the guest.
 type Survey struct {
 	MACs  []net.HardwareAddr // of made-up guests that it may speak as
 	VLANs []uint16           // that it may ask in, too; 0 is to send without a tag
 }
 
-// The wires of a child that has dom0's network, by name. Another VLAN's is
-// wireOf.
+// The interfaces of a child that has dom0's network, by name. Another VLAN's is
+// inVLAN.
 const (
-	guestWire     = "guest"
-	elsewhereWire = "elsewhere"
+	guestConn  = "guest"
+	otherVLANs = "other VLANs"
 )
 
-func wireOf(vlan uint16) string { return "vlan " + strconv.Itoa(int(vlan)) }
+func inVLAN(vlan uint16) string { return "vlan " + strconv.Itoa(int(vlan)) }
 
-// wireEnd is the child's end of a relay.
-type wireEnd struct {
+// relayEnd is the child's end of a relay.
+type relayEnd struct {
 	FD   int
 	Name string // of the interface, for messages
 }
@@ -59,7 +60,7 @@ const (
 // dom0's: a destination's index overrides what the socket is bound to
 // (packet(7)), and a filter is for what comes in only.
 type relay struct {
-	wire   Wire
+	conn   Conn
 	child  *net.UnixConn
 	name   string
 	macs   map[[6]byte]bool // that the child may speak as
@@ -67,17 +68,17 @@ type relay struct {
 	done   sync.WaitGroup
 }
 
-// newRelay begins to relay; theirs is the child's end. The wire is closed with
+// newRelay begins to relay; theirs is the child's end. The conn is closed with
 // the relay.
-func newRelay(wire Wire, macs ...net.HardwareAddr) (r *relay, theirs *os.File, err error) {
-	r = &relay{wire: wire, name: wire.String(), macs: map[[6]byte]bool{}}
+func newRelay(conn Conn, macs ...net.HardwareAddr) (r *relay, theirs *os.File, err error) {
+	r = &relay{conn: conn, name: conn.String(), macs: map[[6]byte]bool{}}
 	for _, mac := range macs {
 		if len(mac) == 6 {
 			r.macs[[6]byte(mac)] = true
 		}
 	}
 	if r.child, theirs, err = socketPair(r.name); err != nil {
-		wire.Close()
+		conn.Close()
 		return nil, nil, err
 	}
 	_ = r.child.SetWriteBuffer(relayBuffer) // what the kernel gives will do
@@ -95,7 +96,7 @@ func (r *relay) stop() {
 func (r *relay) end() {
 	r.ending.Do(func() {
 		r.child.Close()
-		r.wire.Close()
+		r.conn.Close()
 	})
 }
 
@@ -108,7 +109,7 @@ func (r *relay) toChild() {
 	}
 	frame := make([]byte, maxFrame)
 	for {
-		n, err := r.wire.Read(frame)
+		n, err := r.conn.Read(frame)
 		if err != nil {
 			r.end()
 			return
@@ -145,7 +146,7 @@ func (r *relay) fromChild() {
 			continue
 		}
 		// A full queue (ENOBUFS) is a lost frame, and DHCP repeats those.
-		if _, err := r.wire.Write(frame[:n]); err != nil && !errors.Is(err, unix.ENOBUFS) {
+		if _, err := r.conn.Write(frame[:n]); err != nil && !errors.Is(err, unix.ENOBUFS) {
 			return
 		}
 	}
@@ -155,144 +156,125 @@ func (r *relay) fromChild() {
 // a machine that the child may be. Else a child that was taken over could give
 // other machines' leases back, or be taken for them by the bridge.
 func (r *relay) allowed(frame []byte) bool {
-	const (
-		ethernet, arp, udp = 14, 28, 8
-		chaddr             = 28 // in a BOOTP message (RFC 951)
-	)
-	if len(frame) < ethernet+arp {
+	f, ok := wire.ParseFrame(frame)
+	if !ok || len(f.Tags) > 0 || !r.macs[[6]byte(f.From)] {
 		return false
 	}
-	from := [6]byte(frame[6:12])
-	if !r.macs[from] {
+	if p, ok := wire.ParseARP(f); ok {
+		return bytes.Equal(p.SenderMAC, f.From)
+	}
+	d, ok := wire.ParseDatagram(f)
+	if !ok || d.Source.Port() != wire.PortDHCPClient ||
+		d.Destination.Port() != wire.PortDHCPServer && d.Destination.Port() != wire.PortPXE {
 		return false
 	}
-	packet := frame[ethernet:]
-	switch binary.BigEndian.Uint16(frame[12:]) {
-	case unix.ETH_P_ARP: // a question or an answer for IPv4 on Ethernet (RFC 826)
-		operation := binary.BigEndian.Uint16(packet[6:])
-		return [6]byte(packet[:6]) == [6]byte{0, 1, 8, 0, 6, 4} && (operation == 1 || operation == 2) && [6]byte(packet[8:14]) == from
-	case unix.ETH_P_IP:
-		const fragment = 0x3fff // more fragments, or an offset
-		header := int(packet[0]&0xf) * 4
-		if packet[0]>>4 != 4 || header < 20 || packet[9] != unix.IPPROTO_UDP ||
-			binary.BigEndian.Uint16(packet[6:])&fragment != 0 || len(packet) < header+udp+chaddr+6 {
-			return false
-		}
-		datagram := packet[header:]
-		source, destination := binary.BigEndian.Uint16(datagram), binary.BigEndian.Uint16(datagram[2:])
-		message := datagram[udp:]
-		relayed := [4]byte(message[24:28]) != [4]byte{} // giaddr: its answer goes to another machine
-		return source == 68 && (destination == 67 || destination == 4011) &&
-			message[0] == 1 && !relayed && [6]byte(message[chaddr:chaddr+6]) == from
-	}
-	return false
+	m, ok := wire.ParseDHCP(d.Payload)
+	relayed := ok && !m.GIAddr.IsUnspecified() // its answer goes to another machine
+	return ok && m.Op == 1 && !relayed && bytes.Equal(m.CHAddr, f.From)
 }
 
-// openWires opens what the child may hear on dom0's bridge. What a survey wants
-// beside the guest's own is left out where it can't be had.
-func (g *Guest) openWires(b *bridge, spec Spec) (ends map[string]wireEnd, files []*os.File, err error) {
+// openRelays opens what the child may receive on dom0's bridge. What a survey wants
+// besides the guest's own is left out where it can't be had.
+func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, files []*os.File, err error) {
 	macs := []net.HardwareAddr{spec.MAC}
 	if spec.Survey != nil {
 		macs = append(macs, spec.Survey.MACs...)
 	}
-	ends = make(map[string]wireEnd)
-	add := func(key string, wire Wire, err error) error {
+	ends = make(map[string]relayEnd)
+	add := func(key string, conn Conn, err error) error {
 		if err != nil {
 			return err
 		}
-		r, theirs, err := newRelay(wire, macs...)
+		r, theirs, err := newRelay(conn, macs...)
 		if err != nil {
 			return err
 		}
 		g.relays = append(g.relays, r)
-		ends[key] = wireEnd{len(files), r.name}
+		ends[key] = relayEnd{len(files), r.name}
 		files = append(files, theirs)
 		return nil
 	}
-	wire, err := listenOn(b.name, b.vlan)
-	if err := add(guestWire, wire, err); err != nil || spec.Survey == nil {
+	conn, err := listenOn(b.name, b.vlan)
+	if err := add(guestConn, conn, err); err != nil || spec.Survey == nil {
 		return ends, files, err
 	}
-	elsewhere, err := dhcpclient.ListenElsewhere(b.name, b.vlan, true)
-	_ = add(elsewhereWire, elsewhere, err)
+	others, err := dhcpclient.Listen(b.name, dhcpclient.Config{VLAN: b.vlan, Promiscuous: true, OtherVLANs: true})
+	_ = add(otherVLANs, others, err)
 	for _, vlan := range spec.Survey.VLANs {
-		wire, err := listenOn(b.name, vlan)
-		_ = add(wireOf(vlan), wire, err)
+		conn, err := listenOn(b.name, vlan)
+		_ = add(inVLAN(vlan), conn, err)
 	}
 	return ends, files, nil
 }
 
 // listenOn opens dom0's end of a bridge, whose MAC is not the guest's.
-func listenOn(bridge string, vlan uint16) (Wire, error) {
-	if vlan != 0 {
-		return dhcpclient.ListenVLAN(bridge, vlan, true)
-	}
-	return dhcpclient.Listen(bridge, true)
+func listenOn(bridge string, vlan uint16) (Conn, error) {
+	return dhcpclient.Listen(bridge, dhcpclient.Config{VLAN: vlan, Promiscuous: true})
 }
 
-// Listen opens the guest's wire. It has to be called before Confine, as the
+// Listen opens the guest's interface. It has to be called before Confine, as the
 // other two.
-func (c *Child) Listen() (Wire, error) {
+func (c *Child) Listen() (Conn, error) {
 	if c.OwnNet {
-		return dhcpclient.Listen(c.Interface, false)
+		return dhcpclient.Listen(c.Interface, dhcpclient.Config{})
 	}
-	return c.relayed(guestWire)
+	return c.relayed(guestConn)
 }
 
 // ListenVLAN is Listen for another VLAN than the guest's; 0 is untagged frames.
-func (c *Child) ListenVLAN(vlan uint16) (Wire, error) {
+func (c *Child) ListenVLAN(vlan uint16) (Conn, error) {
 	switch {
 	case !c.OwnNet:
-		return c.relayed(wireOf(vlan))
+		return c.relayed(inVLAN(vlan))
 	case vlan == 0: // what is untagged on a port of our own is in the guest's VLAN
-		return nil, errNoWire
+		return nil, errNotOpened
 	}
-	return dhcpclient.ListenVLAN(c.Interface, vlan, false)
+	return dhcpclient.Listen(c.Interface, dhcpclient.Config{VLAN: vlan})
 }
 
-// ListenElsewhere hears what DHCP servers say in all other VLANs.
-func (c *Child) ListenElsewhere() (Wire, error) {
+// ListenOthers listens to what DHCP servers say in all other VLANs.
+func (c *Child) ListenOthers() (Conn, error) {
 	if c.OwnNet {
-		return dhcpclient.ListenElsewhere(c.Interface, 0, false)
+		return dhcpclient.Listen(c.Interface, dhcpclient.Config{OtherVLANs: true})
 	}
-	return c.relayed(elsewhereWire)
+	return c.relayed(otherVLANs)
 }
 
-var errNoWire = errors.New("it can't be listened to")
+var errNotOpened = errors.New("it can't be listened to")
 
 // relayed is the child's end of a relay.
-func (c *Child) relayed(key string) (Wire, error) {
-	end, ok := c.setup.Wires[key]
+func (c *Child) relayed(key string) (Conn, error) {
+	end, ok := c.setup.Relays[key]
 	if !ok {
-		return nil, errNoWire
+		return nil, errNotOpened
 	}
 	conn, err := unixConn(os.NewFile(uintptr(end.FD), end.Name))
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", end.Name, err)
 	}
-	delete(c.setup.Wires, key)
-	return &relayedWire{conn, end.Name}, nil
+	delete(c.setup.Relays, key)
+	return &relayedConn{conn, end.Name}, nil
 }
 
-type relayedWire struct {
+type relayedConn struct {
 	*net.UnixConn
 	name string
 }
 
-func (w *relayedWire) String() string { return w.name }
+func (w *relayedConn) String() string { return w.name }
 
-func (w *relayedWire) Read(b []byte) (int, error) {
+func (w *relayedConn) Read(b []byte) (int, error) {
 	n, err := w.UnixConn.Read(b)
 	return n, w.ended(err)
 }
 
-func (w *relayedWire) Write(b []byte) (int, error) {
+func (w *relayedConn) Write(b []byte) (int, error) {
 	n, err := w.UnixConn.Write(b)
 	return n, w.ended(err)
 }
 
 // ended says why the parent relays no more.
-func (w *relayedWire) ended(err error) error {
+func (w *relayedConn) ended(err error) error {
 	if err == io.EOF || errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("%s is down, or gone", w.name)
 	}

@@ -2,16 +2,17 @@ package guest
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,30 +21,18 @@ var (
 	strange  = net.HardwareAddr{0x00, 0x16, 0x3e, 1, 2, 3}
 )
 
-// dhcpFrame is a DISCOVER as a client sends it, with that much behind chaddr.
+// dhcpFrame is a DISCOVER as a client sends it, with that much behind its header.
 func dhcpFrame(mac net.HardwareAddr, more int) []byte {
-	const ethernet, ip, udp, bootp = 14, 20, 8, 34
-	b := make([]byte, ethernet+ip+udp+bootp+more)
-	copy(b, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
-	copy(b[6:], mac)
-	binary.BigEndian.PutUint16(b[12:], unix.ETH_P_IP)
-	b[ethernet], b[ethernet+8], b[ethernet+9] = 0x45, 64, unix.IPPROTO_UDP
-	binary.BigEndian.PutUint16(b[ethernet+2:], uint16(len(b)-ethernet))
-	binary.BigEndian.PutUint16(b[ethernet+ip:], 68)
-	binary.BigEndian.PutUint16(b[ethernet+ip+2:], 67)
-	message := b[ethernet+ip+udp:]
+	message := make([]byte, wire.DHCPHeader+more)
 	copy(message, []byte{1, 1, 6})
 	copy(message[28:], mac)
-	return b
+	return wire.Datagram{
+		Source: netip.MustParseAddrPort("0.0.0.0:68"), Destination: netip.MustParseAddrPort("255.255.255.255:67"), Payload: message,
+	}.Frame(mac, wire.Broadcast)
 }
 
 func arpFrame(mac net.HardwareAddr) []byte {
-	b := make([]byte, 42)
-	copy(b, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
-	copy(b[6:], mac)
-	copy(b[12:], []byte{8, 6, 0, 1, 8, 0, 6, 4, 0, 1})
-	copy(b[22:], mac)
-	return b
+	return wire.WhoHas(netip.IPv4Unspecified(), mac, netip.IPv4Unspecified()).Frame()
 }
 
 func changed(frame []byte, at int, to ...byte) []byte {
@@ -89,7 +78,7 @@ func forged() map[string][]byte {
 	}
 }
 
-// cable is a Wire whose other end is the test.
+// cable is a Conn whose other end is the test.
 type cable struct {
 	in     chan []byte
 	out    chan []byte
@@ -120,7 +109,7 @@ func (c *cable) SetReadDeadline(time.Time) error { return nil }
 func (c *cable) String() string                  { return "cable" }
 
 // relayTo is a relay to a cable, and the child's end.
-func relayTo(t *testing.T, c *cable, macs ...net.HardwareAddr) (*relay, Wire) {
+func relayTo(t *testing.T, c *cable, macs ...net.HardwareAddr) (*relay, Conn) {
 	t.Helper()
 	r, theirs, err := newRelay(c, macs...)
 	if err != nil {
@@ -130,7 +119,7 @@ func relayTo(t *testing.T, c *cable, macs ...net.HardwareAddr) (*relay, Wire) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	child := &relayedWire{conn, r.name}
+	child := &relayedConn{conn, r.name}
 	t.Cleanup(func() { child.Close(); r.stop() })
 	return r, child
 }
@@ -152,9 +141,9 @@ func TestRelay(t *testing.T) {
 		send(frame)
 	}
 	options := slices.Concat(dhcpFrame(relayMAC, 0)[:34], make([]byte, 4), dhcpFrame(relayMAC, 0)[34:])
-	options[14] = 0x46
+	options[14], options[17] = 0x46, options[17]+4
 	honest := [][]byte{
-		dhcpFrame(relayMAC, 0), dhcpFrame(relayMAC, 1400), arpFrame(relayMAC), options,
+		dhcpFrame(relayMAC, 0), dhcpFrame(relayMAC, 1232), arpFrame(relayMAC), options,
 		changed(dhcpFrame(relayMAC, 0), 36, 4011>>8, 4011&0xff), // PXE 2.1 §2.2
 		changed(dhcpFrame(relayMAC, 0), 0, strange...),
 	}
@@ -250,7 +239,7 @@ func TestRelayEnds(t *testing.T) {
 	})
 }
 
-// However fast the child sends, the wire gets so many frames a second.
+// However fast the child sends, the interface gets so many frames a second.
 func TestRelayRate(t *testing.T) {
 	c := newCable()
 	c.out = make(chan []byte, 3*maxRate)

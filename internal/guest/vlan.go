@@ -118,7 +118,7 @@ func (t *trunk) close() {
 }
 
 // accessPort makes the port a member of one VLAN, and of no other.
-func (p *plug) accessPort(vlan uint16) error {
+func (p *port) accessPort(vlan uint16) error {
 	all, err := netlink.BridgeVlanList()
 	for range 3 {
 		if !errors.Is(err, netlink.ErrDumpInterrupted) { // a port came or went meanwhile

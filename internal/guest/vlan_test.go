@@ -89,7 +89,7 @@ func TestStartInVLAN(t *testing.T) {
 		t.Errorf("on %s, VLAN %d", auto.Bridge, auto.VLAN)
 	}
 	if vlanDevices() {
-		if err != nil || own.plug.eth0.Attrs().Name != guestInterface || own.plug.eth0.Type() != "vlan" {
+		if err != nil || own.port.eth0.Attrs().Name != guestInterface || own.port.eth0.Type() != "vlan" {
 			t.Errorf("%+v, %v", own, err)
 		}
 		if auto.Net != Own {

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/gopxeboot/gopxeboot/internal/capture"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/mdlayher/packet"
 )
 
@@ -125,7 +125,7 @@ func TestOwnWire(t *testing.T) {
 	}
 }
 
-// A child that may not be more than the guest has no other wire.
+// A child that may not be more than the guest has no other interface.
 func TestNoSurvey(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Dom0})
@@ -145,14 +145,14 @@ func TestTrunk(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "trunk.pcap"))
 	labtest.Check(t, err)
 	defer file.Close()
-	var wire *packet.Conn
-	var sniffer *capture.Sniffer
+	var conn *packet.Conn
+	var recorder *wire.Recorder
 	labtest.Check(t, l.Servers.Do(func() (err error) {
-		wire = labtest.Wire(t, "eth0")
-		sniffer, err = capture.Sniff("eth0", file)
+		conn = labtest.Wire(t, "eth0")
+		recorder, err = wire.Record("eth0", file)
 		return err
 	}))
-	defer wire.Close()
+	defer conn.Close()
 	g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), VLAN: 20, Net: guest.Own})
 	tagged := func(frame []byte) []byte { return slices.Concat(frame[:12], []byte{0x81, 0, 0, 30}, frame[12:]) }
 	last := guest.DHCPFrame(mac, 60)
@@ -160,10 +160,10 @@ func TestTrunk(t *testing.T) {
 	if diff := cmp.Diff([]string{"lo", "eth0"}, r.Interfaces); diff != "" {
 		t.Errorf("the child's interfaces (-want +got):\n%s", diff)
 	}
-	heard(t, wire, last)
-	labtest.Check(t, sniffer.Stop())
+	heard(t, conn, last)
+	labtest.Check(t, recorder.Stop())
 	sent := 0
-	for p, err := range capture.Read(file) {
+	for p, err := range wire.ReadCapture(file) {
 		labtest.Check(t, err)
 		if len(p.Data) < 16 || !slices.Equal(p.Data[6:12], mac) {
 			continue

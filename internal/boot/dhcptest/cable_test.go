@@ -86,10 +86,7 @@ func TestVLAN(t *testing.T) {
 		vlan  uint16
 		lease bool
 	}{{20, true}, {21, false}, {0, false}} {
-		conn, err := dhcpclient.Listen(l.Bridge(), true)
-		if c.vlan != 0 {
-			conn, err = dhcpclient.ListenVLAN(l.Bridge(), c.vlan, true)
-		}
+		conn, err := dhcpclient.Listen(l.Bridge(), dhcpclient.Config{VLAN: c.vlan, Promiscuous: true})
 		if err != nil {
 			t.Fatal(err)
 		}

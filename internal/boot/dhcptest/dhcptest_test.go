@@ -114,7 +114,7 @@ func client(tb testing.TB, l *lab.Lab, at where) *dhcpclient.Client {
 	}
 	var conn *dhcpclient.Conn
 	err := host.Do(func() (err error) {
-		conn, err = dhcpclient.Listen(ifname, at == dom0Bridge)
+		conn, err = dhcpclient.Listen(ifname, dhcpclient.Config{Promiscuous: at == dom0Bridge})
 		return err
 	})
 	if err != nil {

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 func program() error {
-	conn, err := dhcpclient.Listen("eth0", false)
+	conn, err := dhcpclient.Listen("eth0", dhcpclient.Config{})
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func TestSpeed(t *testing.T) {
 		return func() (took time.Duration, err error) {
 			err = guest.Do(func() error {
 				begin := time.Now()
-				conn, err := dhcpclient.Listen("eth0", false)
+				conn, err := dhcpclient.Listen("eth0", dhcpclient.Config{})
 				if err != nil {
 					return err
 				}

@@ -556,7 +556,7 @@ func (s *site) takeLease() {
 	h := s.host("first", "")
 	var conn *dhcpclient.Conn
 	labtest.Check(s, h.Do(func() (err error) {
-		conn, err = dhcpclient.Listen("eth0", false)
+		conn, err = dhcpclient.Listen("eth0", dhcpclient.Config{})
 		return err
 	}))
 	defer conn.Close()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -47,9 +48,9 @@ type Task struct {
 	Server   netip.Addr        // instead of the lease's next-server
 	BootFile string            // instead of the lease's boot file
 
-	Wire      guest.Wire            // the guest's
-	Elsewhere guest.Wire            // hears all VLANs; nil where that is not possible
-	VLANs     map[uint16]guest.Wire // to ask in other VLANs; 0 is without a tag
+	Wire      guest.Conn            // the guest's
+	Elsewhere guest.Conn            // hears all VLANs; nil where that is not possible
+	VLANs     map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
 
 	// Configure gives the guest its address, and returns how it downloads then.
 	Configure func(*dhcpclient.Lease) (fetch.Client, error)
@@ -62,7 +63,7 @@ type observer struct {
 	task  *Task
 	facts *check.Facts
 	plan  *plan.Plan
-	wire  *wire
+	conn  *sharedConn
 
 	machine program.Machine // with its lease
 	lease   *dhcpclient.Lease
@@ -75,7 +76,7 @@ type observer struct {
 // no error.
 func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 	o := &observer{
-		task: &t, facts: &check.Facts{Began: time.Now()}, plan: plan.New(), wire: newWire(t.Wire), tries: map[string]plan.Try{},
+		task: &t, facts: &check.Facts{Began: time.Now()}, plan: plan.New(), conn: shareConn(t.Wire), tries: map[string]plan.Try{},
 	}
 	o.ask = func(ctx context.Context, url string) ([]byte, error) {
 		return o.files.ReadAll(ctx, url, program.MaxConfig)
@@ -135,19 +136,20 @@ func (o *observer) walk(ctx context.Context) error {
 func (o *observer) dhcp(ctx context.Context) error {
 	r, f := o.task, o.facts
 	f.Subject.VendorClass = vendorClass(r.Client.ROM)
-	end := o.wire.end(nil)
+	end := o.conn.end(nil)
 	defer end.stop()
 	client := o.client(end)
+	config := survey.Config{Wait: o.task.Wait}
 	if heard := o.task.Elsewhere; heard != nil {
-		client.Elsewhere = heard
+		config.OtherVLANs = heard
 		defer heard.Close()
 	}
-	survey, err := client.Survey(ctx, o.task.Wait)
+	seen, err := survey.Run(ctx, client, config)
 	if err != nil {
 		return err
 	}
-	f.AddSurvey(survey)
-	o.lease = survey.Lease
+	f.AddSurvey(seen)
+	o.lease = seen.Lease
 	if l := &f.Lease; o.lease == nil || !l.NamesBoot() && !l.LocalBoot {
 		o.variants(ctx)
 	}
@@ -177,13 +179,13 @@ func (o *observer) dhcp(ctx context.Context) error {
 // server wants to be asked in another way: frames may have got lost.
 func (o *observer) again(ctx context.Context, client *dhcpclient.Client) error {
 	client.Retransmit = []time.Duration{o.task.Wait / 10}
-	survey, err := client.Survey(ctx, o.task.Wait)
+	seen, err := survey.Run(ctx, client, survey.Config{Wait: o.task.Wait})
 	client.Retransmit = nil
-	if err != nil || survey.Lease == nil {
+	if err != nil || seen.Lease == nil {
 		return err
 	}
-	o.facts.AddSurvey(survey)
-	o.lease = survey.Lease
+	o.facts.AddSurvey(seen)
+	o.lease = seen.Lease
 	o.facts.Unsteady, o.facts.Variants = true, nil
 	return nil
 }
@@ -250,7 +252,7 @@ func (o *observer) release() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second) // also when there is no more time
 	defer cancel()
-	end := o.wire.end(nil)
+	end := o.conn.end(nil)
 	defer end.stop()
 	client := o.client(recorder{end, o})
 	if err := client.Release(ctx, o.lease); err != nil {
@@ -280,7 +282,7 @@ func (r recorder) Read(b []byte) (int, error) {
 }
 
 func (r recorder) add(frame []byte, sent bool) {
-	m, err := dhcpclient.Decode(frame)
+	m, err := survey.Decode(frame)
 	if err != nil || m.CHAddr.String() != r.o.task.Machine.MAC.String() || len(r.o.facts.Events) > 1000 {
 		return
 	}
@@ -460,10 +462,10 @@ func (o *observer) otherServers(ctx context.Context) {
 // arp asks who has an address, in the guest's name. It is nil when nobody says
 // so within a second.
 func (o *observer) arp(ctx context.Context, a netip.Addr) net.HardwareAddr {
-	end := o.wire.end(isARP)
+	end := o.conn.end(isARP)
 	defer end.stop()
 	began := time.Now()
-	mac := askARP(ctx, end, o.task.Machine.MAC, o.lease.Address.Addr(), a)
+	mac := survey.Holder(ctx, end, o.task.Machine.MAC, o.lease.Address.Addr(), a)
 	what := "nobody has " + a.String()
 	if mac != nil {
 		what = fmt.Sprintf("%s is at %s", a, mac)

@@ -11,24 +11,24 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 )
 
-// wire is one interface for several who listen at once.
-type wire struct {
+// sharedConn is one interface for several who listen at once.
+type sharedConn struct {
 	dhcpclient.FrameConn
 
 	mu    sync.Mutex
-	ends  []*wireEnd
+	ends  []*sharedEnd
 	ended bool
 }
 
-func newWire(conn dhcpclient.FrameConn) *wire {
-	w := &wire{FrameConn: conn}
+func shareConn(conn dhcpclient.FrameConn) *sharedConn {
+	w := &sharedConn{FrameConn: conn}
 	go w.run()
 	return w
 }
 
 // run hands the frames out until the interface is closed. Who does not listen
 // loses them.
-func (w *wire) run() {
+func (w *sharedConn) run() {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := w.FrameConn.Read(buffer)
@@ -55,9 +55,9 @@ func (w *wire) run() {
 	}
 }
 
-// wireEnd is one who listens.
-type wireEnd struct {
-	wire   *wire
+// sharedEnd is one who listens.
+type sharedEnd struct {
+	shared *sharedConn
 	frames chan []byte
 	wants  func([]byte) bool // nil is all
 
@@ -67,9 +67,9 @@ type wireEnd struct {
 }
 
 // end is a FrameConn for one more who listens, to what wants says.
-func (w *wire) end(wants func([]byte) bool) *wireEnd {
+func (w *sharedConn) end(wants func([]byte) bool) *sharedEnd {
 	const room = 256
-	e := &wireEnd{wire: w, frames: make(chan []byte, room), wants: wants, moved: make(chan struct{})}
+	e := &sharedEnd{shared: w, frames: make(chan []byte, room), wants: wants, moved: make(chan struct{})}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended {
@@ -81,17 +81,17 @@ func (w *wire) end(wants func([]byte) bool) *wireEnd {
 }
 
 // stop ends the listening.
-func (e *wireEnd) stop() {
-	e.wire.mu.Lock()
-	defer e.wire.mu.Unlock()
-	e.wire.ends = slices.DeleteFunc(e.wire.ends, func(o *wireEnd) bool { return o == e })
+func (e *sharedEnd) stop() {
+	e.shared.mu.Lock()
+	defer e.shared.mu.Unlock()
+	e.shared.ends = slices.DeleteFunc(e.shared.ends, func(o *sharedEnd) bool { return o == e })
 }
 
-func (e *wireEnd) String() string { return e.wire.String() }
+func (e *sharedEnd) String() string { return e.shared.String() }
 
-func (e *wireEnd) Write(frame []byte) (int, error) { return e.wire.Write(frame) }
+func (e *sharedEnd) Write(frame []byte) (int, error) { return e.shared.Write(frame) }
 
-func (e *wireEnd) SetReadDeadline(t time.Time) error {
+func (e *sharedEnd) SetReadDeadline(t time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.deadline = t
@@ -100,7 +100,7 @@ func (e *wireEnd) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-func (e *wireEnd) Read(b []byte) (int, error) {
+func (e *sharedEnd) Read(b []byte) (int, error) {
 	for {
 		e.mu.Lock()
 		deadline, moved := e.deadline, e.moved

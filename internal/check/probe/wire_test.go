@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
@@ -42,9 +42,9 @@ func (c *cable) Write(frame []byte) (int, error) {
 func (c *cable) SetReadDeadline(time.Time) error { return nil }
 func (c *cable) String() string                  { return "cable" }
 
-func TestWire(t *testing.T) {
+func TestSharedConn(t *testing.T) {
 	c := newCable()
-	w := newWire(c)
+	w := shareConn(c)
 	all := w.end(nil)
 	some := w.end(func(frame []byte) bool { return frame[0] == 'b' })
 	gone := w.end(nil)
@@ -53,7 +53,7 @@ func TestWire(t *testing.T) {
 	for _, frame := range []string{"a", "b", "c"} {
 		c.frames <- []byte(frame)
 	}
-	read := func(e *wireEnd) string {
+	read := func(e *sharedEnd) string {
 		e.SetReadDeadline(time.Now().Add(10 * time.Second))
 		b := make([]byte, 10)
 		n, err := e.Read(b)
@@ -92,9 +92,9 @@ func TestWire(t *testing.T) {
 }
 
 // Who does not listen does not hold up the others.
-func TestWireOverrun(t *testing.T) {
+func TestSharedConnOverrun(t *testing.T) {
 	c := newCable()
-	w := newWire(c)
+	w := shareConn(c)
 	idle := w.end(nil)
 	for range 2 * cap(idle.frames) {
 		c.frames <- []byte("x")
@@ -114,64 +114,29 @@ func TestWireOverrun(t *testing.T) {
 	}
 }
 
-func TestAskARP(t *testing.T) {
-	other := net.HardwareAddr{2, 0, 0, 0, 0, 9}
-	own, target := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.1")
-	c := newCable()
-	w := newWire(c)
-	go func() {
-		q, ok := arpQuestion(<-c.written)
-		if !ok || q.sender != own || q.target != target || !bytes.Equal(q.mac, mac) {
-			t.Errorf("asked %+v", q)
-		}
-		c.frames <- []byte("noise")
-		c.frames <- arpFrame(2, other, mac, netip.MustParseAddr("192.0.2.2"), own) // of another
-		c.frames <- arpFrame(2, other, mac, target, own)
-	}()
-	if got := askARP(t.Context(), w.end(isARP), mac, own, target); !bytes.Equal(got, other) {
-		t.Errorf("got %v", got)
-	}
-}
-
-// The frames that are made here are what package dhcpclient reads.
-func TestDHCPFrame(t *testing.T) {
-	idle, far := netip.MustParseAddr("192.0.2.254"), netip.MustParseAddr("203.0.113.254")
-	for _, test := range []struct {
-		kind       dhcpv4.MessageType
-		has, wants netip.Addr
-		want       string
-	}{
-		{dhcpv4.MessageTypeInform, idle, netip.Addr{}, "INFORM 192.0.2.254:68 > 255.255.255.255:67 xid 0000beef ciaddr 192.0.2.254"},
-		{dhcpv4.MessageTypeRequest, netip.Addr{}, far, "REQUEST 0.0.0.0:68 > 255.255.255.255:67 xid 0000beef"},
-	} {
-		m, err := dhcpclient.Decode(dhcpFrame(mac, 0xbeef, test.kind, test.has, test.wants))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := m.String(); got != test.want {
-			t.Errorf("got %s, want %s", got, test.want)
-		}
-		if len(m.Anomalies) > 0 || !bytes.Equal(m.CHAddr, mac) || (m.Option(50) != nil) != test.wants.IsValid() {
-			t.Errorf("%+v", m)
-		}
-	}
-}
-
 func TestForMAC(t *testing.T) {
 	mine := forMAC(mac)
 	other := net.HardwareAddr{2, 0, 0, 0, 0, 9}
-	none := netip.Addr{}
+	offer := func(to net.HardwareAddr) []byte {
+		return wire.Datagram{
+			Source: netip.MustParseAddrPort("192.0.2.1:67"), Destination: netip.MustParseAddrPort("255.255.255.255:68"),
+			Payload: (&dhcpv4.DHCPv4{OpCode: dhcpv4.OpcodeBootReply, HWType: 1, ClientHWAddr: to}).ToBytes(),
+		}.Frame(other, wire.Broadcast)
+	}
 	for name, test := range map[string]struct {
 		frame []byte
 		want  bool
 	}{
-		"own":   {dhcpFrame(mac, 1, dhcpv4.MessageTypeOffer, none, none), true},
-		"other": {dhcpFrame(other, 1, dhcpv4.MessageTypeOffer, none, none), false},
-		"ARP":   {arpFrame(1, other, other, netip.IPv4Unspecified(), netip.IPv4Unspecified()), true},
+		"own":   {offer(mac), true},
+		"other": {offer(other), false},
+		"ARP":   {wire.WhoHas(netip.IPv4Unspecified(), other, netip.IPv4Unspecified()).Frame(), true},
 		"short": {[]byte("short"), false},
 	} {
 		if got := mine(test.frame); got != test.want {
 			t.Errorf("%s: %v", name, got)
+		}
+		if got := isARP(test.frame); got != (name == "ARP") {
+			t.Errorf("%s is ARP: %v", name, got)
 		}
 	}
 }
