@@ -16,7 +16,7 @@ import (
 
 // Of two that act as one guest, the second says so soon; when the first ends
 // meanwhile, it goes on.
-func TestClaim(t *testing.T) {
+func TestLock(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	for _, network := range []guest.Net{guest.Auto, guest.Own, guest.Dom0} {
 		t.Run(string(network), func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestClaim(t *testing.T) {
 
 // Anybody can take the name, but stops nobody by that: neither without
 // listening nor with a queue that is full.
-func TestClaimTaken(t *testing.T) {
+func TestLockTaken(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	socket := func() int {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
