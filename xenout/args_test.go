@@ -2,6 +2,7 @@ package xenout_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,7 +44,7 @@ func TestFitArgs(t *testing.T) {
 		{name: "not enough to drop", args: "BOOT_IMAGE=k " + x(2000), tooLong: 2000},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, dropped, err := xenout.FitArgs(xenout.Simple0, test.args)
+			got, dropped, err := xenout.FitArgs(xenout.Simple0, "", test.args)
 			if test.tooLong != 0 {
 				var tooLong *xenout.ArgsError
 				if !errors.As(err, &tooLong) || tooLong.Length != test.tooLong || tooLong.Format != xenout.Simple0 || got != "" || dropped {
@@ -58,27 +59,51 @@ func TestFitArgs(t *testing.T) {
 	}
 }
 
-// A PV guest gets fewer bytes than one that is booted directly.
+// A PV guest gets fewer bytes than any other. Where the type is not known, what
+// toolstacks read may be for one.
 func TestMaxArgs(t *testing.T) {
+	const pv, linux = "Xen gives a PV guest no more than 1023", "Linux reads no more than 2047"
+	read := []xenout.Format{xenout.SXP, xenout.Simple, xenout.Simple0}
+	direct := []xenout.Format{xenout.XL, xenout.Libvirt, xenout.JSON, xenout.Shell}
 	for _, test := range []struct {
+		guest   xenout.GuestType
 		formats []xenout.Format
 		max     int
 		says    string
 	}{
-		{[]xenout.Format{xenout.SXP, xenout.Simple, xenout.Simple0}, 1023, "Xen gives a PV guest no more than 1023"},
-		{[]xenout.Format{xenout.XL, xenout.Libvirt, xenout.JSON, xenout.Shell}, 2047, "Linux reads no more than 2047"},
+		{"", read, 1023, pv},
+		{"", direct, 2047, linux},
+		{xenout.PV, slices.Concat(read, direct), 1023, pv},
+		{xenout.PVShim, slices.Concat(read, direct), 1023, pv},
+		{xenout.PVH, slices.Concat(read, direct), 2047, linux},
+		{xenout.HVM, slices.Concat(read, direct), 2047, linux},
 	} {
 		for _, format := range test.formats {
 			longest := strings.Repeat("x", test.max)
-			if got, dropped, err := xenout.FitArgs(format, longest); got != longest || dropped || err != nil {
-				t.Errorf("%s: %d bytes became %d, %v, %v", format, test.max, len(got), dropped, err)
+			if got, dropped, err := xenout.FitArgs(format, test.guest, longest); got != longest || dropped || err != nil {
+				t.Errorf("%s, %s: %d bytes became %d, %v, %v", test.guest, format, test.max, len(got), dropped, err)
 			}
-			if got, dropped, err := xenout.FitArgs(format, "initrd=i "+longest); got != longest || !dropped || err != nil {
-				t.Errorf("%s: initrd= and %d bytes became %d, %v, %v", format, test.max, len(got), dropped, err)
+			if got, dropped, err := xenout.FitArgs(format, test.guest, "initrd=i "+longest); got != longest || !dropped || err != nil {
+				t.Errorf("%s, %s: initrd= and %d bytes became %d, %v, %v", test.guest, format, test.max, len(got), dropped, err)
 			}
-			if _, _, err := xenout.FitArgs(format, longest+"x"); err == nil || !strings.HasSuffix(err.Error(), test.says) {
-				t.Errorf("%s: %d bytes: %v", format, test.max+1, err)
+			if _, _, err := xenout.FitArgs(format, test.guest, longest+"x"); err == nil || !strings.HasSuffix(err.Error(), test.says) {
+				t.Errorf("%s, %s: %d bytes: %v", test.guest, format, test.max+1, err)
 			}
+		}
+	}
+}
+
+func TestParseGuestType(t *testing.T) {
+	for _, test := range []struct {
+		in   string
+		want xenout.GuestType
+		ok   bool
+	}{
+		{"pv", xenout.PV, true}, {"pvh", xenout.PVH, true}, {"pvshim", xenout.PVShim, true}, {"hvm", xenout.HVM, true},
+		{"pv_in_pvh", xenout.PVShim, true}, {"", "", false}, {"PV", "", false}, {"unspecified", "", false},
+	} {
+		if got, err := xenout.ParseGuestType(test.in); got != test.want || test.ok != (err == nil) {
+			t.Errorf("ParseGuestType(%q) is %q, %v", test.in, got, err)
 		}
 	}
 }
@@ -87,12 +112,12 @@ func FuzzFitArgs(f *testing.F) {
 	f.Add("BOOT_IMAGE=vmlinuz initrd=initrd.img ", "x", 1000)
 	f.Add(`initrd="a b`, " initrd=", 130)
 	f.Fuzz(func(t *testing.T, head, repeated string, n int) {
-		max := xenout.Simple0.MaxArgs()
+		max := xenout.PV.MaxArgs(xenout.Simple0)
 		if n < 0 || n > 2000 || len(repeated) > 100 {
 			return
 		}
 		args := head + strings.Repeat(repeated, n)
-		got, dropped, err := xenout.FitArgs(xenout.Simple0, args)
+		got, dropped, err := xenout.FitArgs(xenout.Simple0, xenout.PV, args)
 		switch {
 		case len(got) > max:
 			t.Fatalf("%d bytes", len(got))

@@ -39,7 +39,7 @@ func ExamplePositionals() {
 
 func ExampleWrite() {
 	args := xenout.MergeArgs("BOOT_IMAGE=vmlinuz initrd=initrd.img", "console=hvc0")
-	args, _, err := xenout.FitArgs(xenout.XL, args)
+	args, _, err := xenout.FitArgs(xenout.XL, xenout.HVM, args)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -21,6 +21,7 @@ import (
 func bootFlags() []cli.Flag {
 	args := &kernelArgs{}
 	return append(slices.Concat(guestFlags(), transferFlags(), locationFlags()),
+		typeFlag(),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO (default: stdout)"},
 		&cli.StringFlag{Name: "output-format", Usage: "`FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json or shell"},
 		&cli.StringFlag{Name: "output-directory", Usage: "`DIRECTORY` for the kernel and the initrd"},

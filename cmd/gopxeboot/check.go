@@ -28,6 +28,7 @@ func checkCommand() *cli.Command {
 		Usage:     "find out why a lab does not boot a guest: exit 0 ok, 1 warning, 2 broken, 3 could not look",
 		ArgsUsage: "[VIF]",
 		Flags: append(append(guestFlags(), transferFlags()...),
+			typeFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON: steps, verdict, and what plan prints"},
 			&cli.BoolFlag{Name: "watch", Usage: "look again and again until interrupted, and say when the verdict changes"},
 			&cli.BoolFlag{Name: "request", Usage: "take the lease that is offered, and release it at the end (default: take none)"},
@@ -144,7 +145,7 @@ func replay(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
 		return nil, nil, fmt.Errorf("--replay: %w", err)
 	}
 	facts, p, err := check.Replay(wire.ReadCapture(file), check.ReplayOptions{
-		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: probe.Machine(),
+		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: probe.Machine(), GuestType: r.Type,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--replay %s: %w", name, err)

@@ -71,7 +71,7 @@ func TestCheckJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.Stdout), &said); err != nil {
 		t.Fatalf("%v: %s", err, got.Stdout)
 	}
-	for _, key := range []string{"steps", "verdict", "mac", "uuid", "net", "lease", "config", "outcome", "label", "waits", "kernel", "initrds", "args", "modules", "labels", "warnings", "facts"} {
+	for _, key := range []string{"steps", "verdict", "mac", "uuid", "guest_type", "net", "lease", "config", "outcome", "label", "waits", "kernel", "initrds", "args", "modules", "labels", "warnings", "facts"} {
 		if _, ok := said[key]; !ok {
 			t.Errorf("no %q", key)
 		}

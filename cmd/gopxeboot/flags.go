@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,7 @@ func guestFlags() []cli.Flag {
 		&cli.StringFlag{Name: "label", Aliases: []string{"entry"}, Usage: "boot this `LABEL` instead of the default one"},
 		&cli.StringFlag{Name: "config-dir", Value: "pxelinux.cfg", Usage: "the `DIRECTORY` of configurations below the boot file's"},
 		&cli.StringFlag{Name: "net", Value: "auto", Usage: "where to act from: `guest` (a port of its own on the bridge), dom0 or auto"},
-		&cli.GenericFlag{Name: "arch", Value: new(arch), Usage: "ask DHCP as a machine of this `ARCH`: bios, efi64, arm64 or a number of RFC 4578; or look for amd64 or i386 at the location"},
+		&cli.GenericFlag{Name: "arch", Value: newArch(runtime.GOARCH), Usage: "ask DHCP as a machine of this `ARCH`: bios, efi64, arm64 or a number of RFC 4578 (default: arm64 on arm64, else bios); or look for amd64 or i386 at the location"},
 		&cli.StringFlag{Name: "client-id", Usage: "ask DHCP with this client identifier, `TEXT` or 0xHEX (default: the MAC's)"},
 		&cli.StringFlag{Name: "user-class", Usage: "ask DHCP with this user class, `TEXT`"},
 		&cli.StringFlag{Name: "vendor-class", Usage: "ask DHCP with this vendor class, `TEXT` (default: PXEClient:...)"},
@@ -52,7 +53,12 @@ func guestFlags() []cli.Flag {
 	}
 }
 
-// request reads guestFlags and the positionals.
+// typeFlag is for every command that says what a guest can boot.
+func typeFlag() cli.Flag {
+	return &cli.StringFlag{Name: "guest-type", Usage: "the guest's `TYPE`: pv, pvh, pvshim or hvm (default: what the toolstack says)"}
+}
+
+// request reads guestFlags, typeFlag and the positionals.
 func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 	r := boot.Request{
 		Host:      domain.ThisHost(),
@@ -77,6 +83,11 @@ func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 	if r.RunAs < 0 || int64(r.RunAs) >= 1<<32-1 {
 		// setresuid(2) takes -1 for "stay who you are".
 		return r, usage(fmt.Errorf("--runas %d is no uid", r.RunAs), "")
+	}
+	if name := c.String("guest-type"); c.IsSet("guest-type") {
+		if r.Type, err = xenout.ParseGuestType(name); err != nil {
+			return r, usage(fmt.Errorf("--guest-type: %w", err), "")
+		}
 	}
 	if r.Net, err = guest.ParseNet(c.String("net")); err != nil {
 		return r, usage(err, "")

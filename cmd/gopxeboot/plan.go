@@ -22,6 +22,7 @@ func planCommand() *cli.Command {
 		Usage:     "find out what would boot, and print it as JSON",
 		ArgsUsage: "[VIF]",
 		Flags: append(slices.Concat(guestFlags(), transferFlags(), locationFlags()),
+			typeFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON (always done)", Hidden: true},
 			&cli.StringFlag{Name: "tree", Usage: "ask no network: `DIR` is the root of the TFTP server"},
 			&cli.StringFlag{Name: "config", Usage: "with --tree: this `FILE` is the configuration"},

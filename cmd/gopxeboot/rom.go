@@ -48,6 +48,15 @@ type arch struct {
 
 var archNames = map[string]uint16{"bios": 0, "efi32": 6, "efi64": 7, "arm32": 10, "arm64": 11}
 
+// newArch is what a guest of this host claims to be where nothing is said, by
+// Go's name of its processor.
+func newArch(host string) *arch {
+	if host == "arm64" {
+		return &arch{rom: archNames["arm64"]}
+	}
+	return &arch{}
+}
+
 func (a *arch) String() string {
 	if a.machine != "" {
 		return a.machine

@@ -306,6 +306,12 @@ var forms = []form{
 		},
 	},
 	{
+		name: "xl, the same for a PVH guest", parent: []string{"xl", "create", "guest1.cfg"}, format: xenout.Simple0, want: withArgs(strings.Repeat("x", 1100)),
+		call: func(t *testing.T, d *dom0) call {
+			return d.libxl(t, libxl{Cmdline: strings.Repeat("x", 1100), Args: []string{vif, "--guest-type=pvh"}})
+		},
+	},
+	{
 		name: "xl, LOCALBOOT", parent: []string{"xl", "create", "guest1.cfg"}, format: xenout.Simple0,
 		config: "default disk\nlabel disk\n localboot 0\n", want: expected{kernel: "/disk's kernel", args: "of DISK extra=1"},
 		call: func(t *testing.T, d *dom0) call {

@@ -32,6 +32,7 @@ type Request struct {
 	// Elsewhere is why its network can't be reached from here; nil if it can.
 	Elsewhere *xenout.NetworkError `json:"-"`
 	UUID      string               // the guest's uuid as text; "" when unknown
+	Type      xenout.GuestType     // "" when unknown
 	Net       guest.Net
 	RunAs     int // uid of the process that reads from the network; 0 is one that nobody has
 
@@ -193,9 +194,9 @@ func answerTo(r Request, p *plan.Plan, kernel, ramdisk *resultFile, con *console
 
 // fitArgs makes a command line that the guest gets whole.
 func fitArgs(r Request, args string, con *console.Console) (string, error) {
-	fitted, dropped, err := xenout.FitArgs(r.Format, args)
+	fitted, dropped, err := xenout.FitArgs(r.Format, r.Type, args)
 	if dropped {
-		con.Warn(fmt.Sprintf("the command line is longer than %d bytes: BOOT_IMAGE= and initrd= are left out", r.Format.MaxArgs()))
+		con.Warn(fmt.Sprintf("the command line is longer than %d bytes: BOOT_IMAGE= and initrd= are left out", r.Type.MaxArgs(r.Format)))
 	}
 	return fitted, err
 }

@@ -30,6 +30,9 @@ func Check(ctx context.Context, r Request, look probe.Look, con *console.Console
 	ctx, cancel := r.inTime(ctx)
 	defer cancel()
 	facts := &check.Facts{Began: time.Now()}
+	if err := r.reachable(); err != nil {
+		return facts, plan.New(), err
+	}
 	name, vlan, err := guest.FindBridge(r.Bridge, r.VLAN)
 	if err != nil {
 		return facts, plan.New(), fail(ctx, Usage, "network", err, "")
@@ -42,12 +45,12 @@ func Check(ctx context.Context, r Request, look probe.Look, con *console.Console
 		look.MACs = append(look.MACs, probe.RandomMAC())
 	}
 	subject := check.Subject{
-		MAC: r.MAC.String(), UUID: r.UUID, Arch: r.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random,
+		MAC: r.MAC.String(), UUID: r.UUID, Arch: r.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, GuestType: r.Type,
 	}
 	facts.Subject, facts.Bridge = subject, wires
 	if !wires.Up {
 		p := plan.New()
-		p.MAC, p.UUID = subject.MAC, subject.UUID
+		p.MAC, p.UUID, p.GuestType = subject.MAC, subject.UUID, subject.GuestType
 		return facts, p, nil
 	}
 	r.Look = &Look{look, vlans}
@@ -74,7 +77,7 @@ func (r *Request) fits(f *check.Facts) {
 	if f.Boot == nil || f.Boot.Kernel == "" {
 		return
 	}
-	f.Args = check.NewArgs(r.Format, xenout.MergeArgs(f.Boot.Args, r.Args))
+	f.Args = check.NewArgs(r.Format, r.Type, xenout.MergeArgs(f.Boot.Args, r.Args))
 	space := &check.Space{Directory: r.OutputDirectory}
 	for _, file := range f.Files {
 		space.Needed += (max(file.Bytes, 0) + 3) &^ 3

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,31 +64,49 @@ func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, kernel, ramdi
 		urls = append(urls, boot.Initrds)
 	}
 	for i, m := range images {
-		group.Go(func() error { return m.fetch(ctx, urls[i]) })
+		group.Go(func() error {
+			err := m.fetch(ctx, urls[i])
+			if err == nil && m.file == kernel { // while the initrd is under way
+				err = p.inspect(boot.Kernel, kernel)
+			}
+			return err
+		})
 	}
-	err := group.Wait()
-	if err == nil {
-		p.doubt(boot.Kernel, kernel)
-	}
-	return err
+	return group.Wait()
 }
 
-// doubt warns of what can't be the kernel that was meant, although it came
+// inspect refuses a kernel that has not the entry point that the guest's type
+// needs, and warns of what can't be the kernel that was meant, although it came
 // whole: a server's page for people, or a file that is cut short there. What
-// it is for sure, the domain builder says, not in words that lead anywhere.
-func (p *pipeline) doubt(url string, file *os.File) {
-	const head = 64 << 10
+// it is else, the domain builder says, not in words that lead anywhere.
+func (p *pipeline) inspect(url string, file *os.File) error {
 	stat, err := file.Stat()
 	if err != nil {
-		return
+		return nil // not a word about the kernel
 	}
-	info, _ := kernel.Inspect(file, min(stat.Size(), head))
+	url = location.WithoutPassword(url)
+	warn := func(format string, args ...any) {
+		p.say(line{Warn: true, Text: "kernel: " + url + fmt.Sprintf(format, args...)})
+	}
+	debug.SetMemoryLimit(256 << 20) // what unpacks a kernel
+	info, _ := kernel.Inspect(file, stat.Size())
 	switch {
 	case info.Format == kernel.HTML:
-		p.say(line{Warn: true, Text: fmt.Sprintf("kernel: %s is a page of HTML, %q: see what the server has there", location.WithoutPassword(url), info.Line)})
+		warn(" is a page of HTML, %q: see what the server has there", info.Line)
 	case info.Length > stat.Size():
-		p.say(line{Warn: true, Text: fmt.Sprintf("kernel: %s has %d bytes, but by its header %d: it is cut short on the server", location.WithoutPassword(url), stat.Size(), info.Length)})
+		warn(" has %d bytes, but by its header %d: it is cut short on the server", stat.Size(), info.Length)
+	case info.Xen == nil || info.Format == kernel.Multiboot: // for which Xen has other ways
+	default:
+		entry := kernel.CheckEntry(p.task.Type, info.Xen.PV(), info.Xen.PVH())
+		switch {
+		case entry == nil:
+		case entry.Type == "":
+			warn(": %v", entry)
+		default:
+			return &Error{NotBootable, "kernel", fmt.Errorf("%s: %w", url, entry), entry.Try()}
+		}
 	}
+	return nil
 }
 
 // job is all that is downloaded for one boot.

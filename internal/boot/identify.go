@@ -31,12 +31,12 @@ func Identify(ctx context.Context, r *Request, invocation xenout.Invocation, hos
 		return err
 	case r.Bridge == "" && r.Elsewhere == nil && known:
 		findBridge(ctx, r, invocation, host, con)
-	case r.UUID == "" && known:
+	case (r.UUID == "" || r.Type == "") && known:
 		guest, err := host.Identity(ctx, invocation)
 		if err != nil {
 			con.Detail(err.Error()) // a name of the search path less, no more
 		}
-		r.UUID = guest.UUID
+		r.know(guest)
 	}
 	return nil
 }
@@ -44,9 +44,7 @@ func Identify(ctx context.Context, r *Request, invocation xenout.Invocation, hos
 // find looks for the one of the guest's interfaces that boots.
 func find(ctx context.Context, r *Request, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
 	guest, err := host.Find(ctx, invocation)
-	if r.UUID == "" {
-		r.UUID = guest.UUID
-	}
+	r.know(guest)
 	if unknown, ok := errors.AsType[*domain.UnknownError](err); ok {
 		return &Error{Usage, "usage", unknown, ""}
 	}
@@ -60,6 +58,12 @@ func find(ctx context.Context, r *Request, invocation xenout.Invocation, host *d
 		r.Put(vif.On(r.Bridge, r.VLAN), con)
 	}
 	return nil
+}
+
+// know takes what was found out about the guest, as far as it was not said.
+func (r *Request) know(guest domain.Info) {
+	r.UUID = cmp.Or(r.UUID, guest.UUID)
+	r.Type = cmp.Or(r.Type, guest.Type)
 }
 
 // Put puts the guest where its vif says that it is.
@@ -76,9 +80,7 @@ func (r *Request) Put(vif xenout.VIF, con *console.Console) {
 // found the default bridge has to do, as for a vif without one.
 func findBridge(ctx context.Context, r *Request, invocation xenout.Invocation, host *domain.Host, con *console.Console) {
 	guest, err := host.Find(ctx, invocation)
-	if r.UUID == "" {
-		r.UUID = guest.UUID
-	}
+	r.know(guest)
 	if err != nil {
 		con.Detail(err.Error())
 	}
@@ -89,6 +91,14 @@ func findBridge(ctx context.Context, r *Request, invocation xenout.Invocation, h
 			return
 		}
 	}
+}
+
+// reachable says why the guest's network can't be reached from here.
+func (r *Request) reachable() error {
+	if r.Elsewhere == nil || !r.leases() {
+		return nil
+	}
+	return &Error{Usage, "network", r.Elsewhere, r.Elsewhere.Try}
 }
 
 // NeedsVIF says whether the guest's interface is of any use: not for dom0's own

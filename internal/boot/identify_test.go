@@ -69,7 +69,7 @@ func TestIdentify(t *testing.T) {
 		"elsewhere by its own word": {Request{Elsewhere: driver}, Request{MAC: mac, Elsewhere: driver, UUID: uuid}, called, true, Done},
 		"a MAC of nobody's":         {Request{MAC: other}, Request{MAC: other, UUID: uuid}, called, true, Done},
 		"both":                      {Request{MAC: other, Bridge: "br9"}, Request{MAC: other, Bridge: "br9", UUID: uuid}, called, true, Done},
-		"all":                       {Request{MAC: mac, Bridge: "br9", UUID: "u"}, Request{MAC: mac, Bridge: "br9", UUID: "u"}, called, false, Done},
+		"all":                       {Request{MAC: mac, Bridge: "br9", UUID: "u", Type: xenout.PV}, Request{MAC: mac, Bridge: "br9", UUID: "u", Type: xenout.PV}, called, false, Done},
 		"by hand":                   {Request{MAC: mac}, Request{MAC: mac}, xenout.Invocation{}, false, Done},
 		"dom0's own files":          {Request{Repository: local}, Request{Repository: local}, called, false, Done},
 		"as dom0":                   {Request{Repository: web, Net: guest.Dom0}, Request{Repository: web, Net: guest.Dom0}, called, false, Done},
@@ -91,7 +91,7 @@ func TestIdentify(t *testing.T) {
 				return
 			}
 			if diff := cmp.Diff(test.want, r, cmp.Comparer(func(a, b Request) bool {
-				return a.MAC.String() == b.MAC.String() && a.Bridge == b.Bridge && a.UUID == b.UUID && a.Net == b.Net && a.VLAN == b.VLAN &&
+				return a.MAC.String() == b.MAC.String() && a.Bridge == b.Bridge && a.UUID == b.UUID && a.Net == b.Net && a.Type == b.Type && a.VLAN == b.VLAN &&
 					(a.Elsewhere == nil) == (b.Elsewhere == nil)
 			})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)

@@ -13,6 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // task is what the parent asks of the child: who the guest is, how its network
@@ -25,7 +26,8 @@ type task struct {
 	Server   netip.Addr // instead of the lease's
 	BootFile string     // instead of the lease's
 	Wanted   program.Wanted
-	OfVM     bool // a VM's fields name the server
+	Type     xenout.GuestType // the guest's; "" when unknown
+	OfVM     bool             // a VM's fields name the server
 	Transfer Transfer
 
 	Bridge   string // and VLAN, for messages
@@ -51,7 +53,7 @@ type task struct {
 func (r *Request) task() task {
 	return task{
 		MAC: r.MAC, UUID: r.UUID, ROM: r.ROM, Timing: r.Timing, Server: r.Server, BootFile: r.BootFile,
-		Wanted: r.Wanted, OfVM: r.OfVM, Transfer: r.Transfer,
+		Wanted: r.Wanted, Type: r.Type, OfVM: r.OfVM, Transfer: r.Transfer,
 		Leases: r.leases(), Dom0: r.Net == guest.Dom0, Hosts: r.hosts(),
 		Look: r.Look, Repository: r.Repository, URLs: r.URLs, MaxKernel: r.MaxKernel, MaxInitrd: r.MaxInitrd,
 	}

@@ -19,7 +19,7 @@ import (
 // config, that file is the configuration instead of what a search would find.
 func Offline(ctx context.Context, r Request, lease *dhcpclient.Lease, dir, config string, con *console.Console) (*plan.Plan, error) {
 	p := &pipeline{task: r.task(), plan: plan.New(), say: func(l line) { l.print(con) }}
-	p.plan.MAC, p.plan.UUID = r.MAC.String(), r.UUID
+	p.plan.MAC, p.plan.UUID, p.plan.GuestType = r.MAC.String(), r.UUID, r.Type
 	p.plan.Lease = plan.NewLease(lease)
 	m := p.task.machine(lease)
 	p.open = program.Opener(pxelinux.OpenFS(os.DirFS(dir), lease.NextServer))

@@ -21,7 +21,7 @@ import (
 // that one removes the guest's port, while we go on.
 func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, files ...*os.File) (answer, error) {
 	p := plan.New()
-	p.MAC, p.UUID = r.MAC.String(), r.UUID
+	p.MAC, p.UUID, p.GuestType = r.MAC.String(), r.UUID, r.Type
 	known := answer{Plan: p} // with an error
 	download, pcap := len(files) > 0, 0
 	if r.Pcap != nil {
@@ -36,8 +36,8 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if r.Repository != nil && !r.Repository.network() {
 		r.Net = guest.None
 	}
-	if r.Elsewhere != nil && r.leases() {
-		return known, &Error{Usage, "network", r.Elsewhere, r.Elsewhere.Try}
+	if err := r.reachable(); err != nil {
+		return known, err
 	}
 	network, why, err := r.settle(ctx, cleanup != nil, con)
 	if err != nil {
@@ -99,7 +99,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if done.Plan == nil {
 		return known, err
 	}
-	done.Plan.MAC, done.Plan.UUID, done.Plan.Net = p.MAC, p.UUID, p.Net
+	done.Plan.MAC, done.Plan.UUID, done.Plan.GuestType, done.Plan.Net = p.MAC, p.UUID, p.GuestType, p.Net
 	return done, err
 }
 

@@ -331,12 +331,19 @@ func kernelWrongArch(f *Facts) *finding {
 
 func kernelNoXen(f *Facts) *finding {
 	file := f.inspected()
-	if file == nil || !file.Kernel.Looked || file.Kernel.PV {
+	if file == nil || !file.Kernel.Looked {
 		return nil
 	}
-	if file.Kernel.PVH {
+	guest, k := f.Subject.GuestType, file.Kernel
+	entry := kernel.CheckEntry(guest, k.PV, k.PVH)
+	switch {
+	case entry == nil && guest == "" && !k.PV:
 		return doubtful("The kernel boots as PVH only.", file.URL+" has the PVH entry point in its notes, and not the PV one",
 			`say type="pvh" in the guest's configuration, or serve a kernel with CONFIG_XEN_PV`)
+	case entry == nil:
+		return nil
+	case guest != "":
+		return broken(fmt.Sprintf("The kernel can't boot in a %s guest.", guest), file.URL+": "+entry.Error(), entry.Try())
 	}
 	return broken("The kernel can't boot under Xen without firmware.", file.URL+" has neither the PV nor the PVH entry point in its notes",
 		"serve a kernel that is built with CONFIG_XEN_PV or CONFIG_PVH, or make the guest HVM")

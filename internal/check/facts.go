@@ -89,6 +89,8 @@ type Subject struct {
 	Xen         string `json:"xen"`          // this host's, as 4.17; "" when there is none or it is not known
 	Net         string `json:"net"`          // from where: guest or dom0, as --net; "" from a capture
 	Random      bool   `json:"random"`       // the MAC is nobody's, made up for this look
+
+	GuestType xenout.GuestType `json:"guest_type"` // "" when not known
 }
 
 // Bridge is the guest's bridge in dom0.
@@ -302,11 +304,11 @@ type Args struct {
 	Shortened int `json:"shortened"`
 }
 
-// NewArgs measures a command line for the guest that gets an answer in this
-// format.
-func NewArgs(f xenout.Format, args string) *Args {
-	a := &Args{Bytes: len(args), Limit: f.MaxArgs(), Shortened: len(args)}
-	if fitted, dropped, err := xenout.FitArgs(f, args); err == nil && dropped {
+// NewArgs measures a command line for a guest of this type that gets an answer
+// in this format.
+func NewArgs(f xenout.Format, t xenout.GuestType, args string) *Args {
+	a := &Args{Bytes: len(args), Limit: t.MaxArgs(f), Shortened: len(args)}
+	if fitted, dropped, err := xenout.FitArgs(f, t, args); err == nil && dropped {
 		a.Shortened = len(fitted)
 	}
 	return a

@@ -32,6 +32,7 @@ type ReplayOptions struct {
 	ConfigDir string           // as --config-dir; "" is pxelinux.cfg
 	Label     string           // as --label; "" is what the guest took, else what boots by itself
 	Machine   string           // as Subject.Machine
+	GuestType xenout.GuestType // as Subject.GuestType
 }
 
 // patience is how long a guest waits before silence means something: less than
@@ -45,7 +46,7 @@ const patience = 3 * time.Second
 // read, or survey.ErrNoGuest where nobody asks for a lease in it.
 func Replay(packets iter.Seq2[wire.Packet, error], o ReplayOptions) (Facts, *plan.Plan, error) {
 	r := reading{plan: plan.New()}
-	f := Facts{Capture: o.Name, Subject: Subject{Machine: o.Machine}}
+	f := Facts{Capture: o.Name, Subject: Subject{Machine: o.Machine, GuestType: o.GuestType}}
 	frames, end, err := dhcpFrames(packets)
 	if err != nil && len(frames) == 0 {
 		return f, r.plan, err
@@ -80,7 +81,7 @@ func Replay(packets iter.Seq2[wire.Packet, error], o ReplayOptions) (Facts, *pla
 	r.plan.Boot.Named = o.Label
 	r.find()
 	r.plan.Config.Tried = append([]plan.Try{}, f.searched()...) // by the guest, and not by Decide
-	r.plan.MAC, r.plan.UUID, r.plan.Lease = f.Subject.MAC, f.Subject.UUID, f.Lease
+	r.plan.MAC, r.plan.UUID, r.plan.GuestType, r.plan.Lease = f.Subject.MAC, f.Subject.UUID, f.Subject.GuestType, f.Lease
 	slices.SortStableFunc(f.Events, func(a, b Event) int { return cmp.Compare(a.Millis, b.Millis) })
 	return f, r.plan, nil
 }
@@ -545,7 +546,7 @@ func (r *reading) config(t *transfer, link string) {
 	if err != nil || d.Boot.Kernel == "" {
 		return
 	}
-	f.Args = NewArgs(xenout.SXP, d.Boot.Args) // a toolstack's
+	f.Args = NewArgs(xenout.SXP, f.Subject.GuestType, d.Boot.Args) // a toolstack's
 	r.file("kernel", d.Boot.Kernel)
 	for _, initrd := range d.Boot.Initrds {
 		r.file("initrd", initrd)

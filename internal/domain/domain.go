@@ -12,10 +12,11 @@ import (
 
 // Info is what is known of the guest that is being created.
 type Info struct {
-	Name   string       // "" when not known
-	UUID   string       // in lower case; "" when not known
-	VIFs   []xenout.VIF // as the toolstack orders them; the one that was asked for has a MAC, a bridge may be ""
-	Source string       // what said so: /etc/xen/guest1.cfg, or virsh dumpxml <uuid>
+	Name   string           // "" when not known
+	UUID   string           // in lower case; "" when not known
+	Type   xenout.GuestType // "" when not known
+	VIFs   []xenout.VIF     // as the toolstack orders them; the one that was asked for has a MAC, a bridge may be ""
+	Source string           // what said so: /etc/xen/guest1.cfg, or virsh dumpxml <uuid>
 }
 
 // An UnknownError says why nothing told the guest's MAC address.
@@ -78,7 +79,7 @@ func (h *Host) Find(ctx context.Context, inv xenout.Invocation) (Info, error) {
 	return guest, overOr(ctx, unknown)
 }
 
-// Identity returns only the guest's name and uuid, for which it asks xenstore
+// Identity returns only the guest's name, uuid and type, for which it asks xenstore
 // and reads at most the file that "xl create" was given. It is cheap enough
 // for when the MAC address is known.
 func (h *Host) Identity(ctx context.Context, inv xenout.Invocation) (Info, error) {
@@ -106,17 +107,23 @@ func (h *Host) identify(ctx context.Context, inv xenout.Invocation, parent proce
 		return Info{UUID: strings.ToLower(inv.VM), Source: "--vm"}, nil
 	}
 	guest, err := h.fromXenstore(ctx, h.Domid(inv))
-	if err == nil {
+	if err == nil && (guest.Type != xenout.PVH || !parent.isXL()) {
 		return guest, nil
 	}
 	if !parent.isXL() {
 		return Info{}, err
 	}
 	file, cfg, cfgErr := h.created(parent)
+	if err == nil {
+		if cfgErr == nil && guest.mustBe(cfg.text("name"), cfg.uuid()) == nil {
+			guest.Type = cfg.typeOr(guest.Type)
+		}
+		return guest, nil
+	}
 	if cfgErr != nil {
 		return Info{}, fmt.Errorf("%w; %w", err, cfgErr)
 	}
-	guest = Info{Name: cfg.text("name"), UUID: cfg.uuid(), Source: file}
+	guest = Info{Name: cfg.text("name"), UUID: cfg.uuid(), Type: cfg.typeOr(""), Source: file}
 	if guest.Name == "" && guest.UUID == "" {
 		return guest, fmt.Errorf("%w; %s has no name=", err, file)
 	}

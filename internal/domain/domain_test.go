@@ -20,6 +20,8 @@ const (
 	labXML    = "virsh --connect=xen:///system --quiet net-dumpxml --network=lab"
 	readName  = "xenstore-read /local/domain/5/name"
 	readVM    = "xenstore-read /local/domain/5/vm"
+	readType  = "xenstore-read /libxl/5/type"
+	typeOfVM  = "xe vm-param-get uuid=" + uuid + " param-name=domain-type"
 	createVif = `vif=["mac=00:16:3e:00:00:05,bridge=br5"]`
 )
 
@@ -274,8 +276,68 @@ func TestFind(t *testing.T) {
 			for _, s := range test.vifs {
 				want.VIFs = append(want.VIFs, vif(t, s))
 			}
+			got.Type = "" // which is TestType's
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// The guest's type, from what is asked for its interfaces, and without asking
+// for those.
+func TestType(t *testing.T) {
+	xl := func(lines string) *fake {
+		return dom0With("xl", "create", "/root/g").file("/root/g", simple+lines)
+	}
+	libvirt := func(osType string) *fake {
+		return dom0With("libvirtd").program(dumpxml, strings.Replace(golden(t, "libvirt-file.xml"), ">linux<", ">"+osType+"<", 1))
+	}
+	xapi := func(domainType string) *fake {
+		return dom0With("xenopsd").program(vifList, golden(t, "xe-vif-list.txt")).program(bridgeOf, golden(t, "xe-network-list.txt")).program(typeOfVM, domainType+"\n")
+	}
+	for name, test := range map[string]struct {
+		dom0            *fake
+		found, identity xenout.GuestType
+	}{
+		"nothing says it":            {xl(""), "", ""},
+		"xenstore: pv":               {xl("").program(readType, "pv\n"), xenout.PV, xenout.PV},
+		"xenstore: pvh":              {xl("").program(readType, "pvh\n"), xenout.PVH, xenout.PVH},
+		"xenstore: pvh, and a shim":  {xl("pvshim=1\n").program(readType, "pvh\n"), xenout.PVShim, xenout.PVShim},
+		"xenstore: pvh, and no shim": {xl("pvshim=0\n").program(readType, "pvh\n"), xenout.PVH, xenout.PVH},
+		"xenstore: pvh, and another guest's file": {
+			dom0With("xl", "create", "/root/g").file("/root/g", otherGuest+"pvshim=1\n").program(readType, "pvh\n").file("/etc/xen/g", simple), xenout.PVH, xenout.PVH,
+		},
+		"xenstore: pv, and pvshim":     {xl("pvshim=1\n").program(readType, "pv\n"), xenout.PV, xenout.PV},
+		"xenstore: nonsense":           {xl("type='pvh'\n").program(readType, "pvx\n"), xenout.PVH, ""},
+		"type=pvh":                     {xl("type='pvh'\n"), xenout.PVH, ""},
+		"type=pvh, pvshim":             {xl("type='pvh'\npvshim=1\n"), xenout.PVShim, ""},
+		"builder=generic":              {xl("builder='generic'\n"), xenout.PV, ""},
+		"builder=hvm":                  {xl("builder='hvm'\n"), xenout.HVM, ""},
+		"type counts more":             {xl("type='pv'\nbuilder='hvm'\n"), xenout.PV, ""},
+		"type=pvh, and no xenstore":    {xl("type='pvh'\n").without(readName), xenout.PVH, xenout.PVH},
+		"libvirt: linux":               {libvirt("linux"), xenout.PV, ""},
+		"libvirt: xen":                 {libvirt("xen"), xenout.PV, ""},
+		"libvirt: xenpvh":              {libvirt("xenpvh"), xenout.PVH, ""},
+		"libvirt: hvm":                 {libvirt("hvm"), xenout.HVM, ""},
+		"libvirt: xenpvh, xenstore pv": {libvirt("xenpvh").program(readType, "pv\n"), xenout.PV, xenout.PV},
+		"XAPI: pv_in_pvh":              {xapi("pv_in_pvh"), xenout.PVShim, ""},
+		"XAPI: pvh":                    {xapi("pvh"), xenout.PVH, ""},
+		"XAPI: unspecified":            {xapi("unspecified"), "", ""},
+		"XAPI before 2018":             {xapi("").without(typeOfVM), "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inv := fromLibxl
+			if strings.HasPrefix(name, "XAPI") {
+				inv = xenout.Invocation{Toolstack: xenout.XAPI, VM: uuid}
+			}
+			found, err := test.dom0.host().Find(t.Context(), inv)
+			if err != nil || found.Type != test.found {
+				t.Errorf("Find says %q, %v; want %q", found.Type, err, test.found)
+			}
+			identity, err := test.dom0.host().Identity(t.Context(), inv)
+			if err != nil || identity.Type != test.identity {
+				t.Errorf("Identity says %q, %v; want %q", identity.Type, err, test.identity)
 			}
 		})
 	}
@@ -550,7 +612,7 @@ func TestIdentity(t *testing.T) {
 		{
 			"from xenstore", dom0With("libvirtd"), fromLibxl,
 			Info{Name: "guest1", UUID: uuid, Source: "xenstore of domain 5"},
-			[]string{readName, readVM},
+			[]string{readName, readVM, readType},
 		},
 		{
 			"from XAPI", dom0With("xenopsd"), xenout.Invocation{Toolstack: xenout.XAPI, VM: strings.ToUpper(uuid)},
@@ -559,11 +621,11 @@ func TestIdentity(t *testing.T) {
 		{
 			"from xl's file",
 			dom0With("xl", "create", "/root/g").file("/root/g", golden(t, "guest1.cfg")).without(readName), fromLibxl,
-			Info{Name: "guest1", UUID: uuid, Source: "/root/g"}, []string{readName},
+			Info{Name: "guest1", UUID: uuid, Type: xenout.PV, Source: "/root/g"}, []string{readName},
 		},
 		{
 			"xenstore has something else for a uuid", dom0With("xl").program(readVM, "/vm/00000000-0000-dead\n"), fromLibxl,
-			Info{Name: "guest1", Source: "xenstore of domain 5"}, []string{readName, readVM},
+			Info{Name: "guest1", Source: "xenstore of domain 5"}, []string{readName, readVM, readType},
 		},
 	}
 	for _, test := range tests {

@@ -16,6 +16,7 @@ type libvirtDomain struct {
 	XMLName    xml.Name `xml:"domain"`
 	Name       string   `xml:"name"`
 	UUID       string   `xml:"uuid"`
+	Type       string   `xml:"os>type"`
 	Interfaces []struct {
 		MAC struct {
 			Address string `xml:"address,attr"`
@@ -34,6 +35,10 @@ type libvirtDomain struct {
 		} `xml:"backenddomain"`
 	} `xml:"devices>interface"`
 }
+
+// typeOfOS is what the text of <type> in <os> means (domaincaps of libvirt's
+// libxl driver); linux is an older word for xen.
+var typeOfOS = map[string]xenout.GuestType{"xen": xenout.PV, "linux": xenout.PV, "xenpvh": xenout.PVH, "hvm": xenout.HVM}
 
 // libvirtVLAN is a <vlan> of an interface, a network, or one of its port groups.
 type libvirtVLAN struct {
@@ -122,7 +127,7 @@ func (h *Host) libvirtGuest(ctx context.Context, guest Info, wanted int, source,
 	if wanted >= len(d.Interfaces) {
 		return guest, &conclusive{fmt.Sprintf("%s has %d of <interface>, and --vif %d is none of them, counted from 0", source, len(d.Interfaces), wanted)}
 	}
-	found := Info{Name: d.Name, UUID: uuid, Source: source}
+	found := Info{Name: d.Name, UUID: uuid, Type: cmp.Or(guest.Type, typeOfOS[d.Type]), Source: source}
 	for i, nic := range d.Interfaces {
 		mac, err := xenout.ParseMAC(nic.MAC.Address)
 		if err != nil && i == wanted {

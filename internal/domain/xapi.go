@@ -40,6 +40,10 @@ func (h *Host) fromXAPI(ctx context.Context, guest Info, wanted int) (Info, erro
 		guest.VIFs = append(guest.VIFs, vif)
 	}
 	guest.Source = source
+	// XAPI has no such field before 2018, and "unspecified" for old VMs.
+	if out, err := h.Run(ctx, "xe", "vm-param-get", "uuid="+guest.UUID, "param-name=domain-type"); err == nil {
+		guest.Type, _ = xenout.ParseGuestType(strings.TrimSpace(string(out)))
+	}
 	return guest, nil
 }
 

@@ -30,6 +30,10 @@ func (h *Host) fromXenstore(ctx context.Context, domid int) (Info, error) {
 	if vm, err := h.xenstoreRead(ctx, fmt.Sprintf("/local/domain/%d/vm", domid)); err == nil && isUUID(path.Base(vm)) {
 		guest.UUID = strings.ToLower(path.Base(vm))
 	}
+	// libxl's own place; XAPI's xenopsd has none.
+	if text, err := h.xenstoreRead(ctx, fmt.Sprintf("/libxl/%d/type", domid)); err == nil {
+		guest.Type, _ = xenout.ParseGuestType(text)
+	}
 	return guest, nil
 }
 

@@ -149,6 +149,7 @@ func (h *Host) xlGuest(guest Info, wanted int, file string, cfg config) (Info, e
 	if guest.UUID == "" {
 		guest.UUID = cfg.uuid()
 	}
+	guest.Type = cfg.typeOr(guest.Type)
 	guest.VIFs, guest.Source = vifs, file
 	return guest, nil
 }

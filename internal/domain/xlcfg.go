@@ -1,9 +1,12 @@
 package domain
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // config is what a configuration file in xl's language sets. The language is
@@ -38,6 +41,24 @@ func (c config) uuid() string {
 		return strings.ToLower(uuid)
 	}
 	return ""
+}
+
+// typeOr is the guest's type where xenstore says known, which it does not tell
+// from a shim (libxl_create.c: that is a PVH domain, too). Without type= and
+// builder= it depends on xl.
+func (c config) typeOr(known xenout.GuestType) xenout.GuestType {
+	said, err := xenout.ParseGuestType(c.text("type"))
+	if builder := c.text("builder"); err != nil && builder != "" { // before Xen 4.10
+		said = xenout.PV // generic
+		if builder == "hvm" {
+			said = xenout.HVM
+		}
+	}
+	said = cmp.Or(known, said)
+	if shim := c.text("pvshim"); shim != "" && shim != "0" && said == xenout.PVH {
+		return xenout.PVShim
+	}
+	return said
 }
 
 // parseConfig reads a configuration. Like xl's, the parser goes on after the

@@ -11,17 +11,19 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // Plan is what would boot, and how that was found out: what `plan --json`
 // prints. Keys are added, never renamed. It is filled stage by stage, so that
 // after a failure it holds what is known by then.
 type Plan struct {
-	MAC    string `json:"mac"`
-	UUID   string `json:"uuid"`
-	Net    string `json:"net"`
-	Lease  Lease  `json:"lease"`
-	Config Config `json:"config"`
+	MAC       string           `json:"mac"`
+	UUID      string           `json:"uuid"`
+	GuestType xenout.GuestType `json:"guest_type"` // "" when not known
+	Net       string           `json:"net"`
+	Lease     Lease            `json:"lease"`
+	Config    Config           `json:"config"`
 	Boot
 
 	Location string `json:"location,omitempty"` // instead of a configuration; config.tried are the names there
