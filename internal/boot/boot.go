@@ -3,7 +3,8 @@
 //	argv -> Request -> lease -> config -> plan -> files -> Result
 //
 // It is the only package that knows all the others. Boot and Preview are the
-// parent's side; pipeline.go is what its child does as the guest.
+// parent's side; session.go runs the child, and pipeline.go is what it does as
+// the guest.
 package boot
 
 import (
