@@ -47,7 +47,7 @@ type Decision struct {
 	Boot   plan.Boot
 
 	// NotFound is what boots when the server does not have a file of Boot; nil
-	// when nothing does.
+	// only with an error.
 	NotFound func(context.Context) (*Decision, error)
 	// Entry is what boots when somebody picks an entry by its name; nil without
 	// a configuration.
