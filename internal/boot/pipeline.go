@@ -278,8 +278,8 @@ func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Deci
 		return d, p.noConfig(ctx, &m.Lease, failed.Err)
 	}
 	p.stage("config: %s (%d names asked for, %s)", d.Config.URL, len(d.Config.Tried), took(begin))
-	if wanted, ok := errors.AsType[*program.WantedError](err); ok {
-		return d, &Error{Usage, plan.StageBoot, wanted, ""}
+	if failed != nil && failed.Wanted {
+		return d, &Error{Usage, failed.Stage, failed.Err, ""}
 	}
 	if d.Boot.Outcome != "" {
 		for _, w := range d.Boot.Warnings {

@@ -56,23 +56,14 @@ type Decision struct {
 
 // Error is why nothing boots.
 type Error struct {
-	Stage plan.Stage
-	Err   error
+	Stage  plan.Stage
+	Err    error
+	Wanted bool // what somebody asks for can't be
 }
 
 func (e *Error) Error() string { return string(e.Stage) + ": " + e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
-
-// WantedError says what is wrong with what somebody asks for.
-type WantedError struct {
-	Option string // of the command line
-	Err    error
-}
-
-func (e *WantedError) Error() string { return e.Option + ": " + e.Err.Error() }
-
-func (e *WantedError) Unwrap() error { return e.Err }
 
 // Decide says what boots. The lease's boot file will name the program, when
 // there is more than one.

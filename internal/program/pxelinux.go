@@ -35,7 +35,7 @@ func PXELINUX(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 		if found.URL != "" {
 			x.config.Error = err.Error()
 		}
-		return x.decision(found), &Error{plan.StageConfig, err}
+		return x.decision(found), &Error{Stage: plan.StageConfig, Err: err}
 	}
 	x.pick = found.BootLabel
 	if m.Label != "" {
@@ -93,8 +93,10 @@ func (x *pxe) entry(ctx context.Context, label string) (*Decision, error) {
 func (x *pxe) finish(boot *pxelinux.Boot, err error) (*Decision, error) {
 	d := x.decision(boot.Config)
 	d.Entry = x.entry
+	wanted := false
 	if err == nil {
 		err = x.override(boot)
+		wanted = err != nil
 	}
 	if err == nil {
 		d.setBoot(boot)
@@ -107,7 +109,7 @@ func (x *pxe) finish(boot *pxelinux.Boot, err error) (*Decision, error) {
 		return d, nil
 	}
 	d.Boot.Error = err.Error()
-	return d, &Error{plan.StageBoot, err}
+	return d, &Error{plan.StageBoot, err, wanted}
 }
 
 // next is finish for what PXELINUX goes on with: what is wanted does not count
@@ -148,14 +150,14 @@ func (x *pxe) override(boot *pxelinux.Boot) error {
 	if name := x.wanted.Kernel; name != "" {
 		url, err := x.host.Resolve(name)
 		if err != nil {
-			return &WantedError{"--kernel", err}
+			return fmt.Errorf("--kernel: %w", err)
 		}
 		boot.Outcome, boot.Kernel, boot.Err = pxelinux.Linux, url, nil
 	}
 	if name := x.wanted.Ramdisk; name != "" {
 		url, err := x.host.Resolve(name)
 		if err != nil {
-			return &WantedError{"--ramdisk", err}
+			return fmt.Errorf("--ramdisk: %w", err)
 		}
 		boot.Initrds = []string{url}
 	}
