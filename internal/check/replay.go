@@ -299,7 +299,7 @@ func (t *transfer) message() string {
 	switch {
 	case t.refusal != "":
 		return t.refusal
-	case t.unreachable == "closed":
+	case t.unreachable == PortClosed:
 		return "nobody listens on its port 69"
 	case t.unreachable != "":
 		return "there is no way to " + t.server.String()
@@ -352,7 +352,7 @@ func (w *watch) station(a netip.Addr, why string) *Station {
 		// Who sends to a MAC knows it, also where no question is captured.
 		s.MAC = cmp.Or(s.MAC, t.serverMAC, "somebody")
 		if s.Route == RouteNone {
-			s.Route = "router"
+			s.Route = RouteRouter
 		}
 		if t.scheme != "tftp" {
 			continue

@@ -100,9 +100,9 @@ func (f *Facts) serverStep() (string, float64) {
 	}
 	way := ""
 	switch s.Route {
-	case "direct":
+	case RouteDirect:
 		way = ", in the guest's network"
-	case "router":
+	case RouteRouter:
 		way = ", through router " + f.Lease.Router.String()
 	}
 	if s.TFTP == "" {
