@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
@@ -42,6 +40,3 @@ const (
 )
 
 func ipAddr(s string) netip.Addr { return netip.MustParseAddr(s) }
-
-// same are the values that cmp can't look into.
-var same = cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmpopts.EquateEmpty()}

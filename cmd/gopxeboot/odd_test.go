@@ -55,7 +55,7 @@ func TestOddArguments(t *testing.T) {
 		{"--label=\xff RuntimeError: \n", "mac=x"}, {"--args=\n" + long, "mac=x"},
 		{"--bridge=..", "--mac=" + lab.SampleMAC}, {"--vlan=99999999999999999999", vif}, {"--timeout=NaN", vif}, {"--timeout=1e400", vif},
 		{"--client-id=" + long, "--dhcp-timeout=0.1", vif}, {"--user-class=" + long, "--dhcp-timeout=0.1", vif}, {"--option=43=" + long, "--dhcp-timeout=0.1", vif},
-		{"--domid=\xff", vif}, {"--domid=0", vif}, {"--runas=-1", vif}, {"--output-format=\xff", vif},
+		{"--domid=\xff", vif}, {"--domid=0", vif}, {"--vif=-1"}, {"--vif=1", vif}, {"--vif=300"}, {"--guest-type=\xff", vif}, {"vlan=\xff,\xff=\xff," + vif}, {"--runas=-1", vif}, {"--output-format=\xff", vif},
 	} {
 		for toolstack, own := range map[string][]string{"": nil, "pygrub": pygrubSlotDomid(), "eliloader": eliloaderSlot()} {
 			environ := []string{"PATH=/sbin:/usr/sbin:/bin:/usr/bin"}

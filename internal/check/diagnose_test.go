@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // example reads a file of testdata/facts, and insists on every key in it.
@@ -299,6 +300,10 @@ func TestDiagnose(t *testing.T) {
 		{"zstd, and who knows", kernelIs(Kernel{Linux: true, Looked: true, PV: true, Packing: "zstd", NeedsXen: "4.15"}), Fine, OK, ""},
 		{"PAE kernel", kernelIs(Kernel{Linux: true, Looked: true, PV: true, Arch: "i386 PAE"}), Fine, OK, ""},
 		{"PVH only", kernelIs(Kernel{Format: "bzImage", Linux: true, Looked: true, PVH: true}), KernelNoXen, Warn, `type="pvh"`},
+		{"PVH only, in a PVH guest", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Looked: true, PVH: true}), guestType(xenout.PVH)), Fine, OK, ""},
+		{"PVH only, in a PV guest", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Looked: true, PVH: true}), guestType(xenout.PV)), KernelNoXen, Fail, `type="pvh"`},
+		{"PV only, in a PVH guest", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Looked: true, PV: true}), guestType(xenout.PVH)), KernelNoXen, Fail, `type="pv"`},
+		{"PV only, in a shim", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Looked: true, PV: true}), guestType(xenout.PVShim)), Fine, OK, ""},
 		{"args", func(f *Facts) { f.Args.Bytes, f.Args.Shortened = 2000, 1500 }, ArgsTooLong, Fail, "2000"},
 		{"args, shortened", func(f *Facts) { f.Args.Bytes, f.Args.Shortened = 1100, 1000 }, ArgsTooLong, Warn, "1100"},
 		{"space", func(f *Facts) { f.Space.Free = 1000 }, NoSpace, Fail, "48.6 MiB"},
@@ -403,4 +408,8 @@ func TestExitCode(t *testing.T) {
 			t.Errorf("%v: %d, want %d", test.steps, got, test.want)
 		}
 	}
+}
+
+func guestType(t xenout.GuestType) func(*Facts) {
+	return func(f *Facts) { f.Subject.GuestType = t }
 }
