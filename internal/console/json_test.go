@@ -27,7 +27,7 @@ func TestWriteJSON(t *testing.T) {
 		t.Errorf("got %q (%v)", got, err)
 	}
 	b.Reset()
-	if err := WriteJSON(&b, []string{"é <&>\u009b2J\u007f"}); err != nil || b.String() != "[\n  \"é <&>\\u009b2J\\u007f\"\n]\n" {
+	if err := WriteJSON(&b, []string{"é <&>\u009b2J\u007f\u202e"}); err != nil || b.String() != "[\n  \"é <&>\\u009b2J\\u007f\\u202e\"\n]\n" {
 		t.Errorf("got %q (%v)", b.String(), err)
 	}
 	if err := WriteJSON(&b, func() {}); err == nil {
