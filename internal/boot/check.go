@@ -61,6 +61,9 @@ func Check(ctx context.Context, r Request, look probe.Look, con *console.Console
 		}
 		return facts, a.Plan, err
 	}
+	if err := a.Facts.Bounded(); err != nil { // by a child that was taken over
+		return facts, a.Plan, &Error{OwnFault, "check", err, ""}
+	}
 	facts = a.Facts
 	subject.Net, subject.VendorClass = a.Plan.Net, facts.Subject.VendorClass
 	facts.Subject, facts.Bridge = subject, wires

@@ -3,8 +3,11 @@ package check
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -331,4 +334,20 @@ type Storm struct {
 	P99Ms    float64 `json:"p99_ms"`
 	MaxMs    float64 `json:"max_ms"`
 	Lost     int     `json:"lost"`
+}
+
+// maxList is longer than any list that a look makes: a thousand events are the
+// most.
+const maxList = 4096
+
+// Bounded says what is wrong with facts that no look made: a list so long that
+// the search for a cause, which compares offers with each other, would not end.
+func (f *Facts) Bounded() error {
+	v := reflect.ValueOf(*f)
+	for i := range v.NumField() {
+		if list := v.Field(i); list.Kind() == reflect.Slice && list.Len() > maxList {
+			return fmt.Errorf("%d %s, and no look has more than %d", list.Len(), strings.ToLower(v.Type().Field(i).Name), maxList)
+		}
+	}
+	return nil
 }
