@@ -24,9 +24,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lastWords is how long before the parent's deadline the child gives up, so
+// reportTime is how long before the parent's deadline the child gives up, so
 // that it can still say at what.
-const lastWords = 300 * time.Millisecond
+const reportTime = 300 * time.Millisecond
 
 // pipeline is one boot on its way through the stages. Each stage fills its
 // part of the plan.
@@ -52,7 +52,7 @@ func Child() int {
 	if err := c.Receive(&t); err != nil {
 		return 1
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), t.Deadline.Add(-lastWords))
+	ctx, cancel := context.WithDeadline(context.Background(), t.Deadline.Add(-reportTime))
 	defer cancel()
 
 	var sending sync.Mutex

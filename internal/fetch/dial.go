@@ -30,7 +30,7 @@ func (c *Client) connect(ctx context.Context, network, address string) (net.Conn
 	if err != nil {
 		return nil, err
 	}
-	return &impatientConn{conn, c.timeout()}, nil
+	return &timeoutConn{conn, c.timeout()}, nil
 }
 
 func (c *Client) dial(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
@@ -65,20 +65,20 @@ func (c *Client) dialReserved(ctx context.Context, to netip.AddrPort) (conn net.
 	return conn, false, err
 }
 
-// impatientConn gives each Read and Write the same time to make progress.
-type impatientConn struct {
+// timeoutConn gives each Read and Write the same time to make progress.
+type timeoutConn struct {
 	net.Conn
 	timeout time.Duration
 }
 
-func (c *impatientConn) Read(p []byte) (int, error) {
+func (c *timeoutConn) Read(p []byte) (int, error) {
 	if err := c.SetReadDeadline(time.Now().Add(c.timeout)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(p)
 }
 
-func (c *impatientConn) Write(p []byte) (int, error) {
+func (c *timeoutConn) Write(p []byte) (int, error) {
 	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
 		return 0, err
 	}

@@ -47,12 +47,12 @@ func (e *Error) Error() string { return e.URL + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // as gives an error a kind where its own text says enough.
-func as(kind, err error) error { return &kindred{kind, err} }
+func as(kind, err error) error { return &kindError{kind, err} }
 
-type kindred struct{ kind, err error }
+type kindError struct{ kind, err error }
 
-func (e *kindred) Error() string   { return e.err.Error() }
-func (e *kindred) Unwrap() []error { return []error{e.kind, e.err} }
+func (e *kindError) Error() string   { return e.err.Error() }
+func (e *kindError) Unwrap() []error { return []error{e.kind, e.err} }
 
 // failed wraps what a scheme reports. When the context has ended, that is the
 // reason, whatever the scheme made of it. A timeout of ours is no

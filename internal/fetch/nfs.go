@@ -28,11 +28,11 @@ func (c *Client) openNFS(ctx context.Context, l location) (random, error) {
 			to := netip.AddrPortFrom(addr, port)
 			if port == nfs3.PortmapperPort {
 				conn, err := c.dial(ctx, "tcp", to)
-				return &impatientConn{conn, c.timeout()}, err
+				return &timeoutConn{conn, c.timeout()}, err
 			}
 			conn, reserved, err := c.dialReserved(ctx, to)
 			unprivileged = !reserved
-			return &impatientConn{conn, c.timeout()}, err
+			return &timeoutConn{conn, c.timeout()}, err
 		},
 	}
 	f.file, err = f.server.Open(ctx, f.path)
