@@ -141,9 +141,7 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 // watched is asGuest for a child that downloads: one that writes what it may
 // not is ended.
 func watched(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, kernel, ramdisk *resultFile) (*plan.Plan, error) {
-	look := time.NewTicker(watchPeriod)
-	defer look.Stop()
-	ctx, stop := watch(ctx, look.C, bounded{"kernel", kernel, r.MaxKernel}, bounded{"initrd", ramdisk, r.MaxInitrd})
+	ctx, stop := keepWatching(ctx, bounded{"kernel", kernel, r.MaxKernel}, bounded{"initrd", ramdisk, r.MaxInitrd})
 	defer stop()
 	a, err := asGuest(ctx, r, con, cleanup, kernel.File, ramdisk.File)
 	return a.Plan, err

@@ -73,6 +73,16 @@ type bounded struct {
 	most  int64
 }
 
+// keepWatching is watch by the clock.
+func keepWatching(ctx context.Context, files ...bounded) (context.Context, func()) {
+	look := time.NewTicker(watchPeriod)
+	ctx, stop := watch(ctx, look.C, files...)
+	return ctx, func() {
+		stop()
+		look.Stop()
+	}
+}
+
 // watch returns a context that ends when a file grows beyond its limit, or all
 // of them into the reserve of their file system. The *Error that says so is its
 // cause. It looks when it is told to, until the function is called.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -27,11 +26,9 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if r.Pcap != nil {
 		pcap = len(files) + 1
 		files = append(files, r.Pcap)
-		look := time.NewTicker(watchPeriod)
-		defer look.Stop()
-		watching, stop := watch(ctx, look.C, bounded{"pcap", &resultFile{File: r.Pcap}, wire.MaxFile})
+		watched, stop := keepWatching(ctx, bounded{"pcap", &resultFile{File: r.Pcap}, wire.MaxFile})
 		defer stop()
-		ctx = watching
+		ctx = watched
 	}
 	if r.Repository != nil && !r.Repository.network() {
 		r.Net = guest.None

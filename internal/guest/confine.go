@@ -29,28 +29,20 @@ const nobody = 65534
 //
 // The order matters: rights to change rights go last.
 func (c *Child) Confine() error {
-	uidMap, err := os.ReadFile("/proc/self/uid_map")
+	uid, err := availableUID(c.setup.RunAs)
 	if err != nil {
 		return err
 	}
-	uid := available(c.setup.RunAs, string(uidMap))
 	if c.OwnNet {
 		// NFS servers give files to ports below 1024 only (exports(5), secure).
 		// In a network of the guest's own they are nobody else's. Best effort:
 		// a server may do without, and a container's /proc may be read-only.
 		_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
 	}
-	// The first to go when memory is short (proc(5)). Best effort, as above.
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
+	firstToGo()
 	return inOrder(
 		step{"lock packet filters", lockFilters},
-		step{"set limits", func() error {
-			limits, err := c.setup.limits(uid)
-			if err != nil {
-				return err
-			}
-			return limit(limits)
-		}},
+		step{"set limits", func() error { return lowerLimits(uid, c.setup.MaxFile) }},
 		step{"empty the root directory", emptyRoot},
 		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
 		step{"drop capabilities", dropCapabilities},
@@ -65,21 +57,16 @@ func (c *Child) Confine() error {
 // bytes from somebody else, has all files open that it needs, and reads and
 // writes nothing but them until its end.
 func Seal() error {
-	uidMap, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		return err
-	}
 	uid := none // a person has no other to become
 	if os.Geteuid() == 0 {
-		uid = available(nobodyBase+os.Getpid(), string(uidMap))
+		var err error
+		if uid, err = availableUID(nobodyBase + os.Getpid()); err != nil {
+			return err
+		}
 	}
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
-	limits, err := new(setup).limits(uid)
-	if err != nil {
-		return err
-	}
+	firstToGo()
 	return inOrder(
-		step{"set limits", func() error { return limit(limits) }},
+		step{"set limits", func() error { return lowerLimits(uid, 0) }},
 		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
 		step{"drop capabilities", dropCapabilities},
 		step{"set no_new_privs", noNewPrivileges},
@@ -184,8 +171,9 @@ const (
 	maxThreads = 64
 )
 
-// limits are those of a child with that uid.
-func (s *setup) limits(uid int) ([]resourceLimit, error) {
+// limits are those of a process with that uid that makes files of at most that
+// many bytes; 0 is no limit of files.
+func limits(uid int, maxFile uint64) ([]resourceLimit, error) {
 	var pages uint64 // of address space
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err == nil {
@@ -200,8 +188,8 @@ func (s *setup) limits(uid int) ([]resourceLimit, error) {
 		{unix.RLIMIT_DATA, "-d", maxData, 192 << 20},
 		{unix.RLIMIT_AS, "-v", pages*uint64(os.Getpagesize()) + maxGrowth, 0},
 	}
-	if s.MaxFile > 0 {
-		list = append(list, resourceLimit{unix.RLIMIT_FSIZE, "-f", s.MaxFile, 1})
+	if maxFile > 0 {
+		list = append(list, resourceLimit{unix.RLIMIT_FSIZE, "-f", maxFile, 1})
 	}
 	// It counts all threads of the uid, of which other processes may have many
 	// where it is somebody's.
@@ -224,9 +212,17 @@ func enoughDescriptors() error {
 	return nil
 }
 
-// limit lowers what the process may use up. What is lower already stays:
+// firstToGo makes the process the first to go when memory is short (proc(5)).
+// Best effort: a container's /proc may be read-only.
+func firstToGo() { _ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) }
+
+// lowerLimits lowers what the process may use up. What is lower already stays:
 // raising a limit takes a capability that root may lack in a container.
-func limit(list []resourceLimit) error {
+func lowerLimits(uid int, maxFile uint64) error {
+	list, err := limits(uid, maxFile)
+	if err != nil {
+		return err
+	}
 	for _, l := range list {
 		var now unix.Rlimit
 		if err := unix.Getrlimit(l.resource, &now); err != nil {
@@ -262,6 +258,15 @@ func becomeNobody(uid int) error {
 }
 
 const none = -1
+
+// availableUID is available in this process's user namespace.
+func availableUID(wanted int) (int, error) {
+	uidMap, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return 0, err
+	}
+	return available(wanted, string(uidMap)), nil
+}
 
 // available is the uid that the process can have instead of root's: the
 // wanted one in the first user namespace, which maps every uid. A container's
