@@ -1,4 +1,4 @@
-package dhcptest
+package leases
 
 import (
 	"context"

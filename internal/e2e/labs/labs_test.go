@@ -1,6 +1,6 @@
-// Package checktest has only tests: labs with real servers, each broken in one
+// Package labs has only tests: labs with real servers, each broken in one
 // way, and whether the check names that way.
-package checktest
+package labs
 
 import (
 	"context"
@@ -88,7 +88,7 @@ func newSite(t *testing.T) *site {
 // takes what is behind one for something else.
 func tempDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "checktest-")
+	dir, err := os.MkdirTemp("", "labs-")
 	if err != nil {
 		t.Fatal(err)
 	}

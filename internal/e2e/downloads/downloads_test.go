@@ -1,6 +1,6 @@
-// Package servertest downloads from the servers that people run, each in a
+// Package downloads downloads from the servers that people run, each in a
 // network namespace of its own.
-package servertest
+package downloads
 
 import (
 	"context"

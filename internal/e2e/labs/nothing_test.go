@@ -1,4 +1,4 @@
-package checktest
+package labs
 
 import (
 	"net/netip"

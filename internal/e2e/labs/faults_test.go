@@ -1,4 +1,4 @@
-package checktest
+package labs
 
 import (
 	"bytes"
@@ -70,6 +70,11 @@ var healthy = []fault{
 	{"dnsmasq", check.Fine, fine, args()},
 	{"dhcpd and tftpd-hpa", check.Fine, fine, func(s *site) { s.dhcpd(); s.tftpd() }},
 	{"kea and atftpd", check.Fine, fine, func(s *site) { s.kea(); s.atftpd() }},
+	{"dnsmasq, looked at from dom0's own network", check.Fine, fine, func(s *site) {
+		s.elsewhere()
+		s.request.Net = guest.Dom0
+		s.dnsmasq()
+	}},
 	{"embedded", check.Fine, fine, func(s *site) {
 		labtest.Check(s, s.lab().Servers.ServeDHCP(s.dhcp))
 		labtest.Check(s, s.lab().Servers.ServeTFTP(s.tree))
@@ -229,7 +234,7 @@ var dhcpFaults = []fault{
 	}},
 	{"offers and refuses", check.Nak, isBroken, func(s *site) { s.lease = true; s.offers(dhcpv4.MessageTypeNak); s.tftpd() }},
 	{"offers and does not confirm", check.NoAck, isBroken, func(s *site) { s.lease = true; s.offers(dhcpv4.MessageTypeNone); s.tftpd() }},
-	{"no next-server, and TFTP is elsewhere", check.NoNextServer, isBroken, func(s *site) {
+	{"no next-server, and TFTP is on another machine", check.NoNextServer, isBroken, func(s *site) {
 		s.dhcp.NextServer = netip.Addr{}
 		s.dhcpd()
 		_, err := s.host("tftp", "192.168.1.5/24").TFTPD(s.Context(), s.tree)

@@ -1,6 +1,6 @@
-// Package dhcptest has only tests: the DHCP client against the DHCP servers
+// Package leases has only tests: the DHCP client against the DHCP servers
 // that labs run, on a bridge as dom0 has it.
-package dhcptest
+package leases
 
 import (
 	"context"
