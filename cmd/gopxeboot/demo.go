@@ -11,6 +11,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -29,7 +30,7 @@ func demoCommand() *cli.Command {
 
 func demoAction(c *cli.Context) error {
 	if err := lab.Enter(); err != nil {
-		return &boot.Error{Code: boot.OwnFault, Stage: "demo", Err: err}
+		return fault.New(fault.Own, "demo", err, "")
 	}
 	w := c.App.Writer
 	fmt.Fprintf(w, "A lab: the bridge xenbr0 of a dom0 without an address, and behind it a server at %s\n"+

@@ -13,6 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -115,7 +116,7 @@ func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 const noMAC = "say mac=00:16:3e:xx:xx:xx,bridge=xenbr0, with what the guest's vif= has"
 
 func usage(err error, try string) error {
-	return &boot.Error{Code: boot.Usage, Stage: "usage", Err: err, Try: try}
+	return fault.New(fault.Usage, "usage", err, try)
 }
 
 // level is how much to say.

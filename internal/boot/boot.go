@@ -18,6 +18,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -88,7 +89,7 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 	place := newPlace(r.OutputDirectory)
 	cleanup, err := startCleanup(place)
 	if err != nil {
-		return result, &Error{OwnFault, "output", err, ""}
+		return result, fault.New(fault.Own, "output", err, "")
 	}
 	var files []*resultFile
 	defer func() {
@@ -100,12 +101,12 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 		}
 	}()
 	if err := place.make(); err != nil {
-		return result, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
+		return result, fault.New(fault.NoOutput, "output", err, "--output-directory names where kernel and initrd go")
 	}
 	for _, name := range []string{place.kernel, place.ramdisk} {
 		f, err := createResult(name)
 		if err != nil {
-			return result, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
+			return result, fault.New(fault.NoOutput, "output", err, "--output-directory names where kernel and initrd go")
 		}
 		files = append(files, f)
 	}
@@ -125,7 +126,7 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 		return result, err
 	}
 	if err := xenout.Write(out, r.Format, result); err != nil {
-		return result, &Error{NoOutput, "output", err, ""}
+		return result, fault.New(fault.NoOutput, "output", err, "")
 	}
 	if r.Commit != nil {
 		if err = r.Commit(ctx); err != nil {
@@ -133,7 +134,7 @@ func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (re
 		}
 	}
 	if err := cleanup.keep(); err != nil {
-		return result, &Error{OwnFault, "output", err, ""}
+		return result, fault.New(fault.Own, "output", err, "")
 	}
 	return result, nil
 }
@@ -167,14 +168,14 @@ func (r *Request) inTime(ctx context.Context) (context.Context, context.CancelFu
 func answerTo(r Request, p *plan.Plan, kernel, ramdisk *resultFile, con *console.Console) (xenout.Result, error) {
 	var none xenout.Result
 	if err := kernel.settle(r.MaxKernel); err != nil {
-		return none, &Error{NotFetched, "kernel", err, ""}
+		return none, fault.New(fault.NotFetched, "kernel", err, "")
 	}
 	args, err := fitArgs(r, xenout.MergeArgs(p.Args, r.Args), con)
 	if err != nil {
-		return none, &Error{NotBootable, "boot", err, r.shorten(p)}
+		return none, fault.New(fault.NotBootable, "boot", err, r.shorten(p))
 	}
 	if err := kernel.publish(); err != nil {
-		return none, &Error{NoOutput, "output", err, ""}
+		return none, fault.New(fault.NoOutput, "output", err, "")
 	}
 	result := xenout.Result{Kernel: kernel.name, Args: args}
 	if len(p.Initrds) == 0 {
@@ -182,10 +183,10 @@ func answerTo(r Request, p *plan.Plan, kernel, ramdisk *resultFile, con *console
 		return result, nil
 	}
 	if err := ramdisk.settle(r.MaxInitrd); err != nil {
-		return none, &Error{NotFetched, "initrd", err, ""}
+		return none, fault.New(fault.NotFetched, "initrd", err, "")
 	}
 	if err := ramdisk.publish(); err != nil {
-		return none, &Error{NoOutput, "output", err, ""}
+		return none, fault.New(fault.NoOutput, "output", err, "")
 	}
 	result.Ramdisk = ramdisk.name
 	return result, nil

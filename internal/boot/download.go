@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/location"
@@ -42,13 +43,13 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, kernel, ra
 		p.stage("boot: instead, %s%s", plan.LabelText(next.Boot.Label), next.Boot.Args)
 		for _, f := range []*os.File{kernel, ramdisk} {
 			if err := f.Truncate(0); err != nil {
-				return fail(ctx, NoOutput, "output", err, "")
+				return fault.In(ctx, fault.NoOutput, "output", err, "")
 			}
 		}
 		d = next
 		p.plan.Boot = d.Boot
 	}
-	return &Error{NotBootable, "boot", errors.New("one missing file leads to the next"), "see ONERROR in " + p.plan.Config.URL}
+	return fault.New(fault.NotBootable, "boot", errors.New("one missing file leads to the next"), "see ONERROR in "+p.plan.Config.URL)
 }
 
 // fetchBoth fetches the kernel and the initrds side by side. The first error
@@ -103,7 +104,7 @@ func (p *pipeline) inspect(url string, file *os.File) error {
 		case entry.Type == "":
 			warn(": %v", entry)
 		default:
-			return &Error{NotBootable, "kernel", fmt.Errorf("%s: %w", url, entry), entry.Try()}
+			return fault.New(fault.NotBootable, "kernel", fmt.Errorf("%s: %w", url, entry), entry.Try())
 		}
 	}
 	return nil
@@ -208,22 +209,22 @@ var errEmpty = errors.New("the file is empty")
 func (m *image) failed(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
-		return fail(ctx, NoOutput, m.stage, err, makeRoom)
+		return fault.In(ctx, fault.NoOutput, m.stage, err, makeRoom)
 	case errors.Is(err, errTooBig), errors.Is(err, fetch.ErrTooBig):
-		return fail(ctx, NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
+		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
 	case errors.Is(err, fetch.ErrNotFound):
-		return fail(ctx, NotFetched, m.stage, err, "see that the file is there and that the server may read it")
+		return fault.In(ctx, fault.NotFetched, m.stage, err, "see that the file is there and that the server may read it")
 	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
-		return fail(ctx, NotFetched, m.stage, err, "see that the server is up and can be reached as the guest")
+		return fault.In(ctx, fault.NotFetched, m.stage, err, "see that the server is up and can be reached as the guest")
 	}
-	return fail(ctx, NotFetched, m.stage, err, "")
+	return fault.In(ctx, fault.NotFetched, m.stage, err, "")
 }
 
 // reserve refuses what can't end well before the first byte is moved: an image
 // that is larger than allowed, or images that there is no room for.
 func (m *image) reserve(end int64, whole bool) error {
 	if end > m.limit {
-		return &Error{NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", console.Size(end), console.Size(m.limit), errTooBig), "raise " + m.raise + " if that is right"}
+		return fault.New(fault.NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", console.Size(end), console.Size(m.limit), errTooBig), "raise "+m.raise+" if that is right")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -238,7 +239,7 @@ func (m *image) reserve(end int64, whole bool) error {
 	}
 	needed -= m.done.Load()
 	if free := room(&fs); needed > free {
-		return &Error{NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), makeRoom}
+		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), makeRoom)
 	}
 	return nil
 }

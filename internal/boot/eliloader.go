@@ -8,6 +8,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -35,13 +36,13 @@ func Eliloader(ctx context.Context, r *Request, invocation xenout.Invocation, ho
 	install, err := host.Install(ctx, invocation.VM)
 	switch {
 	case err != nil:
-		return fail(ctx, OwnFault, "eliloader", err, "")
+		return fault.In(ctx, fault.Own, "eliloader", err, "")
 	case install.Repository == "":
 		return nil
 	}
 	distro, err := location.ParseDistro(install.Distro)
 	if err != nil {
-		return &Error{Usage, "eliloader", fmt.Errorf("other-config:install-distro: %w", err), ""}
+		return fault.New(fault.Usage, "eliloader", fmt.Errorf("other-config:install-distro: %w", err), "")
 	}
 	if distro == location.Any {
 		distro = location.RedHat // eliloader's own default
@@ -53,7 +54,7 @@ func Eliloader(ctx context.Context, r *Request, invocation xenout.Invocation, ho
 		r.LocalBoot = true
 	default:
 		if r.Repository, err = repositoryOf(install, distro, invocation.Disk); err != nil {
-			return &Error{Usage, "eliloader", err, "see the VM's other-config"}
+			return fault.New(fault.Usage, "eliloader", err, "see the VM's other-config")
 		}
 		if install.Proxy != "" && strings.HasPrefix(install.Repository, "http") && r.Transfer.Proxy == "" {
 			r.Transfer.Proxy = install.Proxy
@@ -68,7 +69,7 @@ func Eliloader(ctx context.Context, r *Request, invocation xenout.Invocation, ho
 			err = host.BootFirstDisk(ctx, invocation.VM)
 		}
 		if err != nil {
-			return fail(ctx, OwnFault, "eliloader", err, "")
+			return fault.In(ctx, fault.Own, "eliloader", err, "")
 		}
 		return nil
 	}

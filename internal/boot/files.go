@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -208,11 +209,11 @@ func OpenOutput(ctx context.Context, path string) (*Output, error) {
 	select {
 	case o := <-done:
 		if o.err != nil {
-			return nil, &Error{NoOutput, "output", o.err, "--output names a file or FIFO that can be written"}
+			return nil, fault.New(fault.NoOutput, "output", o.err, "--output names a file or FIFO that can be written")
 		}
 		return o.out, nil
 	case <-ctx.Done():
-		return nil, &Error{OutOfTime, "output", fmt.Errorf("no process reads %s: %w", path, context.Cause(ctx)), ""}
+		return nil, fault.New(fault.OutOfTime, "output", fmt.Errorf("no process reads %s: %w", path, context.Cause(ctx)), "")
 	}
 }
 

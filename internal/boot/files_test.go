@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 )
 
 func names(t *testing.T, dir string) []string {
@@ -173,7 +175,7 @@ func TestOutput(t *testing.T) {
 		t.Errorf("left %v", got)
 	}
 	_, err := OpenOutput(t.Context(), filepath.Join(dir, "no", "file"))
-	if CodeOf(err) != NoOutput {
+	if fault.CodeOf(err) != fault.NoOutput {
 		t.Errorf("got %v", err)
 	}
 }
@@ -186,7 +188,7 @@ func TestOutputCancelled(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := OpenOutput(ctx, fifo); CodeOf(err) != OutOfTime {
+	if _, err := OpenOutput(ctx, fifo); fault.CodeOf(err) != fault.OutOfTime {
 		t.Errorf("got %v", err)
 	}
 	// Let the opening go on, so that the goroutine ends.

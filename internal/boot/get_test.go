@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 )
 
@@ -21,8 +22,8 @@ func TestGet(t *testing.T) {
 	con := console.New(new(strings.Builder), console.Quiet)
 	r := Request{Timeout: 10 * time.Second, MaxInitrd: 1000}
 	got, err := Get(t.Context(), r, Transfer{}, []string{url + "/missing", url + "/k"}, []*os.File{first, second}, con)
-	if CodeOf(err) != NotFetched || !errors.Is(err, fetch.ErrNotFound) {
-		t.Errorf("got %d, %v", CodeOf(err), err)
+	if fault.CodeOf(err) != fault.NotFetched || !errors.Is(err, fetch.ErrNotFound) {
+		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
 	want := []Download{
 		{URL: url + "/missing", File: first.Name(), Protocol: "http", Error: url + "/missing: file not found: 404 Not Found"},
@@ -44,8 +45,8 @@ func TestGet(t *testing.T) {
 	}
 	r.Timeout = 50 * time.Millisecond
 	_, err = Get(t.Context(), r, Transfer{}, []string{url + "/hang/k", url + "/k"}, []*os.File{first, second}, con)
-	if CodeOf(err) != OutOfTime || errors.Is(err, context.Canceled) || contents(t, first) != "" {
-		t.Errorf("got %d, %v, %q", CodeOf(err), err, contents(t, first))
+	if fault.CodeOf(err) != fault.OutOfTime || errors.Is(err, context.Canceled) || contents(t, first) != "" {
+		t.Errorf("got %d, %v, %q", fault.CodeOf(err), err, contents(t, first))
 	}
 }
 

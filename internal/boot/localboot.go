@@ -18,6 +18,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/term"
@@ -39,21 +40,21 @@ const maxPygrub = 64 << 10
 func localBoot(ctx context.Context, r Request, dir string, kernel, ramdisk *resultFile, con *console.Console) (xenout.Result, error) {
 	var none xenout.Result
 	if r.Disk == "" {
-		return none, &Error{NotBootable, "localboot", errors.New("the configuration says to boot from disk, and there is no disk"), "name the guest's disk as the last argument"}
+		return none, fault.New(fault.NotBootable, "localboot", errors.New("the configuration says to boot from disk, and there is no disk"), "name the guest's disk as the last argument")
 	}
 	pygrub, err := findPygrub(r.Pygrub)
 	if err != nil {
-		return none, &Error{NotBootable, "localboot", err, "install pygrub, or name it with --pygrub"}
+		return none, fault.New(fault.NotBootable, "localboot", err, "install pygrub, or name it with --pygrub")
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return none, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
+		return none, fault.New(fault.NoOutput, "output", err, "--output-directory names where kernel and initrd go")
 	}
 	defer os.RemoveAll(dir)
 	con.Stage(fmt.Sprintf("localboot: %s on %s", pygrub, r.Disk))
 	uid, asks := confinement(r, pygrub, con)
 	answer, err := runPygrub(ctx, pygrub, dir, uid, asks, r, con)
 	if err != nil {
-		return none, fail(ctx, NotBootable, "localboot", err, "see what "+pygrub+" says about "+r.Disk)
+		return none, fault.In(ctx, fault.NotBootable, "localboot", err, "see what "+pygrub+" says about "+r.Disk)
 	}
 	found, err := parsePygrub(answer, dir)
 	if err == nil {
@@ -70,7 +71,7 @@ func localBoot(ctx context.Context, r Request, dir string, kernel, ramdisk *resu
 		ramdisk.discard()
 	}
 	if err != nil {
-		return none, &Error{NotBootable, "localboot", fmt.Errorf("%s on %s: %w", pygrub, r.Disk, err), ""}
+		return none, fault.New(fault.NotBootable, "localboot", fmt.Errorf("%s on %s: %w", pygrub, r.Disk, err), "")
 	}
 	return result, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -90,7 +91,7 @@ printf 'kernel %sboot_kernel.ab\0ramdisk %sboot_ramdisk.cd\0args root=/dev/xvda1
 			defer cancel()
 			got, err := localBoot(ctx, r, place.pygrub, kernel, ramdisk, quiet())
 			if test.says != "" {
-				if CodeOf(err) != NotBootable || !strings.Contains(err.Error(), test.says) {
+				if fault.CodeOf(err) != fault.NotBootable || !strings.Contains(err.Error(), test.says) {
 					t.Errorf("got %v", err)
 				}
 				kernel.discard()
@@ -143,7 +144,7 @@ func TestLocalBootCancelled(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, context.DeadlineExceeded)
 		defer cancel()
 		begin := time.Now()
-		if _, err := localBoot(ctx, Request{Disk: "/disk", Pygrub: program, OutputDirectory: dir}, place.pygrub, kernel, ramdisk, quiet()); CodeOf(err) != OutOfTime {
+		if _, err := localBoot(ctx, Request{Disk: "/disk", Pygrub: program, OutputDirectory: dir}, place.pygrub, kernel, ramdisk, quiet()); fault.CodeOf(err) != fault.OutOfTime {
 			t.Errorf("%s: got %v", body, err)
 		}
 		if took := time.Since(begin); took > 4*time.Second {
@@ -182,7 +183,7 @@ func TestPygrubsChildren(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	if err := <-ended; CodeOf(err) != OutOfTime {
+	if err := <-ended; fault.CodeOf(err) != fault.OutOfTime {
 		t.Errorf("got %v", err)
 	}
 	if err := held.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
@@ -197,7 +198,7 @@ func TestNoPygrub(t *testing.T) {
 	place, kernel, ramdisk := newResults(t)
 	dir := filepath.Dir(place.pygrub)
 	r := Request{Disk: "/disk", Pygrub: filepath.Join(dir, "pygrub"), OutputDirectory: dir}
-	if _, err := localBoot(t.Context(), r, place.pygrub, kernel, ramdisk, quiet()); CodeOf(err) != NotBootable || !strings.Contains(err.Error(), "--pygrub") {
+	if _, err := localBoot(t.Context(), r, place.pygrub, kernel, ramdisk, quiet()); fault.CodeOf(err) != fault.NotBootable || !strings.Contains(err.Error(), "--pygrub") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/location"
@@ -109,7 +110,7 @@ func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) e
 		p.detail("location: %s: %s (%.1f ms)", try.URL, try.Result, try.Millis)
 	}
 	if err != nil {
-		return fail(ctx, NoConfig, "location", err, p.task.adviceFor(err))
+		return fault.In(ctx, fault.NoConfig, "location", err, p.task.adviceFor(err))
 	}
 	p.stage("location: kernel %s, ramdisk %s (%d names asked for, %s)", location.WithoutPassword(found.Kernel), cmp.Or(location.WithoutPassword(found.Ramdisk), "none"), len(found.Tried), took(begin))
 	if p.plan.Args != "" {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"golang.org/x/sys/unix"
 )
@@ -115,17 +116,17 @@ func overgrown(files []bounded) error {
 		size, taken, err := f.file.use()
 		switch {
 		case err != nil:
-			return &Error{OwnFault, f.stage, err, ""}
+			return fault.New(fault.Own, f.stage, err, "")
 		case size > f.most:
-			return &Error{NotFetched, f.stage, fmt.Errorf("its size is %d bytes and grows, %s allowed: %w", size, console.Size(f.most), errTooBig), ""}
+			return fault.New(fault.NotFetched, f.stage, fmt.Errorf("its size is %d bytes and grows, %s allowed: %w", size, console.Size(f.most), errTooBig), "")
 		case taken > 2*f.most+maxAhead: // XFS: as much ahead as a file has
-			return &Error{NotFetched, f.stage, fmt.Errorf("it takes %s on disk, %s allowed: %w", console.Size(taken), console.Size(f.most), errTooBig), ""}
+			return fault.New(fault.NotFetched, f.stage, fmt.Errorf("it takes %s on disk, %s allowed: %w", console.Size(taken), console.Size(f.most), errTooBig), "")
 		}
 		all += taken
 	}
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(files[0].file.Fd()), &fs); err == nil && all > 0 && room(&fs) < 0 {
-		return &Error{NoOutput, "output", fmt.Errorf("%s written, and no more than the reserve is free there", console.Size(all)), makeRoom}
+		return fault.New(fault.NoOutput, "output", fmt.Errorf("%s written, and no more than the reserve is free there", console.Size(all)), makeRoom)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -91,18 +92,18 @@ func TestSettle(t *testing.T) {
 func TestWatch(t *testing.T) {
 	for name, test := range map[string]struct {
 		kernel, initrd int64 // bytes, of 1 MiB and 8 MiB allowed
-		code           ExitCode
+		code           fault.Code
 		says           string
 	}{
-		"nothing yet":    {0, 0, Done, ""},
-		"all":            {1 << 20, 8 << 20, Done, ""},
-		"a larger one":   {1<<20 + 1, 0, NotFetched, "kernel: its size is 1048577 bytes and grows, 1.0 MiB allowed"},
-		"into reserve":   {1 << 20, 8<<20 - 4096, NoOutput, "output: 9.0 MiB written"},
-		"a larger other": {0, 8<<20 + 1, NotFetched, "initrd: its size is 8388609 bytes"},
+		"nothing yet":    {0, 0, fault.Done, ""},
+		"all":            {1 << 20, 8 << 20, fault.Done, ""},
+		"a larger one":   {1<<20 + 1, 0, fault.NotFetched, "kernel: its size is 1048577 bytes and grows, 1.0 MiB allowed"},
+		"into reserve":   {1 << 20, 8<<20 - 4096, fault.NoOutput, "output: 9.0 MiB written"},
+		"a larger other": {0, 8<<20 + 1, fault.NotFetched, "initrd: its size is 8388609 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			size := "100M"
-			if test.code == NoOutput {
+			if test.code == fault.NoOutput {
 				size = "9M"
 			}
 			dir := tmpfs(t, size)
@@ -117,7 +118,7 @@ func TestWatch(t *testing.T) {
 				}
 			}
 			look <- time.Time{}
-			if test.code == Done {
+			if test.code == fault.Done {
 				look <- time.Time{} // it has looked before
 				if err := ctx.Err(); err != nil {
 					t.Errorf("got %v", context.Cause(ctx))
@@ -125,8 +126,8 @@ func TestWatch(t *testing.T) {
 				return
 			}
 			<-ctx.Done()
-			if err := fail(ctx, OwnFault, "network", errors.New("killed"), ""); CodeOf(err) != test.code || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("got %d, %v", CodeOf(err), err)
+			if err := fault.In(ctx, fault.Own, "network", errors.New("killed"), ""); fault.CodeOf(err) != test.code || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %d, %v", fault.CodeOf(err), err)
 			}
 		})
 	}
@@ -146,7 +147,7 @@ func TestWatchFull(t *testing.T) {
 	if _, err := f.WriteString("k"); err != nil {
 		t.Fatal(err)
 	}
-	if err := overgrown([]bounded{{"kernel", f, 8}}); CodeOf(err) != NoOutput {
+	if err := overgrown([]bounded{{"kernel", f, 8}}); fault.CodeOf(err) != fault.NoOutput {
 		t.Errorf("a byte is written: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
@@ -52,7 +53,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	}
 	local, err := r.localFiles()
 	if err != nil {
-		return known, &Error{NoConfig, "location", err, ""}
+		return known, fault.New(fault.NoConfig, "location", err, "")
 	}
 	if local != nil {
 		defer local.close()
@@ -73,7 +74,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 		// All of dom0's frames there are not for the child.
 		recorder, err := wire.Record(g.Bridge, r.Pcap)
 		if err != nil {
-			return known, fail(ctx, OwnFault, "pcap", err, "")
+			return known, fault.In(ctx, fault.Own, "pcap", err, "")
 		}
 		defer func() {
 			if err := recorder.Stop(); err != nil {
@@ -86,11 +87,11 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	t.Deadline, _ = ctx.Deadline()
 	if g.Net == guest.Dom0 {
 		if t.Reach, err = r.reach(g); err != nil {
-			return known, fail(ctx, OwnFault, "network", err, "")
+			return known, fault.In(ctx, fault.Own, "network", err, "")
 		}
 	}
 	if err := g.Send(t); err != nil {
-		return known, fail(ctx, OwnFault, "network", err, "")
+		return known, fault.In(ctx, fault.Own, "network", err, "")
 	}
 	done, err := converse(ctx, g, r.asksDom0(), con)
 	if done.Plan == nil {
@@ -102,16 +103,16 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 
 // notStarted is why there is no child.
 func notStarted(ctx context.Context, err error) error {
-	code, try := OwnFault, ""
+	code, try := fault.Own, ""
 	switch {
 	case errors.Is(err, guest.ErrNoBridge):
-		code = Usage
+		code = fault.Usage
 	case errors.Is(err, guest.ErrClaimed):
 		try = "wait until that one has ended, or end it"
 	case errors.Is(err, os.ErrPermission):
 		try = "run as root"
 	}
-	return fail(ctx, code, "network", err, try)
+	return fault.In(ctx, code, "network", err, try)
 }
 
 // tellNetwork says which network it is, and why, and returns where the guest is
@@ -148,7 +149,7 @@ func converse(ctx context.Context, g *guest.Guest, names bool, con *console.Cons
 	for {
 		a, err := receive(ctx, g)
 		if err != nil {
-			return answer{}, fail(ctx, OwnFault, "network", err, "")
+			return answer{}, fault.In(ctx, fault.Own, "network", err, "")
 		}
 		switch {
 		case a.Line != nil:
@@ -162,19 +163,19 @@ func converse(ctx context.Context, g *guest.Guest, names bool, con *console.Cons
 				err = nil
 			}
 			if err != nil {
-				return answer{}, fail(ctx, NoLease, "dhcp", err, "")
+				return answer{}, fault.In(ctx, fault.NoLease, "dhcp", err, "")
 			}
 			if err := g.Send(struct{}{}); err != nil {
-				return answer{}, fail(ctx, OwnFault, "network", err, "")
+				return answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
 		case a.Resolve != "" && names:
 			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
-				return answer{}, fail(ctx, OwnFault, "network", err, "")
+				return answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
 		case a.Plan != nil:
 			return a, a.Failure.err(ctx)
 		default:
-			return answer{}, fail(ctx, OwnFault, "network", errors.New("the guest's process sent a message that says nothing"), "")
+			return answer{}, fault.In(ctx, fault.Own, "network", errors.New("the guest's process sent a message that says nothing"), "")
 		}
 	}
 }
