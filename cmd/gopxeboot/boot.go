@@ -12,6 +12,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -48,7 +49,7 @@ func bootFlags() []cli.Flag {
 }
 
 // bootAction is what the toolstack runs us for.
-func bootAction(toolstack xenout.Toolstack, out *boot.Output) cli.ActionFunc {
+func bootAction(toolstack xenout.Toolstack, out *handover.Output) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.Bool("version") {
 			cli.ShowVersion(c)
@@ -58,7 +59,7 @@ func bootAction(toolstack xenout.Toolstack, out *boot.Output) cli.ActionFunc {
 	}
 }
 
-func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error {
+func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) error {
 	where, vif, disk, unknown, err := positionals(c)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -122,7 +123,7 @@ func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name
 	ctx, cancel := context.WithTimeoutCause(ctx, timeoutOf(words), context.DeadlineExceeded)
 	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
-	out, err := boot.OpenOutput(ctx, output)
+	out, err := handover.OpenOutput(ctx, output)
 	if err != nil {
 		return err
 	}

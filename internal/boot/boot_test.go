@@ -16,9 +16,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
-	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -109,63 +109,6 @@ func TestNotBootable(t *testing.T) {
 	}
 }
 
-// The child may claim anything: what reaches the toolstack are the parent's
-// own files, and one line of arguments.
-func TestHostileChild(t *testing.T) {
-	for name, test := range map[string]struct {
-		plan    plan.Plan
-		kernel  string
-		ramdisk string
-		code    fault.Code
-	}{
-		"all right":               {plan.Plan{Boot: plan.Boot{Args: "BOOT_IMAGE=k quiet", Initrds: []string{"tftp://h/i"}}}, "k", "i", fault.Done},
-		"no kernel written":       {plan.Plan{Boot: plan.Boot{Args: "a"}}, "", "", fault.NotFetched},
-		"kernel too big":          {plan.Plan{Boot: plan.Boot{Args: "a"}}, "kernel too big", "", fault.NotFetched},
-		"no initrd written":       {plan.Plan{Boot: plan.Boot{Args: "a", Initrds: []string{"tftp://h/i"}}}, "k", "", fault.NotFetched},
-		"args end an item":        {plan.Plan{Boot: plan.Boot{Args: "a\x00kernel /etc/shadow"}}, "k", "", fault.NoOutput},
-		"args end a line":         {plan.Plan{Boot: plan.Boot{Args: "a\nkernel /etc/shadow"}}, "k", "", fault.NoOutput},
-		"args too long":           {plan.Plan{Boot: plan.Boot{Args: strings.Repeat("a", 2000)}}, "k", "", fault.NotBootable},
-		"args without bound":      {plan.Plan{Boot: plan.Boot{Args: strings.Repeat("a", 30<<20)}}, "k", "", fault.NotBootable},
-		"args begin with a blank": {plan.Plan{Boot: plan.Boot{Args: " a"}}, "k", "", fault.NoOutput},
-		"file names mean nothing": {plan.Plan{Boot: plan.Boot{Args: "a", Kernel: "/etc/shadow"}}, "k", "", fault.Done},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, kernel, ramdisk := newResults(t)
-			if _, err := kernel.WriteString(test.kernel); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := ramdisk.WriteString(test.ramdisk); err != nil {
-				t.Fatal(err)
-			}
-			r := Request{MAC: mac, MaxKernel: 8, MaxInitrd: 8, Format: xenout.Simple0, Args: "extra"}
-			result, err := answerTo(r, &test.plan, kernel, ramdisk, quiet())
-			var answer bytes.Buffer
-			if err == nil {
-				if err = xenout.Write(&answer, r.Format, result); err != nil {
-					err = fault.New(fault.NoOutput, "output", err, "")
-				}
-			}
-			if fault.CodeOf(err) != test.code {
-				t.Fatalf("got %v, want code %d", err, test.code)
-			}
-			if test.code != fault.Done {
-				if answer.Len() > 0 {
-					t.Errorf("answered %q", answer.String())
-				}
-				return
-			}
-			want := "kernel " + kernel.name + "\x00"
-			if len(test.plan.Initrds) > 0 {
-				want += "ramdisk " + ramdisk.name + "\x00"
-			}
-			want += "args " + test.plan.Args + " extra\x00"
-			if diff := cmp.Diff(want, answer.String()); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
-}
-
 // Errors keep code and words on their way from the child; one that claims
 // success is none.
 func TestFailure(t *testing.T) {
@@ -193,7 +136,8 @@ func TestFailure(t *testing.T) {
 func TestTask(t *testing.T) {
 	r := Request{
 		MAC: mac, UUID: "uuid-of-the-guest", Wanted: program.Wanted{Label: "install"}, Server: netip.MustParseAddr("192.0.2.1"),
-		Disk: "/secret/disk", Pygrub: "/secret/pygrub", Args: "secret=1", OutputDirectory: "/secret/dir", RunAs: 4711, Domid: 4712,
+		Spec:  handover.Spec{Disk: "/secret/disk", Pygrub: "/secret/pygrub", Args: "secret=1", OutputDirectory: "/secret/dir", RunAs: 4711},
+		Domid: 4712,
 	}
 	text, err := json.Marshal(r.task())
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/sys/unix"
@@ -88,7 +89,7 @@ func (r *Request) fits(f *check.Facts) {
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(existing(r.OutputDirectory), &fs); err == nil {
-		space.Free, space.ReadOnly = max(room(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
+		space.Free, space.ReadOnly = max(handover.Room(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
 		f.Space = space
 	}
 }

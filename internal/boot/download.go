@@ -14,6 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -209,8 +210,8 @@ var errEmpty = errors.New("the file is empty")
 func (m *image) failed(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
-		return fault.In(ctx, fault.NoOutput, m.stage, err, makeRoom)
-	case errors.Is(err, errTooBig), errors.Is(err, fetch.ErrTooBig):
+		return fault.In(ctx, fault.NoOutput, m.stage, err, handover.MakeRoom)
+	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
 	case errors.Is(err, fetch.ErrNotFound):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, "see that the file is there and that the server may read it")
@@ -224,7 +225,7 @@ func (m *image) failed(ctx context.Context, err error) error {
 // that is larger than allowed, or images that there is no room for.
 func (m *image) reserve(end int64, whole bool) error {
 	if end > m.limit {
-		return fault.New(fault.NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", console.Size(end), console.Size(m.limit), errTooBig), "raise "+m.raise+" if that is right")
+		return fault.New(fault.NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", console.Size(end), console.Size(m.limit), fetch.ErrTooBig), "raise "+m.raise+" if that is right")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -238,8 +239,8 @@ func (m *image) reserve(end int64, whole bool) error {
 		needed += other.end
 	}
 	needed -= m.done.Load()
-	if free := room(&fs); needed > free {
-		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), makeRoom)
+	if free := handover.Room(&fs); needed > free {
+		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), handover.MakeRoom)
 	}
 	return nil
 }
@@ -283,8 +284,6 @@ func (j *job) show(ctx context.Context) (stop func()) {
 	}
 }
 
-var errTooBig = errors.New("larger than allowed")
-
 // limited lets no more than the limit through, and counts.
 type limited struct {
 	w    io.Writer
@@ -294,7 +293,7 @@ type limited struct {
 
 func (l *limited) Write(p []byte) (int, error) {
 	if int64(len(p)) > l.left {
-		return 0, errTooBig
+		return 0, fetch.ErrTooBig
 	}
 	n, err := l.w.Write(p)
 	l.left -= int64(n)

@@ -18,6 +18,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
@@ -145,8 +146,8 @@ func TestFirstError(t *testing.T) {
 		{"/missing", "/hang/1", fault.NotFetched, fetch.ErrNotFound, "kernel: "},
 		{"/hang/k", "/hang/1 /missing", fault.NotFetched, fetch.ErrNotFound, "initrd: "},
 		{"/hang/k", "/hang/1 /empty", fault.NotFetched, errEmpty, "initrd: "},
-		{"/hang/k", "/big /big /hang/1", fault.NotFetched, errTooBig, "--max-initrd"},
-		{"/hang/k", "/chunked/big /chunked/big", fault.NotFetched, errTooBig, "--max-initrd"},
+		{"/hang/k", "/big /big /hang/1", fault.NotFetched, fetch.ErrTooBig, "--max-initrd"},
+		{"/hang/k", "/chunked/big /chunked/big", fault.NotFetched, fetch.ErrTooBig, "--max-initrd"},
 		{"/hang/k", "gopher://x/y", fault.NotFetched, fetch.ErrUnsupported, "initrd: "},
 	} {
 		p, url, kernel, ramdisk, _ := downloads(t, files)
@@ -186,7 +187,7 @@ func TestDownloadDeadline(t *testing.T) {
 // What would fill the output directory is refused before the first byte: some
 // of it is kept.
 func TestReserveKept(t *testing.T) {
-	file, err := os.Create(filepath.Join(tmpfs(t, "20M"), "kernel"))
+	file, err := os.Create(filepath.Join(labtest.Tmpfs(t, "20M"), "kernel"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +224,7 @@ func TestReserve(t *testing.T) {
 	if err := r.reserve(1<<61, true); err != nil {
 		t.Errorf("with all of it there: %v", err)
 	}
-	if err := r.reserve(1<<62+1, true); fault.CodeOf(err) != fault.NotFetched || !errors.Is(err, errTooBig) {
+	if err := r.reserve(1<<62+1, true); fault.CodeOf(err) != fault.NotFetched || !errors.Is(err, fetch.ErrTooBig) {
 		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
 }
@@ -239,7 +240,7 @@ func TestLimited(t *testing.T) {
 	for _, tt := range []struct {
 		n    int
 		want error
-	}{{6, nil}, {5, errTooBig}, {4, nil}, {1, errTooBig}} {
+	}{{6, nil}, {5, fetch.ErrTooBig}, {4, nil}, {1, fetch.ErrTooBig}} {
 		if _, err := l.Write(make([]byte, tt.n)); !errors.Is(err, tt.want) {
 			t.Errorf("%d bytes: %v", tt.n, err)
 		}

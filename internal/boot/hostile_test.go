@@ -16,6 +16,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -223,9 +224,9 @@ func TestHostileChildren(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			labtest.New(t, lab.Config{})
 			before := network(t)
-			dir := tmpfs(t, "3M")
+			dir := labtest.Tmpfs(t, "3M")
 			file := filepath.Join(t.TempDir(), "bootloader.7.out")
-			out, err := OpenOutput(t.Context(), file)
+			out, err := handover.OpenOutput(t.Context(), file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -238,8 +239,8 @@ func TestHostileChildren(t *testing.T) {
 			var memory, memoryAfter runtime.MemStats
 			runtime.ReadMemStats(&memory)
 			result, err := Boot(t.Context(), Request{
-				MAC: mac, Bridge: "xenbr0", Net: guest.Own, Wanted: program.Wanted{Label: name}, OutputDirectory: dir,
-				Format: xenout.Simple0, MaxKernel: 1 << 20, MaxInitrd: 2 << 20, Timeout: timeout,
+				MAC: mac, Bridge: "xenbr0", Net: guest.Own, Wanted: program.Wanted{Label: name}, Timeout: timeout,
+				Spec: handover.Spec{OutputDirectory: dir, Format: xenout.Simple0, MaxKernel: 1 << 20, MaxInitrd: 2 << 20},
 			}, out, quiet())
 			runtime.ReadMemStats(&memoryAfter)
 			if fault.CodeOf(err) != attack.code || !strings.Contains(fmt.Sprint(err), attack.says) {
@@ -266,8 +267,8 @@ func TestHostileChildren(t *testing.T) {
 			if text, err := os.ReadFile(file); err != nil || len(text) > 0 {
 				t.Errorf("the toolstack was told %q (%v)", text, err)
 			}
-			if left := names(t, dir); left != nil {
-				t.Errorf("left %v", left)
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+				t.Errorf("left %v (%v)", left, err)
 			}
 			for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 				if after := network(t); after == before {
@@ -305,12 +306,12 @@ func network(t *testing.T) string {
 func TestHostileChildInDom0(t *testing.T) {
 	labtest.New(t, lab.Config{})
 	before := network(t)
-	out := &Output{File: os.Stdout}
+	out := &handover.Output{File: os.Stdout}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	_, err := Boot(ctx, Request{
-		MAC: mac, Bridge: "xenbr0", Net: guest.Dom0, Wanted: program.Wanted{Label: "addresses without end"}, OutputDirectory: t.TempDir(),
-		Format: xenout.Simple0, MaxKernel: 1, MaxInitrd: 1, Timeout: 10 * time.Second,
+		MAC: mac, Bridge: "xenbr0", Net: guest.Dom0, Wanted: program.Wanted{Label: "addresses without end"}, Timeout: 10 * time.Second,
+		Spec: handover.Spec{OutputDirectory: t.TempDir(), Format: xenout.Simple0, MaxKernel: 1, MaxInitrd: 1},
 	}, out, quiet())
 	if fault.CodeOf(err) != fault.NoLease {
 		t.Errorf("got %v", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -70,7 +71,7 @@ func TestIdentify(t *testing.T) {
 		"elsewhere by its own word": {Request{Elsewhere: driver}, Request{MAC: mac, Elsewhere: driver, UUID: uuid}, called, true, fault.Done},
 		"a MAC of nobody's":         {Request{MAC: other}, Request{MAC: other, UUID: uuid}, called, true, fault.Done},
 		"both":                      {Request{MAC: other, Bridge: "br9"}, Request{MAC: other, Bridge: "br9", UUID: uuid}, called, true, fault.Done},
-		"all":                       {Request{MAC: mac, Bridge: "br9", UUID: "u", Type: xenout.PV}, Request{MAC: mac, Bridge: "br9", UUID: "u", Type: xenout.PV}, called, false, fault.Done},
+		"all":                       {Request{MAC: mac, Bridge: "br9", UUID: "u", Spec: handover.Spec{Type: xenout.PV}}, Request{MAC: mac, Bridge: "br9", UUID: "u", Spec: handover.Spec{Type: xenout.PV}}, called, false, fault.Done},
 		"by hand":                   {Request{MAC: mac}, Request{MAC: mac}, xenout.Invocation{}, false, fault.Done},
 		"dom0's own files":          {Request{Repository: local}, Request{Repository: local}, called, false, fault.Done},
 		"as dom0":                   {Request{Repository: web, Net: guest.Dom0}, Request{Repository: web, Net: guest.Dom0}, called, false, fault.Done},

@@ -90,14 +90,6 @@ func (r *Request) leases() bool {
 // asksDom0 says whether the child may have names resolved by its parent.
 func (r *Request) asksDom0() bool { return !r.leases() && r.Net == guest.Dom0 }
 
-// shorten says where a command line that is too long comes from.
-func (r *Request) shorten(p *plan.Plan) string {
-	if r.Repository != nil {
-		return "shorten --args"
-	}
-	return "shorten APPEND in " + p.Config.URL
-}
-
 // install finds what boots, and fetches it.
 func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) error {
 	r := p.task.Repository

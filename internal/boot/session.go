@@ -12,14 +12,16 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // asGuest runs the pipeline in a child that is the guest. With files, the
-// first one gets the kernel, the second one the initrds; with a cleanup process,
-// that one removes the guest's port, while we go on.
-func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, files ...*os.File) (answer, error) {
+// first one gets the kernel, the second one the initrds. leave is nil or takes
+// the guest's port, by its index, and says whether it will be removed, while we
+// go on.
+func asGuest(ctx context.Context, r Request, con *console.Console, leave func(port int) bool, files ...*os.File) (answer, error) {
 	p := plan.New()
 	p.MAC, p.UUID, p.GuestType = r.MAC.String(), r.UUID, r.Type
 	known := answer{Plan: p} // with an error
@@ -27,7 +29,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if r.Pcap != nil {
 		pcap = len(files) + 1
 		files = append(files, r.Pcap)
-		watched, stop := keepWatching(ctx, bounded{"pcap", &resultFile{File: r.Pcap}, wire.MaxFile})
+		watched, stop := handover.WatchFile(ctx, "pcap", r.Pcap, wire.MaxFile)
 		defer stop()
 		ctx = watched
 	}
@@ -37,7 +39,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if err := r.reachable(); err != nil {
 		return known, err
 	}
-	network, why, err := r.settle(ctx, cleanup != nil, con)
+	network, why, err := r.settle(ctx, leave != nil, con)
 	if err != nil {
 		return known, err
 	}
@@ -63,7 +65,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if err != nil {
 		return known, notStarted(ctx, err)
 	}
-	if cleanup.leave(g.Port()) {
+	if leave != nil && leave(g.Port()) {
 		defer g.Leave()
 	} else {
 		defer g.Close()
