@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -95,8 +97,15 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) er
 		return err
 	}
 	host := r.Host
-	if err := boot.Eliloader(ctx, &r, invocation, host, con); err != nil {
-		return err
+	if toolstack == xenout.XAPI && invocation.VM != "" && r.Repository == nil {
+		round, err := install.NextRound(ctx, host, invocation.VM, invocation.Disk, con)
+		if err != nil {
+			return err
+		}
+		if round != nil {
+			r.Repository, r.LocalBoot, r.Commit = round.Repository, round.Repository == nil, round.Commit
+			r.Transfer.Proxy = cmp.Or(r.Transfer.Proxy, round.Proxy)
+		}
 	}
 	if err := boot.Identify(ctx, &r, invocation, host, con); err != nil {
 		return err

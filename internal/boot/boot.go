@@ -20,6 +20,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -44,8 +45,8 @@ type Request struct {
 	Server   netip.Addr // instead of the lease's next-server
 	BootFile string     // instead of the lease's boot file
 
-	Repository *Repository // instead of DHCP's boot file and a configuration; nil for none
-	LocalBoot  bool        // boot from Disk at once, asking nobody
+	Repository *install.Repository // instead of DHCP's boot file and a configuration; nil for none
+	LocalBoot  bool                // boot from Disk at once, asking nobody
 
 	handover.Spec // RunAs is also the uid of the process that reads from the network
 

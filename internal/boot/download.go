@@ -15,8 +15,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
-	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"golang.org/x/sync/errgroup"
@@ -33,7 +33,7 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, kernel, ra
 	for range maxDetours {
 		tried[d.Boot.Kernel] = true
 		err := p.fetchBoth(ctx, &d.Boot, kernel, ramdisk)
-		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, errEmpty) {
+		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, fetch.ErrEmpty) {
 			return err
 		}
 		next, nextErr := d.NotFound(ctx)
@@ -86,7 +86,7 @@ func (p *pipeline) inspect(url string, file *os.File) error {
 	if err != nil {
 		return nil // not a word about the kernel
 	}
-	url = location.WithoutPassword(url)
+	url = install.WithoutPassword(url)
 	warn := func(format string, args ...any) {
 		p.say(line{Warn: true, Text: "kernel: " + url + fmt.Sprintf(format, args...)})
 	}
@@ -183,7 +183,7 @@ func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, e
 	if err == nil && n == 0 {
 		// PXELINUX takes an empty file as not there (pxe.c), and libxl can't
 		// map it.
-		err = fmt.Errorf("%s: %w", f.URL(), errEmpty)
+		err = fmt.Errorf("%s: %w", f.URL(), fetch.ErrEmpty)
 	}
 	if err != nil {
 		return n, m.failed(ctx, err)
@@ -202,8 +202,6 @@ func agreed(s fetch.Stats) string {
 	}
 	return fmt.Sprintf(", blksize %d", s.BlockSize)
 }
-
-var errEmpty = errors.New("the file is empty")
 
 // failed puts the blame: on space of ours, on a limit of ours, or on the
 // server.

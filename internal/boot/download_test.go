@@ -145,7 +145,7 @@ func TestFirstError(t *testing.T) {
 	}{
 		{"/missing", "/hang/1", fault.NotFetched, fetch.ErrNotFound, "kernel: "},
 		{"/hang/k", "/hang/1 /missing", fault.NotFetched, fetch.ErrNotFound, "initrd: "},
-		{"/hang/k", "/hang/1 /empty", fault.NotFetched, errEmpty, "initrd: "},
+		{"/hang/k", "/hang/1 /empty", fault.NotFetched, fetch.ErrEmpty, "initrd: "},
 		{"/hang/k", "/big /big /hang/1", fault.NotFetched, fetch.ErrTooBig, "--max-initrd"},
 		{"/hang/k", "/chunked/big /chunked/big", fault.NotFetched, fetch.ErrTooBig, "--max-initrd"},
 		{"/hang/k", "gopher://x/y", fault.NotFetched, fetch.ErrUnsupported, "initrd: "},

@@ -105,7 +105,7 @@ func (r *Request) reachable() error {
 // NeedsVIF says whether the guest's interface is of any use: not for dom0's own
 // files, and not to download them as dom0.
 func (r *Request) NeedsVIF() bool {
-	return r.Repository == nil || r.Net != guest.Dom0 && r.Repository.network()
+	return r.Repository == nil || r.Net != guest.Dom0 && r.Repository.OnNetwork()
 }
 
 // AsDom0 makes the downloads dom0's own, if a location may be downloaded so.

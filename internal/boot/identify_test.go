@@ -15,7 +15,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
-	"github.com/gopxeboot/gopxeboot/internal/location"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -44,11 +44,11 @@ func TestIdentify(t *testing.T) {
 	driver := &xenout.NetworkError{Key: "backend", Value: "sys-net"}
 	called := xenout.Invocation{Domid: 7}
 	nobody := xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}
-	local, err := NewRepository("/there/is/none", location.Wanted{})
+	local, err := install.NewRepository("/there/is/none", install.Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, err := NewRepository("http://h/p", location.Wanted{})
+	web, err := install.NewRepository("http://h/p", install.Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -42,7 +43,7 @@ type task struct {
 
 	// The job; without one of these it is to decide what boots.
 	Look       *Look
-	Repository *Repository
+	Repository *install.Repository
 	URLs       []string
 	Download   bool // what boots, too
 

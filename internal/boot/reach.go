@@ -194,7 +194,7 @@ func (r *Request) hosts() (hosts []string) {
 	}
 	urls := slices.Clone(r.URLs)
 	if r.Repository != nil {
-		urls = append(urls, r.Repository.urls()...)
+		urls = append(urls, r.Repository.URLs()...)
 	}
 	if r.Transfer.Proxy != "" {
 		urls = append(urls, r.Transfer.Proxy)

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
-	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -130,7 +130,7 @@ func TestReachOfGuest(t *testing.T) {
 // An address is named by whoever runs this program, not by who may write a VM's
 // fields.
 func TestHosts(t *testing.T) {
-	repository, err := NewRepository("http://10.9.9.1/OL6", location.Wanted{})
+	repository, err := install.NewRepository("http://10.9.9.1/OL6", install.Wanted{})
 	labtest.Check(t, err)
 	for name, test := range map[string]struct {
 		request Request

@@ -13,6 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
@@ -33,7 +34,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, leave func(po
 		defer stop()
 		ctx = watched
 	}
-	if r.Repository != nil && !r.Repository.network() {
+	if r.Repository != nil && !r.Repository.OnNetwork() {
 		r.Net = guest.None
 	}
 	if err := r.reachable(); err != nil {
@@ -53,13 +54,15 @@ func asGuest(ctx context.Context, r Request, con *console.Console, leave func(po
 	if r.Look != nil {
 		spec.Survey = &guest.Survey{MACs: r.Look.MACs, VLANs: r.Look.VLANs}
 	}
-	local, err := r.localFiles()
-	if err != nil {
-		return known, fault.New(fault.NoConfig, "location", err, "")
+	var local *install.LocalFiles
+	if r.Repository != nil {
+		if local, err = r.Repository.LocalFiles(); err != nil {
+			return known, fault.New(fault.NoConfig, "location", err, "")
+		}
 	}
 	if local != nil {
-		defer local.close()
-		spec.Open = local.open
+		defer local.Close()
+		spec.Open = local.Open
 	}
 	g, err := guest.Start(ctx, spec)
 	if err != nil {
