@@ -7,6 +7,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/location"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -35,7 +36,7 @@ func positionals(c *cli.Context) (where string, vif xenout.VIF, disk string, unk
 			return "", vif, "", nil, usage(errors.New("--location is empty"), "")
 		}
 		if where != "" {
-			return "", vif, "", nil, usage(fmt.Errorf("two locations: %s and %s", location.WithoutPassword(where), location.WithoutPassword(named)), "")
+			return "", vif, "", nil, usage(fmt.Errorf("two locations: %s and %s", printable.WithoutPassword(where), printable.WithoutPassword(named)), "")
 		}
 		where = named
 	}

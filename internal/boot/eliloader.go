@@ -9,6 +9,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/location"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -46,7 +47,7 @@ func Eliloader(ctx context.Context, r *Request, invocation xenout.Invocation, ho
 	if distro == location.Any {
 		distro = location.RedHat // eliloader's own default
 	}
-	con.Stage(fmt.Sprintf("eliloader: %s from %s, boot %d of %d", distro, location.WithoutPassword(install.Repository), install.Round, rounds[distro]))
+	con.Stage(fmt.Sprintf("eliloader: %s from %s, boot %d of %d", distro, printable.WithoutPassword(install.Repository), install.Round, rounds[distro]))
 	fromCD := install.Repository == cdrom
 	switch {
 	case install.Round > 1, fromCD && distro == location.Pygrub:

@@ -11,11 +11,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sys/unix"
 )
@@ -111,7 +111,7 @@ func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) e
 	if err != nil {
 		return fail(ctx, NoConfig, "location", err, p.task.adviceFor(err))
 	}
-	p.stage("location: kernel %s, ramdisk %s (%d names asked for, %s)", location.WithoutPassword(found.Kernel), cmp.Or(location.WithoutPassword(found.Ramdisk), "none"), len(found.Tried), took(begin))
+	p.stage("location: kernel %s, ramdisk %s (%d names asked for, %s)", printable.WithoutPassword(found.Kernel), cmp.Or(printable.WithoutPassword(found.Ramdisk), "none"), len(found.Tried), took(begin))
 	if p.plan.Args != "" {
 		p.stage("boot: %s", p.plan.Args)
 	}
@@ -145,9 +145,9 @@ func (r *Repository) record(p *plan.Plan, found location.Found) {
 	if found.Kernel == "" {
 		return
 	}
-	p.Outcome, p.Kernel = pxelinux.Linux, location.WithoutPassword(found.Kernel)
+	p.Outcome, p.Kernel = pxelinux.Linux, printable.WithoutPassword(found.Kernel)
 	if found.Ramdisk != "" {
-		p.Initrds = []string{location.WithoutPassword(found.Ramdisk)}
+		p.Initrds = []string{printable.WithoutPassword(found.Ramdisk)}
 	}
 	p.SetArgs(strings.TrimSpace(found.Args + " " + r.Args))
 }
@@ -249,7 +249,7 @@ func resolveForChild(ctx context.Context, host string) resolved {
 	defer cancel()
 	a, err := resolveAsDom0(ctx, host)
 	if err != nil {
-		return resolved{Error: fmt.Sprintf("can't resolve %s: %v", console.Printable(host), err)}
+		return resolved{Error: fmt.Sprintf("can't resolve %s: %v", printable.Text(host), err)}
 	}
 	return resolved{Address: a}
 }
