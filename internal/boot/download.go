@@ -15,9 +15,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
-	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -86,7 +86,7 @@ func (p *pipeline) inspect(url string, file *os.File) error {
 	if err != nil {
 		return nil // not a word about the kernel
 	}
-	url = install.WithoutPassword(url)
+	url = printable.WithoutPassword(url)
 	warn := func(format string, args ...any) {
 		p.say(line{Warn: true, Text: "kernel: " + url + fmt.Sprintf(format, args...)})
 	}

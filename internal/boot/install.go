@@ -11,12 +11,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sys/unix"
 )
@@ -44,7 +44,7 @@ func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) e
 	if err != nil {
 		return fault.In(ctx, fault.NoConfig, "location", err, p.task.adviceFor(err))
 	}
-	p.stage("location: kernel %s, ramdisk %s (%d names asked for, %s)", install.WithoutPassword(found.Kernel), cmp.Or(install.WithoutPassword(found.Ramdisk), "none"), len(found.Tried), took(begin))
+	p.stage("location: kernel %s, ramdisk %s (%d names asked for, %s)", printable.WithoutPassword(found.Kernel), cmp.Or(printable.WithoutPassword(found.Ramdisk), "none"), len(found.Tried), took(begin))
 	if p.plan.Args != "" {
 		p.stage("boot: %s", p.plan.Args)
 	}
@@ -80,9 +80,9 @@ func (p *pipeline) found(found install.Found) {
 	if found.Kernel == "" {
 		return
 	}
-	p.plan.Outcome, p.plan.Kernel = pxelinux.Linux, install.WithoutPassword(found.Kernel)
+	p.plan.Outcome, p.plan.Kernel = pxelinux.Linux, printable.WithoutPassword(found.Kernel)
 	if found.Ramdisk != "" {
-		p.plan.Initrds = []string{install.WithoutPassword(found.Ramdisk)}
+		p.plan.Initrds = []string{printable.WithoutPassword(found.Ramdisk)}
 	}
 	p.plan.SetArgs(strings.TrimSpace(found.Args + " " + r.Args))
 }
@@ -139,7 +139,7 @@ func resolveForChild(ctx context.Context, host string) resolved {
 	defer cancel()
 	a, err := resolveAsDom0(ctx, host)
 	if err != nil {
-		return resolved{Error: fmt.Sprintf("can't resolve %s: %v", console.Printable(host), err)}
+		return resolved{Error: fmt.Sprintf("can't resolve %s: %v", printable.Text(host), err)}
 	}
 	return resolved{Address: a}
 }
