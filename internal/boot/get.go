@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
@@ -47,7 +48,7 @@ func Get(ctx context.Context, r Request, t Transfer, urls []string, files []*os.
 	}
 	p := &pipeline{task: r.task(), plan: plan.New(), say: func(l line) { l.print(con) }}
 	p.files.Resolve, p.files.Proxy = resolveAsDom0, http.ProxyFromEnvironment
-	p.files.Warn = con.Warn
+	p.files.Warn, p.files.Servers = con.Warn, new(fetch.Servers)
 	p.files.RootCAs = systemRoots()
 	if err := t.apply(&p.files); err != nil {
 		return nil, &Error{Usage, "get", err, ""}
