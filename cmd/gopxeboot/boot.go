@@ -15,6 +15,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -145,7 +146,7 @@ func say(ctx context.Context, c *cli.Context, r boot.Options, con *console.Conso
 	w := c.App.Writer
 	if c.Bool("l") {
 		for _, label := range plan.Labels {
-			fmt.Fprintln(w, console.Printable(label.Name))
+			fmt.Fprintln(w, printable.Redacted(label.Name))
 		}
 		if len(plan.Labels) > 0 {
 			return nil // also when none of them boots by itself
@@ -155,14 +156,14 @@ func say(ctx context.Context, c *cli.Context, r boot.Options, con *console.Conso
 		return err
 	}
 	if plan.Outcome == pxelinux.LocalBoot {
-		fmt.Fprintf(w, "disk: %s\n", console.Printable(r.Disk))
+		fmt.Fprintf(w, "disk: %s\n", printable.Redacted(r.Disk))
 		return nil
 	}
-	fmt.Fprintf(w, "kernel: %s\n", console.Printable(plan.Kernel))
+	fmt.Fprintf(w, "kernel: %s\n", printable.Redacted(plan.Kernel))
 	for _, initrd := range plan.Initrds {
-		fmt.Fprintf(w, "initrd: %s\n", console.Printable(initrd))
+		fmt.Fprintf(w, "initrd: %s\n", printable.Redacted(initrd))
 	}
-	fmt.Fprintf(w, "args: %s\n", console.Printable(xenout.MergeArgs(plan.Args, r.Args)))
+	fmt.Fprintf(w, "args: %s\n", printable.Redacted(xenout.MergeArgs(plan.Args, r.Args)))
 	return nil
 }
 

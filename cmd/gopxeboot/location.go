@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -34,7 +35,7 @@ func positionals(c *cli.Context) (where string, vif xenout.VIF, disk string, unk
 			return "", vif, "", nil, usage(errors.New("--location is empty"), "")
 		}
 		if where != "" {
-			return "", vif, "", nil, usage(fmt.Errorf("two locations: %s and %s", install.WithoutPassword(where), install.WithoutPassword(named)), "")
+			return "", vif, "", nil, usage(fmt.Errorf("two locations: %s and %s", printable.WithoutPassword(where), printable.WithoutPassword(named)), "")
 		}
 		where = named
 	}

@@ -58,6 +58,7 @@ func (p *pipeline) fetchAsPXELINUX(f *firmware, t *Transfer, l *dhcpclient.Lease
 
 // prepare makes p.files what every download needs.
 func (p *pipeline) prepare(t *Transfer, nextServer netip.Addr) error {
+	p.files.Servers = new(fetch.Servers)
 	p.files.Refuse = p.child.Reach.Refuse(nextServer)
 	p.files.Warn = p.say.Warn
 	if err := t.apply(&p.files); err != nil {

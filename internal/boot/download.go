@@ -15,9 +15,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
-	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -88,7 +88,7 @@ func (p *pipeline) inspect(url string, file *os.File, guest xenout.GuestType) er
 	if err != nil {
 		return nil // not a word about the kernel
 	}
-	url = install.WithoutPassword(url)
+	url = printable.WithoutPassword(url)
 	warn := func(format string, args ...any) {
 		p.say.Warn("kernel: " + url + fmt.Sprintf(format, args...))
 	}

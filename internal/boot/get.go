@@ -2,11 +2,8 @@ package boot
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net/http"
 	"os"
@@ -17,6 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 )
 
 // Get downloads files, one after the other: as the guest when o.MAC says who
@@ -28,12 +26,16 @@ func Get(ctx context.Context, o Options, urls []string, files []*os.File, con *c
 	t := &getTask{o.firmware(), o.Transfer, urls, o.MaxInitrd}
 	if o.MAC != nil {
 		s := o.session()
-		s.Files, s.MaxFile, s.Hosts = files, t.MaxSize, append(s.Hosts, hosts(urls)...)
+		s.Files, s.Hosts = files, append(s.Hosts, hosts(urls)...)
+		began := make([]int64, len(files)) // standard output may have something
+		for i, f := range files {
+			began[i], _ = sizeOf(f)
+		}
 		a, err := o.run(ctx, s, tasks{Get: t}, con)
-		return checkDownloads(a.Downloads, urls, files, err)
+		return checkDownloads(a.Downloads, urls, files, began, err)
 	}
 	p := &pipeline{say: session.Print(con)}
-	p.files = fetch.Client{Resolve: session.Resolve, Proxy: http.ProxyFromEnvironment, Warn: con.Warn, RootCAs: systemRoots()}
+	p.files = fetch.Client{Resolve: session.Resolve, Proxy: http.ProxyFromEnvironment, Warn: con.Warn, Servers: new(fetch.Servers), RootCAs: systemRoots()}
 	if err := t.Transfer.apply(&p.files); err != nil {
 		return nil, fault.New(fault.Usage, "get", err, "")
 	}
@@ -41,9 +43,9 @@ func Get(ctx context.Context, o Options, urls []string, files []*os.File, con *c
 	return p.Downloads, err
 }
 
-// checkDownloads checks what the child says against the files. It may have been
-// taken over by what it read.
-func checkDownloads(claims []session.Download, urls []string, files []*os.File, err error) ([]session.Download, error) {
+// checkDownloads checks what the child says against the files, of which it is
+// told where each began. The child may have been taken over by what it read.
+func checkDownloads(claims []session.Download, urls []string, files []*os.File, began []int64, err error) ([]session.Download, error) {
 	done := make([]session.Download, len(files))
 	for i, f := range files {
 		if i < len(claims) {
@@ -53,8 +55,8 @@ func checkDownloads(claims []session.Download, urls []string, files []*os.File, 
 		}
 		d := &done[i]
 		d.URL, d.File = urls[i], f.Name()
-		if info, statErr := f.Stat(); d.Error == "" && statErr == nil && info.Mode().IsRegular() && info.Size() != d.Bytes {
-			d.Error = fmt.Sprintf("%d bytes were written, %d announced", info.Size(), d.Bytes)
+		if size, regular := sizeOf(f); d.Error == "" && regular && size-began[i] != d.Bytes {
+			d.Error = fmt.Sprintf("%d bytes were written, %d announced", size-began[i], d.Bytes)
 		}
 		if d.Error != "" && err == nil {
 			err = fault.New(fault.NotFetched, "get", errors.New(d.Error), "")
@@ -76,7 +78,7 @@ func (t *getTask) run(ctx context.Context, p *pipeline) error {
 
 func (t *getTask) download(ctx context.Context, p *pipeline, file func(int) *os.File) (first error) {
 	for i, url := range t.URLs {
-		d, err := p.getOne(ctx, url, t.MaxSize, file(i))
+		d, err := p.getOne(ctx, t, url, file(i))
 		p.Downloads = append(p.Downloads, d)
 		if first == nil {
 			first = err
@@ -85,16 +87,26 @@ func (t *getTask) download(ctx context.Context, p *pipeline, file func(int) *os.
 	return first
 }
 
-func (p *pipeline) getOne(ctx context.Context, url string, most int64, file *os.File) (d session.Download, err error) {
+// sizeOf is how long a file is; a pipe and a device are none.
+func sizeOf(f *os.File) (size int64, regular bool) {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, false
+	}
+	return info.Size(), true
+}
+
+func (p *pipeline) getOne(ctx context.Context, t *getTask, url string, file *os.File) (d session.Download, err error) {
 	d.URL, d.File = url, file.Name()
 	d.Protocol, _, _ = strings.Cut(url, "://")
 	job := &job{p: p, begin: time.Now()}
-	m := job.image("get", file, most, "--max-size")
+	m := job.image("get", file, t.MaxSize, "--max-size")
 	defer job.show(ctx)()
+	began, regular := sizeOf(file)
 	defer func() {
 		if err != nil {
 			d.Error = errors.Unwrap(err).Error() // of an *Error, without the stage and the advice
-			file.Truncate(0)                     // a part is no file; a pipe's reader is told by the exit code
+			file.Truncate(began)                 // a part is no file; a pipe's reader is told by the exit code
 		}
 	}()
 	f, err := p.files.Open(ctx, url)
@@ -102,30 +114,28 @@ func (p *pipeline) getOne(ctx context.Context, url string, most int64, file *os.
 		return d, m.failed(ctx, err)
 	}
 	defer f.Close()
-	if err := m.reserve(max(f.Size(), 0), f.Size() >= 0); err != nil {
-		return d, err
+	if regular {
+		if err := m.reserve(max(f.Size(), 0), f.Size() >= 0); err != nil {
+			return d, err
+		}
 	}
-	sum := sha256.New()
-	d.Bytes, err = f.WriteTo(&limited{hashed{file, sum}, m.limit, &m.done})
+	var to io.Writer = file
+	if t.Transfer.Digests {
+		sum := verify.NewHasher()
+		to = io.MultiWriter(file, sum)
+		defer func() {
+			if digest := sum.Sum(); err == nil {
+				d.SHA256 = digest.String()
+			}
+		}()
+	}
+	d.Bytes, err = f.WriteTo(&limited{to, m.limit, &m.done})
 	d.Seconds = time.Since(job.begin).Seconds()
 	s := f.Stats()
 	d.BlockSize, d.WindowSize, d.Retransmits = s.BlockSize, s.WindowSize, s.Retransmits
 	if err != nil {
 		return d, m.failed(ctx, err)
 	}
-	d.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	p.say.Stage("get: %s, %s%s", f.URL(), rate(d.Bytes, time.Since(job.begin)), agreed(s))
 	return d, nil
-}
-
-// hashed writes and hashes.
-type hashed struct {
-	w   io.Writer
-	sum hash.Hash
-}
-
-func (h hashed) Write(p []byte) (int, error) {
-	n, err := h.w.Write(p)
-	h.sum.Write(p[:n])
-	return n, err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sys/unix"
 )
@@ -84,9 +85,9 @@ func (t *installTask) record(p *plan.Plan, found install.Found) {
 	if found.Kernel == "" {
 		return
 	}
-	p.Outcome, p.Kernel = pxelinux.Linux, install.WithoutPassword(found.Kernel)
+	p.Outcome, p.Kernel = pxelinux.Linux, printable.WithoutPassword(found.Kernel)
 	if found.Ramdisk != "" {
-		p.Initrds = []string{install.WithoutPassword(found.Ramdisk)}
+		p.Initrds = []string{printable.WithoutPassword(found.Ramdisk)}
 	}
 	p.SetArgs(strings.TrimSpace(found.Args + " " + t.Repository.Args))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // cdrom is the repository that is the VM's CD: XAPI gives a bootloader the
@@ -47,7 +48,7 @@ func NextRound(ctx context.Context, host *domain.Host, uuid, disk string, con *c
 	if distro == Any {
 		distro = RedHat // eliloader's own default
 	}
-	con.Stage(fmt.Sprintf("eliloader: %s from %s, boot %d of %d", distro, WithoutPassword(install.Repository), install.Round, rounds[distro]))
+	con.Stage(fmt.Sprintf("eliloader: %s from %s, boot %d of %d", distro, printable.WithoutPassword(install.Repository), install.Round, rounds[distro]))
 	r := &Round{}
 	fromCD := install.Repository == cdrom
 	if install.Round <= 1 && !(fromCD && distro == Pygrub) {

@@ -199,19 +199,6 @@ func TestIsFullURL(t *testing.T) {
 	}
 }
 
-func TestWithoutPassword(t *testing.T) {
-	for url, want := range map[string]string{
-		"http://u:secret@h/p/": "http://u@h/p/",
-		"http://u@h/p/":        "http://u@h/p/",
-		"http://h/p@q:r/":      "http://h/p@q:r/",
-		"nonsense":             "nonsense",
-	} {
-		if got := WithoutPassword(url); got != want {
-			t.Errorf("WithoutPassword(%q) = %q, want %q", url, got, want)
-		}
-	}
-}
-
 // Whatever a location is, its parts are where they belong.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"http://h/p", "nfs:h:/p", "nfs+iso:h:/p/x.iso", "file:///x!/y", "/dev/sda1", "nfs:[::1]:/p", "file://localhost%2f..", "http://u:p@h/p", "nfs://h:/p"} {

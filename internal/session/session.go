@@ -22,6 +22,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -277,7 +278,7 @@ func resolveForChild(ctx context.Context, host string) resolved {
 	defer cancel()
 	a, err := Resolve(ctx, host)
 	if err != nil {
-		return resolved{Error: fmt.Sprintf("can't resolve %s: %v", console.Printable(host), err)}
+		return resolved{Error: fmt.Sprintf("can't resolve %s: %v", printable.Text(host), err)}
 	}
 	return resolved{Address: a}
 }

@@ -50,6 +50,16 @@ func settle(t testing.TB) {
 	}
 }
 
+// TempDir is one whose name has no comma, as a test's name may have: dnsmasq
+// takes what is behind one for something else.
+func TempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "labtest-")
+	Check(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // Check ends the test on an error. One that says that this machine lacks a
 // program or namespaces is Missing.
 func Check(t testing.TB, err error) {
