@@ -76,8 +76,8 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 			c.OnUsageError = usageError
 		}
 	}
-	toolstack := xenout.ToolstackOf(argv, environ)
-	err := runApp(ctx, app, toolstack, argv)
+	call := new(xenout.Call)
+	err := runApp(ctx, app, call, argv, environ)
 	var status exitStatus
 	switch {
 	case errors.As(err, &status):
@@ -85,7 +85,7 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 	case err != nil:
 		con := console.New(stderr, console.Normal)
 		con.Error(err)
-		con.Failure(toolstack, err)
+		con.Failure(call.Toolstack, err)
 	}
 	return int(fault.CodeOf(err))
 }
@@ -95,43 +95,70 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 //
 // A toolstack never names one of our commands, but its disk may be called like
 // one, and it always says --output, unless it is XAPI.
-func runApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, argv []string) error {
+func runApp(ctx context.Context, app *cli.App, call *xenout.Call, argv, environ []string) (err error) {
+	*call, err = xenout.ParseCall(argv, environ, takesValue(app.Flags))
 	if len(argv) < 2 {
 		return app.RunContext(ctx, argv)
 	}
-	words, ours := argv[1:], takesValue(app.Flags)
-	if toolstack == xenout.XAPI {
-		words, err := xenout.XAPIArguments(words, ours)
-		if err != nil {
-			return usage(err, "xe vm-param-set uuid=UUID PV-bootloader-args=... changes it, and docs/toolstacks.md lists what it may say")
-		}
-		return bootApp(ctx, app, toolstack, argv[0], words, "")
+	if _, refused := errors.AsType[*xenout.RefusedError](err); refused {
+		return usage(err, "xe vm-param-set uuid=UUID PV-bootloader-args=... changes it, and docs/toolstacks.md lists what it may say")
 	}
-	output := xenout.OutputOf(words, ours)
-	if command := app.Command(words[0]); command != nil && output == "" {
-		rest := oneForm(xenout.Arguments(words[1:], takesValue(command.Flags)), command.Flags)
-		return app.RunContext(ctx, slices.Concat(argv[:1], words[:1], rest))
+	name, flags := argv[:1], app.Flags
+	command := app.Command(argv[1])
+	if command != nil && call.Toolstack != xenout.XAPI && call.Output == "" {
+		name, flags = argv[:2], command.Flags
+		*call, err = xenout.ParseCall(argv[1:], environ, takesValue(flags))
+	} else {
+		command = nil
 	}
-	return bootApp(ctx, app, toolstack, argv[0], xenout.Arguments(words, ours), output)
+	app.Metadata = map[string]any{"call": call, "error": err}
+	words := slices.Concat(name, oneForm(call.Words, flags))
+	if command != nil {
+		return app.RunContext(ctx, words)
+	}
+	return bootApp(ctx, app, call, words)
+}
+
+// callOf is how the command was called.
+func callOf(c *cli.Context) (*xenout.Call, error) {
+	call := c.App.Metadata["call"].(*xenout.Call)
+	switch err := c.App.Metadata["error"].(type) {
+	case nil:
+		return call, nil
+	case *xenout.CallError:
+		return call, usage(err, err.Try)
+	case error:
+		return call, usage(err, "")
+	}
+	return call, nil
 }
 
 // bootApp runs the bootloader.
-func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name string, words []string, output string) error {
+func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, words []string) error {
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
-	words = oneForm(words, app.Flags)
-	ctx, cancel := context.WithTimeoutCause(ctx, timeoutOf(words), context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeoutOf(words[1:]), context.DeadlineExceeded)
 	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
-	out, err := handover.OpenOutput(ctx, output)
+	out, err := handover.OpenOutput(ctx, call.Output)
 	if err != nil {
 		return err
 	}
 	if slices.Contains(words, "--") {
 		app.Commands = nil // what follows is no command's name
 	}
-	app.Action = bootAction(toolstack, out)
-	err = app.RunContext(ctx, slices.Concat([]string{name}, words))
+	app.Action = func(c *cli.Context) error {
+		if c.Bool("version") {
+			cli.ShowVersion(c)
+			return nil
+		}
+		call, err := callOf(c)
+		if err != nil {
+			return err
+		}
+		return bootTo(c, call, out)
+	}
+	err = app.RunContext(ctx, words)
 	if err == nil && out.Unanswered() {
 		err = usage(errors.New("nothing was booted: --help, --version, --list-entries and --not-really have no answer for a toolstack"), "")
 	}
