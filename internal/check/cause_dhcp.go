@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
@@ -51,23 +52,23 @@ func otherArchOnly(f *Facts) *finding {
 		if v.Name != AskedArch || !v.Answered || bare && v.BootFile == "" {
 			continue
 		}
-		what := "answers " + archText(v.Arch) + " only"
-		evidence := fmt.Sprintf("%s answers as %s, and nobody as %s", v.Server, archText(v.Arch), archText(f.Subject.Arch))
+		what := "answers " + arch.FirmwareText(v.Arch) + " only"
+		evidence := fmt.Sprintf("%s answers as %s, and nobody as %s", v.Server, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
 		if bare {
-			what = "names a boot file for " + archText(v.Arch) + " only"
-			evidence = fmt.Sprintf("%s says %s as %s, and nothing as %s", v.Server, v.BootFile, archText(v.Arch), archText(f.Subject.Arch))
+			what = "names a boot file for " + arch.FirmwareText(v.Arch) + " only"
+			evidence = fmt.Sprintf("%s says %s as %s, and nothing as %s", v.Server, v.BootFile, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
 		}
 		orAsk := fmt.Sprintf("or ask as the machine that the server knows: --arch %d", v.Arch)
 		if !bare {
 			return broken("The DHCP server "+what+".", evidence,
-				fmt.Sprintf("look for a rule on option 93 (dnsmasq: client-arch, dhcpd: pxe-system-type) that ignores or denies %s, and remove it, ", archText(f.Subject.Arch))+orAsk)
+				fmt.Sprintf("look for a rule on option 93 (dnsmasq: client-arch, dhcpd: pxe-system-type) that ignores or denies %s, and remove it, ", arch.FirmwareText(f.Subject.Arch))+orAsk)
 		}
-		next, arch := cmp.Or(f.Lease.NextServer, v.Server), f.Subject.Arch
+		next, code := cmp.Or(f.Lease.NextServer, v.Server), f.Subject.Arch
 		return broken("The DHCP server "+what+".", evidence,
-			fmt.Sprintf("add a rule for option 93 = %d, %s, that names pxelinux.0, ", arch, archText(arch))+orAsk, stanzas(
-				fmt.Sprintf("dhcp-match=set:arch%d,option:client-arch,%[1]d and dhcp-boot=tag:arch%[1]d,pxelinux.0,,%s", arch, next),
-				fmt.Sprintf("if option pxe-system-type = %02x:%02x { next-server %s; filename \"pxelinux.0\"; }", arch>>8, arch&0xff, next),
-				fmt.Sprintf(`"client-classes": [ { "name": "arch%d", "test": "option[93].hex == 0x%04[1]x", "next-server": "%s", "boot-file-name": "pxelinux.0" } ]`, arch, next))...)
+			fmt.Sprintf("add a rule for option 93 = %d, %s, that names pxelinux.0, ", code, arch.FirmwareText(code))+orAsk, stanzas(
+				fmt.Sprintf("dhcp-match=set:arch%d,option:client-arch,%[1]d and dhcp-boot=tag:arch%[1]d,pxelinux.0,,%s", code, next),
+				fmt.Sprintf("if option pxe-system-type = %02x:%02x { next-server %s; filename \"pxelinux.0\"; }", code>>8, code&0xff, next),
+				fmt.Sprintf(`"client-classes": [ { "name": "arch%d", "test": "option[93].hex == 0x%04[1]x", "next-server": "%s", "boot-file-name": "pxelinux.0" } ]`, code, next))...)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
@@ -26,7 +27,7 @@ var reportStyle string
 func HTML(w io.Writer, f Facts, r Report) error {
 	page, err := template.New("report").Funcs(template.FuncMap{
 		"show": func(text any) string { return show(fmt.Sprint(text)) }, "long": showLong, "ms": msText, "clock": clockText, "size": sizeOr, "origin": originLabel, "addr": plan.Text[netip.Addr],
-		"mark": markOf, "arch": archText, "divide": func(a, b float64) float64 { return a / b },
+		"mark": markOf, "arch": arch.FirmwareText, "divide": func(a, b float64) float64 { return a / b },
 	}).Parse(reportPage)
 	if err != nil {
 		return fmt.Errorf("the report's page: %w", err)
