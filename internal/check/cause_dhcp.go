@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
@@ -33,7 +34,7 @@ func (f *Facts) asked(name string) *Variant {
 	return &f.Variants[i]
 }
 
-func (f *Facts) merged(name string) *Value {
+func (f *Facts) merged(name ValueName) *Value {
 	i := slices.IndexFunc(f.Merged, func(v Value) bool { return v.Name == name })
 	if i < 0 {
 		return nil
@@ -297,8 +298,8 @@ func rogueServer(f *Facts) *finding {
 			continue
 		}
 		var differ []string
-		for _, name := range []string{"next-server", "boot file", "path prefix", "config file", "router", "netmask"} {
-			a, b := own.value(name), o.value(name)
+		for _, name := range []ValueName{ValueNextServer, ValueBootFile, ValuePathPrefix, ValueConfigFile, ValueRouter} {
+			a, b := own.Value(name), o.Value(name)
 			if a != b {
 				differ = append(differ, fmt.Sprintf("%s %s and %s", name, cmp.Or(a, "none"), cmp.Or(b, "none")))
 			}
@@ -313,7 +314,7 @@ func rogueServer(f *Facts) *finding {
 			fmt.Sprintf("%s (MAC %s) and %s (MAC %s) say: %s", own.Server, cmp.Or(own.ServerMAC, "none"), o.Server, cmp.Or(o.ServerMAC, "none"), strings.Join(differ, ", ")),
 			"switch off the one that does not belong here, or let both say the same; its MAC tells the switch port")
 		// The other server might be the right one, if it would lead elsewhere.
-		if f.failsLater() && (o.boots() || own.Address.Masked() != o.Address.Masked()) && o.value("next-server")+" "+o.value("boot file") != own.value("next-server")+" "+own.value("boot file") {
+		if f.failsLater() && (o.boots() || own.Address.Masked() != o.Address.Masked()) && o.Value(ValueNextServer)+" "+o.Value(ValueBootFile) != own.Value(ValueNextServer)+" "+own.Value(ValueBootFile) {
 			d.status = Fail
 		}
 		return d
@@ -321,7 +322,7 @@ func rogueServer(f *Facts) *finding {
 	return nil
 }
 
-func (o Offer) value(name string) string {
+func (o Offer) Value(name ValueName) string {
 	i := slices.IndexFunc(o.Values, func(v Value) bool { return v.Name == name })
 	if i < 0 {
 		return ""
@@ -330,13 +331,13 @@ func (o Offer) value(name string) string {
 }
 
 func (o Offer) nextServer() netip.Addr {
-	a, _ := netip.ParseAddr(o.value("next-server"))
+	a, _ := netip.ParseAddr(o.Value(ValueNextServer))
 	return a
 }
 
 // boots says whether an offer names something to boot.
 func (o Offer) boots() bool {
-	return o.value("boot file") != "" || o.value("path prefix") != "" || o.value("config file") != ""
+	return o.Value(ValueBootFile) != "" || o.Value(ValuePathPrefix) != "" || o.Value(ValueConfigFile) != ""
 }
 
 // failsLater says whether something goes wrong behind DHCP that another
@@ -392,8 +393,8 @@ func noNextServer(f *Facts) *finding {
 	if len(f.addressOffers()) == 0 {
 		return nil
 	}
-	v := f.merged("next-server")
-	if f.Lease.NextServer.IsValid() && (v == nil || v.Origin != "54" && v.Origin != "source address") {
+	v := f.merged(ValueNextServer)
+	if f.Lease.NextServer.IsValid() && (v == nil || v.Origin.Option != 54 && v.Origin.Field != dhcpclient.FieldSource) {
 		return nil
 	}
 	next := netip.Addr{}
@@ -440,7 +441,7 @@ func noFilename(f *Facts) *finding {
 // filenameGarbage: bytes behind a name are part of it, and PXELINUX even takes
 // them for the end of a directory (get_prefix in pxe.c).
 func filenameGarbage(f *Facts) *finding {
-	for _, name := range []string{"boot file", "path prefix", "config file"} {
+	for _, name := range []ValueName{ValueBootFile, ValuePathPrefix, ValueConfigFile} {
 		v := f.merged(name)
 		if v == nil {
 			continue
@@ -455,7 +456,7 @@ func filenameGarbage(f *Facts) *finding {
 		if raw == v.Value && strings.IndexFunc(v.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\'' }) < 0 {
 			continue
 		}
-		d := doubtful(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, originLabel(v.Origin)),
+		d := doubtful(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, v.Origin.Label()),
 			"write the name without spaces, quotes and line ends, and as text and not as a string of bytes; ROMs take what stands behind it for a part of it")
 		if len(f.Search) > 0 && f.found() == nil && f.NextServer != nil && f.NextServer.TFTP == PortAnswers {
 			d.status = Fail

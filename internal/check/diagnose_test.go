@@ -79,12 +79,13 @@ func answered(v Variant) func(*Facts) {
 	}
 }
 
-func setBoot(name, value, origin, raw string) func(*Facts) {
+func setBoot(name ValueName, value, origin, raw string) func(*Facts) {
 	return func(f *Facts) {
 		i := slices.IndexFunc(f.Merged, func(v Value) bool { return v.Name == name })
 		f.Merged = slices.Clone(f.Merged)
-		f.Merged[i].Value, f.Merged[i].Origin, f.Merged[i].Raw, f.Merged[i].Passed = value, origin, raw, nil
-		if name == "boot file" {
+		f.Merged[i].Value, f.Merged[i].Raw, f.Merged[i].Passed = value, raw, nil
+		_ = f.Merged[i].Origin.UnmarshalText([]byte(origin)) // it never fails
+		if name == ValueBootFile {
 			f.Lease.BootFile = value
 		} else {
 			f.Lease.NextServer, _ = netip.ParseAddr(value)

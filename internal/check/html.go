@@ -26,7 +26,7 @@ var reportStyle string
 // control characters shown, and bounded.
 func HTML(w io.Writer, f Facts, r Report) error {
 	page, err := template.New("report").Funcs(template.FuncMap{
-		"show": func(text any) string { return show(fmt.Sprint(text)) }, "long": showLong, "ms": msText, "clock": clockText, "size": sizeOr, "origin": originLabel, "addr": plan.Text[netip.Addr],
+		"show": func(text any) string { return show(fmt.Sprint(text)) }, "long": showLong, "ms": msText, "clock": clockText, "size": sizeOr, "addr": plan.Text[netip.Addr],
 		"mark": markOf, "arch": arch.FirmwareText, "divide": func(a, b float64) float64 { return a / b },
 	}).Parse(reportPage)
 	if err != nil {
@@ -213,7 +213,7 @@ type offerTable struct {
 }
 
 type offerRow struct {
-	Name    string
+	Name    ValueName
 	Cells   []*Value // nil where an offer says nothing
 	Differs bool
 }
@@ -221,7 +221,7 @@ type offerRow struct {
 func newOfferTable(offers []Offer) offerTable {
 	t := offerTable{Offers: offers[:min(len(offers), maxOffers)]}
 	t.More = len(offers) - len(t.Offers)
-	var names []string
+	var names []ValueName
 	for _, o := range t.Offers {
 		for _, v := range o.Values {
 			if !slices.Contains(names, v.Name) && len(names) < maxRows {
@@ -233,7 +233,7 @@ func newOfferTable(offers []Offer) offerTable {
 		row := offerRow{Name: name}
 		var given, said []string // by those that give an address, and by all that say something
 		for _, o := range t.Offers {
-			value := o.value(name)
+			value := o.Value(name)
 			if !o.Proxy {
 				given = append(given, value)
 			}
@@ -248,7 +248,7 @@ func newOfferTable(offers []Offer) offerTable {
 			}
 		}
 		// That two servers offer two addresses is as it should be.
-		row.Differs = name != "address" && (differ(given) || differ(said))
+		row.Differs = name != ValueAddress && (differ(given) || differ(said))
 		t.Rows = append(t.Rows, row)
 	}
 	return t
@@ -284,15 +284,6 @@ func msText(ms float64) string {
 		return fmt.Sprintf("%.2f s", ms/1000)
 	}
 	return fmt.Sprintf("%.1f ms", ms)
-}
-
-// originLabel is where a value comes from: "siaddr", "option 67", "option 67 in
-// file".
-func originLabel(origin string) string {
-	if origin != "" && origin[0] >= '0' && origin[0] <= '9' {
-		return "option " + origin
-	}
-	return origin
 }
 
 // clockText is a time since the beginning, to a tenth or to a whole

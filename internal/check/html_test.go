@@ -20,9 +20,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/net/html"
-
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"golang.org/x/net/html"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -340,7 +339,7 @@ func TestOfferTable(t *testing.T) {
 	offer := func(proxy bool, said ...string) (o Offer) {
 		o.Proxy = proxy
 		for i := 0; i < len(said); i += 2 {
-			o.Values = append(o.Values, Value{Name: said[i], Value: said[i+1]})
+			o.Values = append(o.Values, Value{Name: ValueName(said[i]), Value: said[i+1]})
 		}
 		return o
 	}
@@ -360,7 +359,7 @@ func TestOfferTable(t *testing.T) {
 		var got []string
 		for _, row := range newOfferTable(test.offers).Rows {
 			if row.Differs {
-				got = append(got, row.Name)
+				got = append(got, string(row.Name))
 			}
 			if len(row.Cells) != len(test.offers) {
 				t.Errorf("%s: %d cells", test.name, len(row.Cells))
