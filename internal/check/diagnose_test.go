@@ -414,3 +414,14 @@ func TestExitCode(t *testing.T) {
 func guestType(t xenout.GuestType) func(*Facts) {
 	return func(f *Facts) { f.Subject.GuestType = t }
 }
+
+// One list of stanzas makes the hint's lines and the page's.
+func TestHint(t *testing.T) {
+	stanzas := bootStanzas(netip.MustParseAddr("192.168.1.166"), "pxelinux.0")
+	const hint = "name it\n  dnsmasq:   dhcp-boot=pxelinux.0,,192.168.1.166\n  ISC dhcpd: next-server 192.168.1.166; filename \"pxelinux.0\";\n" +
+		`  Kea:       "next-server": "192.168.1.166", "boot-file-name": "pxelinux.0"`
+	want := &Verdict{Code: NoFilename, Summary: "s", Evidence: "e", Hint: hint, Advice: "name it", Stanzas: stanzas}
+	if diff := cmp.Diff(want, broken("s", "e", "name it", stanzas...).verdict(NoFilename)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
