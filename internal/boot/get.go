@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
@@ -50,7 +51,7 @@ func Get(ctx context.Context, r Request, t Transfer, urls []string, files []*os.
 	p.files.Warn = con.Warn
 	p.files.RootCAs = systemRoots()
 	if err := t.apply(&p.files); err != nil {
-		return nil, &Error{Usage, "get", err, ""}
+		return nil, fault.New(fault.Usage, "get", err, "")
 	}
 	return p.get(ctx, urls, func(i int) *os.File { return files[i] })
 }
@@ -71,7 +72,7 @@ func believe(said []Download, urls []string, files []*os.File, err error) ([]Dow
 			d.Error = fmt.Sprintf("%d bytes were written, %d announced", info.Size(), d.Bytes)
 		}
 		if d.Error != "" && err == nil {
-			err = &Error{NotFetched, "get", errors.New(d.Error), ""}
+			err = fault.New(fault.NotFetched, "get", errors.New(d.Error), "")
 		}
 	}
 	return done, err

@@ -11,6 +11,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // userAgent begins as lpxelinux.0's, for servers that look for it.
@@ -119,7 +122,7 @@ func (h *httpFile) setHeader(r *http.Request) {
 }
 
 func (h *httpFile) checkRedirect(r *http.Request, via []*http.Request) error {
-	to := printable(r.URL.Redacted())
+	to := printable.Redacted(r.URL.String())
 	switch {
 	case len(via) > maxRedirects:
 		return fmt.Errorf("%w: more than %d redirects", ErrRefused, maxRedirects)
@@ -163,7 +166,7 @@ func (h *httpFile) from(offset int64) (io.ReadCloser, error) {
 	case resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(got, begin) && (h.size < 0 || strings.HasSuffix(got, end)):
 		return resp.Body, nil
 	case resp.StatusCode == http.StatusPartialContent:
-		err = fmt.Errorf("%w: asked for %s it sent %s", ErrRefused, begin, printable(got))
+		err = fmt.Errorf("%w: asked for %s it sent %s", ErrRefused, begin, printable.Line(got, maxMessage))
 	case resp.StatusCode == http.StatusOK, resp.StatusCode == http.StatusRequestedRangeNotSatisfiable, resp.StatusCode == http.StatusPreconditionFailed:
 		// The whole file once more is another version, or a server without
 		// ranges: what is written can't be taken back.
@@ -186,7 +189,7 @@ func (l location) httpURL() (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &url.URL{Scheme: l.scheme, Host: l.host, Path: decoded, RawPath: raw, RawQuery: escape(query), ForceQuery: hasQuery}
+	u := &url.URL{Scheme: l.scheme, Host: l.host, Path: decoded, RawPath: raw, RawQuery: percent.Escape(query, ""), ForceQuery: hasQuery}
 	switch {
 	case l.port != 0:
 		u.Host = net.JoinHostPort(l.host, strconv.Itoa(int(l.port)))
@@ -224,9 +227,9 @@ func statusError(resp *http.Response) error {
 	}
 	where := ""
 	if resp.Request.Response != nil { // we were redirected
-		where = " from " + printable(resp.Request.URL.Redacted())
+		where = " from " + printable.Redacted(resp.Request.URL.String())
 	}
-	return fmt.Errorf("%w: %s%s", kind, printable(resp.Status), where)
+	return fmt.Errorf("%w: %s%s", kind, printable.Line(resp.Status, maxMessage), where)
 }
 
 // cookies is what lpxelinux.0 tells a server about the machine, for scripts
@@ -243,16 +246,5 @@ func (c *Client) cookies() string {
 // escapeCookie leaves the characters of an RFC 2616 token as they are, but for
 // the % and + that escapes are made of; a space becomes a plus.
 func escapeCookie(s string) string {
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		switch {
-		case c == ' ':
-			b.WriteByte('+')
-		case c <= ' ' || c > '~' || strings.IndexByte(`()<>@,;:\"/[]?={}%+`, c) >= 0:
-			fmt.Fprintf(&b, "%%%02X", c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
+	return strings.ReplaceAll(percent.Escape(s, `()<>@,;:\"/[]?={}%+`), "%20", "+")
 }
