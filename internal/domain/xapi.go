@@ -40,11 +40,18 @@ func (h *Host) fromXAPI(ctx context.Context, guest Info, wanted int) (Info, erro
 		guest.VIFs = append(guest.VIFs, vif)
 	}
 	guest.Source = source
-	// XAPI has no such field before 2018, and "unspecified" for old VMs.
-	if out, err := h.Run(ctx, "xe", "vm-param-get", "uuid="+guest.UUID, "param-name=domain-type"); err == nil {
-		guest.Type, _ = xenout.ParseGuestType(strings.TrimSpace(string(out)))
-	}
 	return guest, nil
+}
+
+// xapiType is a VM's type. XAPI has no such field before 2018, and
+// "unspecified" for old VMs.
+func (h *Host) xapiType(ctx context.Context, uuid string) xenout.GuestType {
+	if text, err := h.xeGet(ctx, uuid, "domain-type"); err == nil {
+		if t, err := xenout.ParseGuestType(text); err == nil {
+			return t
+		}
+	}
+	return ""
 }
 
 // xapiVIF is one interface of xe's list, and where its network is. The bridge
