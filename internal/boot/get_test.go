@@ -22,7 +22,7 @@ func TestGet(t *testing.T) {
 	_, url, first, second, _ := downloads(t, images{"k": "kernel", "big": strings.Repeat("x", 2000)})
 	con := console.New(new(strings.Builder), console.Quiet)
 	r := Request{Timeout: 10 * time.Second, Spec: handover.Spec{MaxInitrd: 1000}}
-	got, err := Get(t.Context(), r, Transfer{}, []string{url + "/missing", url + "/k"}, []*os.File{first, second}, con)
+	got, err := Get(t.Context(), r, Transfer{Digests: true}, []string{url + "/missing", url + "/k"}, []*os.File{first, second}, con)
 	if fault.CodeOf(err) != fault.NotFetched || !errors.Is(err, fetch.ErrNotFound) {
 		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}

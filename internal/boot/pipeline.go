@@ -167,6 +167,7 @@ func (p *pipeline) prepare(nextServer netip.Addr) error {
 	if r := &p.task; r.OfVM && r.Server.IsValid() {
 		nextServer = netip.Addr{} // the VM's, and not the lease's
 	}
+	p.files.Servers = new(fetch.Servers)
 	p.files.Refuse = p.task.Reach.refuse(nextServer)
 	p.files.Warn = func(text string) { p.say(line{Warn: true, Text: text}) }
 	if err := p.task.Transfer.apply(&p.files); err != nil {
