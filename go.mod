@@ -3,6 +3,7 @@ module github.com/gopxeboot/gopxeboot
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/anchore/go-lzo v0.1.0
 	github.com/google/go-cmp v0.7.0
 	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae
