@@ -22,6 +22,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
@@ -74,8 +75,8 @@ func newSite(t *testing.T) *site {
 	}
 	s.Bridge = fmt.Sprintf("xenbr%d", labs.Add(1))
 	s.request = boot.Request{
-		MAC: mac, Bridge: s.Bridge, Net: guest.Auto, UUID: "564d1c4f-0a1b-4c3d-8e5f-a0b1c2d3e4f5", OutputDirectory: labtest.TempDir(t),
-		Format: xenout.Simple0, MaxKernel: 256 << 20, MaxInitrd: 2 << 30, Timeout: 40 * time.Second,
+		MAC: mac, Bridge: s.Bridge, Net: guest.Auto, UUID: "564d1c4f-0a1b-4c3d-8e5f-a0b1c2d3e4f5", Timeout: 40 * time.Second,
+		Spec: handover.Spec{OutputDirectory: labtest.TempDir(t), Format: xenout.Simple0, MaxKernel: 256 << 20, MaxInitrd: 2 << 30},
 	}
 	s.file("pxelinux.0", "not needed")
 	s.file(configFile, goodConfig)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // New builds a lab that is closed when the test ends. Where the kernel allows
@@ -112,4 +113,16 @@ func Processes(t testing.TB, name string) (found []string) {
 		}
 	}
 	return found
+}
+
+// Tmpfs is an empty directory with so much room, in the tests' own mount
+// namespace.
+func Tmpfs(t testing.TB, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Skip(err) // no namespaces: see lab.Main
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
 }

@@ -1,12 +1,14 @@
-package location
+package install
 
 import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"path"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // Location is a directory of boot files: on a server, in dom0, or inside an
@@ -59,7 +61,7 @@ func isURL(word string) bool {
 // isDirectory tells of a path of dom0's; what is no directory is an image.
 func Parse(text string, isDirectory func(path string) bool) (Location, error) {
 	bad := func(problem string) (Location, error) {
-		return Location{}, fmt.Errorf("location %q: %s", printable(text), problem)
+		return Location{}, fmt.Errorf("location %q: %s", printable.Text(text), problem)
 	}
 	if i := strings.IndexFunc(text, isControl); i >= 0 {
 		return bad("a control character")
@@ -98,7 +100,7 @@ func Parse(text string, isDirectory func(path string) bool) (Location, error) {
 	if host, _, _ := strings.Cut(rest, "/"); host == "" {
 		return bad("it names no server")
 	}
-	return Location{Base: directory(scheme + "://" + escapeBlanks(rest))}, nil
+	return Location{Base: directory(scheme + "://" + percent.Escape(rest, ""))}, nil
 }
 
 // local is a path of dom0's, and with an inside the directory there of an image.
@@ -118,16 +120,16 @@ func cutFile(url string) (file, inside string, err error) {
 		return "", "", errors.New("file: names files of this machine: write file:///PATH")
 	}
 	rest, inside, _ = strings.Cut(rest, "!/")
-	file, inside = path.Clean(unescape(rest)), unescape(inside)
+	file, inside = path.Clean(percent.Unescape(rest)), percent.Unescape(inside)
 	if strings.IndexFunc(file+inside, isControl) >= 0 {
 		return "", "", errors.New("a control character")
 	}
 	return file, inside, nil
 }
 
-// LocalFile is the file of dom0's that a URL names, or the image that it looks
+// localFile is the file of dom0's that a URL names, or the image that it looks
 // into; "" for a server's. The URL is one of File's, or a person's.
-func LocalFile(url string) string {
+func localFile(url string) string {
 	if !strings.HasPrefix(url, "file://") {
 		return ""
 	}
@@ -149,7 +151,7 @@ func nfsURL(rest string) (string, error) {
 		if host = strings.TrimSuffix(host, ":"); host == "" {
 			return "", errors.New("it names no server")
 		}
-		return "nfs://" + host + "/" + escapeBlanks(strings.TrimLeft(file, "/")), nil
+		return "nfs://" + host + "/" + percent.Escape(strings.TrimLeft(file, "/"), ""), nil
 	}
 	host, file, ok := strings.Cut(rest, ":/")
 	if strings.HasPrefix(rest, "[") {
@@ -180,7 +182,7 @@ func directory(url string) string {
 // such a file of dom0's without a word.
 func (l Location) File(name string) (string, error) {
 	bad := func(problem string) (string, error) {
-		return "", fmt.Errorf("%q: %s", printable(name), problem)
+		return "", fmt.Errorf("%q: %s", printable.Text(name), problem)
 	}
 	name = lowered(name)
 	switch {
@@ -206,9 +208,9 @@ func (l Location) File(name string) (string, error) {
 		if host, file, _ := strings.Cut(rest, "/"); host == "" || file == "" {
 			return bad("it names no file of a server")
 		}
-		return scheme + "://" + escapeBlanks(rest), nil
+		return scheme + "://" + percent.Escape(rest, ""), nil
 	case strings.HasPrefix(name, "/"):
-		return bad(fmt.Sprintf("a file of the location has no / at the beginning; file://%s is dom0's", printable(name)))
+		return bad(fmt.Sprintf("a file of the location has no / at the beginning; file://%s is dom0's", printable.Text(name)))
 	case l.Base == "":
 		return bad("it is no URL, and there is no location")
 	}
@@ -225,26 +227,11 @@ func (l Location) join(clean string) string {
 	if l.Paths {
 		return l.Base + escape(clean)
 	}
-	return l.Base + escapeBlanks(clean)
+	return l.Base + percent.Escape(clean, "")
 }
 
 // String is the location's URL without a password.
-func (l Location) String() string { return WithoutPassword(l.Base) }
-
-// WithoutPassword is a URL that may be shown.
-func WithoutPassword(url string) string {
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok {
-		return url
-	}
-	authority, file, _ := strings.Cut(rest, "/")
-	i := strings.LastIndexByte(authority, '@')
-	user, _, hasPassword := strings.Cut(authority[:max(i, 0)], ":")
-	if !hasPassword {
-		return url
-	}
-	return scheme + "://" + user + authority[i:] + "/" + file
-}
+func (l Location) String() string { return printable.WithoutPassword(l.Base) }
 
 // IsFullURL says whether a name needs no location.
 func IsFullURL(name string) bool {
@@ -254,40 +241,7 @@ func IsFullURL(name string) bool {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// printable is a person's text for a message of one line.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if isControl(r) {
-			return '?'
-		}
-		return r
-	}, s)
-}
-
-// unescape undoes escapes; a % that begins none stands for itself.
-func unescape(part string) string {
-	if text, err := url.PathUnescape(part); err == nil {
-		return text
-	}
-	return part
-}
-
 // escape makes a path a part of a URL.
 func escape(name string) string {
-	return escapeBytes(name, "%#?!")
-}
-
-// escapeBlanks does so for a part of a URL that somebody wrote as one.
-func escapeBlanks(part string) string { return escapeBytes(part, "") }
-
-func escapeBytes(s, special string) string {
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		if c <= ' ' || c > '~' || strings.IndexByte(special, c) >= 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
+	return percent.Escape(name, "%#?!")
 }

@@ -1,4 +1,4 @@
-package location
+package install
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // Distro is a family of distributions, by the name that eliloader gives it.
@@ -30,7 +31,7 @@ func ParseDistro(s string) (Distro, error) {
 	case Any, RedHat, SUSE, Debian, Pygrub:
 		return d, nil
 	}
-	return Any, fmt.Errorf("distribution %q: it is one of rhlike, sleslike, debianlike, pygrub", printable(s))
+	return Any, fmt.Errorf("distribution %q: it is one of rhlike, sleslike, debianlike, pygrub", printable.Text(s))
 }
 
 // ParseArch reads an architecture by any of its names, and returns Debian's.
@@ -43,7 +44,7 @@ func ParseArch(s string) (string, error) {
 	case "arm64", "aarch64":
 		return "arm64", nil
 	}
-	return "", fmt.Errorf("architecture %q: it is one of amd64, i386, arm64", printable(s))
+	return "", fmt.Errorf("architecture %q: it is one of amd64, i386, arm64", printable.Text(s))
 }
 
 // Wanted is what to look for.
@@ -58,7 +59,7 @@ type Wanted struct {
 // Check refuses a release that would lead out of the location.
 func (w *Wanted) Check() error {
 	if strings.Trim(w.Release, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "" || strings.Trim(w.Release, ".") == "" && w.Release != "" {
-		return fmt.Errorf("release %q: it is a name such as bookworm", printable(w.Release))
+		return fmt.Errorf("release %q: it is a name such as bookworm", printable.Text(w.Release))
 	}
 	return nil
 }
@@ -230,7 +231,7 @@ func (s *search) try(ctx context.Context, p place) (bool, error) {
 // part of a URL.
 func (s *search) below(name string) (string, error) {
 	if !isLocalName(name) {
-		return "", fmt.Errorf("%q is not the name of a file below the location", printable(name))
+		return "", fmt.Errorf("%q is not the name of a file below the location", printable.Text(name))
 	}
 	return s.Base + escape(name), nil
 }
@@ -265,7 +266,7 @@ func (s *search) note(url string, there bool, err error, begin time.Time) error 
 	case there:
 		result = plan.Found
 	}
-	s.found.Tried = append(s.found.Tried, plan.Try{URL: WithoutPassword(url), Result: result, Millis: plan.Millis(time.Since(begin))})
+	s.found.Tried = append(s.found.Tried, plan.Try{URL: printable.WithoutPassword(url), Result: result, Millis: plan.Millis(time.Since(begin))})
 	if errors.Is(err, ErrRefused) {
 		if s.refused == nil {
 			s.refused = err
