@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 )
 
 // tree is a TFTP server's files by their names on the wire.
@@ -25,7 +26,7 @@ type visit struct {
 const serverURL = "tftp://192.168.1.2/"
 
 func (v *visit) open(_ context.Context, url string) (io.ReadCloser, error) {
-	name := unescape(strings.TrimPrefix(url, serverURL))
+	name := percent.Unescape(strings.TrimPrefix(url, serverURL))
 	text, found := v.tree[name]
 	if !found {
 		v.requests = append(v.requests, "!"+name)

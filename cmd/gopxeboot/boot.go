@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -48,7 +52,7 @@ func bootFlags() []cli.Flag {
 }
 
 // bootAction is what the toolstack runs us for.
-func bootAction(toolstack xenout.Toolstack, out *boot.Output) cli.ActionFunc {
+func bootAction(toolstack xenout.Toolstack, out *handover.Output) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.Bool("version") {
 			cli.ShowVersion(c)
@@ -58,7 +62,7 @@ func bootAction(toolstack xenout.Toolstack, out *boot.Output) cli.ActionFunc {
 	}
 }
 
-func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error {
+func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) error {
 	where, vif, disk, unknown, err := positionals(c)
 	if err != nil {
 		return err
@@ -94,8 +98,15 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 		return err
 	}
 	host := r.Host
-	if err := boot.Eliloader(ctx, &r, invocation, host, con); err != nil {
-		return err
+	if toolstack == xenout.XAPI && invocation.VM != "" && r.Repository == nil {
+		round, err := install.NextRound(ctx, host, invocation.VM, invocation.Disk, con)
+		if err != nil {
+			return err
+		}
+		if round != nil {
+			r.Repository, r.LocalBoot, r.Commit = round.Repository, round.Repository == nil, round.Commit
+			r.Transfer.Proxy = cmp.Or(r.Transfer.Proxy, round.Proxy)
+		}
 	}
 	if err := boot.Identify(ctx, &r, invocation, host, con); err != nil {
 		return err
@@ -135,7 +146,7 @@ func say(ctx context.Context, c *cli.Context, r boot.Request, con *console.Conso
 	w := c.App.Writer
 	if c.Bool("l") {
 		for _, label := range plan.Labels {
-			fmt.Fprintln(w, console.Printable(label.Name))
+			fmt.Fprintln(w, printable.Redacted(label.Name))
 		}
 		if len(plan.Labels) > 0 {
 			return nil // also when none of them boots by itself
@@ -145,14 +156,14 @@ func say(ctx context.Context, c *cli.Context, r boot.Request, con *console.Conso
 		return err
 	}
 	if plan.Outcome == pxelinux.LocalBoot {
-		fmt.Fprintf(w, "disk: %s\n", console.Printable(r.Disk))
+		fmt.Fprintf(w, "disk: %s\n", printable.Redacted(r.Disk))
 		return nil
 	}
-	fmt.Fprintf(w, "kernel: %s\n", console.Printable(plan.Kernel))
+	fmt.Fprintf(w, "kernel: %s\n", printable.Redacted(plan.Kernel))
 	for _, initrd := range plan.Initrds {
-		fmt.Fprintf(w, "initrd: %s\n", console.Printable(initrd))
+		fmt.Fprintf(w, "initrd: %s\n", printable.Redacted(initrd))
 	}
-	fmt.Fprintf(w, "args: %s\n", console.Printable(xenout.MergeArgs(plan.Args, r.Args)))
+	fmt.Fprintf(w, "args: %s\n", printable.Redacted(xenout.MergeArgs(plan.Args, r.Args)))
 	return nil
 }
 

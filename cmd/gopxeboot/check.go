@@ -17,6 +17,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -195,7 +196,7 @@ func printReport(w io.Writer, r check.Report) error {
 		if s.Millis > 0 {
 			took = fmt.Sprintf(" (%.1f ms)", s.Millis)
 		}
-		fmt.Fprintf(&text, "%-4s  %-6s  %s%s\n", word, s.Name, console.Printable(s.Detail), took)
+		fmt.Fprintf(&text, "%-4s  %-6s  %s%s\n", word, s.Name, printable.Redacted(s.Detail), took)
 	}
 	text.WriteString("\n" + verdictText(r.Verdict))
 	_, err := io.WriteString(w, text.String())
@@ -204,17 +205,17 @@ func printReport(w io.Writer, r check.Report) error {
 
 // verdictText is the verdict as a paragraph.
 func verdictText(v check.Verdict) string {
-	text := fmt.Sprintf("%s [%s]\n", console.Printable(v.Summary), v.Code)
+	text := fmt.Sprintf("%s [%s]\n", printable.Redacted(v.Summary), v.Code)
 	if v.Evidence != "" {
-		text += "seen: " + console.Printable(v.Evidence) + "\n"
+		text += "seen: " + printable.Redacted(v.Evidence) + "\n"
 	}
 	for i, line := range strings.Split(v.Hint, "\n") {
 		switch {
 		case line == "":
 		case i == 0:
-			text += "try:  " + console.Printable(line) + "\n"
+			text += "try:  " + printable.Redacted(line) + "\n"
 		default:
-			text += "    " + console.Printable(line) + "\n"
+			text += "    " + printable.Redacted(line) + "\n"
 		}
 	}
 	return text

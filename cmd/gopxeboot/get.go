@@ -10,6 +10,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -93,7 +94,7 @@ func getAction(c *cli.Context) error {
 	for _, url := range urls {
 		f, isNew, err := create(output, url)
 		if err != nil {
-			return &boot.Error{Code: boot.NoOutput, Stage: "get", Err: err, Try: "-o names another file"}
+			return fault.New(fault.NoOutput, "get", err, "-o names another file")
 		}
 		files, made = append(files, f), append(made, isNew)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/location"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/urfave/cli/v2"
 )
 
@@ -65,7 +65,7 @@ func (a *arch) String() string {
 }
 
 func (a *arch) Set(text string) error {
-	machine, err := location.ParseArch(text)
+	machine, err := install.ParseArch(text)
 	rom, named := archNames[text]
 	if err == nil {
 		a.machine = machine

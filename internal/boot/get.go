@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
@@ -54,7 +55,7 @@ func Get(ctx context.Context, r Request, t Transfer, urls []string, files []*os.
 	p.files.RootCAs = systemRoots()
 	p.task.Transfer = t
 	if err := t.apply(&p.files); err != nil {
-		return nil, &Error{Usage, "get", err, ""}
+		return nil, fault.New(fault.Usage, "get", err, "")
 	}
 	return p.get(ctx, urls, func(i int) *os.File { return files[i] })
 }
@@ -75,7 +76,7 @@ func believe(said []Download, urls []string, files []*os.File, began []int64, er
 			d.Error = fmt.Sprintf("%d bytes were written, %d announced", size-began[i], d.Bytes)
 		}
 		if d.Error != "" && err == nil {
-			err = &Error{NotFetched, "get", errors.New(d.Error), ""}
+			err = fault.New(fault.NotFetched, "get", errors.New(d.Error), "")
 		}
 	}
 	return done, err

@@ -13,6 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -141,7 +142,7 @@ func (f *Facts) setSubject(s *survey.Survey) (mac net.HardwareAddr) {
 	}
 	m := &s.Messages[i]
 	f.Subject.MAC = m.CHAddr.String()
-	f.Subject.VendorClass = printable(string(m.Option(60)))
+	f.Subject.VendorClass = printable.Text(string(m.Option(60)))
 	if arch := m.Option(93); len(arch) >= 2 {
 		f.Subject.Arch = uint16(arch[0])<<8 | uint16(arch[1])
 	}
@@ -190,7 +191,7 @@ func (f *Facts) setRequest(s *survey.Survey, end time.Time) {
 			r.Released = true
 		case m.Sent, m.Stray != "", r == nil, m.From.Port() == pxe, r.Result == Acked:
 		case kind == "ACK" || kind == "NAK":
-			r.Result, r.Message, r.Millis = Taken(strings.ToLower(kind)), printable(string(m.Option(56))), plan.Millis(m.After-asked)
+			r.Result, r.Message, r.Millis = Taken(strings.ToLower(kind)), printable.Text(string(m.Option(56))), plan.Millis(m.After-asked)
 		}
 	}
 	if r != nil && r.Result == Unanswered && end.Sub(s.Begin.Add(asked)) < patience {

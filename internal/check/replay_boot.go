@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -119,8 +120,7 @@ func (t *transfer) is(link string) bool {
 	if path == t.name {
 		return true
 	}
-	plain, err := url.PathUnescape(path)
-	return err == nil && plain == t.name
+	return percent.Unescape(path) == t.name
 }
 
 // url is the transfer's, as near as the capture tells it.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // finish says what is known at the end of the capture only.
@@ -19,7 +20,7 @@ func (w *watch) finish() {
 		if t.event >= 0 {
 			e := &f.Events[t.event]
 			e.Took = plan.Millis(t.last.Sub(w.began(e)))
-			what := printable(t.name) + ": " + console.Size(t.bytes)
+			what := printable.Text(t.name) + ": " + console.Size(t.bytes)
 			switch {
 			case t.aborted:
 				what += ", stopped by the guest"
@@ -32,7 +33,7 @@ func (w *watch) finish() {
 			}
 		}
 		if r := w.result(t); r == plan.Silent && t.scheme == "tftp" {
-			f.addEvent(Event{Millis: f.since(t.last), From: t.server.String(), To: "guest", Kind: "RRQ", Summary: "no answer for " + printable(t.name), Failed: true})
+			f.addEvent(Event{Millis: f.since(t.last), From: t.server.String(), To: "guest", Kind: "RRQ", Summary: "no answer for " + printable.Text(t.name), Failed: true})
 		}
 	}
 	if n := len(w.fragments); n > 0 {
@@ -157,7 +158,7 @@ func (w *watch) station(a netip.Addr, why string) *Station {
 				s.Asked, s.HasFile = t.name, s.HasFile || t.accepted
 			}
 		case s.TFTP == "" && (t.unreachable != "" || result == plan.Silent):
-			s.TFTP, s.Asked = cmp.Or(t.unreachable, "silent"), printable(t.name)
+			s.TFTP, s.Asked = cmp.Or(t.unreachable, "silent"), printable.Text(t.name)
 			s.TFTPMs = plan.Millis(cmp.Or(t.firstAnswer, t.last).Sub(t.began))
 		}
 	}

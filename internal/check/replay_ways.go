@@ -11,6 +11,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // way is how a guest asks for a lease: what servers tell clients apart by.
@@ -131,6 +132,6 @@ func (q *question) answer(at time.Time, m *survey.Message) {
 		if len(name) == 0 {
 			name = m.Option(67)
 		}
-		q.BootFile = printable(string(name))
+		q.BootFile = printable.Text(string(name))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // AddSurvey takes what DHCP servers said, live or in a capture, into the facts:
@@ -85,13 +86,13 @@ func values(l *dhcpclient.Lease, o *dhcpclient.Origins) []Value {
 	add("address", address, o.Address)
 	add("router", plan.Text(l.Router), o.Routers)
 	add("DNS", strings.Join(dns, " "), o.DNS)
-	add("domain", printable(l.Domain), o.Domain)
+	add("domain", printable.Text(l.Domain), o.Domain)
 	add("next-server", plan.Text(l.NextServer), o.NextServer)
-	add("next-server's name", printable(l.ServerName), o.ServerName)
-	add("boot file", printable(l.BootFile), o.BootFile)
-	add("config file", printable(l.ConfigFile), o.ConfigFile)
-	add("path prefix", printable(l.PathPrefix), o.PathPrefix)
-	add("menu", printable(l.MenuItem), dhcpclient.Origin{Server: o.BootFile.Server, Option: 43})
+	add("next-server's name", printable.Text(l.ServerName), o.ServerName)
+	add("boot file", printable.Text(l.BootFile), o.BootFile)
+	add("config file", printable.Text(l.ConfigFile), o.ConfigFile)
+	add("path prefix", printable.Text(l.PathPrefix), o.PathPrefix)
+	add("menu", printable.Text(l.MenuItem), dhcpclient.Origin{Server: o.BootFile.Server, Option: 43})
 	return list
 }
 
@@ -173,10 +174,10 @@ func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 	if bytes.HasPrefix(m.File, []byte(m.Offer.BootFile)) {
 		fileOrigin = "file"
 	}
-	add("boot file", printable(m.Offer.BootFile), fileOrigin)
-	add("config file", printable(string(m.Option(209))), "209")
-	add("path prefix", printable(string(m.Option(210))), "210")
-	add("menu", printable(strings.Join(m.Offer.Menu, ", ")), "43")
+	add("boot file", printable.Text(m.Offer.BootFile), fileOrigin)
+	add("config file", printable.Text(string(m.Option(209))), "209")
+	add("path prefix", printable.Text(string(m.Option(210))), "210")
+	add("menu", printable.Text(strings.Join(m.Offer.Menu, ", ")), "43")
 	for _, option := range m.Options {
 		o.Options = append(o.Options, Option{option.Code, option.Name(), option.Text()})
 	}
@@ -221,7 +222,7 @@ func (f *Facts) dhcpEvent(begin time.Time, m *survey.Seen) Event {
 // summary is what a person looks for first.
 func summary(m *survey.Seen) string {
 	if m.Sent {
-		class := printable(string(m.Option(60)))
+		class := printable.Text(string(m.Option(60)))
 		if class == "" {
 			return "asks, not as a PXE client"
 		}
@@ -229,7 +230,7 @@ func summary(m *survey.Seen) string {
 	}
 	o := m.Offer
 	if o == nil {
-		if reason := printable(string(m.Option(56))); reason != "" {
+		if reason := printable.Text(string(m.Option(56))); reason != "" {
 			return "says " + reason
 		}
 		return "says " + m.Type()
@@ -238,7 +239,7 @@ func summary(m *survey.Seen) string {
 	if o.Proxy {
 		what = "gives no address (proxyDHCP)"
 	}
-	return fmt.Sprintf("%s, next-server %s, boot file %s", what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(printable(o.BootFile), "none"))
+	return fmt.Sprintf("%s, next-server %s, boot file %s", what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(printable.Text(o.BootFile), "none"))
 }
 
 func addressee(a netip.Addr) string {

@@ -66,17 +66,6 @@ func stanzaText(list []Stanza) string {
 	return b.String()
 }
 
-// printable is a server's text, with "?" for what is no printable ASCII.
-func printable(s string) string {
-	b := []byte(strings.TrimRight(s, "\x00"))
-	for i, c := range b {
-		if c < ' ' || c > '~' {
-			b[i] = '?'
-		}
-	}
-	return string(b)
-}
-
 // quoteBytes is a text with each byte that is no printable ASCII as \xNN.
 func quoteBytes(b []byte) string {
 	var s strings.Builder

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // stream is a TCP connection of the guest's to a port where HTTP is spoken.
@@ -190,10 +191,10 @@ func (w *watch) requests(s *stream, p wirePacket) {
 		}
 		s.requests = append(s.requests, t)
 		w.transfers = append(w.transfers, t)
-		e := w.event(p, "HTTP", printable(request.Method+" "+request.RequestURI))
-		e.Detail = append(e.Detail, "host "+printable(host))
+		e := w.event(p, "HTTP", printable.Text(request.Method+" "+request.RequestURI))
+		e.Detail = append(e.Detail, "host "+printable.Text(host))
 		if agent := request.UserAgent(); agent != "" {
-			e.Detail = append(e.Detail, "user agent "+printable(agent))
+			e.Detail = append(e.Detail, "user agent "+printable.Text(agent))
 		}
 	}
 }
@@ -225,14 +226,14 @@ func (w *watch) responses() {
 				t.bytes = s.down.bytes - head
 				t.whole = t.size >= 0 && t.bytes >= t.size
 			}
-			summary := response.Status + ", " + printable(t.name)
+			summary := response.Status + ", " + printable.Text(t.name)
 			if t.accepted && t.size >= 0 {
 				summary += ", " + console.Size(t.size)
 			}
-			e := w.event(wirePacket{at: t.firstAnswer, peer: t.server, peerMAC: t.serverMAC}, "HTTP", printable(summary))
+			e := w.event(wirePacket{at: t.firstAnswer, peer: t.server, peerMAC: t.serverMAC}, "HTTP", printable.Text(summary))
 			e.Took = plan.Millis(t.last.Sub(t.firstAnswer))
 			if !t.accepted {
-				t.refusal = printable(response.Status)
+				t.refusal = printable.Text(response.Status)
 				e.Failed = true
 			}
 		}

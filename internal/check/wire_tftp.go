@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 const (
@@ -121,7 +123,7 @@ func (w *watch) tftp(p wirePacket) {
 		}
 	case p.sent && op == opERROR:
 		t.aborted = !t.whole
-		w.event(p, "ERROR", "stops the transfer of "+printable(t.name)+because(errorText(p.data[2:])))
+		w.event(p, "ERROR", "stops the transfer of "+printable.Text(t.name)+because(errorText(p.data[2:])))
 	case p.sent:
 	case op == opOACK:
 		w.answer(t, p)
@@ -135,10 +137,10 @@ func (w *watch) tftp(p wirePacket) {
 	case op == opERROR && !t.accepted && t.refusal == "":
 		w.answer(t, p)
 		t.code, t.refusal = int(binary.BigEndian.Uint16(p.data[2:])), errorText(p.data[2:])
-		w.event(p, "ERROR", printable(t.name)+because(t.refusal)).Failed = true
+		w.event(p, "ERROR", printable.Text(t.name)+because(t.refusal)).Failed = true
 	case op == opERROR && t.refusal == "":
 		t.refusal = errorText(p.data[2:])
-		w.event(p, "ERROR", printable(t.name)+because(t.refusal)).Failed = true
+		w.event(p, "ERROR", printable.Text(t.name)+because(t.refusal)).Failed = true
 	}
 }
 
@@ -152,7 +154,7 @@ func (w *watch) answer(t *transfer, p wirePacket) {
 // errorText is "1 File not found".
 func errorText(b []byte) string {
 	text, _, _ := bytes.Cut(b[2:], []byte{0})
-	return strings.TrimSpace(fmt.Sprintf("%d %s", binary.BigEndian.Uint16(b), printable(string(text[:min(len(text), 200)]))))
+	return strings.TrimSpace(fmt.Sprintf("%d %s", binary.BigEndian.Uint16(b), printable.Text(string(text[:min(len(text), 200)]))))
 }
 
 // readRequest begins a transfer, unless it is the same question again.
@@ -165,7 +167,7 @@ func (w *watch) readRequest(p wirePacket) {
 	if t := w.open[p.from]; t != nil && t.name == name && t.server == p.peer && !t.accepted && t.refusal == "" {
 		t.asked++
 		t.last = p.at
-		w.event(p, "RRQ", printable(name)+", again")
+		w.event(p, "RRQ", printable.Text(name)+", again")
 		return
 	}
 	if len(w.transfers) == maxTransfers {
@@ -177,9 +179,9 @@ func (w *watch) readRequest(p wirePacket) {
 	}
 	w.transfers = append(w.transfers, t)
 	w.open[p.from] = t
-	e := w.event(p, "RRQ", printable(name))
+	e := w.event(p, "RRQ", printable.Text(name))
 	for i := 2; i+1 < len(fields) && i < 20; i += 2 {
-		e.Detail = append(e.Detail, printable(fields[i]+" "+fields[i+1]))
+		e.Detail = append(e.Detail, printable.Text(fields[i]+" "+fields[i+1]))
 	}
 }
 
@@ -195,9 +197,9 @@ func (w *watch) options(t *transfer, p wirePacket) {
 		case name == "blksize" && err == nil && n >= 8 && n <= 65464:
 			t.blockSize = int(n)
 		}
-		said = append(said, printable(fields[i]+" "+fields[i+1]))
+		said = append(said, printable.Text(fields[i]+" "+fields[i+1]))
 	}
-	w.event(p, "OACK", printable(t.name)+": "+strings.Join(said, ", "))
+	w.event(p, "OACK", printable.Text(t.name)+": "+strings.Join(said, ", "))
 }
 
 // maxPending is how many blocks may wait for one before them: a window's.
@@ -209,7 +211,7 @@ func (w *watch) block(t *transfer, p wirePacket) {
 	t.lastSize = length
 	if t.event < 0 {
 		t.event = len(w.facts.Events)
-		w.event(p, "DATA", printable(t.name))
+		w.event(p, "DATA", printable.Text(t.name))
 		if len(w.facts.Events) == t.event { // there was no room
 			t.event = -1
 		}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -35,7 +36,7 @@ func (e *UnknownError) Error() string {
 	if e.Add != "" {
 		text += "; add " + e.Add
 	}
-	return printable(text) // files are called after guests, and those have any name
+	return printable.Text(text) // files are called after guests, and those have any name
 }
 
 // conclusive is the error of a place that surely is about the guest, but does

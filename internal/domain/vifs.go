@@ -57,7 +57,7 @@ func (h *Host) Vifs(ctx context.Context) ([]Vif, error) {
 			list = append(list, Vif{Domid: domid, Interface: fmt.Sprintf("vif%d.%d", domid, device)})
 		}
 		v := &list[at]
-		switch value = unescape(strings.Trim(value, `"`)); path[2] {
+		switch value = unsanitise(strings.Trim(value, `"`)); path[2] {
 		case "mac":
 			v.MAC, _ = xenout.ParseMAC(value)
 		case "bridge":

@@ -42,17 +42,17 @@ func (h *Host) xenstoreRead(ctx context.Context, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	value := unescape(strings.TrimSuffix(string(out), "\n"))
+	value := unsanitise(strings.TrimSuffix(string(out), "\n"))
 	if value == "" {
 		return "", fmt.Errorf("xenstore-read: %s is empty", key)
 	}
 	return value, nil
 }
 
-// unescape undoes what xenstore-read does to backslashes and to what is not
+// unsanitise undoes what xenstore-read does to backslashes and to what is not
 // ASCII (xs_lib.c, sanitise_value). Its option against that, -R, is missing
 // in older ones.
-func unescape(s string) string {
+func unsanitise(s string) string {
 	text, err := strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`)
 	if err != nil {
 		return s

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/jlaffaye/ftp"
 )
 
@@ -100,7 +101,7 @@ func (f *ftpFile) ask(address string, offset int64) (_ io.ReadCloser, begin int6
 		return nil, 0, fromFTP(err)
 	}
 	if err := server.Login(f.at.user, f.at.password); err != nil {
-		return nil, 0, fmt.Errorf("log in as %s: %w", printable(f.at.user), fromLogin(err))
+		return nil, 0, fmt.Errorf("log in as %s: %w", printable.Line(f.at.user, maxMessage), fromLogin(err))
 	}
 	size, err := server.FileSize(f.name)
 	if err != nil || size < 0 {
@@ -144,7 +145,7 @@ func (b *ftpBody) Read(p []byte) (int, error) {
 		b.server.Quit()
 		return n, io.EOF
 	case errors.As(err, &said):
-		return n, fmt.Errorf("%w: %d %s", ErrShort, said.Code, printable(said.Msg))
+		return n, fmt.Errorf("%w: %d %s", ErrShort, said.Code, printable.Line(said.Msg, maxMessage))
 	case errors.Is(err, io.EOF): // hung up without a word
 		return n, io.ErrUnexpectedEOF
 	default:
@@ -167,7 +168,7 @@ func fromFTP(err error) error {
 	if said.Code == ftp.StatusFileUnavailable {
 		kind = ErrNotFound
 	}
-	err = fmt.Errorf("%w: %d %s", kind, said.Code, printable(said.Msg))
+	err = fmt.Errorf("%w: %d %s", kind, said.Code, printable.Line(said.Msg, maxMessage))
 	if said.Code == ftp.StatusNotAvailable {
 		return &busyError{err, 0}
 	}
@@ -182,12 +183,12 @@ func fromLogin(err error) error {
 	var network net.Error
 	switch {
 	case errors.As(err, &said):
-		return fmt.Errorf("%w: %d %s", ErrLogin, said.Code, printable(said.Msg))
+		return fmt.Errorf("%w: %d %s", ErrLogin, said.Code, printable.Line(said.Msg, maxMessage))
 	case errors.As(err, &network), errors.As(err, &garbled), errors.Is(err, ftp.ErrInvalidCommand),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errTalkative):
 		return err
 	}
-	return fmt.Errorf("%w: %s", ErrLogin, printable(err.Error()))
+	return fmt.Errorf("%w: %s", ErrLogin, printable.Line(err.Error(), maxMessage))
 }
 
 // boundedConn ends when it has been read too much from.

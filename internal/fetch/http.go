@@ -15,6 +15,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // userAgent begins as lpxelinux.0's, for servers that look for it.
@@ -145,7 +148,7 @@ func (h *httpFile) setHeader(r *http.Request) {
 }
 
 func (h *httpFile) checkRedirect(r *http.Request, via []*http.Request) error {
-	to := printable(r.URL.Redacted())
+	to := printable.Redacted(r.URL.String())
 	switch {
 	case len(via) > maxRedirects:
 		return fmt.Errorf("%w: more than %d redirects", ErrRefused, maxRedirects)
@@ -234,7 +237,7 @@ func (h *httpFile) fits(resp *http.Response, begin int64) error {
 	case h.changed(resp.Header):
 		return ErrChanged
 	case !strings.HasPrefix(got, from), h.size >= 0 && !strings.HasSuffix(got, end):
-		return fmt.Errorf("%w: asked for %s it sent %s", ErrRefused, from, printable(got))
+		return fmt.Errorf("%w: asked for %s it sent %s", ErrRefused, from, printable.Line(got, maxMessage))
 	}
 	return nil
 }
@@ -284,7 +287,7 @@ func (l location) httpURL() (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &url.URL{Scheme: l.scheme, Host: l.host, Path: decoded, RawPath: raw, RawQuery: escape(query), ForceQuery: hasQuery}
+	u := &url.URL{Scheme: l.scheme, Host: l.host, Path: decoded, RawPath: raw, RawQuery: percent.Escape(query, ""), ForceQuery: hasQuery}
 	switch {
 	case l.port != 0:
 		u.Host = net.JoinHostPort(l.host, strconv.Itoa(int(l.port)))
@@ -322,9 +325,9 @@ func statusError(resp *http.Response) error {
 	}
 	where := ""
 	if resp.Request.Response != nil { // we were redirected
-		where = " from " + printable(resp.Request.URL.Redacted())
+		where = " from " + printable.Redacted(resp.Request.URL.String())
 	}
-	return fmt.Errorf("%w: %s%s", kind, printable(resp.Status), where)
+	return fmt.Errorf("%w: %s%s", kind, printable.Line(resp.Status, maxMessage), where)
 }
 
 // cookies is what lpxelinux.0 tells a server about the machine, for scripts
@@ -341,16 +344,5 @@ func (c *Client) cookies() string {
 // escapeCookie leaves the characters of an RFC 2616 token as they are, but for
 // the % and + that escapes are made of; a space becomes a plus.
 func escapeCookie(s string) string {
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		switch {
-		case c == ' ':
-			b.WriteByte('+')
-		case c <= ' ' || c > '~' || strings.IndexByte(`()<>@,;:\"/[]?={}%+`, c) >= 0:
-			fmt.Fprintf(&b, "%%%02X", c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
+	return strings.ReplaceAll(percent.Escape(s, `()<>@,;:\"/[]?={}%+`), "%20", "+")
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // bzImage reads a Linux kernel for x86, with the notes of what is packed in it.
@@ -128,5 +130,5 @@ func setupVersion(head []byte) string {
 	if len(words) == 0 {
 		return ""
 	}
-	return printable([]byte(words[0]), 64)
+	return printable.Line(words[0], 64)
 }
