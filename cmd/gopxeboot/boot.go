@@ -27,7 +27,7 @@ func bootFlags() []cli.Flag {
 	return append(slices.Concat(guestFlags(), transferFlags(), locationFlags()),
 		typeFlag(),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO (default: stdout)"},
-		&cli.StringFlag{Name: "output-format", Usage: "`FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json or shell"},
+		&cli.StringFlag{Name: "output-format", Usage: "`FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json, shell or xe"},
 		&cli.StringFlag{Name: "output-directory", Usage: "`DIRECTORY` for the kernel and the initrd"},
 		&cli.StringFlag{Name: "pygrub", Usage: "the `PROGRAM` that boots from DISK for LOCALBOOT (default: Xen's pygrub)"},
 		&cli.StringFlag{Name: "pygrub-image", Usage: "the `IMAGE` that it boots from (default: DISK)"},

@@ -8,16 +8,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
+	"github.com/gopxeboot/gopxeboot/internal/check/render"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
-	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -118,20 +117,11 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	}
 	report := check.Diagnose(*facts)
 	if c.Bool("json") {
-		err = printLook(c.App.Writer, report, p, facts)
+		err = render.JSON(c.App.Writer, report, p, facts)
 	} else {
-		err = printReport(c.App.Writer, report)
+		err = render.Text(c.App.Writer, report)
 	}
 	return report.ExitCode(), errors.Join(err, page.write(facts, report))
-}
-
-// printLook prints what --json promises.
-func printLook(w io.Writer, report check.Report, p *plan.Plan, facts *check.Facts) error {
-	return console.WriteJSON(w, struct {
-		check.Report
-		*plan.Plan
-		Facts *check.Facts `json:"facts"`
-	}{report, p, facts})
 }
 
 // replay looks at a capture. It is somebody else's bytes, like those from the
@@ -172,7 +162,7 @@ func (p *page) write(facts *check.Facts, report check.Report) error {
 		return nil
 	}
 	var content bytes.Buffer
-	err := check.HTML(&content, *facts, report)
+	err := render.HTML(&content, *facts, report)
 	if err == nil {
 		_ = p.file.Truncate(0) // a pipe or a terminal has no beginning
 		_, _ = p.file.Seek(0, io.SeekStart)
@@ -182,43 +172,6 @@ func (p *page) write(facts *check.Facts, report check.Report) error {
 		return fmt.Errorf("--report: %w", err)
 	}
 	return nil
-}
-
-// printReport prints a line a step, and the verdict.
-func printReport(w io.Writer, r check.Report) error {
-	var text strings.Builder
-	for _, s := range r.Steps {
-		word := string(s.Status)
-		if s.Status == check.Fail {
-			word = "FAIL"
-		}
-		took := ""
-		if s.Millis > 0 {
-			took = fmt.Sprintf(" (%.1f ms)", s.Millis)
-		}
-		fmt.Fprintf(&text, "%-4s  %-6s  %s%s\n", word, s.Name, printable.Redacted(s.Detail), took)
-	}
-	text.WriteString("\n" + verdictText(r.Verdict))
-	_, err := io.WriteString(w, text.String())
-	return err
-}
-
-// verdictText is the verdict as a paragraph.
-func verdictText(v check.Verdict) string {
-	text := fmt.Sprintf("%s [%s]\n", printable.Redacted(v.Summary), v.Code)
-	if v.Evidence != "" {
-		text += "seen: " + printable.Redacted(v.Evidence) + "\n"
-	}
-	for i, line := range strings.Split(v.Hint, "\n") {
-		switch {
-		case line == "":
-		case i == 0:
-			text += "try:  " + printable.Redacted(line) + "\n"
-		default:
-			text += "    " + printable.Redacted(line) + "\n"
-		}
-	}
-	return text
 }
 
 // pause is how long watch rests between two looks.
@@ -255,9 +208,9 @@ func watch(c *cli.Context, see func() (*check.Facts, *plan.Plan, error), page *p
 		if v := report.Verdict; v.Code != last.Code || v.Summary != last.Summary {
 			last = v
 			if c.Bool("json") {
-				err = printLook(c.App.Writer, report, p, facts)
+				err = render.JSON(c.App.Writer, report, p, facts)
 			} else {
-				_, err = fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), verdictText(v))
+				_, err = fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), render.Verdict(v))
 			}
 			if err != nil {
 				return 0, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -51,8 +52,8 @@ func positionals(c *cli.Context) (where string, vif xenout.VIF, disk string, unk
 // is named or the ramdisk is one of the lab's.
 func repository(c *cli.Context, where string) (*install.Repository, error) {
 	w := install.Wanted{Kernel: c.String("kernel"), Ramdisk: c.String("ramdisk"), Release: c.String("release")}
-	if machine := c.Generic("arch").(*arch).machine; machine != "" {
-		w.Archs = []string{machine}
+	if machine := c.Generic("arch").(*archFlag).machine; machine != "" {
+		w.Archs = []arch.Machine{machine}
 	}
 	var err error
 	if w.Distro, err = install.ParseDistro(c.String("distro")); err != nil {

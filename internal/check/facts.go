@@ -162,14 +162,31 @@ type Offer struct {
 
 // Value is one thing that decides what boots, and who says so where.
 type Value struct {
-	Name   string     `json:"name"`   // next-server, boot file, address, router, DNS, path prefix, config file, menu, ...
-	Value  string     `json:"value"`  // as it is used, printable
-	Origin string     `json:"origin"` // siaddr, 66, sname, 54, file, 67, 43, 209, 210, yiaddr, 3, 6, ... or --server, --bootfile
-	From   netip.Addr `json:"from"`   // which server says so
-	Raw    string     `json:"raw"`    // as it came, quoted as in Go, where that is not the value itself
+	Name   ValueName  `json:"name"`
+	Value  string     `json:"value"` // as it is used, printable
+	Origin Origin     `json:"origin"`
+	From   netip.Addr `json:"from"` // which server says so
+	Raw    string     `json:"raw"`  // as it came, quoted as in Go, where that is not the value itself
 	// Passed are the values of the same name that lost against this one.
 	Passed []Value `json:"passed,omitempty"`
 }
+
+// ValueName is what a Value is.
+type ValueName string
+
+// The values, in the order of Facts.Merged.
+const (
+	ValueAddress    ValueName = "address"
+	ValueRouter     ValueName = "router"
+	ValueDNS        ValueName = "DNS"
+	ValueDomain     ValueName = "domain"
+	ValueNextServer ValueName = "next-server"
+	ValueServerName ValueName = "next-server's name"
+	ValueBootFile   ValueName = "boot file"
+	ValueConfigFile ValueName = "config file"
+	ValuePathPrefix ValueName = "path prefix"
+	ValueMenu       ValueName = "menu"
+)
 
 // Option is one DHCP option for people.
 type Option struct {

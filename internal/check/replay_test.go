@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
 	"iter"
 	"net/netip"
@@ -17,11 +18,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/insomniacslk/dhcp/dhcpv4"
-
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
+	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 // Captures of the real PXELINUX, booted by iPXE in QEMU: the pages of facts,
@@ -42,18 +42,23 @@ func TestReplayPXELINUX(t *testing.T) {
 	}
 }
 
-// goldenFacts is golden for facts: a field that they did not have when it was
-// written is none.
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// goldenFacts compares facts with a file of testdata, or writes it. A field that
+// they did not have when it was written is none.
 func goldenFacts(t *testing.T, name string, got Facts) {
 	t.Helper()
+	file := filepath.Join("testdata", name)
 	if *update {
 		data, err := json.MarshalIndent(got, "", "\t")
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name, append(data, '\n'))
+		if err := os.WriteFile(file, append(data, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	data, err := os.ReadFile(filepath.Join("testdata", name))
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -406,9 +411,6 @@ func FuzzReplay(f *testing.F) {
 		}
 		if r := Diagnose(facts); r.Verdict.Code == "" {
 			t.Error("no verdict")
-		}
-		if err := HTML(io.Discard, facts, Diagnose(facts)); err != nil {
-			t.Error(err)
 		}
 		if _, err := json.Marshal(facts); err != nil {
 			t.Error(err)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
-
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
@@ -52,16 +51,16 @@ func (f *Facts) dhcpStep() (string, float64) {
 		}
 	}
 	return fmt.Sprintf("%s offers %s, next-server %s%s, boot file %s%s%s", l.ServerID, l.Address,
-		cmp.Or(plan.Text(l.NextServer), "none"), f.origin("next-server"), cmp.Or(l.BootFile, "none"), f.origin("boot file"), f.offerCount()), ms
+		cmp.Or(plan.Text(l.NextServer), "none"), f.origin(ValueNextServer), cmp.Or(l.BootFile, "none"), f.origin(ValueBootFile), f.offerCount()), ms
 }
 
 // origin is where a value comes from, in brackets.
-func (f *Facts) origin(name string) string {
+func (f *Facts) origin(name ValueName) string {
 	v := f.merged(name)
-	if v == nil || v.Origin == "" {
+	if v == nil || v.Origin == (Origin{}) {
 		return ""
 	}
-	return " (" + originLabel(v.Origin) + ")"
+	return " (" + v.Origin.Label() + ")"
 }
 
 func (f *Facts) offerCount() string {

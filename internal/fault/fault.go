@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
@@ -77,6 +78,9 @@ func CodeOf(err error) Code {
 // better than the stage what to try.
 func In(ctx context.Context, code Code, stage plan.Stage, err error, try string) error {
 	cause := context.Cause(ctx)
+	if deadline, ok := ctx.Deadline(); ok && cause == nil && !time.Now().Before(deadline) {
+		cause = context.DeadlineExceeded // a socket's timer may ring before the context's
+	}
 	if e, ok := errors.AsType[*Error](cause); ok {
 		return e
 	}

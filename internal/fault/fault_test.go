@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 )
 
 func TestCodeOf(t *testing.T) {
@@ -37,5 +38,17 @@ func TestCodeOf(t *testing.T) {
 		if test.err != nil && test.err.Error() != test.text {
 			t.Errorf("got %q, want %q", test.err, test.text)
 		}
+	}
+}
+
+// rung is a context whose deadline is over, but whose timer has not rung yet.
+type rung struct{ context.Context }
+
+func (rung) Deadline() (time.Time, bool) { return time.Now().Add(-time.Microsecond), true }
+
+// A socket's deadline is the context's, and its timer may be the first to ring.
+func TestInBeforeTimer(t *testing.T) {
+	if got := CodeOf(In(rung{t.Context()}, NotFetched, "kernel", errors.New("i/o timeout"), "")); got != OutOfTime {
+		t.Errorf("code %d, want %d", got, OutOfTime)
 	}
 }

@@ -1,4 +1,4 @@
-package check
+package render
 
 import (
 	"bytes"
@@ -20,9 +20,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/net/html"
-
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"golang.org/x/net/html"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -49,19 +49,19 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 // examples are the facts of testdata, by the file's name.
-func examples(t *testing.T) map[string]Facts {
+func examples(t *testing.T) map[string]check.Facts {
 	t.Helper()
-	files, err := filepath.Glob("testdata/facts/*.json")
+	files, err := filepath.Glob("../testdata/facts/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d examples, %v", len(files), err)
 	}
-	all := make(map[string]Facts)
+	all := make(map[string]check.Facts)
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var f Facts
+		var f check.Facts
 		if err := json.Unmarshal(data, &f); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
@@ -70,29 +70,33 @@ func examples(t *testing.T) map[string]Facts {
 	return all
 }
 
-// render is the page for some facts.
-func render(t testing.TB, f Facts) []byte {
+// html5 is the page for some facts.
+func html5(t testing.TB, f check.Facts) []byte {
 	t.Helper()
 	var page bytes.Buffer
-	if err := HTML(&page, f, Diagnose(f)); err != nil {
+	if err := HTML(&page, f, check.Diagnose(f)); err != nil {
 		t.Fatal(err)
 	}
 	return page.Bytes()
 }
 
-var sampleStanzas = bootStanzas(netip.MustParseAddr("192.168.1.166"), "pxelinux.0")
+var sampleStanzas = []check.Stanza{
+	{Program: "dnsmasq", Text: "dhcp-boot=pxelinux.0,,192.168.1.166"},
+	{Program: "ISC dhcpd", Text: `next-server 192.168.1.166; filename "pxelinux.0";`},
+	{Program: "Kea", Text: `"next-server": "192.168.1.166", "boot-file-name": "pxelinux.0"`},
+}
 
 // sampleReport has all that a report may have. The pages do not depend on what
 // Diagnose makes of the facts.
-var sampleReport = Report{
-	Steps: []Step{
-		{"bridge", OK, "xenbr0, uplink eth0", 0},
-		{"dhcp", Warn, "Two DHCP servers answer", 2.2},
-		{"server", Fail, "The next-server 192.168.1.250 can't be reached", 3012.5},
+var sampleReport = check.Report{
+	Steps: []check.Step{
+		{Name: "bridge", Status: check.OK, Detail: "xenbr0, uplink eth0", Millis: 0},
+		{Name: "dhcp", Status: check.Warn, Detail: "Two DHCP servers answer", Millis: 2.2},
+		{Name: "server", Status: check.Fail, Detail: "The next-server 192.168.1.250 can't be reached", Millis: 3012.5},
 	},
-	Verdict: Verdict{
-		NextServerUnreachable, "The next-server 192.168.1.250 can't be reached.", "no answer to ARP",
-		"correct next-server" + stanzaText(sampleStanzas), sampleStanzas,
+	Verdict: check.Verdict{
+		Code: check.NextServerUnreachable, Summary: "The next-server 192.168.1.250 can't be reached.", Evidence: "no answer to ARP",
+		Advice: "correct next-server", Stanzas: sampleStanzas,
 	},
 }
 
@@ -113,7 +117,7 @@ func TestHTML(t *testing.T) {
 
 // The first facts that have next to nothing.
 func TestHTMLOfNothing(t *testing.T) {
-	page := string(render(t, Facts{Began: time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)}))
+	page := string(html5(t, check.Facts{Began: time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)}))
 	for _, heading := range []string{"What was said", "The offer", "The bridge", "The files"} {
 		if strings.Contains(page, ">"+heading) {
 			t.Errorf("there is a section %q of nothing", heading)
@@ -133,7 +137,7 @@ func everywhere(v reflect.Value, text string, n int) {
 		v.Set(reflect.New(v.Type().Elem()))
 		everywhere(v.Elem(), text, n)
 	case reflect.Slice:
-		if v.Type() == reflect.TypeFor[[]Value]() && n <= 0 {
+		if v.Type() == reflect.TypeFor[[]check.Value]() && n <= 0 {
 			return // Value.Passed has values in it
 		}
 		v.Set(reflect.MakeSlice(v.Type(), max(n, 1), max(n, 1)))
@@ -172,11 +176,11 @@ var attributes = strings.Fields(`lang charset name content http-equiv class id s
 	data-label`)
 
 func TestHTMLEscapes(t *testing.T) {
-	var f Facts
+	var f check.Facts
 	everywhere(reflect.ValueOf(&f).Elem(), nasty, 3)
-	r := Report{
-		Steps:   []Step{{Name: nasty, Status: Fail, Detail: nasty}},
-		Verdict: Verdict{Code: nasty, Summary: nasty, Evidence: nasty, Hint: nasty, Stanzas: []Stanza{{"dnsmasq", nasty}}},
+	r := check.Report{
+		Steps:   []check.Step{{Name: nasty, Status: check.Fail, Detail: nasty}},
+		Verdict: check.Verdict{Code: nasty, Summary: nasty, Evidence: nasty, Advice: nasty, Stanzas: []check.Stanza{{Program: "dnsmasq", Text: nasty}}},
 	}
 	var page bytes.Buffer
 	if err := HTML(&page, f, r); err != nil {
@@ -212,15 +216,15 @@ func TestHTMLEscapes(t *testing.T) {
 
 // Whatever comes, a browser can still show the page.
 func TestHTMLIsBounded(t *testing.T) {
-	var f Facts
+	var f check.Facts
 	everywhere(reflect.ValueOf(&f).Elem(), strings.Repeat("x", 100<<10), 4)
 	for range 5000 {
-		f.Events = append(f.Events, Event{From: "guest", To: fmt.Sprint(len(f.Events)), Kind: "RRQ", Summary: "a file"})
+		f.Events = append(f.Events, check.Event{From: "guest", To: fmt.Sprint(len(f.Events)), Kind: "RRQ", Summary: "a file"})
 		f.Search = append(f.Search, plan.Try{URL: strings.Repeat("u", 300)})
 		f.Offers = append(f.Offers, f.Offers[0])
-		f.Variants = append(f.Variants, Variant{})
+		f.Variants = append(f.Variants, check.Variant{})
 	}
-	page := render(t, f)
+	page := html5(t, f)
 	if len(page) > 4<<20 {
 		t.Errorf("the page has %d bytes", len(page))
 	}
@@ -248,28 +252,19 @@ func TestShow(t *testing.T) {
 	}
 }
 
-// One list of stanzas makes the hint's lines and the page's.
-func TestAdvice(t *testing.T) {
-	v := broken("", "", "name it", sampleStanzas...)
-	verdict := Verdict{Hint: v.hint + stanzaText(v.stanzas), Stanzas: v.stanzas}
-	const want = "name it\n  dnsmasq:   dhcp-boot=pxelinux.0,,192.168.1.166\n  ISC dhcpd: next-server 192.168.1.166; filename \"pxelinux.0\";\n" +
-		`  Kea:       "next-server": "192.168.1.166", "boot-file-name": "pxelinux.0"`
-	if verdict.Hint != want {
-		t.Errorf("the hint is %q, want %q", verdict.Hint, want)
-	}
-	if got := sentence(verdict.text()); got != "Name it" {
-		t.Errorf("without its stanzas it is %q", got)
-	}
-	if got := sentence((&Verdict{}).text()); got != "" {
-		t.Errorf("of nothing: %q", got)
+func TestSentence(t *testing.T) {
+	for in, want := range map[string]string{"name it": "Name it", "DHCP": "DHCP", "": ""} {
+		if got := sentence(in); got != want {
+			t.Errorf("%q is %q, want %q", in, got, want)
+		}
 	}
 }
 
 func TestLadder(t *testing.T) {
-	var f Facts
+	var f check.Facts
 	f.Subject.MAC = "00:16:3e:00:00:01"
 	say := func(at float64, from, to string) {
-		f.Events = append(f.Events, Event{Millis: at, From: from, To: to, Kind: "X"})
+		f.Events = append(f.Events, check.Event{Millis: at, From: from, To: to, Kind: "X"})
 	}
 	say(0, "guest", "broadcast")
 	say(1, "192.0.2.1", "guest")
@@ -337,30 +332,30 @@ func TestContrast(t *testing.T) {
 
 // A proxyDHCP server has other things to say than one that gives addresses.
 func TestOfferTable(t *testing.T) {
-	offer := func(proxy bool, said ...string) (o Offer) {
+	offer := func(proxy bool, said ...string) (o check.Offer) {
 		o.Proxy = proxy
 		for i := 0; i < len(said); i += 2 {
-			o.Values = append(o.Values, Value{Name: said[i], Value: said[i+1]})
+			o.Values = append(o.Values, check.Value{Name: check.ValueName(said[i]), Value: said[i+1]})
 		}
 		return o
 	}
 	for _, test := range []struct {
 		name   string
-		offers []Offer
+		offers []check.Offer
 		want   []string // the names of rows that differ
 	}{
-		{"one", []Offer{offer(false, "boot file", "a")}, nil},
-		{"the same", []Offer{offer(false, "boot file", "a"), offer(false, "boot file", "a")}, nil},
-		{"another", []Offer{offer(false, "boot file", "a", "router", "r"), offer(false, "boot file", "b", "router", "r")}, []string{"boot file"}},
-		{"nothing", []Offer{offer(false), offer(false, "boot file", "b")}, []string{"boot file"}},
-		{"other addresses", []Offer{offer(false, "address", "1"), offer(false, "address", "2")}, nil},
-		{"a proxy", []Offer{offer(false, "router", "r"), offer(true, "boot file", "a")}, nil},
-		{"a proxy that differs", []Offer{offer(false, "boot file", "b"), offer(true, "boot file", "a")}, []string{"boot file"}},
+		{"one", []check.Offer{offer(false, "boot file", "a")}, nil},
+		{"the same", []check.Offer{offer(false, "boot file", "a"), offer(false, "boot file", "a")}, nil},
+		{"another", []check.Offer{offer(false, "boot file", "a", "router", "r"), offer(false, "boot file", "b", "router", "r")}, []string{"boot file"}},
+		{"nothing", []check.Offer{offer(false), offer(false, "boot file", "b")}, []string{"boot file"}},
+		{"other addresses", []check.Offer{offer(false, "address", "1"), offer(false, "address", "2")}, nil},
+		{"a proxy", []check.Offer{offer(false, "router", "r"), offer(true, "boot file", "a")}, nil},
+		{"a proxy that differs", []check.Offer{offer(false, "boot file", "b"), offer(true, "boot file", "a")}, []string{"boot file"}},
 	} {
 		var got []string
 		for _, row := range newOfferTable(test.offers).Rows {
 			if row.Differs {
-				got = append(got, row.Name)
+				got = append(got, string(row.Name))
 			}
 			if len(row.Cells) != len(test.offers) {
 				t.Errorf("%s: %d cells", test.name, len(row.Cells))

@@ -1,4 +1,4 @@
-package check
+package render
 
 import (
 	_ "embed"
@@ -10,23 +10,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/arch"
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
-//go:embed html/report.html
+//go:embed report.html
 var reportPage string
 
-//go:embed html/report.css
+//go:embed report.css
 var reportStyle string
 
 // HTML writes the report as one page that needs nothing else: no script, no
 // font, no network. All text in it that came from a network is escaped, with
 // control characters shown, and bounded.
-func HTML(w io.Writer, f Facts, r Report) error {
+func HTML(w io.Writer, f check.Facts, r check.Report) error {
 	page, err := template.New("report").Funcs(template.FuncMap{
-		"show": func(text any) string { return show(fmt.Sprint(text)) }, "long": showLong, "ms": msText, "clock": clockText, "size": sizeOr, "origin": originLabel, "addr": plan.Text[netip.Addr],
-		"mark": markOf, "arch": archText, "divide": func(a, b float64) float64 { return a / b },
+		"show": func(text any) string { return show(fmt.Sprint(text)) }, "long": showLong, "ms": msText, "clock": clockText, "size": sizeOr, "addr": plan.Text[netip.Addr],
+		"mark": markOf, "arch": arch.FirmwareText, "divide": func(a, b float64) float64 { return a / b },
 	}).Parse(reportPage)
 	if err != nil {
 		return fmt.Errorf("the report's page: %w", err)
@@ -47,25 +49,25 @@ const (
 // page is what the template shows.
 type page struct {
 	Style   template.CSS
-	Facts   *Facts
-	Verdict Verdict
-	Status  Status
+	Facts   *check.Facts
+	Verdict check.Verdict
+	Status  check.Status
 	Where   string // the bridge, or the capture
 	Advice  string // the hint, without the stanzas
-	Steps   []Step
+	Steps   []check.Step
 
 	Ladder   ladder
 	Offers   offerTable
-	Merged   []Value
-	Variants []Variant
+	Merged   []check.Value
+	Variants []check.Variant
 	Search   []plan.Try
 	More     map[string]int // rows that are left out
 }
 
-func newPage(f *Facts, r Report) *page {
+func newPage(f *check.Facts, r check.Report) *page {
 	p := &page{
 		Style: template.CSS(reportStyle), Facts: f, Verdict: r.Verdict, Status: r.Status(), Steps: r.Steps,
-		Advice: sentence(r.Verdict.text()), Ladder: newLadder(f), Offers: newOfferTable(f.Offers), Merged: f.Merged, Variants: f.Variants,
+		Advice: sentence(r.Verdict.Advice), Ladder: newLadder(f), Offers: newOfferTable(f.Offers), Merged: f.Merged, Variants: f.Variants,
 		More: make(map[string]int),
 	}
 	switch {
@@ -80,7 +82,7 @@ func newPage(f *Facts, r Report) *page {
 	return p
 }
 
-// bounded is the beginning of a list; more takes down how much is left out.
+// bounded is the beginning of a list; more has how much is left out.
 func bounded[T any](more map[string]int, name string, list []T) []T {
 	if n := len(list) - maxRows; n > 0 {
 		more[name] = n
@@ -110,7 +112,7 @@ type lane struct {
 
 // rung is one arrow, or a time in which nothing happens.
 type rung struct {
-	Event
+	check.Event
 	Gap        string // the time without events before; the rest is empty then
 	A, B       int    // the lanes that the arrow is between, the left one first
 	Leftward   bool
@@ -122,7 +124,7 @@ type rung struct {
 // quiet is a time without events that is worth to be seen, in milliseconds.
 const quiet = 400
 
-func newLadder(f *Facts) ladder {
+func newLadder(f *check.Facts) ladder {
 	var l ladder
 	if len(f.Events) == 0 {
 		return l
@@ -172,7 +174,7 @@ func newLadder(f *Facts) ladder {
 	return l
 }
 
-func peerMAC(e Event, name string) string {
+func peerMAC(e check.Event, name string) string {
 	if name == e.From {
 		return e.PeerMAC
 	}
@@ -180,7 +182,7 @@ func peerMAC(e Event, name string) string {
 }
 
 // rolesOf says what the servers are.
-func rolesOf(f *Facts) map[string]string {
+func rolesOf(f *check.Facts) map[string]string {
 	roles := make(map[string][]string)
 	add := func(a netip.Addr, role string) {
 		if a.IsValid() && !slices.Contains(roles[a.String()], role) {
@@ -206,21 +208,21 @@ func rolesOf(f *Facts) map[string]string {
 // offerTable has a column for each offer, and a row for each thing that one of
 // them says.
 type offerTable struct {
-	Offers []Offer
+	Offers []check.Offer
 	Rows   []offerRow
 	More   int // offers that are left out
 }
 
 type offerRow struct {
-	Name    string
-	Cells   []*Value // nil where an offer says nothing
+	Name    check.ValueName
+	Cells   []*check.Value // nil where an offer says nothing
 	Differs bool
 }
 
-func newOfferTable(offers []Offer) offerTable {
+func newOfferTable(offers []check.Offer) offerTable {
 	t := offerTable{Offers: offers[:min(len(offers), maxOffers)]}
 	t.More = len(offers) - len(t.Offers)
-	var names []string
+	var names []check.ValueName
 	for _, o := range t.Offers {
 		for _, v := range o.Values {
 			if !slices.Contains(names, v.Name) && len(names) < maxRows {
@@ -232,14 +234,14 @@ func newOfferTable(offers []Offer) offerTable {
 		row := offerRow{Name: name}
 		var given, said []string // by those that give an address, and by all that say something
 		for _, o := range t.Offers {
-			value := o.value(name)
+			value := o.Value(name)
 			if !o.Proxy {
 				given = append(given, value)
 			}
 			if value != "" {
 				said = append(said, value)
 			}
-			i := slices.IndexFunc(o.Values, func(v Value) bool { return v.Name == name })
+			i := slices.IndexFunc(o.Values, func(v check.Value) bool { return v.Name == name })
 			if i < 0 {
 				row.Cells = append(row.Cells, nil)
 			} else {
@@ -247,7 +249,7 @@ func newOfferTable(offers []Offer) offerTable {
 			}
 		}
 		// That two servers offer two addresses is as it should be.
-		row.Differs = name != "address" && (differ(given) || differ(said))
+		row.Differs = name != check.ValueAddress && (differ(given) || differ(said))
 		t.Rows = append(t.Rows, row)
 	}
 	return t
@@ -283,15 +285,6 @@ func msText(ms float64) string {
 		return fmt.Sprintf("%.2f s", ms/1000)
 	}
 	return fmt.Sprintf("%.1f ms", ms)
-}
-
-// originLabel is where a value comes from: "siaddr", "option 67", "option 67 in
-// file".
-func originLabel(origin string) string {
-	if origin != "" && origin[0] >= '0' && origin[0] <= '9' {
-		return "option " + origin
-	}
-	return origin
 }
 
 // clockText is a time since the beginning, to a tenth or to a whole

@@ -1,4 +1,4 @@
-package check_test
+package render_test
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/check/render"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
@@ -130,7 +131,7 @@ const dark = "--blink-settings=preferredColorScheme=0"
 // wide screen, dark is dark, and paper is white.
 func TestInBrowser(t *testing.T) {
 	b := newBrowser(t)
-	names, err := filepath.Glob("testdata/facts/*.json")
+	names, err := filepath.Glob("../testdata/facts/*.json")
 	if err != nil || len(names) == 0 {
 		t.Fatalf("%d examples, %v", len(names), err)
 	}
@@ -145,7 +146,7 @@ func TestInBrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 		var page bytes.Buffer
-		if err := check.HTML(&page, f, check.Diagnose(f)); err != nil {
+		if err := render.HTML(&page, f, check.Diagnose(f)); err != nil {
 			t.Fatal(err)
 		}
 		pages = append(pages, page.Bytes())
