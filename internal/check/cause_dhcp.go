@@ -9,6 +9,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/arch"
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
@@ -116,9 +117,9 @@ func noServer(f *Facts) *finding {
 			asked++
 		}
 	}
-	evidence := fmt.Sprintf("%s of %s on %s, and no answer", count(max(asked, 1), "DISCOVER"), f.Subject.MAC, f.bridgeName())
+	evidence := fmt.Sprintf("%s of %s on %s, and no answer", console.Count(max(asked, 1), "DISCOVER"), f.Subject.MAC, f.bridgeName())
 	if n := len(f.Variants); n > 0 {
-		evidence += "; none either to " + count(n, "question") + " asked in other ways (other architecture, without option 60, another MAC, ...)"
+		evidence += "; none either to " + console.Count(n, "question") + " asked in other ways (other architecture, without option 60, another MAC, ...)"
 	}
 	return broken("No DHCP server answers.", evidence,
 		"see that a DHCP server runs and listens in that network, that it has a pool for it, that it serves guests it does not know (dhcpd: deny unknown-clients, dnsmasq: dhcp-ignore=tag:!known), and that it logs this guest's DISCOVER; between networks a relay (ip helper-address) must pass it on"+f.madeUp())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
@@ -30,7 +31,7 @@ func (f *Facts) AddSurvey(s *survey.Survey) {
 	}
 	f.SilentProxies = s.Silent
 	if s.Missed > 0 {
-		f.Errors = append(f.Errors, count(s.Missed, "DHCP message")+" for which there was no room")
+		f.Errors = append(f.Errors, console.Count(s.Missed, "DHCP message")+" for which there was no room")
 	}
 	if n := len(f.Events); len(s.Offers()) == 0 && n > 0 {
 		last := f.Events[n-1].Millis
@@ -122,7 +123,7 @@ func (f *Facts) keepRaw(s *survey.Survey) {
 // offer is one server's answer.
 func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 	o := Offer{
-		Millis: f.since(s.Begin.Add(m.After)), Took: plan.Millis(m.Delay),
+		Millis: f.Since(s.Begin.Add(m.After)), Took: plan.Millis(m.Delay),
 		Server: m.Offer.Server, From: m.From.Addr(), ServerMAC: m.SourceMAC.String(), Proxy: m.Offer.Proxy,
 		Relay: given(m.GIAddr),
 	}
@@ -181,7 +182,7 @@ func (f *Facts) heardElsewhere(m *survey.Seen) {
 
 // dhcpEvent is a message for the ladder diagram.
 func (f *Facts) dhcpEvent(begin time.Time, m *survey.Seen) Event {
-	e := Event{Millis: f.since(begin.Add(m.After)), Kind: m.Type(), Failed: m.Type() == "NAK"}
+	e := Event{Millis: f.Since(begin.Add(m.After)), Kind: m.Type(), Failed: m.Type() == "NAK"}
 	if m.Sent {
 		e.From, e.To = "guest", addressee(m.To.Addr())
 	} else {
@@ -241,5 +242,5 @@ func given(a netip.Addr) netip.Addr {
 	return a
 }
 
-// since is a time as Facts has it.
-func (f *Facts) since(t time.Time) float64 { return plan.Millis(t.Sub(f.Began)) }
+// Since is a time as Facts has it.
+func (f *Facts) Since(t time.Time) float64 { return plan.Millis(t.Sub(f.Began)) }

@@ -1,4 +1,4 @@
-package check
+package replay
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
@@ -65,12 +66,12 @@ type transfer struct {
 	firstAnswer time.Time
 	last        time.Time // when anything of it was seen
 
-	accepted    bool      // the server agreed to send it
-	refusal     string    // the server's no: its own words
-	code        int       // TFTP's or HTTP's
-	unreachable TFTPState // closed or unreachable, as ICMP says
-	aborted     bool      // by the guest
-	event       int       // of the content's arrival in Facts.Events; -1 as long as there is none
+	accepted    bool            // the server agreed to send it
+	refusal     string          // the server's no: its own words
+	code        int             // TFTP's or HTTP's
+	unreachable check.TFTPState // closed or unreachable, as ICMP says
+	aborted     bool            // by the guest
+	event       int             // of the content's arrival in Facts.Events; -1 as long as there is none
 }
 
 // tftpState is what is needed to put DATA together.
@@ -123,7 +124,7 @@ func (w *watch) tftp(p wirePacket) {
 		}
 	case p.sent && op == opERROR:
 		t.aborted = !t.whole
-		w.event(p, "ERROR", "stops the transfer of "+printable.Text(t.name)+because(errorText(p.data[2:])))
+		w.event(p, "ERROR", "stops the transfer of "+printable.Text(t.name)+": "+errorText(p.data[2:]))
 	case p.sent:
 	case op == opOACK:
 		w.answer(t, p)
@@ -134,13 +135,13 @@ func (w *watch) tftp(p wirePacket) {
 		t.accepted = true
 		w.block(t, p)
 	case op == opERROR && (t.aborted || t.whole): // what the guest's own end made of it
-	case op == opERROR && !t.accepted && t.refusal == "":
-		w.answer(t, p)
-		t.code, t.refusal = int(binary.BigEndian.Uint16(p.data[2:])), errorText(p.data[2:])
-		w.event(p, "ERROR", printable.Text(t.name)+because(t.refusal)).Failed = true
 	case op == opERROR && t.refusal == "":
+		if !t.accepted {
+			w.answer(t, p)
+			t.code = int(binary.BigEndian.Uint16(p.data[2:]))
+		}
 		t.refusal = errorText(p.data[2:])
-		w.event(p, "ERROR", printable.Text(t.name)+because(t.refusal)).Failed = true
+		w.event(p, "ERROR", printable.Text(t.name)+": "+t.refusal).Failed = true
 	}
 }
 

@@ -1,4 +1,4 @@
-package check
+package replay
 
 import (
 	"bytes"
@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/percent"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -63,11 +65,11 @@ func (r *reading) try(t plan.Try) {
 // PXELINUX asks for: a check that was captured has asked for some.
 func (r *reading) meant(name string) bool {
 	plain := strings.NewReplacer("-", "", ":", "").Replace(strings.ToLower(name))
-	if strings.Contains(plain, fmt.Sprintf("%x", []byte(r.mac))) || strings.HasPrefix(base("/"+plain), "default") {
+	if strings.Contains(plain, fmt.Sprintf("%x", []byte(r.mac))) || strings.HasPrefix(path.Base(plain), "default") {
 		return true
 	}
 	a := r.machine.Lease.Address.Addr()
-	return a.Is4() && (base("/"+name) == a.String() || base("/"+name) == fmt.Sprintf("%x", a.AsSlice()))
+	return a.Is4() && (path.Base(name) == a.String() || path.Base(name) == fmt.Sprintf("%x", a.AsSlice()))
 }
 
 // took is how long the server needed to say yes or no.
@@ -186,7 +188,7 @@ func (r *reading) config(t *transfer, link string) {
 	if err != nil || d.Boot.Kernel == "" {
 		return
 	}
-	f.Args = NewArgs(xenout.SXP, f.Subject.GuestType, d.Boot.Args) // a toolstack's
+	f.Args = check.NewArgs(xenout.SXP, f.Subject.GuestType, d.Boot.Args) // a toolstack's
 	r.file("kernel", d.Boot.Kernel)
 	for _, initrd := range d.Boot.Initrds {
 		r.file("initrd", initrd)
@@ -226,7 +228,7 @@ func (r *reading) file(role, link string) {
 		r.facts.Errors = append(r.facts.Errors, fmt.Sprintf("the guest does not ask for the %s %s in this capture", role, link))
 		return
 	}
-	file := File{Role: role, URL: link, Result: r.result(t), Bytes: t.size, Read: t.bytes, Millis: t.took(), Message: t.message()}
+	file := check.File{Role: role, URL: link, Result: r.result(t), Bytes: t.size, Read: t.bytes, Millis: t.took(), Message: t.message()}
 	if file.Result == "" {
 		r.facts.Errors = append(r.facts.Errors, "the capture ends before there is an answer for "+link)
 		return
@@ -267,10 +269,10 @@ func (r *reading) blocks(t *transfer) []plan.Block {
 
 // kernelOf looks into what the capture has of a kernel; nil when that is too
 // little to tell anything.
-func kernelOf(t *transfer) *Kernel {
+func kernelOf(t *transfer) *check.Kernel {
 	info, _ := kernel.Inspect(bytes.NewReader(t.data), int64(len(t.data)))
 	if info.Format == kernel.Unknown && !t.complete() {
 		return nil
 	}
-	return NewKernel(info)
+	return check.NewKernel(info)
 }
