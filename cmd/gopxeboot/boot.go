@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -49,7 +52,7 @@ func bootFlags() []cli.Flag {
 }
 
 // bootAction is what the toolstack runs us for.
-func bootAction(toolstack xenout.Toolstack, out *boot.Output) cli.ActionFunc {
+func bootAction(toolstack xenout.Toolstack, out *handover.Output) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.Bool("version") {
 			cli.ShowVersion(c)
@@ -59,7 +62,7 @@ func bootAction(toolstack xenout.Toolstack, out *boot.Output) cli.ActionFunc {
 	}
 }
 
-func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error {
+func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) error {
 	where, vif, disk, unknown, err := positionals(c)
 	if err != nil {
 		return err
@@ -95,8 +98,15 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *boot.Output) error 
 		return err
 	}
 	host := r.Host
-	if err := boot.Eliloader(ctx, &r, invocation, host, con); err != nil {
-		return err
+	if toolstack == xenout.XAPI && invocation.VM != "" && r.Repository == nil {
+		round, err := install.NextRound(ctx, host, invocation.VM, invocation.Disk, con)
+		if err != nil {
+			return err
+		}
+		if round != nil {
+			r.Repository, r.LocalBoot, r.Commit = round.Repository, round.Repository == nil, round.Commit
+			r.Transfer.Proxy = cmp.Or(r.Transfer.Proxy, round.Proxy)
+		}
 	}
 	if err := boot.Identify(ctx, &r, invocation, host, con); err != nil {
 		return err

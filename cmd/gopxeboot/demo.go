@@ -11,7 +11,9 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -29,7 +31,7 @@ func demoCommand() *cli.Command {
 
 func demoAction(c *cli.Context) error {
 	if err := lab.Enter(); err != nil {
-		return &boot.Error{Code: boot.OwnFault, Stage: "demo", Err: err}
+		return fault.New(fault.Own, "demo", err, "")
 	}
 	w := c.App.Writer
 	fmt.Fprintf(w, "A lab: the bridge xenbr0 of a dom0 without an address, and behind it a server at %s\n"+
@@ -53,14 +55,14 @@ func demoAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := boot.OpenOutput(c.Context, filepath.Join(dir, "answer"))
+	out, err := handover.OpenOutput(c.Context, filepath.Join(dir, "answer"))
 	if err != nil {
 		return err
 	}
 	result, err := boot.Boot(c.Context, boot.Request{
 		MAC: vif.MAC, Bridge: vif.Bridge, Net: guest.Auto, Wanted: program.Wanted{ConfigDir: "pxelinux.cfg"},
-		OutputDirectory: dir, Format: xenout.JSON,
-		MaxKernel: 128 << 20, MaxInitrd: 2 << 30, Timeout: 30 * time.Second,
+		Spec:    handover.Spec{OutputDirectory: dir, Format: xenout.JSON, MaxKernel: 128 << 20, MaxInitrd: 2 << 30},
+		Timeout: 30 * time.Second,
 	}, out, console.New(w, level(c)))
 	out.Close()
 	if err != nil {

@@ -13,7 +13,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -61,15 +63,13 @@ func typeFlag() cli.Flag {
 // request reads guestFlags, typeFlag and the positionals.
 func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 	r := boot.Request{
-		Host:      domain.ThisHost(),
-		MAC:       vif.MAC,
-		UUID:      c.String("uuid"),
-		RunAs:     c.Int("runas"),
-		Wanted:    program.Wanted{Label: c.String("label"), ConfigDir: c.String("config-dir")},
-		BootFile:  c.String("bootfile"),
-		Timeout:   c.Generic("timeout").(*duration).value,
-		MaxKernel: 128 << 20,
-		MaxInitrd: 2 << 30,
+		Host:     domain.ThisHost(),
+		MAC:      vif.MAC,
+		UUID:     c.String("uuid"),
+		Wanted:   program.Wanted{Label: c.String("label"), ConfigDir: c.String("config-dir")},
+		BootFile: c.String("bootfile"),
+		Timeout:  c.Generic("timeout").(*duration).value,
+		Spec:     handover.Spec{RunAs: c.Int("runas"), MaxKernel: 128 << 20, MaxInitrd: 2 << 30},
 	}
 	if n := c.Uint("vlan"); n > 4094 || n == 0 && c.IsSet("vlan") {
 		return r, usage(fmt.Errorf("--vlan %d is not between 1 and 4094", n), "")
@@ -115,7 +115,7 @@ func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
 const noMAC = "say mac=00:16:3e:xx:xx:xx,bridge=xenbr0, with what the guest's vif= has"
 
 func usage(err error, try string) error {
-	return &boot.Error{Code: boot.Usage, Stage: "usage", Err: err, Try: try}
+	return fault.New(fault.Usage, "usage", err, try)
 }
 
 // level is how much to say.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -68,6 +69,7 @@ func getAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	t.Digests = c.Bool("json") // which has them
 	output := c.String("o")
 	switch {
 	case len(urls) == 0:
@@ -80,10 +82,11 @@ func getAction(c *cli.Context) error {
 	con := console.New(c.App.ErrWriter, level(c))
 	var files []*os.File
 	var made []string
+	var downloads []boot.Download
 	defer func() {
 		for i, f := range files {
 			f.Close()
-			if info, err := os.Stat(made[i]); made[i] != "" && err == nil && info.Size() == 0 {
+			if made[i] != "" && (i >= len(downloads) || downloads[i].Error != "") {
 				os.Remove(made[i]) // nothing came
 			}
 		}
@@ -91,11 +94,12 @@ func getAction(c *cli.Context) error {
 	for _, url := range urls {
 		f, isNew, err := create(output, url)
 		if err != nil {
-			return &boot.Error{Code: boot.NoOutput, Stage: "get", Err: err, Try: "-o names another file"}
+			return fault.New(fault.NoOutput, "get", err, "-o names another file")
 		}
 		files, made = append(files, f), append(made, isNew)
 	}
-	downloads, failure := boot.Get(c.Context, r, t, urls, files, con)
+	var failure error
+	downloads, failure = boot.Get(c.Context, r, t, urls, files, con)
 	if c.Bool("json") {
 		if err := console.WriteJSON(c.App.Writer, append([]boot.Download{}, downloads...)); err != nil { // [], not null
 			return err
@@ -120,7 +124,11 @@ func create(output, url string) (f *os.File, isNew string, err error) {
 		f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		return f, name, err
 	}
-	if _, err := os.Stat(output); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(output)
+	if stdout, other := os.Stdout.Stat(); err == nil && other == nil && os.SameFile(info, stdout) {
+		return os.Stdout, "", nil // /dev/stdout: opened again it would begin anew
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		isNew = output
 	}
 	f, err = os.Create(output)

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/urfave/cli/v2"
 )
@@ -30,7 +30,7 @@ func labCommand() *cli.Command {
 
 func labAction(c *cli.Context) error {
 	if err := lab.Enter(); err != nil {
-		return &boot.Error{Code: boot.OwnFault, Stage: "lab", Err: err}
+		return fault.New(fault.Own, "lab", err, "")
 	}
 	config := lab.Config{}
 	if !c.Bool("q") {

@@ -6,8 +6,7 @@ import (
 	"slices"
 
 	"github.com/gopxeboot/gopxeboot/internal/arch"
-	"github.com/gopxeboot/gopxeboot/internal/boot"
-	"github.com/gopxeboot/gopxeboot/internal/location"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -28,7 +27,7 @@ func locationFlags() []cli.Flag {
 // looks like.
 func positionals(c *cli.Context) (where string, vif xenout.VIF, disk string, unknown []string, err error) {
 	words := c.Args().Slice()
-	if i := slices.IndexFunc(words, location.IsForm); i >= 0 {
+	if i := slices.IndexFunc(words, install.IsForm); i >= 0 {
 		where = words[i]
 		words = slices.Delete(words, i, i+1)
 	}
@@ -51,26 +50,26 @@ func positionals(c *cli.Context) (where string, vif xenout.VIF, disk string, unk
 // repository is what the flags name, nil when a configuration is to be looked
 // for. A kernel by its full URL needs none, as in xenpvnetboot, unless a label
 // is named or the ramdisk is one of the lab's.
-func repository(c *cli.Context, where string) (*boot.Repository, error) {
-	w := location.Wanted{Kernel: c.String("kernel"), Ramdisk: c.String("ramdisk"), Release: c.String("release")}
+func repository(c *cli.Context, where string) (*install.Repository, error) {
+	w := install.Wanted{Kernel: c.String("kernel"), Ramdisk: c.String("ramdisk"), Release: c.String("release")}
 	if machine := c.Generic("arch").(*archFlag).machine; machine != "" {
 		w.Archs = []arch.Machine{machine}
 	}
 	var err error
-	if w.Distro, err = location.ParseDistro(c.String("distro")); err != nil {
+	if w.Distro, err = install.ParseDistro(c.String("distro")); err != nil {
 		return nil, usage(fmt.Errorf("--distro: %w", err), "")
 	}
-	direct := location.IsFullURL(w.Kernel) && (w.Ramdisk == "" || location.IsFullURL(w.Ramdisk)) && c.String("label") == ""
+	direct := install.IsFullURL(w.Kernel) && (w.Ramdisk == "" || install.IsFullURL(w.Ramdisk)) && c.String("label") == ""
 	switch {
 	case where == "" && direct:
-	case where == "" && (w.Distro != location.Any || w.Release != ""):
+	case where == "" && (w.Distro != install.Any || w.Release != ""):
 		return nil, usage(errors.New("--distro and --release say what to look for at a --location, and there is none"), "")
 	case where == "":
 		return nil, nil
 	case c.String("label") != "":
 		return nil, usage(errors.New("--label is of a configuration, and --location needs none"), "")
 	}
-	r, err := boot.NewRepository(where, w)
+	r, err := install.NewRepository(where, w)
 	if err != nil {
 		return nil, usage(err, "")
 	}

@@ -16,7 +16,9 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -31,7 +33,7 @@ func main() {
 	// libxl leaves the descriptor of its log open (libxl_bootloader.c).
 	if err := guest.CloseOnExec(); err != nil {
 		fmt.Fprintln(os.Stderr, "gopxeboot:", err)
-		os.Exit(int(boot.OwnFault))
+		os.Exit(int(fault.Own))
 	}
 	// What a toolstack sends to stop us: libxl SIGTERM, a closed terminal
 	// SIGHUP, a person SIGINT. Each leaves nothing behind.
@@ -39,7 +41,7 @@ func main() {
 	// Also when what we say is not read, and a line of it blocks: the cleanup
 	// process does the rest.
 	context.AfterFunc(ctx, func() {
-		time.AfterFunc(5*time.Second, func() { os.Exit(int(boot.OutOfTime)) })
+		time.AfterFunc(5*time.Second, func() { os.Exit(int(fault.OutOfTime)) })
 	})
 	// Who does not read our result gets an error from us, and no files; a
 	// signal would kill us with the files made. Whoever we start gets the
@@ -85,7 +87,7 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 		con.Error(err)
 		con.Failure(toolstack, err)
 	}
-	return int(boot.CodeOf(err))
+	return int(fault.CodeOf(err))
 }
 
 // runApp runs the command that argv names, or else the bootloader. Options are
@@ -121,7 +123,7 @@ func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name
 	ctx, cancel := context.WithTimeoutCause(ctx, timeoutOf(words), context.DeadlineExceeded)
 	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
-	out, err := boot.OpenOutput(ctx, output)
+	out, err := handover.OpenOutput(ctx, output)
 	if err != nil {
 		return err
 	}
@@ -162,7 +164,7 @@ type exitStatus int
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 func usageError(_ *cli.Context, err error, _ bool) error {
-	return &boot.Error{Code: boot.Usage, Stage: "usage", Err: err, Try: "see gopxeboot --help"}
+	return fault.New(fault.Usage, "usage", err, "see gopxeboot --help")
 }
 
 // takesValue says which of the flags have a value.

@@ -9,7 +9,6 @@ package boot
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -18,7 +17,10 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -33,9 +35,7 @@ type Request struct {
 	// Elsewhere is why its network can't be reached from here; nil if it can.
 	Elsewhere *xenout.NetworkError `json:"-"`
 	UUID      string               // the guest's uuid as text; "" when unknown
-	Type      xenout.GuestType     // "" when unknown
 	Net       guest.Net
-	RunAs     int // uid of the process that reads from the network; 0 is one that nobody has
 
 	ROM    dhcpclient.ROM // what the guest's firmware says it is, to DHCP
 	Timing Timing         // how long DHCP waits
@@ -45,17 +45,10 @@ type Request struct {
 	Server   netip.Addr // instead of the lease's next-server
 	BootFile string     // instead of the lease's boot file
 
-	Repository *Repository // instead of DHCP's boot file and a configuration; nil for none
-	LocalBoot  bool        // boot from Disk at once, asking nobody
+	Repository *install.Repository // instead of DHCP's boot file and a configuration; nil for none
+	LocalBoot  bool                // boot from Disk at once, asking nobody
 
-	Disk            string // the guest's, for LOCALBOOT
-	Pygrub          string // who boots from it; "" is the one that Xen has
-	Offset          string // where the partition begins on it, for pygrub; "" lets pygrub look
-	Quiet           bool   // pygrub asks nothing
-	Interactive     bool   // it does, also where it has to be root for that
-	Args            string // the toolstack's own, added to the end
-	OutputDirectory string
-	Format          xenout.Format
+	handover.Spec // RunAs is also the uid of the process that reads from the network
 
 	// OfVM says that the request is made of a VM's fields, which others than
 	// dom0's root may write: what it names in dom0's network is not asked for
@@ -75,75 +68,51 @@ type Request struct {
 	// the guest boots, and only if it does. Its error is the boot's.
 	Commit func(context.Context) error `json:"-"`
 
-	MaxKernel, MaxInitrd int64         // bytes
-	Timeout              time.Duration // for everything
+	Timeout time.Duration // for everything
 }
 
 // Boot does the whole job: it leaves a kernel and a ramdisk in the output
 // directory and writes their names to out. After an error both are as they
 // were before.
-func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (result xenout.Result, err error) {
+func Boot(ctx context.Context, r Request, out *handover.Output, con *console.Console) (result xenout.Result, err error) {
 	ctx, cancel := r.inTime(ctx)
 	defer cancel()
-	place := newPlace(r.OutputDirectory)
-	cleanup, err := startCleanup(place)
+	h, err := handover.Begin(r.Spec, con)
 	if err != nil {
-		return result, &Error{OwnFault, "output", err, ""}
+		return result, err
 	}
-	var files []*resultFile
 	defer func() {
 		if err != nil {
-			for _, f := range files {
-				f.discard()
-			}
-			cleanup.now()
+			h.Discard()
 		}
 	}()
-	if err := place.make(); err != nil {
-		return result, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
-	}
-	for _, name := range []string{place.kernel, place.ramdisk} {
-		f, err := createResult(name)
-		if err != nil {
-			return result, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
-		}
-		files = append(files, f)
-	}
-	kernel, ramdisk := files[0], files[1]
 	p := plan.New()
 	if r.LocalBoot {
 		p.Outcome = pxelinux.LocalBoot
-	} else if p, err = watched(ctx, r, con, cleanup, kernel, ramdisk); err != nil {
+	} else if p, err = fetched(ctx, r, con, h); err != nil {
 		return result, err
 	}
-	if p.Outcome == pxelinux.LocalBoot {
-		result, err = localBoot(ctx, r, place.pygrub, kernel, ramdisk, con)
-	} else {
-		result, err = answerTo(r, p, kernel, ramdisk, con)
-	}
-	if err != nil {
+	if result, err = h.Result(ctx, p); err != nil {
 		return result, err
 	}
-	if err := xenout.Write(out, r.Format, result); err != nil {
-		return result, &Error{NoOutput, "output", err, ""}
+	if err = xenout.Write(out, r.Format, result); err != nil {
+		return result, fault.New(fault.NoOutput, "output", err, "")
 	}
 	if r.Commit != nil {
 		if err = r.Commit(ctx); err != nil {
 			return result, err
 		}
 	}
-	if err := cleanup.keep(); err != nil {
-		return result, &Error{OwnFault, "output", err, ""}
-	}
-	return result, nil
+	return result, h.Keep()
 }
 
-// watched is asGuest for a child that downloads: one that writes what it may
+// fetched is asGuest for a child that downloads: one that writes what it may
 // not is ended.
-func watched(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, kernel, ramdisk *resultFile) (*plan.Plan, error) {
-	ctx, stop := keepWatching(ctx, bounded{"kernel", kernel, r.MaxKernel}, bounded{"initrd", ramdisk, r.MaxInitrd})
+func fetched(ctx context.Context, r Request, con *console.Console, h *handover.Handover) (*plan.Plan, error) {
+	ctx, stop := h.Watch(ctx)
 	defer stop()
-	a, err := asGuest(ctx, r, con, cleanup, kernel.File, ramdisk.File)
+	kernel, ramdisk := h.Files()
+	a, err := asGuest(ctx, r, con, h.Leave, kernel, ramdisk)
 	return a.Plan, err
 }
 
@@ -159,43 +128,4 @@ func Preview(ctx context.Context, r Request, con *console.Console) (*plan.Plan, 
 // inTime is the one deadline for everything.
 func (r *Request) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, r.Timeout, context.DeadlineExceeded)
-}
-
-// answerTo makes the result of what the child claims. The child may have been
-// taken over by what it read: the files are the ones that we opened, and the
-// arguments are one line of Xen's length.
-func answerTo(r Request, p *plan.Plan, kernel, ramdisk *resultFile, con *console.Console) (xenout.Result, error) {
-	var none xenout.Result
-	if err := kernel.settle(r.MaxKernel); err != nil {
-		return none, &Error{NotFetched, "kernel", err, ""}
-	}
-	args, err := fitArgs(r, xenout.MergeArgs(p.Args, r.Args), con)
-	if err != nil {
-		return none, &Error{NotBootable, "boot", err, r.shorten(p)}
-	}
-	if err := kernel.publish(); err != nil {
-		return none, &Error{NoOutput, "output", err, ""}
-	}
-	result := xenout.Result{Kernel: kernel.name, Args: args}
-	if len(p.Initrds) == 0 {
-		ramdisk.discard()
-		return result, nil
-	}
-	if err := ramdisk.settle(r.MaxInitrd); err != nil {
-		return none, &Error{NotFetched, "initrd", err, ""}
-	}
-	if err := ramdisk.publish(); err != nil {
-		return none, &Error{NoOutput, "output", err, ""}
-	}
-	result.Ramdisk = ramdisk.name
-	return result, nil
-}
-
-// fitArgs makes a command line that the guest gets whole.
-func fitArgs(r Request, args string, con *console.Console) (string, error) {
-	fitted, dropped, err := xenout.FitArgs(r.Format, r.Type, args)
-	if dropped {
-		con.Warn(fmt.Sprintf("the command line is longer than %d bytes: BOOT_IMAGE= and initrd= are left out", r.Type.MaxArgs(r.Format)))
-	}
-	return fitted, err
 }

@@ -2,11 +2,9 @@ package boot
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -17,9 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
-	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -81,7 +80,7 @@ func TestPlanJSON(t *testing.T) {
 // A plan that came to nothing still says what was tried, without a null.
 func TestPlanOfNothing(t *testing.T) {
 	plan, err := offline(t, Request{MAC: mac}, map[string]string{"pxelinux.cfg/default": ""})
-	if CodeOf(err) != NoConfig {
+	if fault.CodeOf(err) != fault.NoConfig {
 		t.Errorf("got %v", err)
 	}
 	text, jsonErr := json.Marshal(plan)
@@ -101,7 +100,7 @@ func TestNotBootable(t *testing.T) {
 		"default a\nlabel a\n kernel memtest.bin\n": "memtest.bin",
 	} {
 		plan, err := offline(t, Request{MAC: mac}, map[string]string{"pxelinux.cfg/default": config})
-		if CodeOf(err) != NotBootable || !strings.Contains(err.Error(), says) {
+		if fault.CodeOf(err) != fault.NotBootable || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", config, err)
 		}
 		if len(plan.Labels) != 1 {
@@ -110,100 +109,10 @@ func TestNotBootable(t *testing.T) {
 	}
 }
 
-func TestCodeOf(t *testing.T) {
-	cancelled, cancel := context.WithCancelCause(t.Context())
-	cancel(errors.New("terminated signal received"))
-	late, cancelLate := context.WithTimeoutCause(t.Context(), 0, context.DeadlineExceeded)
-	defer cancelLate()
-	for _, test := range []struct {
-		err  error
-		code ExitCode
-		text string
-	}{
-		{nil, Done, ""},
-		{errors.New("x"), OwnFault, "x"},
-		{context.Canceled, OutOfTime, "context canceled"},
-		{&Error{NoLease, "dhcp", errors.New("no server"), "start one"}, NoLease, "dhcp: no server; start one"},
-		// A status that would become 0 is none to tell a toolstack.
-		{&Error{256, "boot", errors.New("x"), ""}, OwnFault, "boot: x"},
-		{&Error{-256, "boot", errors.New("x"), ""}, OwnFault, "boot: x"},
-		{&Error{Done, "boot", errors.New("x"), ""}, OwnFault, "boot: x"},
-		{fmt.Errorf("wrapped: %w", &Error{NotFetched, "kernel", errors.New("gone"), ""}), NotFetched, "wrapped: kernel: gone"},
-		{fail(t.Context(), NotFetched, "kernel", errors.New("gone"), "look"), NotFetched, "kernel: gone; look"},
-		// The cause counts, not what it made of the stage.
-		{fail(cancelled, NotFetched, "kernel", errors.New("gone"), "look"), OutOfTime, "kernel: terminated signal received"},
-		{fail(late, NotFetched, "kernel", errors.New("gone"), "look"), OutOfTime, "kernel: the time for the whole boot is over: gone; raise --timeout if the network is that slow"},
-	} {
-		if got := CodeOf(test.err); got != test.code {
-			t.Errorf("%v: code %d, want %d", test.err, got, test.code)
-		}
-		if test.err != nil && test.err.Error() != test.text {
-			t.Errorf("got %q, want %q", test.err, test.text)
-		}
-	}
-}
-
-// The child may claim anything: what reaches the toolstack are the parent's
-// own files, and one line of arguments.
-func TestHostileChild(t *testing.T) {
-	for name, test := range map[string]struct {
-		plan    plan.Plan
-		kernel  string
-		ramdisk string
-		code    ExitCode
-	}{
-		"all right":               {plan.Plan{Boot: plan.Boot{Args: "BOOT_IMAGE=k quiet", Initrds: []string{"tftp://h/i"}}}, "k", "i", Done},
-		"no kernel written":       {plan.Plan{Boot: plan.Boot{Args: "a"}}, "", "", NotFetched},
-		"kernel too big":          {plan.Plan{Boot: plan.Boot{Args: "a"}}, "kernel too big", "", NotFetched},
-		"no initrd written":       {plan.Plan{Boot: plan.Boot{Args: "a", Initrds: []string{"tftp://h/i"}}}, "k", "", NotFetched},
-		"args end an item":        {plan.Plan{Boot: plan.Boot{Args: "a\x00kernel /etc/shadow"}}, "k", "", NoOutput},
-		"args end a line":         {plan.Plan{Boot: plan.Boot{Args: "a\nkernel /etc/shadow"}}, "k", "", NoOutput},
-		"args too long":           {plan.Plan{Boot: plan.Boot{Args: strings.Repeat("a", 2000)}}, "k", "", NotBootable},
-		"args without bound":      {plan.Plan{Boot: plan.Boot{Args: strings.Repeat("a", 30<<20)}}, "k", "", NotBootable},
-		"args begin with a blank": {plan.Plan{Boot: plan.Boot{Args: " a"}}, "k", "", NoOutput},
-		"file names mean nothing": {plan.Plan{Boot: plan.Boot{Args: "a", Kernel: "/etc/shadow"}}, "k", "", Done},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, kernel, ramdisk := newResults(t)
-			if _, err := kernel.WriteString(test.kernel); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := ramdisk.WriteString(test.ramdisk); err != nil {
-				t.Fatal(err)
-			}
-			r := Request{MAC: mac, MaxKernel: 8, MaxInitrd: 8, Format: xenout.Simple0, Args: "extra"}
-			result, err := answerTo(r, &test.plan, kernel, ramdisk, quiet())
-			var answer bytes.Buffer
-			if err == nil {
-				if err = xenout.Write(&answer, r.Format, result); err != nil {
-					err = &Error{NoOutput, "output", err, ""}
-				}
-			}
-			if CodeOf(err) != test.code {
-				t.Fatalf("got %v, want code %d", err, test.code)
-			}
-			if test.code != Done {
-				if answer.Len() > 0 {
-					t.Errorf("answered %q", answer.String())
-				}
-				return
-			}
-			want := "kernel " + kernel.name + "\x00"
-			if len(test.plan.Initrds) > 0 {
-				want += "ramdisk " + ramdisk.name + "\x00"
-			}
-			want += "args " + test.plan.Args + " extra\x00"
-			if diff := cmp.Diff(want, answer.String()); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
-}
-
 // Errors keep code and words on their way from the child; one that claims
 // success is none.
 func TestFailure(t *testing.T) {
-	text, err := json.Marshal(answer{Plan: plan.New(), Failure: newFailure(&Error{NoConfig, "config", errors.New("nothing there"), "look"})})
+	text, err := json.Marshal(answer{Plan: plan.New(), Failure: newFailure(fault.New(fault.NoConfig, "config", errors.New("nothing there"), "look"))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,10 +120,10 @@ func TestFailure(t *testing.T) {
 	if err := json.Unmarshal(text, &a); err != nil {
 		t.Fatal(err)
 	}
-	if got := a.Failure.err(t.Context()); CodeOf(got) != NoConfig || got.Error() != "config: nothing there; look" {
+	if got := a.Failure.err(t.Context()); fault.CodeOf(got) != fault.NoConfig || got.Error() != "config: nothing there; look" {
 		t.Errorf("got %v", got)
 	}
-	if got := (&failure{Code: Done, Text: "x"}).err(t.Context()); CodeOf(got) != OwnFault {
+	if got := (&failure{Code: fault.Done, Text: "x"}).err(t.Context()); fault.CodeOf(got) != fault.Own {
 		t.Errorf("got %v", got)
 	}
 	if got := (*failure)(nil).err(t.Context()); got != nil {
@@ -227,7 +136,8 @@ func TestFailure(t *testing.T) {
 func TestTask(t *testing.T) {
 	r := Request{
 		MAC: mac, UUID: "uuid-of-the-guest", Wanted: program.Wanted{Label: "install"}, Server: netip.MustParseAddr("192.0.2.1"),
-		Disk: "/secret/disk", Pygrub: "/secret/pygrub", Args: "secret=1", OutputDirectory: "/secret/dir", RunAs: 4711, Domid: 4712,
+		Spec:  handover.Spec{Disk: "/secret/disk", Pygrub: "/secret/pygrub", Args: "secret=1", OutputDirectory: "/secret/dir", RunAs: 4711},
+		Domid: 4712,
 	}
 	text, err := json.Marshal(r.task())
 	if err != nil {

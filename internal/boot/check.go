@@ -10,7 +10,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/sys/unix"
@@ -35,7 +37,7 @@ func Check(ctx context.Context, r Request, look probe.Look, con *console.Console
 	}
 	name, vlan, err := guest.FindBridge(r.Bridge, r.VLAN)
 	if err != nil {
-		return facts, plan.New(), fail(ctx, Usage, "network", err, "")
+		return facts, plan.New(), fault.In(ctx, fault.Usage, "network", err, "")
 	}
 	// Before we speak with the guest's MAC ourselves.
 	wires, idle := probe.Bridge(name, r.MAC)
@@ -57,12 +59,12 @@ func Check(ctx context.Context, r Request, look probe.Look, con *console.Console
 	a, err := asGuest(ctx, r, con, nil)
 	if a.Facts == nil {
 		if err == nil {
-			err = &Error{OwnFault, "check", errors.New("the guest's process has nothing to tell"), ""}
+			err = fault.New(fault.Own, "check", errors.New("the guest's process has nothing to tell"), "")
 		}
 		return facts, a.Plan, err
 	}
 	if err := a.Facts.Bounded(); err != nil { // by a child that was taken over
-		return facts, a.Plan, &Error{OwnFault, "check", err, ""}
+		return facts, a.Plan, fault.New(fault.Own, "check", err, "")
 	}
 	facts = a.Facts
 	subject.Net, subject.VendorClass = a.Plan.Net, facts.Subject.VendorClass
@@ -87,7 +89,7 @@ func (r *Request) fits(f *check.Facts) {
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(existing(r.OutputDirectory), &fs); err == nil {
-		space.Free, space.ReadOnly = max(room(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
+		space.Free, space.ReadOnly = max(handover.Room(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
 		f.Space = space
 	}
 }

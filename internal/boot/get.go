@@ -2,11 +2,8 @@ package boot
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net"
 	"net/http"
@@ -16,7 +13,10 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 )
 
 // Download is one file that was asked for by its URL: what `get --json`
@@ -42,22 +42,27 @@ func Get(ctx context.Context, r Request, t Transfer, urls []string, files []*os.
 	defer cancel()
 	if r.MAC != nil {
 		r.URLs, r.Transfer = urls, t
+		began := make([]int64, len(files)) // standard output may have something
+		for i, f := range files {
+			began[i], _ = sizeOf(f)
+		}
 		a, err := asGuest(ctx, r, con, nil, files...)
-		return believe(a.Downloads, urls, files, err)
+		return believe(a.Downloads, urls, files, began, err)
 	}
 	p := &pipeline{task: r.task(), plan: plan.New(), say: func(l line) { l.print(con) }}
 	p.files.Resolve, p.files.Proxy = resolveAsDom0, http.ProxyFromEnvironment
-	p.files.Warn = con.Warn
+	p.files.Warn, p.files.Servers = con.Warn, new(fetch.Servers)
 	p.files.RootCAs = systemRoots()
+	p.task.Transfer = t
 	if err := t.apply(&p.files); err != nil {
-		return nil, &Error{Usage, "get", err, ""}
+		return nil, fault.New(fault.Usage, "get", err, "")
 	}
 	return p.get(ctx, urls, func(i int) *os.File { return files[i] })
 }
 
-// believe checks what the child says against the files. It may have been taken
-// over by what it read.
-func believe(said []Download, urls []string, files []*os.File, err error) ([]Download, error) {
+// believe checks what the child says against the files, of which it is told
+// where each began. The child may have been taken over by what it read.
+func believe(said []Download, urls []string, files []*os.File, began []int64, err error) ([]Download, error) {
 	done := make([]Download, len(files))
 	for i, f := range files {
 		if i < len(said) {
@@ -67,14 +72,23 @@ func believe(said []Download, urls []string, files []*os.File, err error) ([]Dow
 		}
 		d := &done[i]
 		d.URL, d.File = urls[i], f.Name()
-		if info, statErr := f.Stat(); d.Error == "" && statErr == nil && info.Mode().IsRegular() && info.Size() != d.Bytes {
-			d.Error = fmt.Sprintf("%d bytes were written, %d announced", info.Size(), d.Bytes)
+		if size, regular := sizeOf(f); d.Error == "" && regular && size-began[i] != d.Bytes {
+			d.Error = fmt.Sprintf("%d bytes were written, %d announced", size-began[i], d.Bytes)
 		}
 		if d.Error != "" && err == nil {
-			err = &Error{NotFetched, "get", errors.New(d.Error), ""}
+			err = fault.New(fault.NotFetched, "get", errors.New(d.Error), "")
 		}
 	}
 	return done, err
+}
+
+// sizeOf is how long a file is; a pipe and a device are none.
+func sizeOf(f *os.File) (size int64, regular bool) {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, false
+	}
+	return info.Size(), true
 }
 
 func resolveAsDom0(ctx context.Context, host string) (netip.Addr, error) {
@@ -102,10 +116,11 @@ func (p *pipeline) getOne(ctx context.Context, url string, file *os.File) (d Dow
 	job := &job{p: p, begin: time.Now()}
 	m := job.image("get", file, p.task.MaxInitrd, "--max-size")
 	defer job.show(ctx)()
+	began, regular := sizeOf(file)
 	defer func() {
 		if err != nil {
 			d.Error = errors.Unwrap(err).Error() // of an *Error, without the stage and the advice
-			file.Truncate(0)                     // a part is no file; a pipe's reader is told by the exit code
+			file.Truncate(began)                 // a part is no file; a pipe's reader is told by the exit code
 		}
 	}()
 	f, err := p.files.Open(ctx, url)
@@ -113,30 +128,28 @@ func (p *pipeline) getOne(ctx context.Context, url string, file *os.File) (d Dow
 		return d, m.failed(ctx, err)
 	}
 	defer f.Close()
-	if err := m.reserve(max(f.Size(), 0), f.Size() >= 0); err != nil {
-		return d, err
+	if regular {
+		if err := m.reserve(max(f.Size(), 0), f.Size() >= 0); err != nil {
+			return d, err
+		}
 	}
-	sum := sha256.New()
-	d.Bytes, err = f.WriteTo(&limited{hashed{file, sum}, m.limit, &m.done})
+	var to io.Writer = file
+	if p.task.Transfer.Digests {
+		sum := verify.NewHasher()
+		to = io.MultiWriter(file, sum)
+		defer func() {
+			if digest := sum.Sum(); err == nil {
+				d.SHA256 = digest.String()
+			}
+		}()
+	}
+	d.Bytes, err = f.WriteTo(&limited{to, m.limit, &m.done})
 	d.Seconds = time.Since(job.begin).Seconds()
 	s := f.Stats()
 	d.BlockSize, d.WindowSize, d.Retransmits = s.BlockSize, s.WindowSize, s.Retransmits
 	if err != nil {
 		return d, m.failed(ctx, err)
 	}
-	d.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	p.stage("get: %s, %s%s", f.URL(), rate(d.Bytes, time.Since(job.begin)), agreed(s))
 	return d, nil
-}
-
-// hashed writes and hashes.
-type hashed struct {
-	w   io.Writer
-	sum hash.Hash
-}
-
-func (h hashed) Write(p []byte) (int, error) {
-	n, err := h.w.Write(p)
-	h.sum.Write(p[:n])
-	return n, err
 }

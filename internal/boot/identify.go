@@ -9,6 +9,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -24,7 +25,7 @@ func Identify(ctx context.Context, r *Request, invocation xenout.Invocation, hos
 	case r.LocalBoot || !r.NeedsVIF():
 	case r.MAC == nil:
 		err := find(ctx, r, invocation, host, con)
-		if CodeOf(err) == Usage && r.AsDom0(con) {
+		if fault.CodeOf(err) == fault.Usage && r.AsDom0(con) {
 			con.Detail(err.Error())
 			return nil
 		}
@@ -46,10 +47,10 @@ func find(ctx context.Context, r *Request, invocation xenout.Invocation, host *d
 	guest, err := host.Find(ctx, invocation)
 	r.know(guest)
 	if unknown, ok := errors.AsType[*domain.UnknownError](err); ok {
-		return &Error{Usage, "usage", unknown, ""}
+		return fault.New(fault.Usage, "usage", unknown, "")
 	}
 	if err != nil {
-		return fail(ctx, OwnFault, "usage", err, "")
+		return fault.In(ctx, fault.Own, "usage", err, "")
 	}
 	vif := guest.VIFs[invocation.Interface]
 	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, invocation.Interface, len(guest.VIFs), guest.Source))
@@ -98,13 +99,13 @@ func (r *Request) reachable() error {
 	if r.Elsewhere == nil || !r.leases() {
 		return nil
 	}
-	return &Error{Usage, "network", r.Elsewhere, r.Elsewhere.Try}
+	return fault.New(fault.Usage, "network", r.Elsewhere, r.Elsewhere.Try)
 }
 
 // NeedsVIF says whether the guest's interface is of any use: not for dom0's own
 // files, and not to download them as dom0.
 func (r *Request) NeedsVIF() bool {
-	return r.Repository == nil || r.Net != guest.Dom0 && r.Repository.network()
+	return r.Repository == nil || r.Net != guest.Dom0 && r.Repository.OnNetwork()
 }
 
 // AsDom0 makes the downloads dom0's own, if a location may be downloaded so.

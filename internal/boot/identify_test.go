@@ -12,8 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
-	"github.com/gopxeboot/gopxeboot/internal/location"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -42,11 +44,11 @@ func TestIdentify(t *testing.T) {
 	driver := &xenout.NetworkError{Key: "backend", Value: "sys-net"}
 	called := xenout.Invocation{Domid: 7}
 	nobody := xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}
-	local, err := NewRepository("/there/is/none", location.Wanted{})
+	local, err := install.NewRepository("/there/is/none", install.Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, err := NewRepository("http://h/p", location.Wanted{})
+	web, err := install.NewRepository("http://h/p", install.Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,37 +56,37 @@ func TestIdentify(t *testing.T) {
 		in, want Request
 		by       xenout.Invocation
 		asks     bool
-		code     ExitCode
+		code     fault.Code
 	}{
-		"nothing":                   {Request{}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
-		"a bridge":                  {Request{Bridge: "br9"}, Request{MAC: mac, Bridge: "br9", UUID: uuid}, called, true, Done},
-		"the MAC":                   {Request{MAC: mac}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
-		"the second MAC":            {Request{MAC: second}, Request{MAC: second, Bridge: "br2", VLAN: 20, UUID: uuid}, called, true, Done},
-		"--vif 1":                   {Request{}, Request{MAC: second, Bridge: "br2", VLAN: 20, UUID: uuid}, xenout.Invocation{Domid: 7, Interface: 1}, true, Done},
-		"--vif 3 of 0 to 2":         {Request{}, Request{}, xenout.Invocation{Domid: 7, Interface: 3}, true, Usage},
-		"and a VLAN":                {Request{MAC: second, VLAN: 30}, Request{MAC: second, Bridge: "br2", VLAN: 30, UUID: uuid}, called, true, Done},
-		"a driver domain's":         {Request{MAC: third}, Request{MAC: third, Elsewhere: driver, UUID: uuid}, called, true, Done},
-		"--bridge for that":         {Request{MAC: third, Bridge: "br9"}, Request{MAC: third, Bridge: "br9", UUID: uuid}, called, true, Done},
-		"--vif 2 and a bridge":      {Request{Bridge: "br9"}, Request{MAC: third, Bridge: "br9", UUID: uuid}, xenout.Invocation{Domid: 7, Interface: 2}, true, Done},
-		"elsewhere by its own word": {Request{Elsewhere: driver}, Request{MAC: mac, Elsewhere: driver, UUID: uuid}, called, true, Done},
-		"a MAC of nobody's":         {Request{MAC: other}, Request{MAC: other, UUID: uuid}, called, true, Done},
-		"both":                      {Request{MAC: other, Bridge: "br9"}, Request{MAC: other, Bridge: "br9", UUID: uuid}, called, true, Done},
-		"all":                       {Request{MAC: mac, Bridge: "br9", UUID: "u", Type: xenout.PV}, Request{MAC: mac, Bridge: "br9", UUID: "u", Type: xenout.PV}, called, false, Done},
-		"by hand":                   {Request{MAC: mac}, Request{MAC: mac}, xenout.Invocation{}, false, Done},
-		"dom0's own files":          {Request{Repository: local}, Request{Repository: local}, called, false, Done},
-		"as dom0":                   {Request{Repository: web, Net: guest.Dom0}, Request{Repository: web, Net: guest.Dom0}, called, false, Done},
-		"a location":                {Request{Repository: web}, Request{Repository: web, MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
-		"a location, nobody":        {Request{Repository: web, Net: guest.Auto}, Request{Repository: web, Net: guest.Dom0}, nobody, false, Done},
-		"a guest of nobody's":       {Request{Repository: web, Net: guest.Own}, Request{}, nobody, false, Usage},
-		"pygrub at once":            {Request{LocalBoot: true}, Request{LocalBoot: true}, called, false, Done},
-		"XAPI without a uuid":       {Request{}, Request{}, xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}, false, Usage},
+		"nothing":                   {Request{}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, fault.Done},
+		"a bridge":                  {Request{Bridge: "br9"}, Request{MAC: mac, Bridge: "br9", UUID: uuid}, called, true, fault.Done},
+		"the MAC":                   {Request{MAC: mac}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, fault.Done},
+		"the second MAC":            {Request{MAC: second}, Request{MAC: second, Bridge: "br2", VLAN: 20, UUID: uuid}, called, true, fault.Done},
+		"--vif 1":                   {Request{}, Request{MAC: second, Bridge: "br2", VLAN: 20, UUID: uuid}, xenout.Invocation{Domid: 7, Interface: 1}, true, fault.Done},
+		"--vif 3 of 0 to 2":         {Request{}, Request{}, xenout.Invocation{Domid: 7, Interface: 3}, true, fault.Usage},
+		"and a VLAN":                {Request{MAC: second, VLAN: 30}, Request{MAC: second, Bridge: "br2", VLAN: 30, UUID: uuid}, called, true, fault.Done},
+		"a driver domain's":         {Request{MAC: third}, Request{MAC: third, Elsewhere: driver, UUID: uuid}, called, true, fault.Done},
+		"--bridge for that":         {Request{MAC: third, Bridge: "br9"}, Request{MAC: third, Bridge: "br9", UUID: uuid}, called, true, fault.Done},
+		"--vif 2 and a bridge":      {Request{Bridge: "br9"}, Request{MAC: third, Bridge: "br9", UUID: uuid}, xenout.Invocation{Domid: 7, Interface: 2}, true, fault.Done},
+		"elsewhere by its own word": {Request{Elsewhere: driver}, Request{MAC: mac, Elsewhere: driver, UUID: uuid}, called, true, fault.Done},
+		"a MAC of nobody's":         {Request{MAC: other}, Request{MAC: other, UUID: uuid}, called, true, fault.Done},
+		"both":                      {Request{MAC: other, Bridge: "br9"}, Request{MAC: other, Bridge: "br9", UUID: uuid}, called, true, fault.Done},
+		"all":                       {Request{MAC: mac, Bridge: "br9", UUID: "u", Spec: handover.Spec{Type: xenout.PV}}, Request{MAC: mac, Bridge: "br9", UUID: "u", Spec: handover.Spec{Type: xenout.PV}}, called, false, fault.Done},
+		"by hand":                   {Request{MAC: mac}, Request{MAC: mac}, xenout.Invocation{}, false, fault.Done},
+		"dom0's own files":          {Request{Repository: local}, Request{Repository: local}, called, false, fault.Done},
+		"as dom0":                   {Request{Repository: web, Net: guest.Dom0}, Request{Repository: web, Net: guest.Dom0}, called, false, fault.Done},
+		"a location":                {Request{Repository: web}, Request{Repository: web, MAC: mac, Bridge: "br1", UUID: uuid}, called, true, fault.Done},
+		"a location, nobody":        {Request{Repository: web, Net: guest.Auto}, Request{Repository: web, Net: guest.Dom0}, nobody, false, fault.Done},
+		"a guest of nobody's":       {Request{Repository: web, Net: guest.Own}, Request{}, nobody, false, fault.Usage},
+		"pygrub at once":            {Request{LocalBoot: true}, Request{LocalBoot: true}, called, false, fault.Done},
+		"XAPI without a uuid":       {Request{}, Request{}, xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}, false, fault.Usage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dom0, asked := host()
 			r := test.in
 			var said bytes.Buffer
 			err := Identify(t.Context(), &r, test.by, dom0, console.New(&said, console.Verbose))
-			if CodeOf(err) != test.code {
+			if fault.CodeOf(err) != test.code {
 				t.Fatalf("got %v", err)
 			}
 			if err != nil {

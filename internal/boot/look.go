@@ -9,6 +9,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -49,7 +50,7 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 	if p.task.Pcap != 0 && c.OwnNet { // of dom0's bridge the parent records
 		recorder, err := wire.Record(c.Interface, c.File(p.task.Pcap-1))
 		if err != nil {
-			return fail(ctx, OwnFault, plan.StagePcap, err, "")
+			return fault.In(ctx, fault.Own, plan.StagePcap, err, "")
 		}
 		defer func() {
 			if err := recorder.Stop(); err != nil {
@@ -72,8 +73,8 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 		return p.decide(ctx, m)
 	}
 	facts, found, err := probe.Run(ctx, t)
-	if _, ours := errors.AsType[*Error](err); err != nil && !ours {
-		err = fail(ctx, OwnFault, plan.StageDHCP, err, "")
+	if _, ours := errors.AsType[*fault.Error](err); err != nil && !ours {
+		err = fault.In(ctx, fault.Own, plan.StageDHCP, err, "")
 	}
 	if err != nil {
 		return err

@@ -10,7 +10,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -41,7 +43,7 @@ type task struct {
 
 	// The job; without one of these it is to decide what boots.
 	Look       *Look
-	Repository *Repository
+	Repository *install.Repository
 	URLs       []string
 	Download   bool // what boots, too
 
@@ -113,7 +115,7 @@ func (l *line) print(con *console.Console) {
 
 // failure is an Error on its way from the child to the parent.
 type failure struct {
-	Code      ExitCode
+	Code      fault.Code
 	Stage     plan.Stage
 	Text, Try string
 }
@@ -122,9 +124,9 @@ func newFailure(err error) *failure {
 	if err == nil {
 		return nil
 	}
-	var e *Error
+	var e *fault.Error
 	if !errors.As(err, &e) {
-		e = &Error{Code: CodeOf(err), Stage: "boot", Err: err}
+		e = &fault.Error{Code: fault.CodeOf(err), Stage: "boot", Err: err}
 	}
 	return &failure{e.Code, e.Stage, cut(e.Err.Error()), cut(e.Try)}
 }
@@ -145,8 +147,8 @@ func (f *failure) err(ctx context.Context) error {
 	if f == nil {
 		return nil
 	}
-	if f.Code == Done { // a child that was taken over can claim anything
-		f.Code = OwnFault
+	if f.Code == fault.Done { // a child that was taken over can claim anything
+		f.Code = fault.Own
 	}
-	return fail(ctx, f.Code, f.Stage, errors.New(f.Text), f.Try)
+	return fault.In(ctx, f.Code, f.Stage, errors.New(f.Text), f.Try)
 }

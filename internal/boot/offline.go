@@ -9,6 +9,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -26,7 +27,7 @@ func Offline(ctx context.Context, r Request, lease *dhcpclient.Lease, dir, confi
 	if config != "" {
 		absolute, err := filepath.Abs(config)
 		if err != nil {
-			return p.plan, &Error{Usage, "config", err, ""}
+			return p.plan, fault.New(fault.Usage, "config", err, "")
 		}
 		m.Lease.ConfigFile = "::" + absolute // an absolute name on the default server
 		p.open = openInstead(pxelinux.SearchPath(m.Host())[0], absolute, p.open)

@@ -16,6 +16,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -84,7 +85,7 @@ func (p *pipeline) end(c *guest.Child, failure error) error {
 		return err
 	}
 	if failure == nil {
-		failure = &Error{NoConfig, "config", fmt.Errorf("%s: what it says is %w", cmp.Or(p.plan.Config.URL, "none"), err), "see what is in it"}
+		failure = fault.New(fault.NoConfig, "config", fmt.Errorf("%s: what it says is %w", cmp.Or(p.plan.Config.URL, "none"), err), "see what is in it")
 	}
 	return c.SendLast(answer{Plan: plan.New(), Failure: newFailure(failure)})
 }
@@ -94,7 +95,7 @@ func (p *pipeline) end(c *guest.Child, failure error) error {
 func (p *pipeline) asGuest(ctx context.Context, c *guest.Child) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = &Error{OwnFault, "boot", fmt.Errorf("a parser failed: %v", r), "please report what this server sent"}
+			err = fault.New(fault.Own, "boot", fmt.Errorf("a parser failed: %v", r), "please report what this server sent")
 		}
 	}()
 	if p.task.Look != nil {
@@ -166,10 +167,11 @@ func (p *pipeline) prepare(nextServer netip.Addr) error {
 	if r := &p.task; r.OfVM && r.Server.IsValid() {
 		nextServer = netip.Addr{} // the VM's, and not the lease's
 	}
+	p.files.Servers = new(fetch.Servers)
 	p.files.Refuse = p.task.Reach.refuse(nextServer)
 	p.files.Warn = func(text string) { p.say(line{Warn: true, Text: text}) }
 	if err := p.task.Transfer.apply(&p.files); err != nil {
-		return &Error{Usage, "https", err, ""}
+		return fault.New(fault.Usage, "https", err, "")
 	}
 	return nil
 }
@@ -178,7 +180,7 @@ func (p *pipeline) prepare(nextServer netip.Addr) error {
 func (p *pipeline) confine(ctx context.Context, c *guest.Child) (err error) {
 	p.files.RootCAs = systemRoots() // the last look at a file
 	if err := c.Confine(); err != nil {
-		return fail(ctx, OwnFault, "sandbox", err, "")
+		return fault.In(ctx, fault.Own, "sandbox", err, "")
 	}
 	return nil
 }
@@ -207,7 +209,7 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 	if p.task.Pcap != 0 {
 		capture, err := dhcpclient.NewCapture(c.File(p.task.Pcap - 1))
 		if err != nil {
-			return nil, fail(ctx, NoOutput, "pcap", err, "")
+			return nil, fault.In(ctx, fault.NoOutput, "pcap", err, "")
 		}
 		client.Conn = capture.Tap(conn)
 	}
@@ -216,9 +218,9 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 	case errors.Is(err, dhcpclient.ErrNoOffer) && !errors.Is(err, context.Canceled):
 		// Also when it was the deadline that ended the wait: a lab without a
 		// DHCP server is not slow.
-		return nil, &Error{NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see that a DHCP server serves that bridge and this MAC"}
+		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see that a DHCP server serves that bridge and this MAC")
 	case err != nil:
-		return nil, fail(ctx, NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see the DHCP server's log for this MAC")
+		return nil, fault.In(ctx, fault.NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see the DHCP server's log for this MAC")
 	}
 	if r.Server.IsValid() {
 		lease.NextServer = r.Server
@@ -233,11 +235,11 @@ func (p *pipeline) lease(ctx context.Context, c *guest.Child) (*dhcpclient.Lease
 	case lease.LocalBoot:
 	case len(r.URLs) > 0, r.Repository != nil: // they say where to go
 	case !lease.NextServer.IsValid():
-		return nil, &Error{NoLease, "dhcp", fmt.Errorf("%s gave %s no next-server", lease.ServerID, lease.Address.Addr()),
-			"set next-server in the DHCP server, or use --server ADDRESS"}
+		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s gave %s no next-server", lease.ServerID, lease.Address.Addr()),
+			"set next-server in the DHCP server, or use --server ADDRESS")
 	case lease.BootFile == "" && lease.PathPrefix == "" && lease.ConfigFile == "":
-		return nil, &Error{NoLease, "dhcp", fmt.Errorf("%s gave %s no boot file", lease.ServerID, lease.Address.Addr()),
-			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0"}
+		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s gave %s no boot file", lease.ServerID, lease.Address.Addr()),
+			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0")
 	}
 	return lease, nil
 }
@@ -248,7 +250,7 @@ func notHeard(ctx context.Context, err error) error {
 	if errors.Is(err, os.ErrPermission) {
 		try = "run as root"
 	}
-	return fail(ctx, OwnFault, "dhcp", err, try)
+	return fault.In(ctx, fault.Own, "dhcp", err, try)
 }
 
 // offered tells of every server that answers, also of those that lose.
@@ -279,7 +281,7 @@ func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Deci
 	}
 	p.stage("config: %s (%d names asked for, %s)", d.Config.URL, len(d.Config.Tried), took(begin))
 	if failed != nil && failed.Wanted {
-		return d, &Error{Usage, failed.Stage, failed.Err, ""}
+		return d, fault.New(fault.Usage, failed.Stage, failed.Err, "")
 	}
 	if d.Boot.Outcome != "" {
 		for _, w := range d.Boot.Warnings {
@@ -287,7 +289,7 @@ func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Deci
 		}
 	}
 	if failed != nil {
-		return d, fail(ctx, NotBootable, failed.Stage, failed.Err, "")
+		return d, fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, "")
 	}
 	what := d.Boot.Args
 	if d.Boot.Outcome == pxelinux.LocalBoot {
@@ -311,7 +313,7 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 	case !errors.Is(err, pxelinux.ErrTooLarge):
 		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", plan.Text(lease.NextServer), plan.Text(lease.Address))
 	}
-	return fail(ctx, NoConfig, "config", err, try)
+	return fault.In(ctx, fault.NoConfig, "config", err, try)
 }
 
 // openURL is how the package pxelinux reads what it asks for. Whatever the

@@ -56,8 +56,8 @@ type forbiddenError struct {
 
 func (e *forbiddenError) Error() string { return fmt.Sprintf("%s %s", e.Address, e.Why) }
 
-// try says how to ask it all the same.
-func (e *forbiddenError) try() string {
+// Try says how to ask it all the same.
+func (e *forbiddenError) Try() string {
 	if e.OfVM {
 		return "a VIF gives the VM a network of its own"
 	}
@@ -194,7 +194,7 @@ func (r *Request) hosts() (hosts []string) {
 	}
 	urls := slices.Clone(r.URLs)
 	if r.Repository != nil {
-		urls = append(urls, r.Repository.urls()...)
+		urls = append(urls, r.Repository.URLs()...)
 	}
 	if r.Transfer.Proxy != "" {
 		urls = append(urls, r.Transfer.Proxy)

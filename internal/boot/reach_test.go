@@ -10,10 +10,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
-	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -129,7 +130,7 @@ func TestReachOfGuest(t *testing.T) {
 // An address is named by whoever runs this program, not by who may write a VM's
 // fields.
 func TestHosts(t *testing.T) {
-	repository, err := NewRepository("http://10.9.9.1/OL6", location.Wanted{})
+	repository, err := install.NewRepository("http://10.9.9.1/OL6", install.Wanted{})
 	labtest.Check(t, err)
 	for name, test := range map[string]struct {
 		request Request
@@ -148,12 +149,12 @@ func TestHosts(t *testing.T) {
 
 // The error says how to ask all the same, in each stage.
 func TestForbidden(t *testing.T) {
-	err := fail(context.Background(), NotFetched, "kernel", fmt.Errorf("http://x/: %w", &forbiddenError{netip.MustParseAddr("10.9.9.1"), ownAddress, false}), "see that the server is up")
+	err := fault.In(context.Background(), fault.NotFetched, "kernel", fmt.Errorf("http://x/: %w", &forbiddenError{netip.MustParseAddr("10.9.9.1"), ownAddress, false}), "see that the server is up")
 	const want = "kernel: http://x/: 10.9.9.1 is dom0's own address; if a guest may have what is there, --server 10.9.9.1 allows it"
 	if err.Error() != want {
 		t.Errorf("got %v", err)
 	}
-	if err := fail(context.Background(), NoConfig, "location", &forbiddenError{OfVM: true}, ""); strings.Contains(err.Error(), "--server") || !strings.Contains(err.Error(), "VIF") {
+	if err := fault.In(context.Background(), fault.NoConfig, "location", &forbiddenError{OfVM: true}, ""); strings.Contains(err.Error(), "--server") || !strings.Contains(err.Error(), "VIF") {
 		t.Errorf("who can't name a server is told %v", err)
 	}
 	if errors.Is(unix.EHOSTUNREACH, fetch.ErrForbidden) || !errors.Is(err, fetch.ErrForbidden) {

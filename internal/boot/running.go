@@ -10,6 +10,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 )
 
@@ -49,12 +50,12 @@ func (r *Request) settle(ctx context.Context, boots bool, con *console.Console) 
 			said = true
 		}
 		if time.Now().After(deadline) {
-			return "", "", &Error{OwnFault, "network", fmt.Errorf("%s, and keeps it", who),
-				fmt.Sprintf("end domain %d (xl destroy %d), or give one of the two guests another mac", vif.Domid, vif.Domid)}
+			return "", "", fault.New(fault.Own, "network", fmt.Errorf("%s, and keeps it", who),
+				fmt.Sprintf("end domain %d (xl destroy %d), or give one of the two guests another mac", vif.Domid, vif.Domid))
 		}
 		select {
 		case <-ctx.Done():
-			return "", "", fail(ctx, OwnFault, "network", errors.New(who), "")
+			return "", "", fault.In(ctx, fault.Own, "network", errors.New(who), "")
 		case <-time.After(vifInterval):
 		}
 	}

@@ -10,15 +10,19 @@ import (
 	"runtime"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // asGuest runs the pipeline in a child that is the guest. With files, the
-// first one gets the kernel, the second one the initrds; with a cleanup process,
-// that one removes the guest's port, while we go on.
-func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, files ...*os.File) (answer, error) {
+// first one gets the kernel, the second one the initrds. leave is nil or takes
+// the guest's port, by its index, and says whether it will be removed, while we
+// go on.
+func asGuest(ctx context.Context, r Request, con *console.Console, leave func(port int) bool, files ...*os.File) (answer, error) {
 	p := plan.New()
 	p.MAC, p.UUID, p.GuestType = r.MAC.String(), r.UUID, r.Type
 	known := answer{Plan: p} // with an error
@@ -26,17 +30,17 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if r.Pcap != nil {
 		pcap = len(files) + 1
 		files = append(files, r.Pcap)
-		watched, stop := keepWatching(ctx, bounded{"pcap", &resultFile{File: r.Pcap}, wire.MaxFile})
+		watched, stop := handover.WatchFile(ctx, "pcap", r.Pcap, wire.MaxFile)
 		defer stop()
 		ctx = watched
 	}
-	if r.Repository != nil && !r.Repository.network() {
+	if r.Repository != nil && !r.Repository.OnNetwork() {
 		r.Net = guest.None
 	}
 	if err := r.reachable(); err != nil {
 		return known, err
 	}
-	network, why, err := r.settle(ctx, cleanup != nil, con)
+	network, why, err := r.settle(ctx, leave != nil, con)
 	if err != nil {
 		return known, err
 	}
@@ -50,19 +54,21 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	if r.Look != nil {
 		spec.Survey = &guest.Survey{MACs: r.Look.MACs, VLANs: r.Look.VLANs}
 	}
-	local, err := r.localFiles()
-	if err != nil {
-		return known, &Error{NoConfig, "location", err, ""}
+	var local *install.LocalFiles
+	if r.Repository != nil {
+		if local, err = r.Repository.LocalFiles(); err != nil {
+			return known, fault.New(fault.NoConfig, "location", err, "")
+		}
 	}
 	if local != nil {
-		defer local.close()
-		spec.Open = local.open
+		defer local.Close()
+		spec.Open = local.Open
 	}
 	g, err := guest.Start(ctx, spec)
 	if err != nil {
 		return known, notStarted(ctx, err)
 	}
-	if cleanup.leave(g.Port()) {
+	if leave != nil && leave(g.Port()) {
 		defer g.Leave()
 	} else {
 		defer g.Close()
@@ -73,7 +79,7 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 		// All of dom0's frames there are not for the child.
 		recorder, err := wire.Record(g.Bridge, r.Pcap)
 		if err != nil {
-			return known, fail(ctx, OwnFault, "pcap", err, "")
+			return known, fault.In(ctx, fault.Own, "pcap", err, "")
 		}
 		defer func() {
 			if err := recorder.Stop(); err != nil {
@@ -86,11 +92,11 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 	t.Deadline, _ = ctx.Deadline()
 	if g.Net == guest.Dom0 {
 		if t.Reach, err = r.reach(g); err != nil {
-			return known, fail(ctx, OwnFault, "network", err, "")
+			return known, fault.In(ctx, fault.Own, "network", err, "")
 		}
 	}
 	if err := g.Send(t); err != nil {
-		return known, fail(ctx, OwnFault, "network", err, "")
+		return known, fault.In(ctx, fault.Own, "network", err, "")
 	}
 	done, err := converse(ctx, g, r.asksDom0(), con)
 	if done.Plan == nil {
@@ -102,16 +108,16 @@ func asGuest(ctx context.Context, r Request, con *console.Console, cleanup *clea
 
 // notStarted is why there is no child.
 func notStarted(ctx context.Context, err error) error {
-	code, try := OwnFault, ""
+	code, try := fault.Own, ""
 	switch {
 	case errors.Is(err, guest.ErrNoBridge):
-		code = Usage
+		code = fault.Usage
 	case errors.Is(err, guest.ErrClaimed):
 		try = "wait until that one has ended, or end it"
 	case errors.Is(err, os.ErrPermission):
 		try = "run as root"
 	}
-	return fail(ctx, code, "network", err, try)
+	return fault.In(ctx, code, "network", err, try)
 }
 
 // tellNetwork says which network it is, and why, and returns where the guest is
@@ -148,7 +154,7 @@ func converse(ctx context.Context, g *guest.Guest, names bool, con *console.Cons
 	for {
 		a, err := receive(ctx, g)
 		if err != nil {
-			return answer{}, fail(ctx, OwnFault, "network", err, "")
+			return answer{}, fault.In(ctx, fault.Own, "network", err, "")
 		}
 		switch {
 		case a.Line != nil:
@@ -162,19 +168,19 @@ func converse(ctx context.Context, g *guest.Guest, names bool, con *console.Cons
 				err = nil
 			}
 			if err != nil {
-				return answer{}, fail(ctx, NoLease, "dhcp", err, "")
+				return answer{}, fault.In(ctx, fault.NoLease, "dhcp", err, "")
 			}
 			if err := g.Send(struct{}{}); err != nil {
-				return answer{}, fail(ctx, OwnFault, "network", err, "")
+				return answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
 		case a.Resolve != "" && names:
 			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
-				return answer{}, fail(ctx, OwnFault, "network", err, "")
+				return answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
 		case a.Plan != nil:
 			return a, a.Failure.err(ctx)
 		default:
-			return answer{}, fail(ctx, OwnFault, "network", errors.New("the guest's process sent a message that says nothing"), "")
+			return answer{}, fault.In(ctx, fault.Own, "network", errors.New("the guest's process sent a message that says nothing"), "")
 		}
 	}
 }

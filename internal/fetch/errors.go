@@ -23,6 +23,7 @@ var (
 	ErrShort             = tftpget.ErrShort
 	ErrLong              = tftpget.ErrLong
 	ErrTooBig            = tftpget.ErrTooBig
+	ErrEmpty             = errors.New("the file is empty") // for those who need what is in it: fetch takes it
 	ErrTooSlow           = errors.New("too slow")
 	ErrChanged           = errors.New("the file changed during the download")
 	ErrUnsupported       = errors.New("unsupported URL scheme") // or an image that is of no known kind

@@ -216,13 +216,6 @@ func (f *fragileConn) Read(p []byte) (int, error) {
 }
 
 // start runs a server and returns when it answers on its TCP port.
-func start(t testing.TB, l *lab.Lab, port uint16, program string, args ...string) *lab.Process {
-	t.Helper()
-	cmd, err := lab.Program(program, args...)
-	labtest.Check(t, err)
-	return labtest.Start(t, l.Servers, cmd, port)
-}
-
 func writeFile(t testing.TB, path, text string) string {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {

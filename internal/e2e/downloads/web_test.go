@@ -17,6 +17,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 // nginx serves a directory by http and https, some of it only with a password.
@@ -27,30 +28,14 @@ func nginx(t testing.TB, l *lab.Lab, dir string) (*lab.Process, *x509.CertPool) 
 	writeFile(t, filepath.Join(etc, "cert"), cert)
 	writeFile(t, filepath.Join(etc, "key"), key)
 	writeFile(t, filepath.Join(etc, "users"), "guest:{PLAIN}"+password+"\n")
-	conf := writeFile(t, filepath.Join(etc, "nginx.conf"), fmt.Sprintf(`
-daemon off;
-user root root;
-master_process off;
-pid %[1]s/pid;
-error_log stderr;
-events {}
-http {
-	access_log off;
-	client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
-	sendfile on;
-	server {
-		listen 80;
+	statements := fmt.Sprintf(`
 		listen 443 ssl;
-		ssl_certificate cert;
-		ssl_certificate_key key;
-		root %[2]q;
-		location /locked/ { alias %[2]s/boot/; auth_basic "lab"; auth_basic_user_file users; }
+		ssl_certificate %[1]s/cert;
+		ssl_certificate_key %[1]s/key;
+		location /locked/ { alias %[2]s/boot/; auth_basic "lab"; auth_basic_user_file %[1]s/users; }
 		location /forbidden/ { alias %[2]s/boot/; deny all; }
-		location /moved/ { return 302 /locked/kernel; }
-	}
-}
-`, etc, dir))
-	return start(t, l, 80, "nginx", "-p", etc, "-c", conf), authority
+		location /moved/ { return 302 /locked/kernel; }`, etc, dir)
+	return labtest.Started(t, l.Servers)(l.Servers.Nginx(t.Context(), dir, statements)), authority
 }
 
 // certificate makes an authority, and a certificate of its for the server.

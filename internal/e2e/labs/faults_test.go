@@ -215,7 +215,7 @@ var dhcpFaults = []fault{
 		s.dnsmasq("--dhcp-reply-delay=1")
 		rogue := s.host("rogue", "192.168.1.5/24")
 		s.dhcp.NextServer = rogue.Address.Addr()
-		s.dnsmasqOn(rogue, tempDir(s.T))
+		s.dnsmasqOn(rogue, labtest.TempDir(s.T))
 	}},
 	{"rogue server loses", check.RogueServer, warning, func(s *site) {
 		s.dnsmasq()
@@ -278,7 +278,7 @@ var serverFaults = []fault{
 	}},
 	{"next-server has another tree", check.NextServerWrong, isBroken, func(s *site) {
 		wrong := s.host("wrong", "192.168.1.5/24")
-		_, err := wrong.TFTPD(s.Context(), tempDir(s.T))
+		_, err := wrong.TFTPD(s.Context(), labtest.TempDir(s.T))
 		labtest.Check(s, err)
 		s.dhcp.NextServer = wrong.Address.Addr()
 		s.dnsmasq()
@@ -321,7 +321,7 @@ var serverFaults = []fault{
 
 var configFaults = []fault{
 	{"no configuration", check.NoConfig, isBroken, with(func(s *site) { s.remove(configFile) })},
-	{"another root directory", check.NoConfig, isBroken, with(func(s *site) { s.tree = tempDir(s.T) })},
+	{"another root directory", check.NoConfig, isBroken, with(func(s *site) { s.tree = labtest.TempDir(s.T) })},
 	{"configuration is empty", check.ConfigEmpty, isBroken, configured("")},
 	{"configuration is empty, and default boots", check.ConfigEmpty, warning, with(func(s *site) {
 		s.config("")
@@ -588,18 +588,8 @@ func (s *site) proxy() { s.Helper(); s.proxyFor(netip.MustParseAddr("192.168.1.1
 // proxyFor is one that says where else to boot from.
 func (s *site) proxyFor(next netip.Addr) {
 	s.Helper()
-	h := s.host("proxy", "192.168.1.167/24")
-	cmd, err := lab.Program("dnsmasq", "--keep-in-foreground", "--user=root", "--group=root", "--conf-file=/dev/null", "--port=0",
-		"--log-facility=-", "--log-dhcp", "--pid-file=", "--dhcp-leasefile="+filepath.Join(tempDir(s.T), "leases"), "--enable-tftp", "--tftp-root="+s.tree,
+	labtest.Dnsmasq(s, s.host("proxy", "192.168.1.167/24"), "--enable-tftp", "--tftp-root="+s.tree,
 		"--dhcp-range=192.168.1.0,proxy", "--dhcp-boot=pxelinux.0,,"+next.String(), "--pxe-service=x86PC,Boot,pxelinux,"+next.String())
-	labtest.Check(s, err)
-	p, err := h.Start(cmd)
-	s.started(h, p, err)
-	for begin := time.Now(); !strings.Contains(p.Log(), "started, version"); time.Sleep(2 * time.Millisecond) {
-		if time.Since(begin) > 10*time.Second {
-			s.Fatalf("dnsmasq is not ready:\n%s", p.Log())
-		}
-	}
 }
 
 // networks numbers the networks of sites that have one of their own.

@@ -5,9 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,10 +68,9 @@ var fieldFaults = []told{
 	}}, ""},
 	{fault{"DHCP and TFTP behind a relay", check.Fine, fine, func(s *site) {
 		relay, far := s.behindRelay()
-		s.until(far, "started, version", "dnsmasq", "--keep-in-foreground", "--user=root", "--group=root", "--conf-file=/dev/null", "--port=0",
-			"--no-ping", "--log-facility=-", "--pid-file=", "--dhcp-leasefile="+filepath.Join(tempDir(s.T), "leases"), "--enable-tftp", "--tftp-root="+s.tree,
+		labtest.Dnsmasq(s, far, "--enable-tftp", "--tftp-root="+s.tree,
 			"--dhcp-range=192.168.1.0,static,255.255.255.0,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.199", "--dhcp-boot=pxelinux.0", "--dhcp-option=option:router,192.168.1.166")
-		s.until(relay, "Sending on   Socket/fallback", "dhcrelay", "-4", "-d", "--no-pid", "-id", "eth0", "-iu", "eth1", "10.9.0.2")
+		labtest.Until(s, relay, "Sending on   Socket/fallback", "dhcrelay", "-4", "-d", "--no-pid", "-id", "eth0", "-iu", "eth1", "10.9.0.2")
 	}}, ""},
 	{fault{"a cable that loses one frame of thirty", check.PacketLoss, either, func(s *site) {
 		var n atomic.Int32
@@ -218,25 +215,6 @@ func (s *site) behindRelay() (relay, far *lab.Host) {
 	}))
 	labtest.Carrier(s, far, "eth1")
 	return relay, far
-}
-
-// until starts a server, and returns when it has printed that.
-func (s *site) until(h *lab.Host, ready, name string, args ...string) {
-	s.Helper()
-	cmd, err := lab.Program(name, args...)
-	labtest.Check(s, err)
-	s.untilPrinted(h, ready, cmd)
-}
-
-func (s *site) untilPrinted(h *lab.Host, ready string, cmd *exec.Cmd) {
-	s.Helper()
-	p, err := h.Start(cmd)
-	s.started(h, p, err)
-	for begin := time.Now(); !strings.Contains(p.Log(), ready); time.Sleep(2 * time.Millisecond) {
-		if time.Since(begin) > 20*time.Second {
-			s.Fatalf("%s is not ready:\n%s", cmd.Path, p.Log())
-		}
-	}
 }
 
 // answersFrom is a TFTP server that answers from another address of its.

@@ -22,6 +22,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
@@ -67,33 +68,21 @@ var labs atomic.Int32
 // newSite is one where everything is right, but for the servers: there are
 // none yet.
 func newSite(t *testing.T) *site {
-	s := &site{T: t, dhcp: lab.SampleDHCP(), tree: tempDir(t), wait: short}
+	s := &site{T: t, dhcp: lab.SampleDHCP(), tree: labtest.TempDir(t), wait: short}
 	mac, err := net.ParseMAC(lab.SampleMAC)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Bridge = fmt.Sprintf("xenbr%d", labs.Add(1))
 	s.request = boot.Request{
-		MAC: mac, Bridge: s.Bridge, Net: guest.Auto, UUID: "564d1c4f-0a1b-4c3d-8e5f-a0b1c2d3e4f5", OutputDirectory: tempDir(t),
-		Format: xenout.Simple0, MaxKernel: 256 << 20, MaxInitrd: 2 << 30, Timeout: 40 * time.Second,
+		MAC: mac, Bridge: s.Bridge, Net: guest.Auto, UUID: "564d1c4f-0a1b-4c3d-8e5f-a0b1c2d3e4f5", Timeout: 40 * time.Second,
+		Spec: handover.Spec{OutputDirectory: labtest.TempDir(t), Format: xenout.Simple0, MaxKernel: 256 << 20, MaxInitrd: 2 << 30},
 	}
 	s.file("pxelinux.0", "not needed")
 	s.file(configFile, goodConfig)
 	s.file(kernelFile, linux(fake.Notes(true, true)))
 	s.file(initrdFile, strings.Repeat("initrd ", 20000))
 	return s
-}
-
-// tempDir is one whose name has no comma, as a test's name may have: dnsmasq
-// takes what is behind one for something else.
-func tempDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "labs-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
 }
 
 // linux is a kernel with these notes.
@@ -189,44 +178,14 @@ func (s *site) atftpd() {
 // nginx serves the tree, with more statements for its server.
 func (s *site) nginx(statements string) {
 	s.Helper()
-	dir := tempDir(s.T)
-	text := fmt.Sprintf("daemon off; master_process off; user root root; pid %s/pid; error_log stderr; events {}\n"+
-		"http { access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;\n"+
-		"server { listen 80; root %s; %s } }\n", dir, s.tree, statements)
-	conf := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
-		s.Fatal(err)
-	}
-	cmd, err := lab.Program("nginx", "-p", dir, "-c", conf, "-e", "stderr")
-	labtest.Check(s, err)
-	p, err := s.lab().Servers.Start(cmd)
+	p, err := s.lab().Servers.Nginx(s.Context(), s.tree, statements)
 	s.started(s.lab().Servers, p, err)
-	for begin := time.Now(); ; time.Sleep(2 * time.Millisecond) {
-		err := s.lab().Servers.Do(func() error {
-			conn, err := net.DialTimeout("tcp", "127.0.0.1:80", time.Second)
-			if err == nil {
-				conn.Close()
-			}
-			return err
-		})
-		if err == nil {
-			return
-		}
-		if time.Since(begin) > 10*time.Second {
-			s.Fatalf("nginx: %v\n%s", err, p.Log())
-		}
-	}
 }
 
 // started shows a server's log when the test fails.
 func (s *site) started(h *lab.Host, p *lab.Process, err error) {
 	s.Helper()
-	labtest.Check(s, err)
-	s.Cleanup(func() {
-		if s.Failed() {
-			s.Logf("on %s:\n%s", h.Name, p.Log())
-		}
-	})
+	labtest.Started(s, h)(p, err)
 }
 
 // lookAt is what the command does: the facts, and what they come to.

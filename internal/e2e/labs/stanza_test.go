@@ -3,8 +3,6 @@ package labs
 import (
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -120,8 +118,6 @@ func TestStanzas(t *testing.T) {
 // keaWith starts Kea with more members of Dhcp4.
 func (s *site) keaWith(members string) {
 	s.Helper()
-	dir := tempDir(s.T)
-	conf := filepath.Join(dir, "kea.json")
 	subnet := fmt.Sprintf(`{"id": 1, "subnet": %q, "reservations": [ {"hw-address": %q, "ip-address": %q} ]}`,
 		s.lab().Servers.Address.Masked(), lab.SampleMAC, s.dhcp.Fixed[lab.SampleMAC])
 	if members != "" {
@@ -130,14 +126,7 @@ func (s *site) keaWith(members string) {
 	if s.dhcp.NextServer.IsValid() && !strings.Contains(members, "next-server") {
 		members += fmt.Sprintf(`, "next-server": %q, "boot-file-name": %q`, s.dhcp.NextServer, s.dhcp.BootFile)
 	}
-	labtest.Check(s, os.WriteFile(conf, []byte(`{"Dhcp4": {
-		"interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "raw"}, "lease-database": {"type": "memfile", "persist": false},
-		"loggers": [ {"name": "kea-dhcp4", "severity": "INFO", "output_options": [ {"output": "stdout"} ]} ],
-		"subnet4": [ `+subnet+` ]`+members+`}}`), 0o644))
-	cmd, err := lab.Program("kea-dhcp4", "-c", conf)
-	labtest.Check(s, err)
-	cmd.Env = append(cmd.Environ(), "KEA_PIDFILE_DIR="+dir, "KEA_LOCKFILE_DIR="+dir)
-	s.untilPrinted(s.lab().Servers, "DHCP4_STARTED", cmd)
+	labtest.Kea(s, s.lab().Servers, `"subnet4": [`+subnet+`]`+members)
 }
 
 // farTFTP gives the servers' machine an address in another network, so that it

@@ -54,7 +54,7 @@ func TestFaults(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %s", kind, name), func(t *testing.T) {
 				l := labtest.New(t, lab.Config{})
 				labtest.Cable(t, l, first(kind, f))
-				dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-boot=pxelinux.0")
+				labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-boot=pxelinux.0")
 				c := client(t, l, ownPort)
 				c.Retransmit = []time.Duration{100 * time.Millisecond}
 				got, err := lease(t, c)
@@ -80,7 +80,7 @@ func TestVLAN(t *testing.T) {
 		}
 		return [][]byte{frame} // without its tag, which the kernel has taken off
 	})
-	dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--pxe-service=x86PC,Boot,pxelinux")
+	labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--pxe-service=x86PC,Boot,pxelinux")
 	mac := guestMAC(t)
 	for _, c := range []struct {
 		vlan  uint16
@@ -112,7 +112,7 @@ func TestVLAN(t *testing.T) {
 // the right transaction id.
 func TestFlood(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
-	dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-boot=pxelinux.0", "--dhcp-reply-delay=1")
+	labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-boot=pxelinux.0", "--dhcp-reply-delay=1")
 	attacker, err := l.AddHost(t.Context(), lab.HostConfig{Name: "attacker"})
 	labtest.Check(t, err)
 	var conn *packet.Conn
@@ -182,10 +182,10 @@ func broadcast(from net.HardwareAddr, payload []byte) []byte {
 func TestConflict(t *testing.T) {
 	for name, serve := range map[string]func(*testing.T, *lab.Host){
 		"dnsmasq": func(t *testing.T, h *lab.Host) {
-			dnsmasq(t, h, "--dhcp-range=192.168.1.100,192.168.1.101,1h", "--dhcp-sequential-ip", "--dhcp-boot=pxelinux.0")
+			labtest.Dnsmasq(t, h, "--dhcp-range=192.168.1.100,192.168.1.101,1h", "--dhcp-sequential-ip", "--dhcp-boot=pxelinux.0")
 		},
 		"dhcpd": func(t *testing.T, h *lab.Host) {
-			dhcpd(t, h, "eth0", `ping-check off; subnet 192.168.1.0 netmask 255.255.255.0 { range 192.168.1.100 192.168.1.101; filename "pxelinux.0"; }`)
+			labtest.DHCPD(t, h, "eth0", `ping-check off; subnet 192.168.1.0 netmask 255.255.255.0 { range 192.168.1.100 192.168.1.101; filename "pxelinux.0"; }`)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,8 +16,8 @@ func TestCaptureTools(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	proxy, err := l.AddHost(t.Context(), lab.HostConfig{Name: "proxy", Address: prefix("192.168.1.167/24")})
 	labtest.Check(t, err)
-	dnsmasq(t, proxy, "--dhcp-range=192.168.1.0,proxy", "--pxe-service=x86PC,Boot,pxelinux")
-	dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-reply-delay=1")
+	labtest.Dnsmasq(t, proxy, "--dhcp-range=192.168.1.0,proxy", "--pxe-service=x86PC,Boot,pxelinux")
+	labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-reply-delay=1")
 
 	var file bytes.Buffer
 	capture, err := dhcpclient.NewCapture(&file)

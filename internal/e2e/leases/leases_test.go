@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,71 +23,6 @@ func guestMAC(tb testing.TB) net.HardwareAddr {
 		tb.Fatal(err)
 	}
 	return mac
-}
-
-// start runs a program on the host, and returns when it has printed ready.
-func start(tb testing.TB, h *lab.Host, ready string, name string, args ...string) *lab.Process {
-	tb.Helper()
-	cmd, err := lab.Program(name, args...)
-	labtest.Check(tb, err)
-	dir := tb.TempDir()
-	cmd.Env = append(cmd.Environ(), "KEA_PIDFILE_DIR="+dir, "KEA_LOCKFILE_DIR="+dir)
-	p, err := h.Start(cmd)
-	labtest.Check(tb, err)
-	for begin := time.Now(); !strings.Contains(p.Log(), ready); time.Sleep(2 * time.Millisecond) {
-		select {
-		case <-p.Done():
-			tb.Fatalf("%s ended; it printed:\n%s", name, p.Log())
-		default:
-		}
-		if time.Since(begin) > 20*time.Second {
-			tb.Fatalf("%s is not ready; it printed:\n%s", name, p.Log())
-		}
-	}
-	tb.Cleanup(func() {
-		if tb.Failed() {
-			tb.Logf("%s on %s:\n%s", name, h.Name, p.Log())
-		}
-	})
-	return p
-}
-
-// dnsmasq runs with these arguments only, beside those that keep it alone.
-func dnsmasq(tb testing.TB, h *lab.Host, args ...string) *lab.Process {
-	tb.Helper()
-	return start(tb, h, "started, version", "dnsmasq", append([]string{
-		"--keep-in-foreground", "--user=root", "--group=root", "--conf-file=/dev/null", "--port=0", "--no-ping",
-		"--log-facility=-", "--log-dhcp", "--dhcp-authoritative", "--dhcp-leasefile=" + filepath.Join(tb.TempDir(), "leases"), "--pid-file=",
-	}, args...)...)
-}
-
-// dhcpd runs with this configuration.
-func dhcpd(tb testing.TB, h *lab.Host, ifname, config string) *lab.Process {
-	tb.Helper()
-	dir := tb.TempDir()
-	write(tb, dir, "leases", "")
-	return start(tb, h, "Server starting service", "dhcpd", "-4", "-f", "-d", "--no-pid",
-		"-cf", write(tb, dir, "dhcpd.conf", config), "-lf", filepath.Join(dir, "leases"), ifname)
-}
-
-// kea runs with this subnet4 and more of Dhcp4, both JSON.
-func kea(tb testing.TB, h *lab.Host, subnet, more string) *lab.Process {
-	tb.Helper()
-	config := fmt.Sprintf(`{"Dhcp4": {
-		"interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "raw"},
-		"lease-database": {"type": "memfile", "persist": false},
-		"loggers": [{"name": "kea-dhcp4", "severity": "DEBUG", "debuglevel": 40, "output_options": [{"output": "stdout"}]}],
-		"subnet4": [%s] %s}}`, subnet, more)
-	return start(tb, h, "DHCP4_STARTED", "kea-dhcp4", "-c", write(tb, tb.TempDir(), "kea.json", config))
-}
-
-func write(tb testing.TB, dir, name, content string) string {
-	tb.Helper()
-	name = filepath.Join(dir, name)
-	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
-		tb.Fatal(err)
-	}
-	return name
 }
 
 // where the client stands: on a port of its own, or on dom0's bridge.

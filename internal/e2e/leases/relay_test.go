@@ -82,11 +82,11 @@ func address(name, cidr string) error {
 func TestRelay(t *testing.T) {
 	for name, serve := range map[string]func(*testing.T, *lab.Host) *lab.Process{
 		"dnsmasq": func(t *testing.T, far *lab.Host) *lab.Process {
-			return dnsmasq(t, far, "--dhcp-range=192.168.1.0,static,255.255.255.0,1h", fixed, "--dhcp-boot=pxelinux.0",
+			return labtest.Dnsmasq(t, far, "--dhcp-range=192.168.1.0,static,255.255.255.0,1h", fixed, "--dhcp-boot=pxelinux.0",
 				"--dhcp-option=option:router,192.168.1.166")
 		},
 		"dhcpd": func(t *testing.T, far *lab.Host) *lab.Process {
-			return dhcpd(t, far, "eth1", `
+			return labtest.DHCPD(t, far, "eth1", `
 subnet 10.9.0.0 netmask 255.255.255.0 { }
 subnet 192.168.1.0 netmask 255.255.255.0 {
 	range 192.168.1.199 192.168.1.199; filename "pxelinux.0"; next-server 10.9.0.2; option routers 192.168.1.166;
@@ -98,7 +98,7 @@ subnet 192.168.1.0 netmask 255.255.255.0 {
 			relay, far := behind(t, l)
 			labtest.Carrier(t, far, "eth1")
 			server := serve(t, far)
-			start(t, relay, "Sending on   Socket/fallback", "dhcrelay", "-4", "-d", "--no-pid", "-id", "eth0", "-iu", "eth1", "10.9.0.2")
+			labtest.Until(t, relay, "Sending on   Socket/fallback", "dhcrelay", "-4", "-d", "--no-pid", "-id", "eth0", "-iu", "eth1", "10.9.0.2")
 			check(t, l, bios, "10.9.0.2: 192.168.1.199/24 10.9.0.2 pxelinux.0")
 			if log := server.Log(); !strings.Contains(log, "192.168.1.166") && !strings.Contains(log, "192.168.1.199") {
 				t.Errorf("the server saw nobody:\n%s", log)
@@ -114,8 +114,8 @@ func TestBootServerBehindRouter(t *testing.T) {
 	labtest.Carrier(t, far, "eth1")
 	// What a boot server says on port 4011 is dnsmasq's of the far network; its
 	// menu comes from the near server, as option 43.
-	dnsmasq(t, far, "--dhcp-range=192.168.1.0,proxy,255.255.255.0", "--dhcp-range=10.9.0.0,proxy", "--pxe-prompt=x,0", "--pxe-service=x86PC,Far,pxelinux", "--pxe-service=x86PC,Disk,0")
-	dnsmasq(t, relay, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-option=option:router,192.168.1.166",
+	labtest.Dnsmasq(t, far, "--dhcp-range=192.168.1.0,proxy,255.255.255.0", "--dhcp-range=10.9.0.0,proxy", "--pxe-prompt=x,0", "--pxe-service=x86PC,Far,pxelinux", "--pxe-service=x86PC,Disk,0")
+	labtest.Dnsmasq(t, relay, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-option=option:router,192.168.1.166",
 		"--dhcp-option-force=60,PXEClient",
 		"--dhcp-option-force=43,06:01:03:0a:04:00:50:58:45:08:07:80:00:01:0a:09:00:02:09:06:80:00:03:46:61:72:ff")
 	got, err := lease(t, client(t, l, ownPort))

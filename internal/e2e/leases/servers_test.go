@@ -51,7 +51,7 @@ func TestDnsmasqTags(t *testing.T) {
 		{"no ROM", system, given + "192.168.1.166 none"},
 		{"client identifier", named, "192.168.1.166: 192.168.1.77/24 192.168.1.166 pxelinux.0"},
 	}, func(t *testing.T, h *lab.Host) {
-		dnsmasq(t, h, "--dhcp-range=192.168.1.100,192.168.1.120,1h", fixed, "--dhcp-host=id:guest one,192.168.1.77",
+		labtest.Dnsmasq(t, h, "--dhcp-range=192.168.1.100,192.168.1.120,1h", fixed, "--dhcp-host=id:guest one,192.168.1.77",
 			"--dhcp-match=set:bios,option:client-arch,0", "--dhcp-match=set:efi,option:client-arch,7",
 			"--dhcp-vendorclass=set:pxe,PXEClient", "--dhcp-userclass=set:ipxe,iPXE", "--dhcp-match=set:ipxe,175",
 			"--dhcp-boot=tag:!ipxe,tag:pxe,tag:bios,pxelinux.0", "--dhcp-boot=tag:!ipxe,tag:pxe,tag:efi,bootx64.efi",
@@ -73,7 +73,7 @@ func TestDnsmasq(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
-			dnsmasq(t, l.Servers, append([]string{"--dhcp-range=192.168.1.0,static,1h", fixed}, c.args...)...)
+			labtest.Dnsmasq(t, l.Servers, append([]string{"--dhcp-range=192.168.1.0,static,1h", fixed}, c.args...)...)
 			check(t, l, bios, c.want)
 		})
 	}
@@ -101,8 +101,8 @@ func TestProxy(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
 			second, err := l.AddHost(t.Context(), lab.HostConfig{Name: "proxy", Address: prefix("192.168.1.167/24")})
 			labtest.Check(t, err)
-			dnsmasq(t, second, append([]string{"--dhcp-range=192.168.1.0,proxy"}, c.proxy...)...)
-			dnsmasq(t, l.Servers, append([]string{"--dhcp-range=192.168.1.0,static,1h", fixed}, c.dhcp...)...)
+			labtest.Dnsmasq(t, second, append([]string{"--dhcp-range=192.168.1.0,proxy"}, c.proxy...)...)
+			labtest.Dnsmasq(t, l.Servers, append([]string{"--dhcp-range=192.168.1.0,static,1h", fixed}, c.dhcp...)...)
 			for _, at := range both {
 				got, err := lease(t, client(t, l, at))
 				if err != nil {
@@ -130,8 +130,8 @@ func TestTwoServers(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
 			second, err := l.AddHost(t.Context(), lab.HostConfig{Name: "second", Address: prefix("192.168.1.167/24")})
 			labtest.Check(t, err)
-			dnsmasq(t, second, "--dhcp-range=192.168.1.0,static,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.88", "--dhcp-reply-delay=1", c.second)
-			dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, c.first)
+			labtest.Dnsmasq(t, second, "--dhcp-range=192.168.1.0,static,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.88", "--dhcp-reply-delay=1", c.second)
+			labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, c.first)
 			check(t, l, bios, c.want)
 		})
 	}
@@ -166,14 +166,14 @@ host guest { hardware ethernet ` + lab.SampleMAC + `; fixed-address 192.168.1.19
 		// ISC compares the bytes: who writes RFC 3004's is not iPXE.
 		{"iPXE as RFC 3004 wants it", ipxe3004, given + "192.168.1.5 pxelinux.0"},
 		{"no ROM", system, given + "192.168.1.166 "},
-	}, func(t *testing.T, h *lab.Host) { dhcpd(t, h, "eth0", classes) })
+	}, func(t *testing.T, h *lab.Host) { labtest.DHCPD(t, h, "eth0", classes) })
 }
 
 // Without next-server ISC dhcpd leaves siaddr empty, or has its own address
 // there; and PXELINUX's options come only when they are asked for.
 func TestDHCPDWithoutNextServer(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
-	dhcpd(t, l.Servers, "eth0", `
+	labtest.DHCPD(t, l.Servers, "eth0", `
 option configfile code 209 = text;
 option pathprefix code 210 = text;
 option reboottime code 211 = unsigned integer 32;
@@ -207,7 +207,7 @@ func TestKea(t *testing.T) {
 		{"UEFI, without a next-server", uefi, given + "192.168.1.166 bootx64.efi"},
 		{"iPXE", ipxe, given + "192.168.1.5 menu.ipxe"},
 		{"iPXE by its option 175", with175, given + "192.168.1.166 "},
-	}, func(t *testing.T, h *lab.Host) { kea(t, h, subnet, classes) })
+	}, func(t *testing.T, h *lab.Host) { labtest.Kea(t, h, `"subnet4": [`+subnet+`]`+classes) })
 }
 
 // Option 67 in place of the header's field, with bytes behind it that are no
@@ -216,8 +216,8 @@ func TestKeaOption67(t *testing.T) {
 	for name, hex := range map[string]string{"NUL": "7078656c696e75782e3000", "0xff": "7078656c696e75782e30ff", "nothing": "7078656c696e75782e30"} {
 		t.Run(name, func(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
-			kea(t, l.Servers, `{"id": 1, "subnet": "192.168.1.0/24", "pools": [{"pool": "192.168.1.199 - 192.168.1.199"}],
-				"option-data": [{"code": 67, "csv-format": false, "data": "`+hex+`"}, {"name": "tftp-server-name", "data": "192.168.1.5"}]}`, "")
+			labtest.Kea(t, l.Servers, `"subnet4": [{"id": 1, "subnet": "192.168.1.0/24", "pools": [{"pool": "192.168.1.199 - 192.168.1.199"}],
+				"option-data": [{"code": 67, "csv-format": false, "data": "`+hex+`"}, {"name": "tftp-server-name", "data": "192.168.1.5"}]}]`)
 			check(t, l, bios, given+"192.168.1.5 pxelinux.0")
 		})
 	}

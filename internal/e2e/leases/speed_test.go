@@ -57,7 +57,7 @@ func TestSpeed(t *testing.T) {
 		t.Skip("-speed N, which says how often, is missing")
 	}
 	l := labtest.New(t, lab.Config{})
-	dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-boot=pxelinux.0")
+	labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-boot=pxelinux.0")
 	guest, err := l.AddHost(t.Context(), lab.HostConfig{Name: "guest", MAC: guestMAC(t)})
 	labtest.Check(t, err)
 	dir := t.TempDir()

@@ -47,9 +47,9 @@ func TestSurvey(t *testing.T) {
 			if c.second != nil {
 				second, err := l.AddHost(t.Context(), lab.HostConfig{Name: "second", Address: prefix("192.168.1.167/24")})
 				labtest.Check(t, err)
-				dnsmasq(t, second, c.second...)
+				labtest.Dnsmasq(t, second, c.second...)
 			}
-			server := dnsmasq(t, l.Servers, append([]string{"--dhcp-range=192.168.1.0,static,1h", fixed}, c.dhcp...)...)
+			server := labtest.Dnsmasq(t, l.Servers, append([]string{"--dhcp-range=192.168.1.0,static,1h", fixed}, c.dhcp...)...)
 			for _, at := range both {
 				client := client(t, l, at)
 				s, err := survey.Run(t.Context(), client, survey.Config{Wait: 300*time.Millisecond + c.slow})
@@ -101,11 +101,7 @@ func TestSurvey(t *testing.T) {
 			if err := client.Release(t.Context(), got); err != nil {
 				t.Fatal(err)
 			}
-			for begin := time.Now(); !strings.Contains(server.Log(), "DHCPRELEASE(eth0) 192.168.1.199 "+lab.SampleMAC); time.Sleep(5 * time.Millisecond) {
-				if time.Since(begin) > 10*time.Second {
-					t.Fatalf("not released:\n%s", server.Log())
-				}
-			}
+			labtest.Logged(t, server, "DHCPRELEASE(eth0) 192.168.1.199 "+lab.SampleMAC)
 		})
 	}
 }
@@ -113,7 +109,7 @@ func TestSurvey(t *testing.T) {
 // Who answers a machine that says less, or other things, about itself.
 func TestSurveyVariants(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
-	dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-no-override",
+	labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", fixed, "--dhcp-no-override",
 		"--dhcp-match=set:bios,option:client-arch,0", "--dhcp-vendorclass=set:pxe,PXEClient",
 		"--dhcp-boot=tag:pxe,tag:bios,pxelinux.0", "--dhcp-boot=tag:pxe,tag:!bios,bootx64.efi")
 	c := client(t, l, ownPort)

@@ -1,15 +1,12 @@
-package boot
+package handover
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
 
 func names(t *testing.T, dir string) []string {
@@ -28,14 +25,14 @@ func names(t *testing.T, dir string) []string {
 // A result has no name until it is complete, then one that nobody can guess.
 func TestResultFile(t *testing.T) {
 	dir := t.TempDir()
-	f, err := createResult(newPlace(dir).kernel)
+	f, err := newResult("kernel", newPlace(dir).kernel, 8)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.WriteString("kernel"); err != nil {
 		t.Fatal(err)
 	}
-	if left := names(t, dir); left != nil && !f.open {
+	if left := names(t, dir); left != nil && !f.named {
 		t.Errorf("before: %v", left)
 	}
 	if err := f.publish(); err != nil {
@@ -56,12 +53,12 @@ func TestResultFile(t *testing.T) {
 
 // What is there already stays as it is.
 func TestPublishTaken(t *testing.T) {
-	f, err := createResult(newPlace(t.TempDir()).kernel)
+	f, err := newResult("kernel", newPlace(t.TempDir()).kernel, 8)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.discard()
-	if f.open {
+	if f.named {
 		t.Skip("this file system has no O_TMPFILE")
 	}
 	if err := os.WriteFile(f.name, []byte("other"), 0o600); err != nil {
@@ -117,12 +114,12 @@ func TestDirectoryGone(t *testing.T) {
 	if err := place.make(); err != nil {
 		t.Fatal(err)
 	}
-	f, err := createResult(place.kernel)
+	f, err := newResult("kernel", place.kernel, 8)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.discard()
-	if f.open {
+	if f.named {
 		t.Skip("this file system has no O_TMPFILE")
 	}
 	place.clear()
@@ -131,66 +128,5 @@ func TestDirectoryGone(t *testing.T) {
 	}
 	if _, err := os.Stat(f.name); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestUnanswered(t *testing.T) {
-	out, err := OpenOutput(t.Context(), filepath.Join(t.TempDir(), "answer"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	if !out.Unanswered() {
-		t.Error("nothing was written, but it is answered")
-	}
-	if _, err := out.Write([]byte("kernel")); err != nil || out.Unanswered() {
-		t.Errorf("written, but unanswered (%v)", err)
-	}
-	stdout, err := OpenOutput(t.Context(), "-")
-	if err != nil || stdout.Unanswered() {
-		t.Errorf("nobody waits for an answer on stdout (%v)", err)
-	}
-}
-
-func TestOutput(t *testing.T) {
-	dir := t.TempDir()
-	there := filepath.Join(dir, "there")
-	if err := os.WriteFile(there, []byte("of the last boot"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{there, filepath.Join(dir, "new")} {
-		out, err := OpenOutput(t.Context(), path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out.Discard()
-	}
-	// The toolstack's file stays, empty; ours goes.
-	if text, err := os.ReadFile(there); err != nil || len(text) > 0 {
-		t.Errorf("%q, %v", text, err)
-	}
-	if got := names(t, dir); len(got) != 1 {
-		t.Errorf("left %v", got)
-	}
-	_, err := OpenOutput(t.Context(), filepath.Join(dir, "no", "file"))
-	if CodeOf(err) != NoOutput {
-		t.Errorf("got %v", err)
-	}
-}
-
-// Nobody reads the FIFO: that must not hold us for ever.
-func TestOutputCancelled(t *testing.T) {
-	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if _, err := OpenOutput(ctx, fifo); CodeOf(err) != OutOfTime {
-		t.Errorf("got %v", err)
-	}
-	// Let the opening go on, so that the goroutine ends.
-	if f, err := os.Open(fifo); err == nil {
-		f.Close()
 	}
 }

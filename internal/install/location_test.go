@@ -1,4 +1,4 @@
-package location
+package install
 
 import (
 	"strings"
@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// isDirectory is a dom0 with one directory and everything else images.
-func isDirectory(path string) bool { return path == "/fedora/x86_64" || path == "/srv/a b#c%41!d" }
+// oneDirectory is a dom0 with one directory and everything else images.
+func oneDirectory(path string) bool { return path == "/fedora/x86_64" || path == "/srv/a b#c%41!d" }
 
 func TestParse(t *testing.T) {
 	for _, test := range []struct {
@@ -72,7 +72,7 @@ func TestParse(t *testing.T) {
 		{"file:///a%00b", Location{}, "control character"},
 		{"http://h/a\x7f", Location{}, "control character"},
 	} {
-		got, err := Parse(test.text, isDirectory)
+		got, err := Parse(test.text, oneDirectory)
 		check(t, "Parse "+test.text, err, test.err)
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("Parse(%q) (-want +got):\n%s", test.text, diff)
@@ -155,8 +155,8 @@ func TestLocalFile(t *testing.T) {
 		"file:///srv/%00":            "",
 		"nfs://h/file:///etc/shadow": "",
 	} {
-		if got := LocalFile(url); got != want {
-			t.Errorf("LocalFile(%q) = %q, want %q", url, got, want)
+		if got := localFile(url); got != want {
+			t.Errorf("localFile(%q) = %q, want %q", url, got, want)
 		}
 	}
 }
@@ -217,8 +217,8 @@ func FuzzParse(f *testing.F) {
 		if !strings.HasSuffix(l.Base, "/") || strings.ContainsAny(l.Base, " \r\n\x00\x7f") {
 			t.Errorf("base %q", l.Base)
 		}
-		if (l.Local != "") != strings.HasPrefix(l.Base, "file:///") || l.Local != "" && l.Local != LocalFile(l.Base+"x") && l.Image {
-			t.Errorf("%q is in %q, and its files in %q", l.Base, l.Local, LocalFile(l.Base+"x"))
+		if (l.Local != "") != strings.HasPrefix(l.Base, "file:///") || l.Local != "" && l.Local != localFile(l.Base+"x") && l.Image {
+			t.Errorf("%q is in %q, and its files in %q", l.Base, l.Local, localFile(l.Base+"x"))
 		}
 		url, err := l.File(name)
 		if err != nil {
@@ -233,7 +233,7 @@ func FuzzParse(f *testing.F) {
 		if !strings.HasPrefix(url, l.Base) {
 			t.Errorf("%q is not in %q", url, l.Base)
 		}
-		if file := LocalFile(url); l.Local != "" && !l.Image && !strings.HasPrefix(file+"/", strings.TrimSuffix(l.Local, "/")+"/") {
+		if file := localFile(url); l.Local != "" && !l.Image && !strings.HasPrefix(file+"/", strings.TrimSuffix(l.Local, "/")+"/") {
 			t.Errorf("%q is not in %q", file, l.Local)
 		}
 	})

@@ -1,4 +1,4 @@
-package location
+package install
 
 import (
 	"errors"
@@ -127,9 +127,9 @@ func cutFile(url string) (file, inside string, err error) {
 	return file, inside, nil
 }
 
-// LocalFile is the file of dom0's that a URL names, or the image that it looks
+// localFile is the file of dom0's that a URL names, or the image that it looks
 // into; "" for a server's. The URL is one of File's, or a person's.
-func LocalFile(url string) string {
+func localFile(url string) string {
 	if !strings.HasPrefix(url, "file://") {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package boot
+package handover
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/term"
@@ -33,51 +33,51 @@ const maxPygrub = 64 << 10
 // localBoot hands over to pygrub, which finds what the guest's own disk boots:
 // what LOCALBOOT means to a guest without a BIOS.
 //
-// pygrub works in dir, which is made here and known to the cleanup process, and
+// pygrub works in a directory that is made here and known to the cleanup process, and
 // what it made becomes kernel and ramdisk. So nothing of it is left however it
 // ends, and the toolstack gets no name that was not chosen here.
-func localBoot(ctx context.Context, r Request, dir string, kernel, ramdisk *resultFile, con *console.Console) (xenout.Result, error) {
+func (h *Handover) localBoot(ctx context.Context) (xenout.Result, error) {
 	var none xenout.Result
-	if r.Disk == "" {
-		return none, &Error{NotBootable, "localboot", errors.New("the configuration says to boot from disk, and there is no disk"), "name the guest's disk as the last argument"}
+	spec, dir := &h.spec, h.place.pygrub
+	if spec.Disk == "" {
+		return none, fault.New(fault.NotBootable, "localboot", errors.New("the configuration says to boot from disk, and there is no disk"), "name the guest's disk as the last argument")
 	}
-	pygrub, err := findPygrub(r.Pygrub)
+	pygrub, err := findPygrub(spec.Pygrub)
 	if err != nil {
-		return none, &Error{NotBootable, "localboot", err, "install pygrub, or name it with --pygrub"}
+		return none, fault.New(fault.NotBootable, "localboot", err, "install pygrub, or name it with --pygrub")
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return none, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
+		return none, noOutput(err)
 	}
 	defer os.RemoveAll(dir)
-	con.Stage(fmt.Sprintf("localboot: %s on %s", pygrub, r.Disk))
-	uid, asks := confinement(r, pygrub, con)
-	answer, err := runPygrub(ctx, pygrub, dir, uid, asks, r, con)
+	h.con.Stage(fmt.Sprintf("localboot: %s on %s", pygrub, spec.Disk))
+	answer, err := h.runPygrub(ctx, pygrub)
 	if err != nil {
-		return none, fail(ctx, NotBootable, "localboot", err, "see what "+pygrub+" says about "+r.Disk)
+		return none, fault.In(ctx, fault.NotBootable, "localboot", err, "see what "+pygrub+" says about "+spec.Disk)
 	}
 	found, err := parsePygrub(answer, dir)
 	if err == nil {
-		found.Args, err = fitArgs(r, found.Args, con)
+		found.Args, err = h.fitArgs(found.Args)
 	}
 	if err == nil {
-		err = take(found.Kernel, kernel, r.MaxKernel)
+		err = take(found.Kernel, h.kernel)
 	}
-	result := xenout.Result{Kernel: kernel.name, Args: found.Args}
+	result := xenout.Result{Kernel: h.kernel.name, Args: found.Args}
 	if err == nil && found.Ramdisk != "" {
-		err = take(found.Ramdisk, ramdisk, r.MaxInitrd)
-		result.Ramdisk = ramdisk.name
+		err = take(found.Ramdisk, h.ramdisk)
+		result.Ramdisk = h.ramdisk.name
 	} else {
-		ramdisk.discard()
+		h.ramdisk.discard()
 	}
 	if err != nil {
-		return none, &Error{NotBootable, "localboot", fmt.Errorf("%s on %s: %w", pygrub, r.Disk, err), ""}
+		return none, fault.New(fault.NotBootable, "localboot", fmt.Errorf("%s on %s: %w", pygrub, spec.Disk, err), "")
 	}
 	return result, nil
 }
 
 // take makes a file of pygrub's the result. Libxl says nothing of one that it
 // can't map, such as an empty one; its domain builder fails later.
-func take(path string, result *resultFile, most int64) error {
+func take(path string, result *resultFile) error {
 	info, err := os.Lstat(path)
 	switch {
 	case err != nil:
@@ -87,20 +87,21 @@ func take(path string, result *resultFile, most int64) error {
 	case info.Sys().(*syscall.Stat_t).Nlink != 1: // it would be somebody else's file, too
 		return fmt.Errorf("%s is a file with another name", path)
 	}
-	return result.adopt(path, most)
+	return result.adopt(path)
 }
 
 // confinement is the uid that pygrub gives root up for before it reads the
 // guest's disk, 0 for none; and whether it may ask which entry to boot, which
 // no pygrub does that gives up root. A lab's LOCALBOOT leads to the disk, and
 // the guest decides what is on it (XSA-443).
-func confinement(r Request, pygrub string, con *console.Console) (uid int, asks bool) {
+func (h *Handover) confinement(pygrub string) (uid int, asks bool) {
+	spec := &h.spec
 	terminal := term.IsTerminal(int(os.Stdin.Fd()))
 	why := ""
 	switch {
-	case r.RunAs != 0:
-		return r.RunAs, false
-	case r.Interactive && terminal:
+	case spec.RunAs != 0:
+		return spec.RunAs, false
+	case spec.Interactive && terminal:
 		why = "it may ask, as -i says"
 	case !knowsRunAs(pygrub):
 		why = "it has no --runas, which Xen 4.18 and the fixes of XSA-443 have"
@@ -111,8 +112,8 @@ func confinement(r Request, pygrub string, con *console.Console) (uid int, asks 
 		}
 		why = "there is no other uid here"
 	}
-	con.Stage(fmt.Sprintf("localboot: %s reads the guest's disk as root: %s", pygrub, why))
-	return 0, terminal && (r.Interactive || !r.Quiet)
+	h.con.Stage(fmt.Sprintf("localboot: %s reads the guest's disk as root: %s", pygrub, why))
+	return 0, terminal && (spec.Interactive || !spec.Quiet)
 }
 
 // knowsRunAs looks for --runas in pygrub's text, as its getopt spells it: every
@@ -130,7 +131,9 @@ func knowsRunAs(pygrub string) bool {
 // runPygrub returns its answer as simple0. Its exit status says nothing: one
 // that gave up privileges exits with 0 when it failed (depriv, sys.exit of a
 // wait status).
-func runPygrub(ctx context.Context, pygrub, dir string, uid int, asks bool, r Request, con *console.Console) ([]byte, error) {
+func (h *Handover) runPygrub(ctx context.Context, pygrub string) ([]byte, error) {
+	spec := &h.spec
+	uid, asks := h.confinement(pygrub)
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -138,12 +141,12 @@ func runPygrub(ctx context.Context, pygrub, dir string, uid int, asks bool, r Re
 	defer read.Close()
 	defer write.Close()
 
-	args := []string{"--output=/proc/self/fd/3", "--output-format=simple0", "--output-directory=" + dir + "/"}
-	if r.Args != "" {
-		args = append(args, "--args="+r.Args) // pygrub adds them itself
+	args := []string{"--output=/proc/self/fd/3", "--output-format=simple0", "--output-directory=" + h.place.pygrub + "/"}
+	if spec.Args != "" {
+		args = append(args, "--args="+spec.Args) // pygrub adds them itself
 	}
-	if r.Offset != "" {
-		args = append(args, "--offset="+r.Offset)
+	if spec.Offset != "" {
+		args = append(args, "--offset="+spec.Offset)
 	}
 	if uid != 0 {
 		args = append(args, "--runas="+strconv.Itoa(uid))
@@ -151,8 +154,8 @@ func runPygrub(ctx context.Context, pygrub, dir string, uid int, asks bool, r Re
 	if !asks {
 		args = append(args, "--quiet")
 	}
-	cmd := exec.CommandContext(ctx, pygrub, append(args, r.Disk)...)
-	said, done := con.Program("pygrub")
+	cmd := exec.CommandContext(ctx, pygrub, append(args, spec.Disk)...)
+	said, done := h.con.Program("pygrub")
 	defer done()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, said, said     // our stdout may be where our result goes
 	cmd.Env = append(os.Environ(), "PATH="+domain.ProgramPath()) // it runs mount and umount

@@ -1,4 +1,4 @@
-package boot
+package handover
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -28,23 +29,6 @@ func fakePygrub(t *testing.T, body string) (program, arguments string) {
 		t.Fatal(err)
 	}
 	return program, arguments
-}
-
-// newResults are a kernel and a ramdisk that are not there yet, in a directory
-// of their own.
-func newResults(t *testing.T) (p place, kernel, ramdisk *resultFile) {
-	t.Helper()
-	p = newPlace(t.TempDir())
-	var files []*resultFile
-	for _, name := range []string{p.kernel, p.ramdisk} {
-		f, err := createResult(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(f.discard)
-		files = append(files, f)
-	}
-	return p, files[0], files[1]
 }
 
 func TestLocalBoot(t *testing.T) {
@@ -80,17 +64,15 @@ printf 'kernel %sboot_kernel.ab\0ramdisk %sboot_ramdisk.cd\0args root=/dev/xvda1
 	} {
 		t.Run(name, func(t *testing.T) {
 			program, arguments := fakePygrub(t, test.pygrub)
-			place, kernel, ramdisk := newResults(t)
-			dir := filepath.Dir(place.pygrub)
-			r := Request{
-				Disk: test.disk, Offset: "32256", Pygrub: program, OutputDirectory: dir, Args: "extra", Quiet: true, RunAs: 65539,
-				Format: xenout.Simple0, MaxKernel: 8, MaxInitrd: 8,
-			}
+			h := begin(t, Spec{
+				Disk: test.disk, Offset: "32256", Pygrub: program, Args: "extra", Quiet: true, RunAs: 65539, Format: xenout.Simple0,
+			}, quiet())
+			kernel, ramdisk, dir := h.kernel, h.ramdisk, filepath.Dir(h.place.pygrub)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			got, err := localBoot(ctx, r, place.pygrub, kernel, ramdisk, quiet())
+			got, err := h.localBoot(ctx)
 			if test.says != "" {
-				if CodeOf(err) != NotBootable || !strings.Contains(err.Error(), test.says) {
+				if fault.CodeOf(err) != fault.NotBootable || !strings.Contains(err.Error(), test.says) {
 					t.Errorf("got %v", err)
 				}
 				kernel.discard()
@@ -125,7 +107,7 @@ printf 'kernel %sboot_kernel.ab\0ramdisk %sboot_ramdisk.cd\0args root=/dev/xvda1
 				t.Fatal(err)
 			}
 			const options = "--output=/proc/self/fd/3\n--output-format=simple0\n"
-			wantArguments := options + "--output-directory=" + place.pygrub + "/\n--args=extra\n--offset=32256\n--runas=65539\n--quiet\n/disk\n"
+			wantArguments := options + "--output-directory=" + h.place.pygrub + "/\n--args=extra\n--offset=32256\n--runas=65539\n--quiet\n/disk\n"
 			if diff := cmp.Diff(wantArguments, string(text)); diff != "" {
 				t.Errorf("pygrub's arguments (-want +got):\n%s", diff)
 			}
@@ -138,19 +120,19 @@ printf 'kernel %sboot_kernel.ab\0ramdisk %sboot_ramdisk.cd\0args root=/dev/xvda1
 func TestLocalBootCancelled(t *testing.T) {
 	for _, body := range []string{"exec sleep 1000", "sleep 5 >/dev/null 2>&1 & exec sleep 1000"} {
 		program, _ := fakePygrub(t, `: >"$dir/boot_kernel.ab"; `+body)
-		place, kernel, ramdisk := newResults(t)
-		dir := filepath.Dir(place.pygrub)
+		h := begin(t, Spec{Disk: "/disk", Pygrub: program}, quiet())
+		dir := filepath.Dir(h.place.pygrub)
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, context.DeadlineExceeded)
 		defer cancel()
 		begin := time.Now()
-		if _, err := localBoot(ctx, Request{Disk: "/disk", Pygrub: program, OutputDirectory: dir}, place.pygrub, kernel, ramdisk, quiet()); CodeOf(err) != OutOfTime {
+		if _, err := h.localBoot(ctx); fault.CodeOf(err) != fault.OutOfTime {
 			t.Errorf("%s: got %v", body, err)
 		}
 		if took := time.Since(begin); took > 4*time.Second {
 			t.Errorf("%s: it took %v", body, took)
 		}
-		kernel.discard()
-		ramdisk.discard()
+		h.kernel.discard()
+		h.ramdisk.discard()
 		if left := names(t, dir); left != nil {
 			t.Errorf("%s: left %v", body, left)
 		}
@@ -165,12 +147,12 @@ func TestPygrubsChildren(t *testing.T) {
 		t.Fatal(err)
 	}
 	program, _ := fakePygrub(t, "exec 4>"+fifo+"; sleep 1000 & echo >&4; exec sleep 1000")
-	place, kernel, ramdisk := newResults(t)
+	h := begin(t, Spec{Disk: "/disk", Pygrub: program}, quiet())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := localBoot(ctx, Request{Disk: "/disk", Pygrub: program}, place.pygrub, kernel, ramdisk, quiet())
+		_, err := h.localBoot(ctx)
 		ended <- err
 	}()
 	held, err := os.Open(fifo) // blocks until pygrub runs
@@ -182,7 +164,7 @@ func TestPygrubsChildren(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	if err := <-ended; CodeOf(err) != OutOfTime {
+	if err := <-ended; fault.CodeOf(err) != fault.OutOfTime {
 		t.Errorf("got %v", err)
 	}
 	if err := held.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
@@ -194,10 +176,8 @@ func TestPygrubsChildren(t *testing.T) {
 }
 
 func TestNoPygrub(t *testing.T) {
-	place, kernel, ramdisk := newResults(t)
-	dir := filepath.Dir(place.pygrub)
-	r := Request{Disk: "/disk", Pygrub: filepath.Join(dir, "pygrub"), OutputDirectory: dir}
-	if _, err := localBoot(t.Context(), r, place.pygrub, kernel, ramdisk, quiet()); CodeOf(err) != NotBootable || !strings.Contains(err.Error(), "--pygrub") {
+	h := begin(t, Spec{Disk: "/disk", Pygrub: filepath.Join(t.TempDir(), "pygrub")}, quiet())
+	if _, err := h.localBoot(t.Context()); fault.CodeOf(err) != fault.NotBootable || !strings.Contains(err.Error(), "--pygrub") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -207,23 +187,22 @@ func TestNoPygrub(t *testing.T) {
 func TestConfinement(t *testing.T) {
 	for name, test := range map[string]struct {
 		knows   string // a line of pygrub's
-		request Request
+		spec    Spec
 		options string // a pattern, of those after the directory
 		says    string
 	}{
-		"new": {`# getopt: "runas=", "entry="`, Request{}, `--runas=18[78]\d{7}\n--quiet\n`, ""},
-		"new, and it may ask a terminal that is none": {`# "runas="`, Request{Interactive: true}, `--runas=18[78]\d{7}\n--quiet\n`, ""},
-		"the toolstack's": {`# "runas="`, Request{RunAs: 65539}, `--runas=65539\n--quiet\n`, ""},
-		"old":             {"", Request{}, `--quiet\n`, "reads the guest's disk as root: it has no --runas"},
-		"old, but asked":  {"", Request{RunAs: 65539}, `--runas=65539\n--quiet\n`, ""},
+		"new": {`# getopt: "runas=", "entry="`, Spec{}, `--runas=18[78]\d{7}\n--quiet\n`, ""},
+		"new, and it may ask a terminal that is none": {`# "runas="`, Spec{Interactive: true}, `--runas=18[78]\d{7}\n--quiet\n`, ""},
+		"the toolstack's": {`# "runas="`, Spec{RunAs: 65539}, `--runas=65539\n--quiet\n`, ""},
+		"old":             {"", Spec{}, `--quiet\n`, "reads the guest's disk as root: it has no --runas"},
+		"old, but asked":  {"", Spec{RunAs: 65539}, `--runas=65539\n--quiet\n`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			program, arguments := fakePygrub(t, test.knows+"\n"+`printf k >"$dir/k"; printf 'kernel %sk\0\0' "$dir" >$out`)
-			place, kernel, ramdisk := newResults(t)
-			r := test.request
-			r.Disk, r.Pygrub, r.Format, r.MaxKernel, r.MaxInitrd = "/disk", program, xenout.Simple0, 8, 8
+			test.spec.Disk, test.spec.Pygrub, test.spec.Format = "/disk", program, xenout.Simple0
 			var said bytes.Buffer
-			if _, err := localBoot(t.Context(), r, place.pygrub, kernel, ramdisk, console.New(&said, console.Normal)); err != nil {
+			h := begin(t, test.spec, console.New(&said, console.Normal))
+			if _, err := h.localBoot(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			text, err := os.ReadFile(arguments)

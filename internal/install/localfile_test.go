@@ -1,4 +1,4 @@
-package boot
+package install
 
 import (
 	"errors"
@@ -9,8 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/gopxeboot/gopxeboot/internal/location"
 )
 
 // A child that was taken over asks for whatever it likes. It gets what a
@@ -76,7 +74,7 @@ func TestLocalFiles(t *testing.T) {
 		{location: "dir", kernel: "x.iso", file: "x.iso", want: "image"},
 		{location: "dir", kernel: "x.iso", file: "dir/kernel", want: "kernel"},
 	} {
-		w := location.Wanted{}
+		w := Wanted{}
 		if test.kernel != "" {
 			w.Kernel = "file://" + filepath.Join(root, test.kernel)
 		}
@@ -88,11 +86,11 @@ func TestLocalFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		local, err := (&Request{Repository: repository}).localFiles()
+		local, err := repository.LocalFiles()
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := local.open(root + "/" + test.file)
+		f, err := local.Open(root + "/" + test.file)
 		if !errors.Is(err, test.err) || (err == nil) != (test.err == nil) {
 			t.Errorf("%s %s: %s: got error %v, want %v", test.location, test.kernel, test.file, err, test.err)
 		}
@@ -102,24 +100,24 @@ func TestLocalFiles(t *testing.T) {
 			}
 			f.Close()
 		}
-		local.close()
+		local.Close()
 	}
 	// Relative names, and those of another directory, with any location.
-	repository, err := NewRepository(filepath.Dir(image), location.Wanted{})
+	repository, err := NewRepository(filepath.Dir(image), Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	local, err := (&Request{Repository: repository}).localFiles()
+	local, err := repository.LocalFiles()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer local.close()
+	defer local.Close()
 	for _, name := range []string{"x.iso", "", ".", "/etc/passwd", "/proc/self/mem", "/"} {
-		if _, err := local.open(name); err == nil || strings.ContainsAny(err.Error(), "\n") {
+		if _, err := local.Open(name); err == nil || strings.ContainsAny(err.Error(), "\n") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	f, err := local.open(filepath.Join(root, "dir/fifo")) // does not wait; the package guest refuses it
+	f, err := local.Open(filepath.Join(root, "dir/fifo")) // does not wait; the package guest refuses it
 	if err == nil {
 		f.Close()
 	}
@@ -127,20 +125,18 @@ func TestLocalFiles(t *testing.T) {
 
 // What is on servers only needs no file of dom0's.
 func TestNoLocalFiles(t *testing.T) {
-	repository, err := NewRepository("http://h/p", location.Wanted{Kernel: "k"})
+	repository, err := NewRepository("http://h/p", Wanted{Kernel: "k"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range []Request{{}, {Repository: repository}} {
-		if local, err := r.localFiles(); local != nil || err != nil {
-			t.Errorf("%+v: %v, %v", r.Repository, local, err)
-		}
+	if local, err := repository.LocalFiles(); local != nil || err != nil {
+		t.Errorf("%v, %v", local, err)
 	}
-	repository, err = NewRepository("", location.Wanted{Kernel: "file:///there/is/none"})
+	repository, err = NewRepository("", Wanted{Kernel: "file:///there/is/none"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&Request{Repository: repository}).localFiles(); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := repository.LocalFiles(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }

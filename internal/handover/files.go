@@ -1,7 +1,6 @@
-package boot
+package handover
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,31 +20,35 @@ import (
 // killed: not by SIGKILL, not by a power cut.
 type resultFile struct {
 	*os.File
-	name string // where it will be, or is
-	open bool   // named already: a file system without O_TMPFILE
+	stage plan.Stage
+	name  string // where it will be, or is
+	most  int64  // bytes
+	named bool   // already: a file system without O_TMPFILE
 }
 
-// createResult makes an empty file that will have that name. Only root can
+// newResult makes an empty file that will have that name. Only root can
 // read it.
-func createResult(name string) (*resultFile, error) {
+func newResult(stage plan.Stage, name string, most int64) (*resultFile, error) {
+	f := &resultFile{stage: stage, name: name, most: most}
 	dir := filepath.Dir(name)
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	switch {
 	case err == nil:
-		return &resultFile{File: os.NewFile(uintptr(fd), name), name: name}, nil
+		f.File = os.NewFile(uintptr(fd), name)
+		return f, nil
 	case !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EISDIR):
 		return nil, &fs.PathError{Op: "create a file in", Path: dir, Err: err}
 	}
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	f.named = true
+	if f.File, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		return nil, err
 	}
-	return &resultFile{File: f, name: name, open: true}, nil
+	return f, nil
 }
 
 // publish gives the file its name. It fails when the name is taken.
 func (f *resultFile) publish() error {
-	if f.open {
+	if f.named {
 		return nil
 	}
 	// By way of /proc: linking a bare descriptor needs CAP_DAC_READ_SEARCH
@@ -62,19 +66,19 @@ func (f *resultFile) publish() error {
 	if err != nil {
 		return &fs.PathError{Op: "name the file", Path: f.name, Err: err}
 	}
-	f.open = true
+	f.named = true
 	return nil
 }
 
 // adopt takes a file that another program made, in place of this empty one.
-func (f *resultFile) adopt(path string, most int64) error {
+func (f *resultFile) adopt(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	f.Close()
 	f.File = file
-	if err := f.settle(most); err != nil {
+	if err := f.settle(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if err := f.Chmod(0o600); err != nil {
@@ -83,14 +87,14 @@ func (f *resultFile) adopt(path string, most int64) error {
 	if err := os.Rename(path, f.name); err != nil {
 		return err
 	}
-	f.open = true
+	f.named = true
 	return nil
 }
 
 // discard makes the file not have been.
 func (f *resultFile) discard() {
 	f.Close()
-	if f.open {
+	if f.named {
 		os.Remove(f.name)
 	}
 }
@@ -162,64 +166,4 @@ func randomName() string {
 	var b [8]byte
 	rand.Read(b[:]) // never fails (crypto/rand)
 	return hex.EncodeToString(b[:])
-}
-
-// Output is where the result goes.
-type Output struct {
-	*os.File
-	created string // the file's name, when it was not there before
-	written bool
-}
-
-func (o *Output) Write(answer []byte) (int, error) {
-	o.written = true
-	return o.File.Write(answer)
-}
-
-// Unanswered says that somebody waits for an answer in this file and got
-// none. Libxl takes that for a kernel without a name, and for a PVH guest dies
-// of an assertion, if the exit status says success.
-func (o *Output) Unanswered() bool { return o.File != os.Stdout && !o.written }
-
-// OpenOutput opens the result file; "" and "-" are standard output.
-//
-// It comes first of all: xend made a FIFO, and waits in open until somebody
-// opens the other end (XendBootloader.py, bootloader). Libxl made a regular
-// file and reads it by its name, so it must be written in place: no O_EXCL,
-// no rename (libxl_bootloader.c, parse_bootloader_result).
-func OpenOutput(ctx context.Context, path string) (*Output, error) {
-	if path == "" || path == "-" {
-		return &Output{File: os.Stdout}, nil
-	}
-	type opened struct {
-		out *Output
-		err error
-	}
-	done := make(chan opened, 1)
-	go func() { // opening a FIFO that no process reads blocks
-		out := &Output{}
-		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-			out.created = path
-		}
-		var err error
-		out.File, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-		done <- opened{out, err}
-	}()
-	select {
-	case o := <-done:
-		if o.err != nil {
-			return nil, &Error{NoOutput, "output", o.err, "--output names a file or FIFO that can be written"}
-		}
-		return o.out, nil
-	case <-ctx.Done():
-		return nil, &Error{OutOfTime, "output", fmt.Errorf("no process reads %s: %w", path, context.Cause(ctx)), ""}
-	}
-}
-
-// Discard closes an output that stays empty.
-func (o *Output) Discard() {
-	o.Close()
-	if o.created != "" {
-		os.Remove(o.created)
-	}
 }

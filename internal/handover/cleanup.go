@@ -1,4 +1,4 @@
-package boot
+package handover
 
 import (
 	"bufio"
@@ -18,20 +18,16 @@ import (
 // cleanupName is the argv[0] of the cleanup process, and what ps shows.
 const cleanupName = "gopxeboot-cleanup"
 
-// Helper does the work of this process when it is not what somebody started
-// but a helper of another gopxeboot: the guest, or a cleanup process. main has
-// to ask before anything else.
-func Helper() (status int, helper bool) {
-	switch {
-	case guest.IsChild():
-		return Child(), true
-	case os.Args[0] == cleanupName:
-		// Whoever stops all of us stops the one that we work for, too.
-		signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-		cleanUp(os.Stdin, os.Args[1:])
-		return 0, true
+// IsCleanup says whether this process is the cleanup process of another
+// gopxeboot. Then it returns when all of that one's work is done.
+func IsCleanup() bool {
+	if os.Args[0] != cleanupName {
+		return false
 	}
-	return 0, false
+	// Whoever stops all of us stops the one that we work for, too.
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	cleanUp(os.Stdin, os.Args[1:])
+	return true
 }
 
 // cleanup is a process that outlives us for a moment, to remove what we leave:
@@ -71,7 +67,7 @@ const (
 
 // leave tells of a port to remove, and says whether the process will.
 func (c *cleanup) leave(port int) bool {
-	if c == nil || port == 0 {
+	if port == 0 {
 		return false
 	}
 	_, err := fmt.Fprintf(c.pipe, "%s%d\n", portIsLeft, port)

@@ -1,4 +1,4 @@
-package location
+package install
 
 import (
 	"context"
@@ -301,7 +301,7 @@ func FuzzTreeinfo(f *testing.F) {
 				if err != nil {
 					t.Fatalf("%q: %v", name, err)
 				}
-				if file := LocalFile(url); !strings.HasPrefix(file, "/srv/dir/") || strings.Contains(url, "!") {
+				if file := localFile(url); !strings.HasPrefix(file, "/srv/dir/") || strings.Contains(url, "!") {
 					t.Errorf("%q is %q, the file %q", name, url, file)
 				}
 			}

@@ -1,12 +1,14 @@
-package boot
+package handover
 
 import (
 	"context"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"golang.org/x/sys/unix"
 )
@@ -23,13 +25,13 @@ const (
 	watchPeriod = 5 * time.Millisecond
 )
 
-// makeRoom is what to try where there is not enough.
-const makeRoom = "make room, or name a larger --output-directory"
+// MakeRoom is what to try where there is not enough.
+const MakeRoom = "make room, or name a larger --output-directory"
 
-// room is how many bytes a boot may still write there: what is free without
+// Room is how many bytes a boot may still write there: what is free without
 // the reserve, a twentieth of the file system or maxReserve. It may be
 // negative.
-func room(fs *unix.Statfs_t) int64 {
+func Room(fs *unix.Statfs_t) int64 {
 	unit := int64(fs.Frsize) // 32 bits on some platforms
 	return int64(fs.Bavail)*unit - min(int64(fs.Blocks)*unit/20, maxReserve)
 }
@@ -47,13 +49,13 @@ func (f *resultFile) use() (size, taken int64, err error) {
 // for both files is all that the kernel has (RLIMIT_FSIZE), and blocks behind
 // a file's end count for none (fallocate(2), FALLOC_FL_KEEP_SIZE): truncating
 // gives them back.
-func (f *resultFile) settle(most int64) error {
+func (f *resultFile) settle() error {
 	size, _, err := f.use()
 	if err != nil {
 		return err
 	}
-	if size < 1 || size > most {
-		return fmt.Errorf("its size is %d bytes, which is not between 1 and %d", size, most)
+	if size < 1 || size > f.most {
+		return fmt.Errorf("its size is %d bytes, which is not between 1 and %d", size, f.most)
 	}
 	if err := f.Truncate(size); err != nil {
 		return err
@@ -65,16 +67,14 @@ func (f *resultFile) settle(most int64) error {
 	return err
 }
 
-// bounded is a result that a child writes, with the limit that it keeps to as
-// long as it is not taken over.
-type bounded struct {
-	stage plan.Stage
-	file  *resultFile
-	most  int64
+// WatchFile returns a context that ends when a file that a child writes grows
+// beyond its limit in bytes, which it keeps to as long as it is not taken over.
+func WatchFile(ctx context.Context, stage plan.Stage, file *os.File, most int64) (context.Context, func()) {
+	return watchByClock(ctx, &resultFile{File: file, stage: stage, most: most})
 }
 
-// keepWatching is watch by the clock.
-func keepWatching(ctx context.Context, files ...bounded) (context.Context, func()) {
+// watchByClock is watch by the clock.
+func watchByClock(ctx context.Context, files ...*resultFile) (context.Context, func()) {
 	look := time.NewTicker(watchPeriod)
 	ctx, stop := watch(ctx, look.C, files...)
 	return ctx, func() {
@@ -86,7 +86,7 @@ func keepWatching(ctx context.Context, files ...bounded) (context.Context, func(
 // watch returns a context that ends when a file grows beyond its limit, or all
 // of them into the reserve of their file system. The *Error that says so is its
 // cause. It looks when it is told to, until the function is called.
-func watch(ctx context.Context, look <-chan time.Time, files ...bounded) (context.Context, func()) {
+func watch(ctx context.Context, look <-chan time.Time, files ...*resultFile) (context.Context, func()) {
 	ctx, end := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -109,23 +109,23 @@ func watch(ctx context.Context, look <-chan time.Time, files ...bounded) (contex
 }
 
 // overgrown says what is wrong with files that are being written.
-func overgrown(files []bounded) error {
+func overgrown(files []*resultFile) error {
 	var all int64
 	for _, f := range files {
-		size, taken, err := f.file.use()
+		size, taken, err := f.use()
 		switch {
 		case err != nil:
-			return &Error{OwnFault, f.stage, err, ""}
+			return fault.New(fault.Own, f.stage, err, "")
 		case size > f.most:
-			return &Error{NotFetched, f.stage, fmt.Errorf("its size is %d bytes and grows, %s allowed: %w", size, console.Size(f.most), errTooBig), ""}
+			return fault.New(fault.NotFetched, f.stage, fmt.Errorf("its size is %d bytes and grows, %s allowed: larger than allowed", size, console.Size(f.most)), "")
 		case taken > 2*f.most+maxAhead: // XFS: as much ahead as a file has
-			return &Error{NotFetched, f.stage, fmt.Errorf("it takes %s on disk, %s allowed: %w", console.Size(taken), console.Size(f.most), errTooBig), ""}
+			return fault.New(fault.NotFetched, f.stage, fmt.Errorf("it takes %s on disk, %s allowed: larger than allowed", console.Size(taken), console.Size(f.most)), "")
 		}
 		all += taken
 	}
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(files[0].file.Fd()), &fs); err == nil && all > 0 && room(&fs) < 0 {
-		return &Error{NoOutput, "output", fmt.Errorf("%s written, and no more than the reserve is free there", console.Size(all)), makeRoom}
+	if err := unix.Fstatfs(int(files[0].Fd()), &fs); err == nil && all > 0 && Room(&fs) < 0 {
+		return fault.New(fault.NoOutput, "output", fmt.Errorf("%s written, and no more than the reserve is free there", console.Size(all)), MakeRoom)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package boot
+package handover
 
 import (
 	"context"
@@ -10,25 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"golang.org/x/sys/unix"
 )
 
-// tmpfs is an empty directory with so much room, in the tests' own mount
-// namespace.
-func tmpfs(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skip(err) // no namespaces: see lab.Main
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
-	return dir
-}
-
 // written is a file in dir with that content.
-func written(t *testing.T, dir, content string) *resultFile {
+func written(t *testing.T, dir, content string, most int64) *resultFile {
 	t.Helper()
-	f, err := createResult(newPlace(dir).kernel)
+	f, err := newResult("kernel", newPlace(dir).kernel, most)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,14 +39,14 @@ func TestRoom(t *testing.T) {
 		{1 << 20, 1 << 19, 1<<19 - 64},
 	} {
 		fs := unix.Statfs_t{Bsize: 1, Frsize: 4096, Blocks: uint64(test.blocks * mib / 4096), Bavail: uint64(test.available * mib / 4096)}
-		if got := room(&fs); got != test.want*mib {
+		if got := Room(&fs); got != test.want*mib {
 			t.Errorf("%d of %d MiB are free: room for %d MiB, want %d", test.available, test.blocks, got/mib, test.want)
 		}
 	}
 }
 
 func TestSettle(t *testing.T) {
-	dir := tmpfs(t, "100M")
+	dir := labtest.Tmpfs(t, "100M")
 	for name, test := range map[string]struct {
 		content       string
 		offset, ahead int64 // of what is allocated beyond the size
@@ -70,13 +60,13 @@ func TestSettle(t *testing.T) {
 		"nothing, and its blocks": {"", 0, 80 << 20, "its size is 0 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := written(t, dir, test.content)
+			f := written(t, dir, test.content, 8)
 			if test.ahead > 0 {
 				if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, test.offset, test.ahead); err != nil {
 					t.Fatal(err)
 				}
 			}
-			err := f.settle(8)
+			err := f.settle()
 			if test.says == "" && err != nil || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
 				t.Fatalf("got %v, want %q", err, test.says)
 			}
@@ -91,24 +81,25 @@ func TestSettle(t *testing.T) {
 func TestWatch(t *testing.T) {
 	for name, test := range map[string]struct {
 		kernel, initrd int64 // bytes, of 1 MiB and 8 MiB allowed
-		code           ExitCode
+		code           fault.Code
 		says           string
 	}{
-		"nothing yet":    {0, 0, Done, ""},
-		"all":            {1 << 20, 8 << 20, Done, ""},
-		"a larger one":   {1<<20 + 1, 0, NotFetched, "kernel: its size is 1048577 bytes and grows, 1.0 MiB allowed"},
-		"into reserve":   {1 << 20, 8<<20 - 4096, NoOutput, "output: 9.0 MiB written"},
-		"a larger other": {0, 8<<20 + 1, NotFetched, "initrd: its size is 8388609 bytes"},
+		"nothing yet":    {0, 0, fault.Done, ""},
+		"all":            {1 << 20, 8 << 20, fault.Done, ""},
+		"a larger one":   {1<<20 + 1, 0, fault.NotFetched, "kernel: its size is 1048577 bytes and grows, 1.0 MiB allowed"},
+		"into reserve":   {1 << 20, 8<<20 - 4096, fault.NoOutput, "output: 9.0 MiB written"},
+		"a larger other": {0, 8<<20 + 1, fault.NotFetched, "initrd: its size is 8388609 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			size := "100M"
-			if test.code == NoOutput {
+			if test.code == fault.NoOutput {
 				size = "9M"
 			}
-			dir := tmpfs(t, size)
-			kernel, initrd := written(t, dir, ""), written(t, dir, "")
+			dir := labtest.Tmpfs(t, size)
+			kernel, initrd := written(t, dir, "", 1<<20), written(t, dir, "", 8<<20)
+			initrd.stage = "initrd"
 			look := make(chan time.Time)
-			ctx, stop := watch(t.Context(), look, bounded{"kernel", kernel, 1 << 20}, bounded{"initrd", initrd, 8 << 20})
+			ctx, stop := watch(t.Context(), look, kernel, initrd)
 			defer stop()
 			look <- time.Time{}
 			for f, size := range map[*resultFile]int64{kernel: test.kernel, initrd: test.initrd} {
@@ -117,7 +108,7 @@ func TestWatch(t *testing.T) {
 				}
 			}
 			look <- time.Time{}
-			if test.code == Done {
+			if test.code == fault.Done {
 				look <- time.Time{} // it has looked before
 				if err := ctx.Err(); err != nil {
 					t.Errorf("got %v", context.Cause(ctx))
@@ -125,8 +116,8 @@ func TestWatch(t *testing.T) {
 				return
 			}
 			<-ctx.Done()
-			if err := fail(ctx, OwnFault, "network", errors.New("killed"), ""); CodeOf(err) != test.code || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("got %d, %v", CodeOf(err), err)
+			if err := fault.In(ctx, fault.Own, "network", errors.New("killed"), ""); fault.CodeOf(err) != test.code || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %d, %v", fault.CodeOf(err), err)
 			}
 		})
 	}
@@ -135,18 +126,18 @@ func TestWatch(t *testing.T) {
 // A file system that is full of other things is no reason against a boot that
 // writes nothing, such as LOCALBOOT.
 func TestWatchFull(t *testing.T) {
-	dir := tmpfs(t, "1M")
+	dir := labtest.Tmpfs(t, "1M")
 	if err := os.WriteFile(filepath.Join(dir, "other"), make([]byte, 1<<20-8192), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := written(t, dir, "")
-	if err := overgrown([]bounded{{"kernel", f, 8}}); err != nil {
+	f := written(t, dir, "", 8)
+	if err := overgrown([]*resultFile{f}); err != nil {
 		t.Errorf("nothing is written: %v", err)
 	}
 	if _, err := f.WriteString("k"); err != nil {
 		t.Fatal(err)
 	}
-	if err := overgrown([]bounded{{"kernel", f, 8}}); CodeOf(err) != NoOutput {
+	if err := overgrown([]*resultFile{f}); fault.CodeOf(err) != fault.NoOutput {
 		t.Errorf("a byte is written: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package boot
+package install
 
 import (
 	"context"
@@ -9,9 +9,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
-	"github.com/gopxeboot/gopxeboot/internal/location"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
-	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // cdrom is the repository that is the VM's CD: XAPI gives a bootloader the
@@ -21,60 +20,60 @@ const cdrom = "cdrom"
 // rounds is how many boots an installation takes until the VM is pygrub's
 // (eliloader): Red Hat's and SUSE's installers leave a disk whose first boot
 // eliloader prepared.
-var rounds = map[location.Distro]int{location.RedHat: 2, location.SUSE: 2, location.Debian: 1, location.Pygrub: 1}
+var rounds = map[Distro]int{RedHat: 2, SUSE: 2, Debian: 1, Pygrub: 1}
 
-// Eliloader makes a request what XAPI's database says about installing the VM,
-// as eliloader did, whose place we have there. Without an install-repository
-// the VM boots as any other. What a person wrote on the command line counts
-// more.
-//
-// XAPI's database is changed when the boot's result is written, never for a
-// boot that failed.
-func Eliloader(ctx context.Context, r *Request, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
-	if invocation.Toolstack != xenout.XAPI || invocation.VM == "" || r.Repository != nil {
-		return nil
-	}
-	install, err := host.Install(ctx, invocation.VM)
+// Round is one boot of a VM's installation.
+type Round struct {
+	Repository *Repository // nil: the VM boots from its disk
+	Proxy      string      // URL; "" for none
+	// Commit tells XAPI what the VM boots next. It is for when the boot's result
+	// is written: a boot that failed changes nothing.
+	Commit func(context.Context) error
+}
+
+// NextRound is what XAPI's database says about installing the VM, as eliloader
+// read it, whose place we have there; nil without an install-repository. disk is
+// the bootloader's argument.
+func NextRound(ctx context.Context, host *domain.Host, uuid, disk string, con *console.Console) (*Round, error) {
+	install, err := host.Install(ctx, uuid)
 	switch {
 	case err != nil:
-		return fail(ctx, OwnFault, "eliloader", err, "")
+		return nil, fault.In(ctx, fault.Own, "eliloader", err, "")
 	case install.Repository == "":
-		return nil
+		return nil, nil
 	}
-	distro, err := location.ParseDistro(install.Distro)
+	distro, err := ParseDistro(install.Distro)
 	if err != nil {
-		return &Error{Usage, "eliloader", fmt.Errorf("other-config:install-distro: %w", err), ""}
+		return nil, fault.New(fault.Usage, "eliloader", fmt.Errorf("other-config:install-distro: %w", err), "")
 	}
-	if distro == location.Any {
-		distro = location.RedHat // eliloader's own default
+	if distro == Any {
+		distro = RedHat // eliloader's own default
 	}
 	con.Stage(fmt.Sprintf("eliloader: %s from %s, boot %d of %d", distro, printable.WithoutPassword(install.Repository), install.Round, rounds[distro]))
+	r := &Round{}
 	fromCD := install.Repository == cdrom
-	switch {
-	case install.Round > 1, fromCD && distro == location.Pygrub:
-		r.LocalBoot = true
-	default:
-		if r.Repository, err = repositoryOf(install, distro, invocation.Disk); err != nil {
-			return &Error{Usage, "eliloader", err, "see the VM's other-config"}
+	if install.Round <= 1 && !(fromCD && distro == Pygrub) {
+		if r.Repository, err = repositoryOf(install, distro, disk); err != nil {
+			return nil, fault.New(fault.Usage, "eliloader", err, "see the VM's other-config")
 		}
-		if install.Proxy != "" && strings.HasPrefix(install.Repository, "http") && r.Transfer.Proxy == "" {
-			r.Transfer.Proxy = install.Proxy
-			if !strings.Contains(install.Proxy, "://") {
-				r.Transfer.Proxy = "http://" + install.Proxy
-			}
+		if strings.HasPrefix(install.Repository, "http") {
+			r.Proxy = install.Proxy
+		}
+		if r.Proxy != "" && !strings.Contains(r.Proxy, "://") {
+			r.Proxy = "http://" + r.Proxy
 		}
 	}
 	r.Commit = func(ctx context.Context) error {
-		err := nextBoot(ctx, host, invocation.VM, install.Round, rounds[distro])
+		err := nextBoot(ctx, host, uuid, install.Round, rounds[distro])
 		if err == nil && fromCD {
-			err = host.BootFirstDisk(ctx, invocation.VM)
+			err = host.BootFirstDisk(ctx, uuid)
 		}
 		if err != nil {
-			return fail(ctx, OwnFault, "eliloader", err, "")
+			return fault.In(ctx, fault.Own, "eliloader", err, "")
 		}
 		return nil
 	}
-	return nil
+	return r, nil
 }
 
 // nextBoot tells XAPI what the VM boots next.
@@ -86,8 +85,8 @@ func nextBoot(ctx context.Context, host *domain.Host, uuid string, round, last i
 }
 
 // repositoryOf is where the installer is, and what it is told.
-func repositoryOf(install domain.Install, distro location.Distro, disk string) (*Repository, error) {
-	w := location.Wanted{
+func repositoryOf(install domain.Install, distro Distro, disk string) (*Repository, error) {
+	w := Wanted{
 		Distro: distro, Release: install.Release,
 		Kernel: strings.TrimLeft(install.Kernel, "/"), Ramdisk: strings.TrimLeft(install.Ramdisk, "/"),
 		Archs: []arch.Machine{arch.I386, arch.AMD64}, // eliloader knew i386 only, where nothing was said
@@ -110,7 +109,7 @@ func repositoryOf(install domain.Install, distro location.Distro, disk string) (
 		return nil, fmt.Errorf("other-config:install-repository=%s: it is cdrom, or begins with http, ftp or nfs", where)
 	}
 	for _, name := range []string{w.Kernel, w.Ramdisk} {
-		if location.IsFullURL(name) {
+		if IsFullURL(name) {
 			return nil, fmt.Errorf("other-config: %s is no file of the repository", name)
 		}
 	}

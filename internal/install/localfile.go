@@ -1,4 +1,4 @@
-package boot
+package install
 
 import (
 	"errors"
@@ -11,28 +11,24 @@ import (
 	"syscall"
 
 	"github.com/gopxeboot/gopxeboot/internal/guest"
-	"github.com/gopxeboot/gopxeboot/internal/location"
 )
 
-// localFiles opens files of dom0's for the child, of which it believes
+// LocalFiles opens files of dom0's for the child, of which it believes
 // nothing: those below the directory that the person named who wrote the
 // location, and those that were named themselves. What a server says, or an
 // image, or a .treeinfo, names none.
-type localFiles struct {
+type LocalFiles struct {
 	dir   string
 	root  *os.Root // at dir; nil for none
 	exact []string
 }
 
-// localFiles is nil when nobody named a file of dom0's.
-func (r *Request) localFiles() (*localFiles, error) {
-	if r.Repository == nil {
-		return nil, nil
-	}
-	l := &localFiles{}
-	at := r.Repository.Location
-	for _, u := range r.Repository.urls() {
-		switch file := location.LocalFile(u); {
+// LocalFiles is nil where the repository names no file of dom0's.
+func (r *Repository) LocalFiles() (*LocalFiles, error) {
+	l := &LocalFiles{}
+	at := r.Location
+	for _, u := range r.URLs() {
+		switch file := localFile(u); {
 		case file == "":
 		case u == at.Base && !at.Image:
 			root, err := os.OpenRoot(file)
@@ -53,9 +49,9 @@ func (r *Request) localFiles() (*localFiles, error) {
 	return l, nil
 }
 
-// open is a guest.Spec's Open. A symbolic link in the directory is followed as
+// Open is a guest.Spec's Open. A symbolic link in the directory is followed as
 // far as it stays there; one that a person named leads where it leads.
-func (l *localFiles) open(name string) (*os.File, error) {
+func (l *LocalFiles) Open(name string) (*os.File, error) {
 	if !path.IsAbs(name) || path.Clean(name) != name {
 		return nil, fmt.Errorf("%q is no clean path (%w)", name, syscall.EACCES)
 	}
@@ -79,8 +75,9 @@ func (l *localFiles) open(name string) (*os.File, error) {
 	return f, err
 }
 
-func (l *localFiles) close() {
-	if l != nil && l.root != nil {
+// Close ends that.
+func (l *LocalFiles) Close() {
+	if l.root != nil {
 		l.root.Close()
 	}
 }
