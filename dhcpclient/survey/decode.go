@@ -25,16 +25,11 @@ type Message struct {
 	VLANs          []uint16 // of the frame's tags, the outer one first; VLAN 0, a mere priority, is none
 	From, To       netip.AddrPort
 
-	// The header's fields (RFC 2131 §2), by their names there. Addresses are
-	// never invalid: 0.0.0.0 is none.
-	Op                             uint8 // 1 is a client's, 2 a server's
-	Hops                           uint8
-	XID                            uint32
-	Secs                           uint16
-	Flags                          uint16 // 0x8000 asks for broadcast answers
-	CIAddr, YIAddr, SIAddr, GIAddr netip.Addr
-	CHAddr                         net.HardwareAddr
-	SName, File                    []byte // without the NULs at their end; also where option 52 says that they hold options
+	// The header's fields (RFC 2131 §2), by their names there: Op, which is 1 of a
+	// client and 2 of a server, Hops, XID, Secs, Flags, CIAddr, YIAddr, SIAddr and
+	// GIAddr, of which 0.0.0.0 is none, CHAddr, and SName and File without the
+	// NULs at their end, also where option 52 says that they hold options.
+	wire.DHCPFields
 
 	// Options are in the order of RFC 3396 §5: first the field of options, then
 	// what option 52 has put into file, then into sname. A long option may stand
@@ -76,11 +71,9 @@ func Decode(frame []byte) (Message, error) {
 	}
 	m = Message{
 		SourceMAC: bytes.Clone(f.From), DestinationMAC: bytes.Clone(f.To), VLANs: f.VLANs(), From: d.Source, To: d.Destination,
-		Op: h.Op, Hops: h.Hops, XID: h.XID, Secs: h.Secs, Flags: h.Flags,
-		CIAddr: h.CIAddr, YIAddr: h.YIAddr, SIAddr: h.SIAddr, GIAddr: h.GIAddr,
-		CHAddr: bytes.Clone(h.CHAddr),
-		SName:  bytes.TrimRight(bytes.Clone(h.SName), "\x00"), File: bytes.TrimRight(bytes.Clone(h.File), "\x00"),
+		DHCPFields: h.DHCPFields,
 	}
+	m.CHAddr, m.SName, m.File = bytes.Clone(h.CHAddr), bytes.TrimRight(bytes.Clone(h.SName), "\x00"), bytes.TrimRight(bytes.Clone(h.File), "\x00")
 	m.field(h.Options, "")
 	file, sname, _ := wire.Overload(m.Option(dhcpv4.OptionOptionOverload.Code()))
 	if file {
