@@ -107,21 +107,41 @@ func (m *Message) Option(code uint8) []byte {
 	return value
 }
 
-// Type is "DISCOVER", "OFFER" and so on, "BOOTP request" or "BOOTP reply" when
-// option 53 is not there, or "type N".
-func (m *Message) Type() string {
+// Type is what a message is: an RFC 2131 message, one of BOOTP's, which has no
+// option 53, or "type N".
+type Type string
+
+// The types of messages.
+const (
+	TypeDiscover     Type = "DISCOVER"
+	TypeOffer        Type = "OFFER"
+	TypeRequest      Type = "REQUEST"
+	TypeDecline      Type = "DECLINE"
+	TypeAck          Type = "ACK"
+	TypeNak          Type = "NAK"
+	TypeRelease      Type = "RELEASE"
+	TypeInform       Type = "INFORM"
+	TypeBOOTPRequest Type = "BOOTP request"
+	TypeBOOTPReply   Type = "BOOTP reply"
+)
+
+// types are those of option 53, by its value.
+var types = []Type{1: TypeDiscover, TypeOffer, TypeRequest, TypeDecline, TypeAck, TypeNak, TypeRelease, TypeInform}
+
+// Type is the message's.
+func (m *Message) Type() Type {
 	kind := m.Option(dhcpv4.OptionDHCPMessageType.Code())
 	switch {
 	case kind == nil && m.Op == uint8(dhcpv4.OpcodeBootRequest):
-		return "BOOTP request"
+		return TypeBOOTPRequest
 	case kind == nil:
-		return "BOOTP reply"
+		return TypeBOOTPReply
 	case len(kind) != 1:
 		return "type ?"
-	case kind[0] >= byte(dhcpv4.MessageTypeDiscover) && kind[0] <= byte(dhcpv4.MessageTypeInform):
-		return dhcpv4.MessageType(kind[0]).String()
+	case kind[0] > 0 && int(kind[0]) < len(types):
+		return types[kind[0]]
 	}
-	return fmt.Sprintf("type %d", kind[0])
+	return Type(fmt.Sprintf("type %d", kind[0]))
 }
 
 // Broadcast says whether the frame went to every station.
@@ -165,7 +185,7 @@ func quote(b []byte) string {
 // fromPXE says whether it is a PXE server's answer to a REQUEST what to boot.
 // It comes from port 4011, where it was asked, or at least gives no address.
 func (m *Message) fromPXE() bool {
-	return m.From.Port() == wire.PortPXE || m.Type() == dhcpv4.MessageTypeAck.String() && m.YIAddr.IsUnspecified()
+	return m.From.Port() == wire.PortPXE || m.Type() == TypeAck && m.YIAddr.IsUnspecified()
 }
 
 // fromServer says whether it is a server's message to a client.

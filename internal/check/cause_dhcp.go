@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -15,7 +16,7 @@ import (
 
 // discovered says whether DHCP was asked.
 func (f *Facts) discovered() bool {
-	return len(f.Offers)+len(f.Variants) > 0 || slices.ContainsFunc(f.Events, func(e Event) bool { return e.Kind == "DISCOVER" })
+	return len(f.Offers)+len(f.Variants) > 0 || slices.ContainsFunc(f.Events, func(e Event) bool { return e.Kind == string(survey.TypeDiscover) })
 }
 
 // silent says that nobody answers the guest's own question.
@@ -113,7 +114,7 @@ func noServer(f *Facts) *finding {
 	}
 	asked := 0
 	for _, e := range f.Events {
-		if e.Kind == "DISCOVER" && !e.Failed {
+		if e.Kind == string(survey.TypeDiscover) && !e.Failed {
 			asked++
 		}
 	}

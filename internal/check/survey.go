@@ -35,7 +35,7 @@ func (f *Facts) AddSurvey(s *survey.Survey) {
 	}
 	if n := len(f.Events); len(s.Offers()) == 0 && n > 0 {
 		last := f.Events[n-1].Millis
-		f.Events = append(f.Events, Event{Millis: last, From: "guest", To: "broadcast", Kind: "DISCOVER", Summary: "no answer", Failed: true})
+		f.Events = append(f.Events, Event{Millis: last, From: EventGuest, To: EventBroadcast, Kind: string(survey.TypeDiscover), Summary: "no answer", Failed: true})
 	}
 	for _, m := range s.Offers() {
 		f.Offers = append(f.Offers, f.offer(s, m))
@@ -182,11 +182,11 @@ func (f *Facts) heardElsewhere(m *survey.Seen) {
 
 // dhcpEvent is a message for the ladder diagram.
 func (f *Facts) dhcpEvent(begin time.Time, m *survey.Seen) Event {
-	e := Event{Millis: f.Since(begin.Add(m.After)), Kind: m.Type(), Failed: m.Type() == "NAK"}
+	e := Event{Millis: f.Since(begin.Add(m.After)), Kind: string(m.Type()), Failed: m.Type() == survey.TypeNak}
 	if m.Sent {
-		e.From, e.To = "guest", addressee(m.To.Addr())
+		e.From, e.To = EventGuest, addressee(m.To.Addr())
 	} else {
-		e.From, e.To, e.PeerMAC = m.From.Addr().String(), "guest", m.SourceMAC.String()
+		e.From, e.To, e.PeerMAC = m.From.Addr().String(), EventGuest, m.SourceMAC.String()
 	}
 	e.Summary = summary(m)
 	for _, field := range []struct {
@@ -218,7 +218,7 @@ func summary(m *survey.Seen) string {
 		if reason := printable.Text(string(m.Option(56))); reason != "" {
 			return "says " + reason
 		}
-		return "says " + m.Type()
+		return "says " + string(m.Type())
 	}
 	what := "gives " + cmp.Or(plan.Text(o.Address), "none")
 	if o.Proxy {
@@ -229,7 +229,7 @@ func summary(m *survey.Seen) string {
 
 func addressee(a netip.Addr) string {
 	if a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-		return "broadcast"
+		return EventBroadcast
 	}
 	return a.String()
 }

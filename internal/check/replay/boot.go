@@ -94,7 +94,7 @@ func (r *reading) searchPath() []string {
 	for _, t := range r.transfers {
 		if i := strings.LastIndex(t.name, dir); i >= 0 {
 			r.machine.Lease.NextServer, r.machine.Lease.PathPrefix, r.machine.Lease.BootFile = t.server, t.name[:i], "pxelinux.0"
-			if t.scheme != "tftp" {
+			if t.scheme != schemeTFTP {
 				r.machine.Lease.PathPrefix = strings.TrimSuffix(t.url(), t.name[i:])
 			}
 			return pxelinux.SearchPath(r.machine.Host())
@@ -114,9 +114,9 @@ func (r *reading) searched(t *transfer, path []string) (link string, ok bool) {
 
 // is says whether a URL is this transfer's.
 func (t *transfer) is(link string) bool {
-	scheme, rest, _ := strings.Cut(link, "://")
+	kind, rest, _ := strings.Cut(link, "://")
 	host, path, _ := strings.Cut(rest, "/")
-	if scheme != t.scheme || host != t.host && host != t.server.String() {
+	if scheme(kind) != t.scheme || host != t.host && host != t.server.String() {
 		return false
 	}
 	if path == t.name {
@@ -128,10 +128,10 @@ func (t *transfer) is(link string) bool {
 // url is the transfer's, as near as the capture tells it.
 func (t *transfer) url() string {
 	name := t.name
-	if t.scheme == "tftp" {
+	if t.scheme == schemeTFTP {
 		name = (&url.URL{Path: "/" + name}).EscapedPath()[1:]
 	}
-	return t.scheme + "://" + t.host + "/" + name
+	return string(t.scheme) + "://" + t.host + "/" + name
 }
 
 // seen is the transfer of a URL that says most; nil when the guest did not ask
@@ -239,7 +239,7 @@ func (r *reading) file(role, link string) {
 	if seconds := t.last.Sub(t.firstAnswer).Seconds(); t.whole && seconds > 0 && t.bytes > 0 {
 		file.Rate, file.Seconds = float64(t.bytes)/seconds, seconds
 	}
-	if t.scheme == "tftp" && t.accepted {
+	if t.scheme == schemeTFTP && t.accepted {
 		file.Blocks = r.blocks(t)
 	}
 	if role == "kernel" && len(t.data) > 0 {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
@@ -182,19 +181,21 @@ func setRequest(f *check.Facts, s *survey.Survey, end time.Time) {
 	var r *check.Request
 	var asked time.Duration
 	for _, m := range s.Messages {
-		const pxe = 4011
 		switch kind := m.Type(); {
-		case m.Sent && kind == "REQUEST" && m.To.Port() != pxe:
+		case m.Sent && kind == survey.TypeRequest && m.To.Port() != wire.PortPXE:
 			if r == nil {
 				r, asked = &check.Request{Result: check.Unanswered}, m.After
 			}
-		case m.Sent && kind == "DECLINE" && r != nil:
+		case m.Sent && kind == survey.TypeDecline && r != nil:
 			r.Result = check.InUse
-		case m.Sent && kind == "RELEASE" && r != nil:
+		case m.Sent && kind == survey.TypeRelease && r != nil:
 			r.Released = true
-		case m.Sent, m.Stray != "", r == nil, m.From.Port() == pxe, r.Result == check.Acked:
-		case kind == "ACK" || kind == "NAK":
-			r.Result, r.Message, r.Millis = check.Taken(strings.ToLower(kind)), printable.Text(string(m.Option(56))), plan.Millis(m.After-asked)
+		case m.Sent, m.Stray != "", r == nil, m.From.Port() == wire.PortPXE, r.Result == check.Acked:
+		case kind == survey.TypeAck || kind == survey.TypeNak:
+			r.Result, r.Message, r.Millis = check.Acked, printable.Text(string(m.Option(56))), plan.Millis(m.After-asked)
+			if kind == survey.TypeNak {
+				r.Result = check.Nakked
+			}
 		}
 	}
 	if r != nil && r.Result == check.Unanswered && end.Sub(s.Begin.Add(asked)) < patience {

@@ -33,8 +33,8 @@ func (w *watch) finish() {
 				e.Detail = append(e.Detail, console.Count(t.repeated, "block")+" sent again")
 			}
 		}
-		if r := w.result(t); r == plan.Silent && t.scheme == "tftp" {
-			w.addEvent(check.Event{Millis: f.Since(t.last), From: t.server.String(), To: "guest", Kind: "RRQ", Summary: "no answer for " + printable.Text(t.name), Failed: true})
+		if r := w.result(t); r == plan.Silent && t.scheme == schemeTFTP {
+			w.addEvent(check.Event{Millis: f.Since(t.last), From: t.server.String(), To: check.EventGuest, Kind: "RRQ", Summary: "no answer for " + printable.Text(t.name), Failed: true})
 		}
 	}
 	if n := len(w.fragments); n > 0 {
@@ -59,13 +59,13 @@ func (w *watch) result(t *transfer) plan.Result {
 		return plan.Short
 	case t.stuck() && (t.aborted || w.end.Sub(t.firstAnswer) >= patience):
 		return plan.Silent
-	case t.accepted && !t.whole && !t.aborted && waited && t.scheme == "tftp":
+	case t.accepted && !t.whole && !t.aborted && waited && t.scheme == schemeTFTP:
 		return plan.Short
 	case t.accepted:
 		return plan.Found
-	case t.refusal != "" && (t.scheme == "tftp" && t.code == 1 || t.scheme == "http" && (t.code == 404 || t.code == 410)):
+	case t.refusal != "" && (t.scheme == schemeTFTP && t.code == 1 || t.scheme == schemeHTTP && (t.code == 404 || t.code == 410)):
 		return plan.NotFound
-	case t.refusal != "" && (t.scheme == "tftp" || t.code == 401 || t.code == 403):
+	case t.refusal != "" && (t.scheme == schemeTFTP || t.code == 401 || t.code == 403):
 		return plan.Refused
 	case t.refusal != "":
 		return plan.Failed
@@ -79,7 +79,7 @@ func (w *watch) result(t *transfer) plan.Result {
 
 // stuck says that the server sends, and nothing gets to the guest.
 func (t *transfer) stuck() bool {
-	if t.scheme != "tftp" || !t.accepted || t.acked || t.whole {
+	if t.scheme != schemeTFTP || !t.accepted || t.acked || t.whole {
 		return false
 	}
 	// A guest that wants to know the size only stops at once.
@@ -110,7 +110,7 @@ func (w *watch) stations() {
 	}
 	for _, t := range w.transfers {
 		known := func(s check.Station) bool { return s.Address == t.server }
-		if t.scheme != "tftp" || t.server == next || slices.ContainsFunc(f.Others, known) {
+		if t.scheme != schemeTFTP || t.server == next || slices.ContainsFunc(f.Others, known) {
 			continue
 		}
 		if s := w.station(t.server, "asked by the guest"); s != nil {
@@ -146,7 +146,7 @@ func (w *watch) station(a netip.Addr, why string) *check.Station {
 		if s.Route == check.RouteNone {
 			s.Route = check.RouteRouter
 		}
-		if t.scheme != "tftp" {
+		if t.scheme != schemeTFTP {
 			continue
 		}
 		ours := t.name == lease.BootFile

@@ -51,10 +51,19 @@ func (c *content) take(w *watch, data []byte, length int) {
 // complete says whether all bytes are there.
 func (c *content) complete() bool { return c.whole && !c.gap }
 
+// scheme is that of a URL.
+type scheme string
+
+// What PXELINUX speaks, as far as a capture is read.
+const (
+	schemeTFTP scheme = "tftp"
+	schemeHTTP scheme = "http"
+)
+
 // transfer is a file that the guest asks for, by TFTP or HTTP.
 type transfer struct {
 	content
-	scheme    string
+	scheme    scheme
 	server    netip.Addr
 	host      string // as in the URL, with a port where it is not the usual one
 	name      string // as on the wire, without the first slash of HTTP
@@ -175,7 +184,7 @@ func (w *watch) readRequest(p wirePacket) {
 		return
 	}
 	t := &transfer{
-		scheme: "tftp", server: p.peer, host: p.peer.String(), name: name, serverMAC: p.peerMAC, began: p.at, last: p.at, asked: 1, event: -1,
+		scheme: schemeTFTP, server: p.peer, host: p.peer.String(), name: name, serverMAC: p.peerMAC, began: p.at, last: p.at, asked: 1, event: -1,
 		content: content{size: -1}, tftpState: tftpState{blockSize: 512, next: 1, pending: make(map[uint16][]byte)},
 	}
 	w.transfers = append(w.transfers, t)

@@ -194,7 +194,7 @@ func (w *watch) packet(p wirePacket) {
 
 // event adds to the ladder; peer is who is not the guest.
 func (w *watch) event(p wirePacket, kind, summary string) *check.Event {
-	e := check.Event{Millis: w.facts.Since(p.at), From: p.peer.String(), To: "guest", PeerMAC: p.peerMAC, Kind: kind, Summary: summary}
+	e := check.Event{Millis: w.facts.Since(p.at), From: p.peer.String(), To: check.EventGuest, PeerMAC: p.peerMAC, Kind: kind, Summary: summary}
 	if p.sent {
 		e.From, e.To = e.To, e.From
 	}
@@ -228,7 +228,7 @@ func (w *watch) arpPacket(at time.Time, arp wire.ARP) {
 				text = "has " + target.String()
 			}
 			e := w.event(p, "ARP", text)
-			e.From, e.To, e.PeerMAC = "guest", "broadcast", ""
+			e.From, e.To, e.PeerMAC = check.EventGuest, check.EventBroadcast, ""
 		}
 	case arp.Operation == wire.ARPReply && !bytes.Equal(mac, w.mac):
 		talk := w.arp[sender]

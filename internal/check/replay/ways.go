@@ -52,7 +52,7 @@ type question struct {
 	xid  uint32
 	mac  net.HardwareAddr
 	at   time.Time
-	kind string // of the answer that is waited for
+	kind survey.Type // of the answer that is waited for
 }
 
 // otherWays finds what was asked in another way than by the guest's first
@@ -81,12 +81,12 @@ func otherWays(f *check.Facts, frames []dhcpclient.Frame, guest net.HardwareAddr
 		if i >= 0 {
 			continue
 		}
-		q := &question{xid: m.XID, mac: m.CHAddr, at: frame.At, kind: "OFFER"}
+		q := &question{xid: m.XID, mac: m.CHAddr, at: frame.At, kind: survey.TypeOffer}
 		ours := bytes.Equal(m.CHAddr, guest)
 		switch kind := m.Type(); {
-		case kind == "INFORM":
-			q.Name, q.kind = check.AskedInform, "ACK"
-		case kind != "DISCOVER" || !ours && first == nil:
+		case kind == survey.TypeInform:
+			q.Name, q.kind = check.AskedInform, survey.TypeAck
+		case kind != survey.TypeDiscover || !ours && first == nil:
 		case !ours:
 			q.Name = check.AskedOtherMAC
 		case first == nil:
