@@ -11,7 +11,7 @@ PUBLIC  = ./dhcpclient ./dhcpclient/survey ./pxelinux ./tftpget ./xenout
 SOURCES = cmd internal $(PUBLIC)
 # Where goroutines are. Not cmd, which is slow with it, and not e2e/labs, whose
 # labs are judged by their speed.
-RACE    = $(PUBLIC) ./internal/boot/... ./internal/wire ./internal/check ./internal/e2e/leases ./internal/e2e/downloads ./internal/fetch/... ./internal/guest ./internal/lab/...
+RACE    = $(PUBLIC) ./internal/boot/... ./internal/wire ./internal/check ./internal/check/replay ./internal/e2e/leases ./internal/e2e/downloads ./internal/fetch/... ./internal/guest ./internal/lab/...
 # Real servers for the tests, unpacked from Debian packages, not installed.
 export GOPXEBOOT_SERVERS ?= $(CURDIR)/build/servers
 

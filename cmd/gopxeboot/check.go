@@ -15,6 +15,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/check/render"
+	"github.com/gopxeboot/gopxeboot/internal/check/replay"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -114,7 +115,7 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	case name != "" && c.Bool("watch"):
 		return 0, usage(errors.New("--watch looks at a network, and --replay asks none"), "")
 	case name != "":
-		see = func() (*check.Facts, *plan.Plan, error) { return replay(name, r) }
+		see = func() (*check.Facts, *plan.Plan, error) { return replayed(name, r) }
 	case r.MAC == nil:
 		r.MAC, look.Random = probe.RandomMAC(), true
 	}
@@ -145,9 +146,9 @@ func checkUse(c *cli.Context) error {
 	return notThese(c, "without --count", "rate")
 }
 
-// replay looks at a capture. It is somebody else's bytes, like those from the
+// replayed looks at a capture. It is somebody else's bytes, like those from the
 // network: nothing is left to this process but the files that it has open.
-func replay(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
+func replayed(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, nil, usage(err, "")
@@ -156,7 +157,7 @@ func replay(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
 	if err := guest.Seal(); err != nil {
 		return nil, nil, fmt.Errorf("--replay: %w", err)
 	}
-	facts, p, err := check.Replay(wire.ReadCapture(file), check.ReplayOptions{
+	facts, p, err := replay.Read(wire.ReadCapture(file), replay.Options{
 		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: probe.Machine(), GuestType: r.Type,
 	})
 	if err != nil {
