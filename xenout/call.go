@@ -3,6 +3,7 @@ package xenout
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -61,7 +62,8 @@ func (e *CallError) Error() string { return e.Problem }
 //   - Of --output, --output-format, --output-directory and --runas the first
 //     one stays, which is the toolstack's own.
 //   - Pieces of a vif string are read as one: xm's shlex makes two of
-//     "mac=00:16:3e:72:79:e3, bridge=xenbr0". Of the other positionals the last is
+//     "mac=00:16:3e:72:79:e3, bridge=xenbr0". A MAC address by itself is one, too.
+//     Of the other positionals the last is
 //     the guest's disk, which libxl, xend and XAPI always pass.
 //   - Under XAPI only the first words are its own, and the last, an absolute path,
 //     is the disk. Of what is between only [XAPIOptions] are taken, and locations
@@ -106,6 +108,8 @@ func (c *Call) positionals(words []string) (err error) {
 			c.Location = word
 		case vifStart.MatchString(word):
 			pieces = append(pieces, word)
+		case isMAC(word):
+			pieces = append(pieces, "mac="+word)
 		default:
 			c.Unknown = append(c.Unknown, word)
 		}
@@ -115,6 +119,11 @@ func (c *Call) positionals(words []string) (err error) {
 	}
 	c.VIF, err = ParseVIF(strings.Join(pieces, ","))
 	return err
+}
+
+func isMAC(word string) bool {
+	mac, err := net.ParseMAC(word)
+	return err == nil && len(mac) == 6
 }
 
 // options reads those that are a toolstack's.
@@ -162,13 +171,13 @@ func (c *Call) options(options []option) (err error) {
 		c.Domid = domidOf(c.Output, c.OutputDirectory)
 	}
 	if c.OutputDirectory == "" {
-		c.OutputDirectory = c.Toolstack.defaultDirectory()
+		c.OutputDirectory = c.Toolstack.DefaultDirectory()
 	}
 	if c.OutputDirectory, err = filepath.Abs(c.OutputDirectory); err != nil {
 		return err
 	}
 	if !c.Toolstack.takesFilesFrom(c.OutputDirectory) {
-		return &CallError{"XAPI takes no kernel from " + c.OutputDirectory, "leave --output-directory away; to have room elsewhere, mount it on " + c.Toolstack.defaultDirectory()}
+		return &CallError{"XAPI takes no kernel from " + c.OutputDirectory, "leave --output-directory away; to have room elsewhere, mount it on " + c.Toolstack.DefaultDirectory()}
 	}
 	return nil
 }
@@ -205,11 +214,11 @@ func (t Toolstack) defaultFormat() Format {
 	return SXP // xend names no format
 }
 
-// defaultDirectory is where kernel and ramdisk go when no --output-directory
+// DefaultDirectory is where kernel and ramdisk go when no --output-directory
 // is given. XAPI takes them from few directories only, and need not have made
 // this one. Everybody else deletes them wherever they are, and /var/run is
 // often too small for them.
-func (t Toolstack) defaultDirectory() string {
+func (t Toolstack) DefaultDirectory() string {
 	if t == XAPI {
 		return xapiDirectories[0]
 	}

@@ -25,5 +25,4 @@ func Positionals(words []string) (c Call, err error) {
 }
 
 func (t Toolstack) DefaultFormat() Format                { return t.defaultFormat() }
-func (t Toolstack) DefaultDirectory() string             { return t.defaultDirectory() }
 func (t Toolstack) TakesFilesFrom(directory string) bool { return t.takesFilesFrom(directory) }

@@ -7,17 +7,19 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
+	"github.com/gopxeboot/gopxeboot/internal/check/render"
+	"github.com/gopxeboot/gopxeboot/internal/check/replay"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
-	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
+	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
 
@@ -25,26 +27,32 @@ import (
 const randomMAC = "random"
 
 func checkCommand() *cli.Command {
-	return &cli.Command{
+	return withHelp(&cli.Command{
 		Name:      "check",
-		Usage:     "find out why a lab does not boot a guest: exit 0 ok, 1 warning, 2 broken, 3 could not look",
-		ArgsUsage: "[VIF]",
-		Flags: append(append(guestFlags(), transferFlags()...),
-			typeFlag(),
+		Usage:     "why a lab does not boot a guest: one verdict, and what to change",
+		UsageText: "gopxeboot check [OPTIONS] [VIF]\ngopxeboot check --replay FILE [OPTIONS] [VIF]",
+		Description: "Goes through a guest's boot without taking anything, prints a line a step, and ends with one verdict: " +
+			"what is wrong first, how that shows, and what to change. Without a MAC it is a guest that the lab does not know.",
+		Flags: append(slices.Concat(guestFlags(), programFlags(), transferFlags()),
+			typeFlag(""),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON: steps, verdict, and what plan prints"},
 			&cli.BoolFlag{Name: "watch", Usage: "look again and again until interrupted, and say when the verdict changes"},
-			&cli.BoolFlag{Name: "request", Usage: "take the lease that is offered, and release it at the end (default: take none)"},
+			&cli.BoolFlag{Name: "request", Usage: "take the lease that is offered, and release it at the end"},
 			&cli.BoolFlag{Name: "quick", Usage: "do not read the kernel"},
 			&cli.GenericFlag{Name: "wait", Value: newDuration(5 * time.Second), Usage: "listen to DHCP servers for this `TIME`"},
-			&cli.IntFlag{Name: "count", Usage: "let `N` guests with made-up MACs ask DHCP, and nothing else"},
-			&cli.Float64Flag{Name: "rate", Value: 50, Usage: "with --count: `N` of them a second"},
+			&cli.IntFlag{Name: "count", Usage: "let `N` guests with made-up MACs ask DHCP, and look at nothing else"},
+			&cli.Float64Flag{Name: "rate", Value: 50, Usage: "let `N` of them ask in a second"},
 			&cli.StringFlag{Name: "report", Usage: "write the whole exchange and the verdict to this `FILE` as a page of HTML"},
-			&cli.StringFlag{Name: "replay", Usage: "ask no network: look at this packet capture, `FILE`; --mac says whose boot"},
-			&cli.StringFlag{Name: "output-directory", Usage: "`DIRECTORY` where a boot would put the kernel and the initrd"},
+			&cli.StringFlag{Name: "replay", Usage: "ask no network: look at this packet capture, `FILE`; --mac says whose boot of it"},
+			&cli.StringFlag{Name: "output-directory", Usage: "the `DIRECTORY` where a boot would put the kernel and the initrd", DefaultText: xenout.Xen.DefaultDirectory()},
 		),
-		Action:       checkAction,
-		OnUsageError: func(c *cli.Context, err error, _ bool) error { return couldNotLook(c.App.ErrWriter, usage(err, "")) },
-	}
+		Action: checkAction,
+		OnUsageError: func(c *cli.Context, err error, _ bool) error {
+			return couldNotLook(c.App.ErrWriter, usage(err, "see gopxeboot help check"))
+		},
+	}, example("gopxeboot check mac=00:16:3e:72:79:e3,bridge=xenbr0\n"+
+		"gopxeboot check --report page.html mac=00:16:3e:72:79:e3,bridge=xenbr0"),
+		"Exit status:\n  0  ok\n  1  warning\n  2  broken\n  3  could not look")
 }
 
 // couldNotLook says why, with the status that a monitoring plugin calls
@@ -67,6 +75,9 @@ func checkAction(c *cli.Context) error {
 
 // checkOnce is checkAction, and returns the status of a check that could look.
 func checkOnce(c *cli.Context) (status int, err error) {
+	if err := checkUse(c); err != nil {
+		return 0, err
+	}
 	look := probe.Look{
 		Take: c.Bool("request"), Quick: c.Bool("quick"), Wait: c.Generic("wait").(*duration).value,
 		Count: c.Int("count"), Rate: c.Float64("rate"),
@@ -97,7 +108,7 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	case name != "" && c.Bool("watch"):
 		return 0, usage(errors.New("--watch looks at a network, and --replay asks none"), "")
 	case name != "":
-		see = func() (*check.Facts, *plan.Plan, error) { return replay(name, o) }
+		see = func() (*check.Facts, *plan.Plan, error) { return replayed(name, o) }
 	case o.MAC == nil:
 		o.MAC, look.Random = probe.RandomMAC(), true
 	}
@@ -110,25 +121,27 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	}
 	report := check.Diagnose(*facts)
 	if c.Bool("json") {
-		err = printLook(c.App.Writer, report, p, facts)
+		err = render.JSON(c.App.Writer, report, p, facts)
 	} else {
-		err = printReport(c.App.Writer, report)
+		err = render.Text(c.App.Writer, report)
 	}
 	return report.ExitCode(), errors.Join(err, page.write(facts, report))
 }
 
-// printLook prints what --json promises.
-func printLook(w io.Writer, report check.Report, p *plan.Plan, facts *check.Facts) error {
-	return console.WriteJSON(w, struct {
-		check.Report
-		*plan.Plan
-		Facts *check.Facts `json:"facts"`
-	}{report, p, facts})
+// checkUse is the error of an option that has no effect.
+func checkUse(c *cli.Context) error {
+	switch {
+	case c.IsSet("replay"):
+		return onlyThese(c, "with --replay", "replay mac config-dir label guest-type watch json report v q")
+	case c.IsSet("count"):
+		return notThese(c, "with --count", "request quick bootfile config-dir label server ca proxy output-directory")
+	}
+	return notThese(c, "without --count", "rate")
 }
 
-// replay looks at a capture. It is somebody else's bytes, like those from the
+// replayed looks at a capture. It is somebody else's bytes, like those from the
 // network: nothing is left to this process but the files that it has open.
-func replay(name string, o boot.Options) (*check.Facts, *plan.Plan, error) {
+func replayed(name string, o boot.Options) (*check.Facts, *plan.Plan, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, nil, usage(err, "")
@@ -137,7 +150,7 @@ func replay(name string, o boot.Options) (*check.Facts, *plan.Plan, error) {
 	if err := guest.Seal(); err != nil {
 		return nil, nil, fmt.Errorf("--replay: %w", err)
 	}
-	facts, p, err := check.Replay(wire.ReadCapture(file), check.ReplayOptions{
+	facts, p, err := replay.Read(wire.ReadCapture(file), replay.Options{
 		Name: filepath.Base(name), MAC: o.MAC, ConfigDir: o.ConfigDir, Label: o.Label, Machine: probe.Machine(), GuestType: o.Type,
 	})
 	if err != nil {
@@ -164,7 +177,7 @@ func (p *page) write(facts *check.Facts, report check.Report) error {
 		return nil
 	}
 	var content bytes.Buffer
-	err := check.HTML(&content, *facts, report)
+	err := render.HTML(&content, *facts, report)
 	if err == nil {
 		_ = p.file.Truncate(0) // a pipe or a terminal has no beginning
 		_, _ = p.file.Seek(0, io.SeekStart)
@@ -174,43 +187,6 @@ func (p *page) write(facts *check.Facts, report check.Report) error {
 		return fmt.Errorf("--report: %w", err)
 	}
 	return nil
-}
-
-// printReport prints a line a step, and the verdict.
-func printReport(w io.Writer, r check.Report) error {
-	var text strings.Builder
-	for _, s := range r.Steps {
-		word := string(s.Status)
-		if s.Status == check.Fail {
-			word = "FAIL"
-		}
-		took := ""
-		if s.Millis > 0 {
-			took = fmt.Sprintf(" (%.1f ms)", s.Millis)
-		}
-		fmt.Fprintf(&text, "%-4s  %-6s  %s%s\n", word, s.Name, printable.Redacted(s.Detail), took)
-	}
-	text.WriteString("\n" + verdictText(r.Verdict))
-	_, err := io.WriteString(w, text.String())
-	return err
-}
-
-// verdictText is the verdict as a paragraph.
-func verdictText(v check.Verdict) string {
-	text := fmt.Sprintf("%s [%s]\n", printable.Redacted(v.Summary), v.Code)
-	if v.Evidence != "" {
-		text += "seen: " + printable.Redacted(v.Evidence) + "\n"
-	}
-	for i, line := range strings.Split(v.Hint, "\n") {
-		switch {
-		case line == "":
-		case i == 0:
-			text += "try:  " + printable.Redacted(line) + "\n"
-		default:
-			text += "    " + printable.Redacted(line) + "\n"
-		}
-	}
-	return text
 }
 
 // pause is how long watch rests between two looks.
@@ -247,9 +223,9 @@ func watch(c *cli.Context, see func() (*check.Facts, *plan.Plan, error), page *p
 		if v := report.Verdict; v.Code != last.Code || v.Summary != last.Summary {
 			last = v
 			if c.Bool("json") {
-				err = printLook(c.App.Writer, report, p, facts)
+				err = render.JSON(c.App.Writer, report, p, facts)
 			} else {
-				_, err = fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), verdictText(v))
+				_, err = fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), render.Verdict(v))
 			}
 			if err != nil {
 				return 0, err

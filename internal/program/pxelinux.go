@@ -10,6 +10,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // Host is the machine as PXELINUX sees it.
@@ -18,6 +19,7 @@ func (m *Machine) Host() pxelinux.Host {
 	h := pxelinux.Host{
 		MAC: m.MAC, UUID: m.UUID, Address: l.Address, Server: l.NextServer,
 		BootFile: l.BootFile, ConfigFile: l.ConfigFile, PathPrefix: l.PathPrefix, ConfigDir: m.ConfigDir,
+		MaxArgs: xenout.PV.MaxArgs(""), // a lab serves PV guests, too
 	}
 	if len(l.Routers) == 1 { // PXELINUX takes option 3 only when it is 4 bytes long
 		h.Router = l.Router
