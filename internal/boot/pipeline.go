@@ -267,7 +267,7 @@ func (p *pipeline) offered(o dhcpclient.Offer) {
 
 // machine is what a boot program finds itself on.
 func (t *task) machine(lease *dhcpclient.Lease) program.Machine {
-	return program.Machine{MAC: t.MAC, UUID: t.UUID, Arch: t.ROM.Arch, Lease: *lease, Wanted: t.Wanted}
+	return program.Machine{MAC: t.MAC, UUID: t.UUID, Arch: t.ROM.Arch, Lease: *lease, Wanted: t.Wanted, NoLint: t.Download}
 }
 
 // decide finds the configuration and what boots from it.
