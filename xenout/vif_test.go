@@ -3,6 +3,7 @@ package xenout_test
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func TestParseVIF(t *testing.T) {
 		{"bridge=xenbr0,mac=00:16:3e:72:79:e3,", both},
 		{" , mac = 00:16:3e:72:79:e3 ,\tbridge = xenbr0 , ", both},
 		{"type=netfront, mac=00:16:3e:72:79:e3", macOnly},
-		{"type=ioemu,model=e1000,mac=00:16:3e:72:79:e3,bridge=xenbr0,vifname=g0,rate=10Mb/s,ip=10.0.0.2,accel=sfc,trusted,mtu=9000,devid=3,colo_x=1", both},
+		{"type=ioemu,model=e1000,mac=00:16:3e:72:79:e3,bridge=xenbr0,vifname=g0,rate=10Mb/s,accel=sfc,trusted,mtu=9000,devid=3,colo_x=1", both},
 		{"script=/etc/xen/scripts/vif-route, gatewaydev=eth1", xenout.VIF{Script: "/etc/xen/scripts/vif-route", Gateway: "eth1"}},
 		{"netdev=eth1,backend = sys-net,vlan= 10p/20", xenout.VIF{Gateway: "eth1", Backend: "sys-net", VLAN: "10p/20"}},
 		{
@@ -96,6 +97,7 @@ func TestPositionals(t *testing.T) {
 		{"xm, lone comma", []string{"mac=00:16:3e:72:79:e3", ",", "bridge=xenbr0", "/dev/vg/g"}, both, "/dev/vg/g", []string{}},
 		{"xm, type first", []string{"type=netfront,", "mac=00:16:3e:72:79:e3,", "bridge=xenbr0", "/dev/vg/g"}, both, "/dev/vg/g", []string{}},
 		{"disk first", []string{"/dev/vg/g", "bridge=xenbr0", "mac=00:16:3e:72:79:e3"}, both, "/dev/vg/g", []string{}},
+		{"a lone MAC", []string{"00-16-3E-72-79-E3", "/dev/vg/g"}, xenout.VIF{MAC: guestMAC}, "/dev/vg/g", []string{}},
 		{"no disk", []string{"bridge=xenbr0,mac=00:16:3e:72:79:e3"}, both, "", nil},
 		{"disk only", []string{"/dev/vg/g"}, xenout.VIF{}, "/dev/vg/g", []string{}},
 		{"disk with = in its path", []string{"/dev/disk/by-path/ip-10.0.0.1:3260-iscsi-a=b"}, xenout.VIF{}, "/dev/disk/by-path/ip-10.0.0.1:3260-iscsi-a=b", []string{}},
@@ -166,4 +168,28 @@ func FuzzParseVIF(f *testing.F) {
 			t.Fatalf("%q is in VLAN %d of %q, %v", s, vlan, bridge, err)
 		}
 	})
+}
+
+func TestMayHave(t *testing.T) {
+	for _, test := range []struct {
+		ip, address string
+		want        bool
+	}{
+		{"", "192.168.1.199", true},
+		{"192.168.1.199", "192.168.1.199", true},
+		{"192.168.1.199", "192.168.1.198", false},
+		{"10.0.0.1 192.168.1.199", "192.168.1.199", true},
+		{"192.168.1.0/24", "192.168.1.199", true},
+		{"192.168.2.0/24 fe80::1", "192.168.1.199", false},
+		{"fe80::1", "192.168.1.199", true},
+		{"none", "192.168.1.199", true},
+	} {
+		v, err := xenout.ParseVIF("mac=00:16:3e:72:79:e3,ip=" + test.ip)
+		if err != nil || v.IP != test.ip {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		if got := v.MayHave(netip.MustParseAddr(test.address)); got != test.want {
+			t.Errorf("ip=%s may have %s: %v", test.ip, test.address, got)
+		}
+	}
 }

@@ -24,17 +24,17 @@ import (
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
 	args := &kernelArgs{}
-	return append(slices.Concat(guestFlags(), transferFlags(), locationFlags()),
-		typeFlag(),
-		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO (default: stdout)"},
-		&cli.StringFlag{Name: "output-format", Usage: "`FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json or shell"},
-		&cli.StringFlag{Name: "output-directory", Usage: "`DIRECTORY` for the kernel and the initrd"},
-		&cli.StringFlag{Name: "pygrub", Usage: "the `PROGRAM` that boots from DISK for LOCALBOOT (default: Xen's pygrub)"},
-		&cli.StringFlag{Name: "pygrub-image", Usage: "the `IMAGE` that it boots from (default: DISK)"},
-		&cli.GenericFlag{Name: "args", Value: args, Usage: "`ARGUMENTS` to add to the kernel's command line"},
+	return append(slices.Concat(guestFlags(), programFlags(), transferFlags(), locationFlags()),
+		typeFlag("the toolstack's"),
+		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO", DefaultText: "standard output"},
+		&cli.StringFlag{Name: "output-format", Usage: "the `FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json, shell or xe", DefaultText: "the toolstack's, else sxp"},
+		&cli.StringFlag{Name: "output-directory", Usage: "the `DIRECTORY` for the kernel and the initrd", DefaultText: xenout.Xen.DefaultDirectory() + ", under XAPI " + xenout.XAPI.DefaultDirectory()},
+		&cli.StringFlag{Name: "pygrub", Usage: "the `PROGRAM` that boots from DISK for LOCALBOOT", DefaultText: "Xen's pygrub"},
+		&cli.StringFlag{Name: "pygrub-image", Usage: "the `IMAGE` that it boots from", DefaultText: "DISK"},
+		&cli.GenericFlag{Name: "args", Value: args, Usage: "add these `ARGUMENTS` to the command line"},
 		&cli.BoolFlag{Name: "l", Aliases: []string{"list-entries"}, Usage: "list the labels, and boot nothing"},
 		&cli.BoolFlag{Name: "n", Aliases: []string{"not-really"}, Usage: "say what would boot, and boot nothing"},
-		&cli.StringFlag{Name: "vif", Usage: "boot by the guest's vif `N`, counted from 0, where no VIF says which (default: 0)"},
+		&cli.StringFlag{Name: "vif", Usage: "the guest's vif to boot by, `N`, counted from 0, where no VIF says which", DefaultText: "0"},
 		&cli.StringFlag{Name: "vm", Usage: "the guest's `UUID`, as XAPI gives it to its eliloader"},
 		&cli.StringFlag{Name: "domid", Usage: "the guest's domain `ID`, as XAPI gives it to its pygrub"},
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
@@ -129,7 +129,7 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) er
 
 // inTime keeps the time within what libxl gives a restricted bootloader, with
 // some left to say why it failed.
-func inTime(r *boot.Request, invocation xenout.Invocation, con *console.Console) {
+func inTime(r *boot.Options, invocation xenout.Invocation, con *console.Console) {
 	if invocation.Domid == 0 || invocation.RunAs == 0 {
 		return
 	}
@@ -141,7 +141,7 @@ func inTime(r *boot.Request, invocation xenout.Invocation, con *console.Console)
 }
 
 // say is pygrub's -l and -n: what there is, and what would boot.
-func say(ctx context.Context, c *cli.Context, r boot.Request, con *console.Console) error {
+func say(ctx context.Context, c *cli.Context, r boot.Options, con *console.Console) error {
 	plan, err := boot.Preview(ctx, r, con)
 	w := c.App.Writer
 	if c.Bool("l") {

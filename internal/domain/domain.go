@@ -2,6 +2,7 @@ package domain
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"regexp"
@@ -63,8 +64,13 @@ func (h *Host) Find(ctx context.Context, inv xenout.Invocation) (Info, error) {
 		unknown.Reasons = []string{err.Error()}
 		return guest, overOr(ctx, unknown)
 	}
-	for _, look := range h.lookups(inv, parent) {
-		found, err := look(ctx, guest, inv.Interface)
+	return h.ask(ctx, guest, inv.Interface, unknown, h.lookups(inv, parent)...)
+}
+
+// ask looks in one place after the other. Its error is unknown, completed.
+func (h *Host) ask(ctx context.Context, guest Info, wanted int, unknown *UnknownError, places ...lookup) (Info, error) {
+	for _, look := range places {
+		found, err := look(ctx, guest, wanted)
 		if err == nil {
 			return found, nil
 		}
@@ -91,6 +97,36 @@ func (h *Host) Identity(ctx context.Context, inv xenout.Invocation) (Info, error
 	return guest, nil
 }
 
+// Lasting is what stays the same of a guest from one start to the next: its
+// uuid, or where that is "" its name. xl makes a new uuid at each start, and so
+// does libvirt for a guest that it has no file of.
+func (h *Host) Lasting(ctx context.Context, inv xenout.Invocation) (uuid, name string, err error) {
+	parent := h.parent()
+	guest, err := h.identify(ctx, inv, parent)
+	switch {
+	case err != nil:
+		return "", "", overOr(ctx, fmt.Errorf("the guest's name and uuid are not known: %w", err))
+	case inv.Toolstack == xenout.XAPI && guest.UUID != "":
+		return guest.UUID, "", nil
+	case parent.isXL() && guest.Name != "":
+		return "", guest.Name, nil
+	case parent.isLibvirt() && guest.UUID != "":
+		var d libvirtDomain
+		_, text, err := h.libvirtFile(guest.Name)
+		if err == nil {
+			err = xml.Unmarshal([]byte(text), &d)
+		}
+		if err == nil && strings.ToLower(d.UUID) != guest.UUID {
+			err = fmt.Errorf("it is for uuid %s", d.UUID)
+		}
+		if err != nil {
+			return "", "", fmt.Errorf("libvirt may give guest %q another uuid at its next start, as it was not defined (virsh define): %w", guest.Name, err)
+		}
+		return guest.UUID, "", nil
+	}
+	return "", "", errors.New("no toolstack says what stays the same of the guest from one start to the next")
+}
+
 // overOr is err, unless the end of ctx was the reason for it.
 func overOr(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -105,9 +141,13 @@ func (h *Host) identify(ctx context.Context, inv xenout.Invocation, parent proce
 		if !isUUID(inv.VM) {
 			return Info{}, fmt.Errorf("--vm %q is not a uuid", inv.VM)
 		}
-		return Info{UUID: strings.ToLower(inv.VM), Source: "--vm"}, nil
+		uuid := strings.ToLower(inv.VM)
+		return Info{UUID: uuid, Type: h.xapiType(ctx, uuid), Source: "--vm"}, nil
 	}
 	guest, err := h.fromXenstore(ctx, h.Domid(inv))
+	if err == nil && inv.Toolstack == xenout.XAPI && guest.UUID != "" {
+		guest.Type = h.xapiType(ctx, guest.UUID)
+	}
 	if err == nil && (guest.Type != xenout.PVH || !parent.isXL()) {
 		return guest, nil
 	}

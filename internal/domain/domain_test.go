@@ -321,8 +321,8 @@ func TestType(t *testing.T) {
 		"libvirt: xenpvh":              {libvirt("xenpvh"), xenout.PVH, ""},
 		"libvirt: hvm":                 {libvirt("hvm"), xenout.HVM, ""},
 		"libvirt: xenpvh, xenstore pv": {libvirt("xenpvh").program(readType, "pv\n"), xenout.PV, xenout.PV},
-		"XAPI: pv_in_pvh":              {xapi("pv_in_pvh"), xenout.PVShim, ""},
-		"XAPI: pvh":                    {xapi("pvh"), xenout.PVH, ""},
+		"XAPI: pv_in_pvh":              {xapi("pv_in_pvh"), xenout.PVShim, xenout.PVShim},
+		"XAPI: pvh":                    {xapi("pvh"), xenout.PVH, xenout.PVH},
 		"XAPI: unspecified":            {xapi("unspecified"), "", ""},
 		"XAPI before 2018":             {xapi("").without(typeOfVM), "", ""},
 	} {
@@ -456,7 +456,7 @@ func TestFindUnknown(t *testing.T) {
 		{
 			"libvirt, with another guest",
 			dom0With("libvirtd").without(readVM).file("/etc/libvirt/libxl/guest1.xml", "<domain><name>guest2</name></domain>"), fromLibxl,
-			guest1 + "virsh: not asked, because the guest's uuid is not known; " +
+			guest1 + "virsh is not installed; " +
 				`/etc/libvirt/libxl/guest1.xml: it is the configuration of "guest2"` + lineOfLibvirt,
 		},
 		{
@@ -616,7 +616,7 @@ func TestIdentity(t *testing.T) {
 		},
 		{
 			"from XAPI", dom0With("xenopsd"), xenout.Invocation{Toolstack: xenout.XAPI, VM: strings.ToUpper(uuid)},
-			Info{UUID: uuid, Source: "--vm"}, nil,
+			Info{UUID: uuid, Source: "--vm"}, []string{typeOfVM},
 		},
 		{
 			"from xl's file",
