@@ -84,6 +84,7 @@ func Boot(ctx context.Context, o Options, out *handover.Output, con *console.Con
 
 // run is a boot in the child.
 func (t *bootTask) run(ctx context.Context, p *pipeline) error {
+	t.Plan.Wanted.NoLint = true
 	decided, err := t.Plan.run(ctx, p)
 	if err != nil || p.Plan.Outcome == pxelinux.LocalBoot {
 		return err
