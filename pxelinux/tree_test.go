@@ -75,6 +75,7 @@ func testHost() Host {
 		Router:   netip.MustParseAddr("192.168.1.2"),
 		Server:   netip.MustParseAddr("192.168.1.2"),
 		BootFile: "pxelinux.0",
+		MaxArgs:  1023,
 		DMI:      map[string]string{"SYSVENDOR": "QEMU", "SYSPRODUCT": "Standard PC (i440FX + PIIX, 1996)"},
 	}
 }

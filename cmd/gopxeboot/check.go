@@ -2,27 +2,29 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
+	"github.com/gopxeboot/gopxeboot/internal/check/render"
+	"github.com/gopxeboot/gopxeboot/internal/check/replay"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
-	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
+
+// randomMAC is the --mac that has check make one up.
+const randomMAC = "random"
 
 func checkCommand() *cli.Command {
 	return withHelp(&cli.Command{
@@ -84,40 +86,31 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	if look.Count < 0 || look.Count > most || look.Rate <= 0 {
 		return 0, usage(fmt.Errorf("--count %d --rate %g: want up to %d guests, and a rate above 0", look.Count, look.Rate, most), "")
 	}
-	vif, _, _, err := xenout.Positionals(c.Args().Slice())
-	if err != nil {
-		return 0, usage(err, "")
-	}
-	if c.String("mac") == "random" {
-		if err := c.Set("mac", ""); err != nil {
-			return 0, err
-		}
-		vif.MAC = nil
-	}
-	r, err := request(c, vif)
+	call, err := callOf(c)
 	if err != nil {
 		return 0, err
 	}
-	if r.Transfer, err = transfer(c); err != nil {
-		return 0, err
-	}
-	r.Format = xenout.Xen.DefaultFormat()
-	if r.OutputDirectory, err = filepath.Abs(cmp.Or(c.String("output-directory"), xenout.Xen.DefaultDirectory())); err != nil {
-		return 0, usage(err, "")
-	}
+	call.Location = "" // it looks at a lab
 	con := console.New(c.App.ErrWriter, level(c))
+	o, err := options(c, call, con)
+	if err != nil {
+		return 0, err
+	}
+	if c.String("mac") == randomMAC {
+		o.MAC = nil
+	}
 	page, err := openPage(c.String("report"))
 	if err != nil {
 		return 0, usage(fmt.Errorf("--report: %w", err), "")
 	}
-	see := func() (*check.Facts, *plan.Plan, error) { return boot.Check(c.Context, r, look, con) }
+	see := func() (*check.Facts, *plan.Plan, error) { return boot.Check(c.Context, o, look, con) }
 	switch name := c.String("replay"); {
 	case name != "" && c.Bool("watch"):
 		return 0, usage(errors.New("--watch looks at a network, and --replay asks none"), "")
 	case name != "":
-		see = func() (*check.Facts, *plan.Plan, error) { return replay(name, r) }
-	case r.MAC == nil:
-		r.MAC, look.Random = probe.RandomMAC(), true
+		see = func() (*check.Facts, *plan.Plan, error) { return replayed(name, o) }
+	case o.MAC == nil:
+		o.MAC, look.Random = probe.RandomMAC(), true
 	}
 	if c.Bool("watch") {
 		return watch(c, see, page)
@@ -128,9 +121,9 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	}
 	report := check.Diagnose(*facts)
 	if c.Bool("json") {
-		err = printLook(c.App.Writer, report, p, facts)
+		err = render.JSON(c.App.Writer, report, p, facts)
 	} else {
-		err = printReport(c.App.Writer, report)
+		err = render.Text(c.App.Writer, report)
 	}
 	return report.ExitCode(), errors.Join(err, page.write(facts, report))
 }
@@ -146,18 +139,9 @@ func checkUse(c *cli.Context) error {
 	return notThese(c, "without --count", "rate")
 }
 
-// printLook prints what --json promises.
-func printLook(w io.Writer, report check.Report, p *plan.Plan, facts *check.Facts) error {
-	return console.WriteJSON(w, struct {
-		check.Report
-		*plan.Plan
-		Facts *check.Facts `json:"facts"`
-	}{report, p, facts})
-}
-
-// replay looks at a capture. It is somebody else's bytes, like those from the
+// replayed looks at a capture. It is somebody else's bytes, like those from the
 // network: nothing is left to this process but the files that it has open.
-func replay(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
+func replayed(name string, o boot.Options) (*check.Facts, *plan.Plan, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, nil, usage(err, "")
@@ -166,8 +150,8 @@ func replay(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
 	if err := guest.Seal(); err != nil {
 		return nil, nil, fmt.Errorf("--replay: %w", err)
 	}
-	facts, p, err := check.Replay(wire.ReadCapture(file), check.ReplayOptions{
-		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: probe.Machine(), GuestType: r.Type,
+	facts, p, err := replay.Read(wire.ReadCapture(file), replay.Options{
+		Name: filepath.Base(name), MAC: o.MAC, ConfigDir: o.ConfigDir, Label: o.Label, Machine: probe.Machine(), GuestType: o.Type,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--replay %s: %w", name, err)
@@ -193,7 +177,7 @@ func (p *page) write(facts *check.Facts, report check.Report) error {
 		return nil
 	}
 	var content bytes.Buffer
-	err := check.HTML(&content, *facts, report)
+	err := render.HTML(&content, *facts, report)
 	if err == nil {
 		_ = p.file.Truncate(0) // a pipe or a terminal has no beginning
 		_, _ = p.file.Seek(0, io.SeekStart)
@@ -203,43 +187,6 @@ func (p *page) write(facts *check.Facts, report check.Report) error {
 		return fmt.Errorf("--report: %w", err)
 	}
 	return nil
-}
-
-// printReport prints a line a step, and the verdict.
-func printReport(w io.Writer, r check.Report) error {
-	var text strings.Builder
-	for _, s := range r.Steps {
-		word := string(s.Status)
-		if s.Status == check.Fail {
-			word = "FAIL"
-		}
-		took := ""
-		if s.Millis > 0 {
-			took = fmt.Sprintf(" (%.1f ms)", s.Millis)
-		}
-		fmt.Fprintf(&text, "%-4s  %-6s  %s%s\n", word, s.Name, printable.Redacted(s.Detail), took)
-	}
-	text.WriteString("\n" + verdictText(r.Verdict))
-	_, err := io.WriteString(w, text.String())
-	return err
-}
-
-// verdictText is the verdict as a paragraph.
-func verdictText(v check.Verdict) string {
-	text := fmt.Sprintf("%s [%s]\n", printable.Redacted(v.Summary), v.Code)
-	if v.Evidence != "" {
-		text += "seen: " + printable.Redacted(v.Evidence) + "\n"
-	}
-	for i, line := range strings.Split(v.Hint, "\n") {
-		switch {
-		case line == "":
-		case i == 0:
-			text += "try:  " + printable.Redacted(line) + "\n"
-		default:
-			text += "    " + printable.Redacted(line) + "\n"
-		}
-	}
-	return text
 }
 
 // pause is how long watch rests between two looks.
@@ -276,9 +223,9 @@ func watch(c *cli.Context, see func() (*check.Facts, *plan.Plan, error), page *p
 		if v := report.Verdict; v.Code != last.Code || v.Summary != last.Summary {
 			last = v
 			if c.Bool("json") {
-				err = printLook(c.App.Writer, report, p, facts)
+				err = render.JSON(c.App.Writer, report, p, facts)
 			} else {
-				_, err = fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), verdictText(v))
+				_, err = fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), render.Verdict(v))
 			}
 			if err != nil {
 				return 0, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
 
@@ -36,7 +37,7 @@ func lintAction(c *cli.Context) error {
 		if err != nil {
 			return usage(err, "")
 		}
-		host := pxelinux.Host{} // INCLUDE's names are relative to the tree
+		host := pxelinux.Host{MaxArgs: xenout.PV.MaxArgs("")} // INCLUDE's names are relative to the tree
 		findings, err := pxelinux.Lint(c.Context, host, name, text, pxelinux.OpenFS(os.DirFS(treeOf(c.String("tree"), name)), host.Server))
 		if err != nil {
 			return err

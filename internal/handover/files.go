@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/sys/unix"
 )
 
@@ -160,6 +162,30 @@ func (p place) clear() {
 	for _, dir := range p.missing {
 		os.Remove(dir)
 	}
+}
+
+// resultName matches what newPlace calls kernels and ramdisks.
+var resultName = regexp.MustCompile(`^(kernel|ramdisk)\.[0-9a-f]{16}$`)
+
+// RemoveEarlier removes what earlier results left in a directory, where no
+// toolstack does: all but the files of this one. The directory goes, too, where
+// it is empty then.
+func RemoveEarlier(dir string, r xenout.Result) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		file := filepath.Join(dir, e.Name())
+		if !resultName.MatchString(e.Name()) || file == r.Kernel || file == r.Ramdisk {
+			continue
+		}
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+	}
+	os.Remove(dir)
+	return nil
 }
 
 func randomName() string {

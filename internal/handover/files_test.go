@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 func names(t *testing.T, dir string) []string {
@@ -48,6 +51,36 @@ func TestResultFile(t *testing.T) {
 	f.discard()
 	if left := names(t, dir); left != nil {
 		t.Errorf("after: %v", left)
+	}
+}
+
+// Of a directory's files those go that another result left there.
+func TestRemoveEarlier(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "vm")
+	old, current := newPlace(dir), newPlace(dir)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(dir, "kernel.mine")
+	for _, file := range []string{old.kernel, old.ramdisk, current.kernel, current.ramdisk, other} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := RemoveEarlier(dir, xenout.Result{Kernel: current.kernel}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{filepath.Base(current.kernel), "kernel.mine"}, names(t, dir)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	os.Remove(other)
+	for range 2 { // the second time there is no directory
+		if err := RemoveEarlier(dir, xenout.Result{}); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory: %v", err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
@@ -88,14 +89,14 @@ func repositoryOf(install domain.Install, distro Distro, disk string) (*Reposito
 	w := Wanted{
 		Distro: distro, Release: install.Release,
 		Kernel: strings.TrimLeft(install.Kernel, "/"), Ramdisk: strings.TrimLeft(install.Ramdisk, "/"),
-		Archs: []string{"i386", "amd64"}, // eliloader knew i386 only, where nothing was said
+		Archs: []arch.Machine{arch.I386, arch.AMD64}, // eliloader knew i386 only, where nothing was said
 	}
 	if install.Arch != "" {
-		arch, err := ParseArch(install.Arch)
-		if err != nil {
-			return nil, fmt.Errorf("other-config:install-arch: %w", err)
+		machine, ok := arch.ParseMachine(install.Arch)
+		if !ok {
+			return nil, fmt.Errorf("other-config:install-arch: architecture %q: it is one of amd64, i386, arm64", install.Arch)
 		}
-		w.Archs = []string{arch}
+		w.Archs = []arch.Machine{machine}
 	}
 	where := install.Repository
 	switch {

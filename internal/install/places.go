@@ -2,20 +2,22 @@ package install
 
 import (
 	"slices"
+
+	"github.com/gopxeboot/gopxeboot/internal/arch"
 )
 
 // place is where a distribution has its kernel and ramdisk, below a location.
 type place struct {
 	kernel, ramdisk string
-	arch            string // "" for any
+	arch            arch.Machine // "" for any
 	distro          Distro
 }
 
 // xenpvnetboot's places, in its order.
 var xenpvnetboot = []place{
 	{"images/xen/vmlinuz", "images/xen/initrd.img", "", RedHat},                                // Fedora to 10, OL 5
-	{"boot/i386/vmlinuz-xen", "boot/i386/initrd-xen", "i386", SUSE},                            // openSUSE from 10.2, SLES from 10
-	{"boot/x86_64/vmlinuz-xen", "boot/x86_64/initrd-xen", "amd64", SUSE},                       // the same
+	{"boot/i386/vmlinuz-xen", "boot/i386/initrd-xen", arch.I386, SUSE},                         // openSUSE from 10.2, SLES from 10
+	{"boot/x86_64/vmlinuz-xen", "boot/x86_64/initrd-xen", arch.AMD64, SUSE},                    // the same
 	{"current/images/netboot/xen/vmlinuz", "current/images/netboot/xen/initrd.gz", "", Debian}, // Debian
 	{"images/pxeboot/vmlinuz", "images/pxeboot/initrd.img", "", RedHat},                        // Fedora from 10, OL from 6
 	{"isolinux/vmlinuz", "isolinux/initrd.img", "", RedHat},                                    // the same
@@ -25,11 +27,11 @@ var xenpvnetboot = []place{
 func (w *Wanted) places() (first, rest []place) {
 	archs := w.Archs
 	if len(archs) == 0 {
-		archs = []string{"amd64", "i386"}
+		archs = []arch.Machine{arch.AMD64, arch.I386}
 	}
-	for _, arch := range archs {
-		for _, p := range slices.Concat(w.debian(arch), suse(arch)) {
-			p.arch = arch
+	for _, m := range archs {
+		for _, p := range slices.Concat(w.debian(m), suse(m)) {
+			p.arch = m
 			rest = append(rest, p)
 		}
 	}
@@ -51,9 +53,9 @@ func (w *Wanted) rank(p place) int { return max(slices.Index(w.Archs, p.arch), 0
 // debian are the places of Debian and Ubuntu: netboot trees on a mirror or by
 // themselves, with the kernel for Xen where there is one (until Debian 9 for
 // amd64, 10 for i386), then CDs.
-func (w *Wanted) debian(arch string) []place {
+func (w *Wanted) debian(m arch.Machine) []place {
 	var trees []string
-	installer := "main/installer-" + arch + "/current/"
+	installer := "main/installer-" + string(m) + "/current/"
 	if w.Release != "" {
 		trees = append(trees, "dists/"+w.Release+"/"+installer+"images/netboot/", "dists/"+w.Release+"/"+installer+"legacy-images/netboot/")
 	}
@@ -63,34 +65,33 @@ func (w *Wanted) debian(arch string) []place {
 		"daily/netboot/", "install/netboot/", "netboot/", "")
 	var list []place
 	for _, tree := range trees {
-		list = append(list, place{tree + "xen/vmlinuz", tree + "xen/initrd.gz", arch, Debian})
+		list = append(list, place{tree + "xen/vmlinuz", tree + "xen/initrd.gz", m, Debian})
 		for _, name := range []string{"debian-installer", "ubuntu-installer"} {
-			dir := tree + name + "/" + arch + "/"
-			list = append(list, place{dir + "linux", dir + "initrd.gz", arch, Debian})
+			dir := tree + name + "/" + string(m) + "/"
+			list = append(list, place{dir + "linux", dir + "initrd.gz", m, Debian})
 		}
 	}
-	cd := map[string]string{"amd64": "install.amd/", "i386": "install.386/", "arm64": "install.a64/"}[arch]
+	cd := m.DebianCD() + "/"
 	for _, dir := range []string{cd + "xen/", cd, "install/"} {
-		list = append(list, place{dir + "vmlinuz", dir + "initrd.gz", arch, Debian})
+		list = append(list, place{dir + "vmlinuz", dir + "initrd.gz", m, Debian})
 	}
-	return append(list, place{"casper/vmlinuz", "casper/initrd", arch, Debian})
+	return append(list, place{"casper/vmlinuz", "casper/initrd", m, Debian})
 }
 
 // suse are those of SLES and openSUSE.
-func suse(arch string) []place {
-	name := map[string]string{"amd64": "x86_64", "i386": "i386", "arm64": "aarch64"}[arch]
-	dir := "boot/" + name + "/"
+func suse(m arch.Machine) []place {
+	dir := "boot/" + m.RPM() + "/"
 	list := []place{
-		{dir + "vmlinuz-xen", dir + "initrd-xen", arch, SUSE},
-		{dir + "linux", dir + "initrd", arch, SUSE},
-		{dir + "loader/linux", dir + "loader/initrd", arch, SUSE},
+		{dir + "vmlinuz-xen", dir + "initrd-xen", m, SUSE},
+		{dir + "linux", dir + "initrd", m, SUSE},
+		{dir + "loader/linux", dir + "loader/initrd", m, SUSE},
 	}
-	switch arch {
-	case "i386":
-		return slices.Concat([]place{{dir + "vmlinuz-xenpae", dir + "initrd-xenpae", arch, SUSE}}, list,
-			[]place{{"boot/loader/linux", "boot/loader/initrd", arch, SUSE}})
-	case "amd64":
-		return append(list, place{"boot/loader/linux64", "boot/loader/initrd64", arch, SUSE})
+	switch m {
+	case arch.I386:
+		return slices.Concat([]place{{dir + "vmlinuz-xenpae", dir + "initrd-xenpae", m, SUSE}}, list,
+			[]place{{"boot/loader/linux", "boot/loader/initrd", m, SUSE}})
+	case arch.AMD64:
+		return append(list, place{"boot/loader/linux64", "boot/loader/initrd64", m, SUSE})
 	}
 	return list
 }

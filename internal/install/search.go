@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
@@ -34,26 +35,13 @@ func ParseDistro(s string) (Distro, error) {
 	return Any, fmt.Errorf("distribution %q: it is one of rhlike, sleslike, debianlike, pygrub", printable.Text(s))
 }
 
-// ParseArch reads an architecture by any of its names, and returns Debian's.
-func ParseArch(s string) (string, error) {
-	switch s {
-	case "amd64", "x86_64", "x86-64":
-		return "amd64", nil
-	case "i386", "i486", "i586", "i686", "x86_32":
-		return "i386", nil
-	case "arm64", "aarch64":
-		return "arm64", nil
-	}
-	return "", fmt.Errorf("architecture %q: it is one of amd64, i386, arm64", printable.Text(s))
-}
-
 // Wanted is what to look for.
 type Wanted struct {
 	Kernel  string // a name below the location, or a URL; "" to search
 	Ramdisk string // the same
 	Distro  Distro
-	Release string   // of Debian or Ubuntu, such as bookworm
-	Archs   []string // by their Debian names, best first; nil is amd64, then i386
+	Release string         // of Debian or Ubuntu, such as bookworm
+	Archs   []arch.Machine // best first; nil is amd64, then i386
 }
 
 // Check refuses a release that would lead out of the location.
@@ -174,7 +162,7 @@ func (s *search) ramdiskOf(ctx context.Context, kernel string) error {
 	}
 	kernel = path.Clean(kernel)
 	every := s.wanted
-	every.Distro, every.Archs = Any, []string{"amd64", "i386", "arm64"} // its name decides
+	every.Distro, every.Archs = Any, []arch.Machine{arch.AMD64, arch.I386, arch.ARM64} // its name decides
 	first, rest := every.places()
 	for _, p := range slices.Concat(first, rest) {
 		above, ok := strings.CutSuffix("/"+kernel, "/"+p.kernel)

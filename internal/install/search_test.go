@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/gopxeboot/gopxeboot/internal/arch"
 )
 
 // site is a server's files by their URLs. A content of "!refused" and the like
@@ -83,20 +84,20 @@ func TestSearch(t *testing.T) {
 		{name: "half a pair", site: at("images/pxeboot/vmlinuz", "isolinux/initrd.img"), err: "images/pxeboot/vmlinuz is there, but not its images/pxeboot/initrd.img"},
 		{name: "nothing", site: at(), err: "no kernel found in http://h/p/ ("},
 		{name: "SLES", site: at("boot/x86_64/vmlinuz-xen", "boot/x86_64/initrd-xen"), kernel: "boot/x86_64/vmlinuz-xen", ramdisk: "boot/x86_64/initrd-xen"},
-		{name: "SLES for both", site: at("boot/x86_64/vmlinuz-xen", "boot/x86_64/initrd-xen", "boot/i386/vmlinuz-xen", "boot/i386/initrd-xen"), wanted: Wanted{Archs: []string{"amd64"}}, kernel: "boot/x86_64/vmlinuz-xen", ramdisk: "boot/x86_64/initrd-xen"},
-		{name: "SLES for both, i386 first", site: at("boot/x86_64/vmlinuz-xen", "boot/x86_64/initrd-xen", "boot/i386/vmlinuz-xen", "boot/i386/initrd-xen"), wanted: Wanted{Archs: []string{"i386", "amd64"}}, kernel: "boot/i386/vmlinuz-xen", ramdisk: "boot/i386/initrd-xen"},
+		{name: "SLES for both", site: at("boot/x86_64/vmlinuz-xen", "boot/x86_64/initrd-xen", "boot/i386/vmlinuz-xen", "boot/i386/initrd-xen"), wanted: Wanted{Archs: []arch.Machine{"amd64"}}, kernel: "boot/x86_64/vmlinuz-xen", ramdisk: "boot/x86_64/initrd-xen"},
+		{name: "SLES for both, i386 first", site: at("boot/x86_64/vmlinuz-xen", "boot/x86_64/initrd-xen", "boot/i386/vmlinuz-xen", "boot/i386/initrd-xen"), wanted: Wanted{Archs: []arch.Machine{"i386", "amd64"}}, kernel: "boot/i386/vmlinuz-xen", ramdisk: "boot/i386/initrd-xen"},
 		{name: "openSUSE", site: at("boot/x86_64/loader/linux", "boot/x86_64/loader/initrd"), kernel: "boot/x86_64/loader/linux", ramdisk: "boot/x86_64/loader/initrd"},
-		{name: "SLES i386", site: at("boot/i386/vmlinuz-xenpae", "boot/i386/initrd-xenpae"), wanted: Wanted{Distro: SUSE, Archs: []string{"i386"}}, kernel: "boot/i386/vmlinuz-xenpae", ramdisk: "boot/i386/initrd-xenpae"},
+		{name: "SLES i386", site: at("boot/i386/vmlinuz-xenpae", "boot/i386/initrd-xenpae"), wanted: Wanted{Distro: SUSE, Archs: []arch.Machine{"i386"}}, kernel: "boot/i386/vmlinuz-xenpae", ramdisk: "boot/i386/initrd-xenpae"},
 		{name: "treeinfo, for Xen", site: at("images/f/vmlinuz-xen", "images/f/initrd-xen.img", "images/f/vmlinuz", "images/f/initrd.img").with(".treeinfo", fedora), kernel: "images/f/vmlinuz-xen", ramdisk: "images/f/initrd-xen.img"},
 		{name: "treeinfo, without one for Xen", site: at("images/f/vmlinuz", "images/f/initrd.img").with(".treeinfo", fedora), kernel: "images/f/vmlinuz", ramdisk: "images/f/initrd.img"},
 		{name: "treeinfo without a dot", site: at("images/f/vmlinuz", "images/f/initrd.img").with("treeinfo", fedora), kernel: "images/f/vmlinuz", ramdisk: "images/f/initrd.img"},
-		{name: "treeinfo of another architecture", site: at("images/f/vmlinuz", "images/f/initrd.img").with(".treeinfo", fedora), wanted: Wanted{Archs: []string{"i386"}}, err: "no kernel found"},
+		{name: "treeinfo of another architecture", site: at("images/f/vmlinuz", "images/f/initrd.img").with(".treeinfo", fedora), wanted: Wanted{Archs: []arch.Machine{"i386"}}, err: "no kernel found"},
 		{name: "treeinfo that leads out", site: at("images/f/vmlinuz").with(".treeinfo", "[images-xen]\nkernel = ../../etc/shadow\ninitrd = images/f/vmlinuz\n[images-x86_64]\nkernel = /etc/shadow\ninitrd = file:///etc/shadow\n"), err: "no kernel found"},
 		{name: "Debian for Xen", site: at("current/images/netboot/xen/vmlinuz", "current/images/netboot/xen/initrd.gz"), kernel: "current/images/netboot/xen/vmlinuz", ramdisk: "current/images/netboot/xen/initrd.gz"},
 		{name: "Debian's netboot tree", site: at("debian-installer/amd64/linux", "debian-installer/amd64/initrd.gz"), kernel: "debian-installer/amd64/linux", ramdisk: "debian-installer/amd64/initrd.gz"},
 		{name: "a Debian mirror", wanted: Wanted{Release: "bookworm", Distro: Debian}, site: at("dists/bookworm/main/installer-amd64/current/images/netboot/debian-installer/amd64/linux", "dists/bookworm/main/installer-amd64/current/images/netboot/debian-installer/amd64/initrd.gz"),
 			kernel: "dists/bookworm/main/installer-amd64/current/images/netboot/debian-installer/amd64/linux", ramdisk: "dists/bookworm/main/installer-amd64/current/images/netboot/debian-installer/amd64/initrd.gz"},
-		{name: "FAIWiki's repository", wanted: Wanted{Release: "lenny", Distro: Debian, Archs: []string{"i386"}}, site: at("dists/lenny/main/installer-i386/current/images/netboot/xen/vmlinuz", "dists/lenny/main/installer-i386/current/images/netboot/xen/initrd.gz"),
+		{name: "FAIWiki's repository", wanted: Wanted{Release: "lenny", Distro: Debian, Archs: []arch.Machine{"i386"}}, site: at("dists/lenny/main/installer-i386/current/images/netboot/xen/vmlinuz", "dists/lenny/main/installer-i386/current/images/netboot/xen/initrd.gz"),
 			kernel: "dists/lenny/main/installer-i386/current/images/netboot/xen/vmlinuz", ramdisk: "dists/lenny/main/installer-i386/current/images/netboot/xen/initrd.gz"},
 		{name: "Ubuntu's legacy images", wanted: Wanted{Release: "focal"}, site: at("dists/focal/main/installer-amd64/current/legacy-images/netboot/ubuntu-installer/amd64/linux", "dists/focal/main/installer-amd64/current/legacy-images/netboot/ubuntu-installer/amd64/initrd.gz"),
 			kernel: "dists/focal/main/installer-amd64/current/legacy-images/netboot/ubuntu-installer/amd64/linux", ramdisk: "dists/focal/main/installer-amd64/current/legacy-images/netboot/ubuntu-installer/amd64/initrd.gz"},
@@ -113,7 +114,7 @@ func TestSearch(t *testing.T) {
 		{name: "a kernel of a pair without its ramdisk", wanted: Wanted{Kernel: "isolinux/vmlinuz"}, site: at(), kernel: "isolinux/vmlinuz"},
 		{name: "a kernel of a pair, oddly written", wanted: Wanted{Kernel: "./isolinux//x/../vmlinuz/"}, site: at("isolinux/initrd.img"), kernel: "isolinux/vmlinuz", ramdisk: "isolinux/initrd.img"},
 		{name: "a kernel of a pair, as a part of a URL", wanted: Wanted{Kernel: "a%20b/c:d/isolinux/vmlinuz"}, site: at("a%20b/c:d/isolinux/initrd.img"), kernel: "a%20b/c:d/isolinux/vmlinuz", ramdisk: "a%20b/c:d/isolinux/initrd.img"},
-		{name: "a kernel of a pair, of any architecture", wanted: Wanted{Kernel: "install.a64/vmlinuz", Archs: []string{"i386"}}, site: at("install.a64/initrd.gz"), kernel: "install.a64/vmlinuz", ramdisk: "install.a64/initrd.gz"},
+		{name: "a kernel of a pair, of any architecture", wanted: Wanted{Kernel: "install.a64/vmlinuz", Archs: []arch.Machine{"i386"}}, site: at("install.a64/initrd.gz"), kernel: "install.a64/vmlinuz", ramdisk: "install.a64/initrd.gz"},
 		{name: "a ramdisk of our own", wanted: Wanted{Ramdisk: "r"}, site: at("isolinux/vmlinuz"), kernel: "isolinux/vmlinuz", ramdisk: "r"},
 		{name: "pygrub names both", wanted: Wanted{Kernel: "vmlinuz", Ramdisk: "archiso.img", Distro: Pygrub}, site: at(), kernel: "vmlinuz", ramdisk: "archiso.img"},
 		{name: "pygrub without a kernel", wanted: Wanted{Distro: Pygrub}, site: at("isolinux/vmlinuz", "isolinux/initrd.img"), err: "which kernel?"},
@@ -227,7 +228,7 @@ func (forbidding) Read(context.Context, string) ([]byte, error) {
 
 // No name is asked for twice, and there is an end to them.
 func TestNamesOnce(t *testing.T) {
-	for _, w := range []Wanted{{}, {Release: "x"}, {Distro: Debian, Release: "x"}, {Archs: []string{"arm64", "amd64", "i386"}}} {
+	for _, w := range []Wanted{{}, {Release: "x"}, {Distro: Debian, Release: "x"}, {Archs: []arch.Machine{"arm64", "amd64", "i386"}}} {
 		got, err := Location{Base: "http://h/p/"}.Search(t.Context(), w, site{})
 		if !errors.Is(err, ErrNothing) {
 			t.Fatal(err)
@@ -277,11 +278,6 @@ func TestArgs(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	for name, want := range map[string]string{"x86_64": "amd64", "amd64": "amd64", "i386": "i386", "i686": "i386", "aarch64": "arm64", "efi64": "", "": ""} {
-		if got, err := ParseArch(name); got != want || (err != nil) != (want == "") {
-			t.Errorf("ParseArch(%q) = %q, %v", name, got, err)
-		}
-	}
 	for _, name := range []string{"", "rhlike", "sleslike", "debianlike", "pygrub"} {
 		if got, err := ParseDistro(name); string(got) != name || err != nil {
 			t.Errorf("ParseDistro(%q) = %q, %v", name, got, err)

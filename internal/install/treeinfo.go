@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/arch"
 )
 
 // MaxTreeinfo is as much as a .treeinfo can be, in bytes. Fedora's have 2 to 10
@@ -73,10 +75,10 @@ func parseTreeinfo(text []byte) sections {
 
 // places are the kernels that it names, with their initrds. A name that leads
 // out of the location is left out.
-func (s sections) places(archs []string) []place {
+func (s sections) places(archs []arch.Machine) []place {
 	var names []string
-	for _, arch := range archs {
-		names = append(names, arch, map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[arch])
+	for _, m := range archs {
+		names = append(names, string(m), m.RPM())
 	}
 	if len(archs) == 0 {
 		for _, section := range []string{"tree", "general"} {

@@ -19,9 +19,9 @@ import (
 // found, which is kept as the one that it passes over.
 func TestReplaced(t *testing.T) {
 	found := []check.Value{{Name: "next-server", Value: "10.0.0.2"}, {Name: "boot file", Value: "pxelinux.0"}}
-	given := check.Value{Name: "next-server", Value: "10.0.0.9", Origin: "--server"}
+	given := check.Value{Name: "next-server", Value: "10.0.0.9", Origin: check.Origin{Field: check.OurServer}}
 	want := []check.Value{
-		{Name: "next-server", Value: "10.0.0.9", Origin: "--server", Passed: []check.Value{{Name: "next-server", Value: "10.0.0.2"}}},
+		{Name: "next-server", Value: "10.0.0.9", Origin: check.Origin{Field: check.OurServer}, Passed: []check.Value{{Name: "next-server", Value: "10.0.0.2"}}},
 		{Name: "boot file", Value: "pxelinux.0"},
 	}
 	if diff := cmp.Diff(want, replaced(found, given), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
