@@ -129,7 +129,7 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) er
 
 // inTime keeps the time within what libxl gives a restricted bootloader, with
 // some left to say why it failed.
-func inTime(r *boot.Request, invocation xenout.Invocation, con *console.Console) {
+func inTime(r *boot.Options, invocation xenout.Invocation, con *console.Console) {
 	if invocation.Domid == 0 || invocation.RunAs == 0 {
 		return
 	}
@@ -141,7 +141,7 @@ func inTime(r *boot.Request, invocation xenout.Invocation, con *console.Console)
 }
 
 // say is pygrub's -l and -n: what there is, and what would boot.
-func say(ctx context.Context, c *cli.Context, r boot.Request, con *console.Console) error {
+func say(ctx context.Context, c *cli.Context, r boot.Options, con *console.Console) error {
 	plan, err := boot.Preview(ctx, r, con)
 	w := c.App.Writer
 	if c.Bool("l") {

@@ -126,7 +126,7 @@ func checkOnce(c *cli.Context) (status int, err error) {
 
 // replay looks at a capture. It is somebody else's bytes, like those from the
 // network: nothing is left to this process but the files that it has open.
-func replay(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
+func replay(name string, r boot.Options) (*check.Facts, *plan.Plan, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, nil, usage(err, "")

@@ -16,6 +16,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -59,8 +60,8 @@ func demoAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	result, err := boot.Boot(c.Context, boot.Request{
-		MAC: vif.MAC, Bridge: vif.Bridge, Net: guest.Auto, Wanted: program.Wanted{ConfigDir: "pxelinux.cfg"},
+	result, err := boot.Boot(c.Context, boot.Options{
+		Network: session.Network{MAC: vif.MAC, Bridge: vif.Bridge, Net: guest.Auto}, Wanted: program.Wanted{ConfigDir: "pxelinux.cfg"},
 		Spec:    handover.Spec{OutputDirectory: dir, Format: xenout.JSON, MaxKernel: 128 << 20, MaxInitrd: 2 << 30},
 		Timeout: 30 * time.Second,
 	}, out, console.New(w, level(c)))

@@ -17,6 +17,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -61,10 +62,9 @@ func typeFlag() cli.Flag {
 }
 
 // request reads guestFlags, typeFlag and the positionals.
-func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
-	r := boot.Request{
-		Host:     domain.ThisHost(),
-		MAC:      vif.MAC,
+func request(c *cli.Context, vif xenout.VIF) (boot.Options, error) {
+	r := boot.Options{
+		Network:  session.Network{Host: domain.ThisHost(), MAC: vif.MAC},
 		UUID:     c.String("uuid"),
 		Wanted:   program.Wanted{Label: c.String("label"), ConfigDir: c.String("config-dir")},
 		BootFile: c.String("bootfile"),

@@ -11,6 +11,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -65,11 +66,10 @@ func getAction(c *cli.Context) error {
 		return err
 	}
 	r.MaxInitrd = c.Generic("max-size").(*size).value
-	t, err := transfer(c)
-	if err != nil {
+	if r.Transfer, err = transfer(c); err != nil {
 		return err
 	}
-	t.Digests = c.Bool("json") // which has them
+	r.Transfer.Digests = c.Bool("json") // which has them
 	output := c.String("o")
 	switch {
 	case len(urls) == 0:
@@ -82,7 +82,7 @@ func getAction(c *cli.Context) error {
 	con := console.New(c.App.ErrWriter, level(c))
 	var files []*os.File
 	var made []string
-	var downloads []boot.Download
+	var downloads []session.Download
 	defer func() {
 		for i, f := range files {
 			f.Close()
@@ -99,9 +99,9 @@ func getAction(c *cli.Context) error {
 		files, made = append(files, f), append(made, isNew)
 	}
 	var failure error
-	downloads, failure = boot.Get(c.Context, r, t, urls, files, con)
+	downloads, failure = boot.Get(c.Context, r, urls, files, con)
 	if c.Bool("json") {
-		if err := console.WriteJSON(c.App.Writer, append([]boot.Download{}, downloads...)); err != nil { // [], not null
+		if err := console.WriteJSON(c.App.Writer, append([]session.Download{}, downloads...)); err != nil { // [], not null
 			return err
 		}
 	}

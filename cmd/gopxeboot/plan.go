@@ -75,7 +75,7 @@ func planAction(c *cli.Context) error {
 }
 
 // leaseOf is the lease that the flags describe.
-func leaseOf(c *cli.Context, r boot.Request) (*dhcpclient.Lease, error) {
+func leaseOf(c *cli.Context, r boot.Options) (*dhcpclient.Lease, error) {
 	lease := &dhcpclient.Lease{NextServer: r.Server, ServerID: r.Server, BootFile: r.BootFile}
 	if lease.BootFile == "" {
 		lease.BootFile = "pxelinux.0"

@@ -20,6 +20,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 )
 
 // images serves files: "/chunked/x" without saying how long they are, "/hang/x"
@@ -61,8 +62,8 @@ func downloads(t *testing.T, files images) (p *pipeline, url string, kernel, ram
 	}
 	var mu sync.Mutex
 	var lines []string
-	p = &pipeline{task: task{MaxKernel: 1000, MaxInitrd: 1000}, plan: plan.New(), files: fetch.Client{}}
-	p.say = func(l line) {
+	p = &pipeline{Answer: session.Answer{Plan: plan.New()}}
+	p.say = func(l session.Line) {
 		mu.Lock()
 		defer mu.Unlock()
 		lines = append(lines, l.Text)
@@ -100,7 +101,7 @@ func TestLayout(t *testing.T) {
 		for _, name := range strings.Fields(names) {
 			boot.Initrds = append(boot.Initrds, url+name)
 		}
-		if err := p.fetchBoth(t.Context(), boot, kernel, ramdisk); err != nil {
+		if err := p.fetchBoth(t.Context(), boot, &limits{MaxKernel: 1000, MaxInitrd: 1000}, kernel, ramdisk); err != nil {
 			t.Errorf("%s: %v", names, err)
 			continue
 		}
@@ -123,8 +124,7 @@ func TestDoubt(t *testing.T) {
 		"k": "", "whole": "", "page": `"Please log in"`, "cut": "it is cut short on the server",
 	} {
 		p, url, kernel, ramdisk, said := downloads(t, files)
-		p.task.MaxKernel = 2 << 20
-		if err := p.fetchBoth(t.Context(), &plan.Boot{Kernel: url + "/" + name}, kernel, ramdisk); err != nil {
+		if err := p.fetchBoth(t.Context(), &plan.Boot{Kernel: url + "/" + name}, &limits{MaxKernel: 2 << 20}, kernel, ramdisk); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -159,7 +159,7 @@ func TestFirstError(t *testing.T) {
 			boot.Initrds = append(boot.Initrds, name)
 		}
 		begin := time.Now()
-		err := p.fetchBoth(t.Context(), boot, kernel, ramdisk)
+		err := p.fetchBoth(t.Context(), boot, &limits{MaxKernel: 1000, MaxInitrd: 1000}, kernel, ramdisk)
 		if err == nil {
 			t.Errorf("%s, %s: no error", tt.kernel, tt.initrds)
 			continue
@@ -178,7 +178,7 @@ func TestDownloadDeadline(t *testing.T) {
 	p, url, kernel, ramdisk, _ := downloads(t, images{"k": "kernel"})
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, context.DeadlineExceeded)
 	defer cancel()
-	err := p.fetchBoth(ctx, &plan.Boot{Kernel: url + "/hang/k", Initrds: []string{url + "/hang/k"}}, kernel, ramdisk)
+	err := p.fetchBoth(ctx, &plan.Boot{Kernel: url + "/hang/k", Initrds: []string{url + "/hang/k"}}, &limits{MaxKernel: 1000, MaxInitrd: 1000}, kernel, ramdisk)
 	if fault.CodeOf(err) != fault.OutOfTime || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}

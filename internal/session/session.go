@@ -1,4 +1,8 @@
-package boot
+// Package session is the parent and the child of one job on the guest's network:
+// Run and its conversation are the parent's side, Serve and Child the child's.
+// The child may ask for one address, for names where it downloads as dom0, and
+// for files of dom0's that were named; nothing else.
+package session
 
 import (
 	"cmp"
@@ -6,78 +10,107 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
+	"slices"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
-	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
-// asGuest runs the pipeline in a child that is the guest. With files, the
-// first one gets the kernel, the second one the initrds. leave is nil or takes
-// the guest's port, by its index, and says whether it will be removed, while we
-// go on.
-func asGuest(ctx context.Context, r Request, con *console.Console, leave func(port int) bool, files ...*os.File) (answer, error) {
-	p := plan.New()
-	p.MAC, p.UUID, p.GuestType = r.MAC.String(), r.UUID, r.Type
-	known := answer{Plan: p} // with an error
-	download, pcap := len(files) > 0, 0
-	if r.Pcap != nil {
-		pcap = len(files) + 1
-		files = append(files, r.Pcap)
-		watched, stop := handover.WatchFile(ctx, "pcap", r.Pcap, wire.MaxFile)
+// Network is the guest's network, and what dom0 knows of it.
+type Network struct {
+	MAC    net.HardwareAddr // the guest's; nil when unknown
+	Bridge string           // "" is xenbr0, or the only bridge there is
+	VLAN   uint16           // where the guest is on the bridge; 0 for no VLAN
+	Net    guest.Net
+
+	// Elsewhere is why its network can't be reached from here; nil if it can.
+	Elsewhere *xenout.NetworkError
+
+	// Host tells which domains run; nil is not to ask. Domid is the one that is
+	// being created, 0 when it is not known.
+	Host  *domain.Host
+	Domid int
+
+	// OfVM says that the options are made of a VM's fields, which others than
+	// dom0's root may write: what they name in dom0's network is not asked for
+	// that reason. Server is who is asked instead of the lease's next-server.
+	OfVM   bool
+	Server netip.Addr
+
+	Pcap *os.File // a packet capture of DHCP; nil for none
+}
+
+// Spec is what a child is given, besides its job.
+type Spec struct {
+	Network
+	Leases bool // it acts as the guest and asks for a lease
+	RunAs  int  // the child's uid; 0 is one that is not used
+
+	Files   []*os.File // that it may write
+	MaxFile int64      // bytes, of each
+	Open    func(name string) (*os.File, error)
+	Hosts   []string // servers by name or address, that the command line names
+	Survey  *guest.Survey
+
+	// Leave is for a boot: it takes the guest's port, by its index, and says
+	// whether that will be removed while we go on. Who only looks has none.
+	Leave func(port int) bool
+}
+
+// Run has a child do a job, which is one message for it, and answers what it asks.
+// There is a plan also with an error, with what is known by then.
+func Run(ctx context.Context, s Spec, job any, con *console.Console) (Answer, error) {
+	known := Answer{Plan: plan.New()}
+	t := terms{AsDom0: !s.Leases && s.Net == guest.Dom0, Hosts: s.Hosts, Local: s.Open != nil, Brief: s.Leave != nil}
+	if s.OfVM {
+		t.Hosts = nil
+	}
+	if s.Pcap != nil {
+		s.Files = append(slices.Clone(s.Files), s.Pcap)
+		t.Pcap = len(s.Files)
+		watched, stop := handover.WatchFile(ctx, "pcap", s.Pcap, wire.MaxFile)
 		defer stop()
 		ctx = watched
 	}
-	if r.Repository != nil && !r.Repository.OnNetwork() {
-		r.Net = guest.None
-	}
-	if err := r.reachable(); err != nil {
+	if err := s.Reachable(); err != nil {
 		return known, err
 	}
-	network, why, err := r.settle(ctx, leave != nil, con)
+	network, why, err := s.settle(ctx, con)
 	if err != nil {
 		return known, err
 	}
 	spec := guest.Spec{
-		MAC: r.MAC, Bridge: r.Bridge, VLAN: r.VLAN, Net: network, RunAs: r.RunAs,
-		Files: files, MaxFile: uint64(max(r.MaxKernel, r.MaxInitrd)),
+		MAC: s.MAC, Bridge: s.Bridge, VLAN: s.VLAN, Net: network, RunAs: s.RunAs,
+		Files: s.Files, MaxFile: uint64(s.MaxFile), Survey: s.Survey, Open: s.Open,
 	}
-	if !r.leases() {
+	if !s.Leases {
 		spec.MAC = nil
-	}
-	if r.Look != nil {
-		spec.Survey = &guest.Survey{MACs: r.Look.MACs, VLANs: r.Look.VLANs}
-	}
-	var local *install.LocalFiles
-	if r.Repository != nil {
-		if local, err = r.Repository.LocalFiles(); err != nil {
-			return known, fault.New(fault.NoConfig, "location", err, "")
-		}
-	}
-	if local != nil {
-		defer local.Close()
-		spec.Open = local.Open
 	}
 	g, err := guest.Start(ctx, spec)
 	if err != nil {
 		return known, notStarted(ctx, err)
 	}
-	if leave != nil && leave(g.Port()) {
+	if s.Leave != nil && g.Port() != 0 && s.Leave(g.Port()) {
 		defer g.Leave()
 	} else {
 		defer g.Close()
 	}
-	p.Net = string(g.Net)
-	where := tellNetwork(g, r.MAC, why, con)
-	if r.Look != nil && r.Pcap != nil && g.Net == guest.Dom0 {
+	known.Plan.Net = string(g.Net)
+	t.Where = tellNetwork(g, s.MAC, why, con)
+	if s.Survey != nil && s.Pcap != nil && g.Net == guest.Dom0 {
 		// All of dom0's frames there are not for the child.
-		recorder, err := wire.Record(g.Bridge, r.Pcap)
+		recorder, err := wire.Record(g.Bridge, s.Pcap)
 		if err != nil {
 			return known, fault.In(ctx, fault.Own, "pcap", err, "")
 		}
@@ -87,23 +120,31 @@ func asGuest(ctx context.Context, r Request, con *console.Console, leave func(po
 			}
 		}()
 	}
-	t := r.task()
-	t.Download, t.Pcap, t.Bridge, t.Local = download, pcap, where, local != nil
 	t.Deadline, _ = ctx.Deadline()
 	if g.Net == guest.Dom0 {
-		if t.Reach, err = r.reach(g); err != nil {
+		if t.Reach, err = s.reach(g); err != nil {
 			return known, fault.In(ctx, fault.Own, "network", err, "")
 		}
 	}
-	if err := g.Send(t); err != nil {
-		return known, fault.In(ctx, fault.Own, "network", err, "")
+	for _, message := range []any{t, job} {
+		if err := g.Send(message); err != nil {
+			return known, fault.In(ctx, fault.Own, "network", err, "")
+		}
 	}
-	done, err := converse(ctx, g, r.asksDom0(), con)
+	done, err := converse(ctx, g, t.AsDom0, con)
 	if done.Plan == nil {
 		return known, err
 	}
-	done.Plan.MAC, done.Plan.UUID, done.Plan.GuestType, done.Plan.Net = p.MAC, p.UUID, p.GuestType, p.Net
+	done.Plan.Net = known.Plan.Net
 	return done, err
+}
+
+// Reachable says why the guest's network can't be reached from here.
+func (s *Spec) Reachable() error {
+	if s.Elsewhere == nil || !s.Leases {
+		return nil
+	}
+	return fault.New(fault.Usage, "network", s.Elsewhere, s.Elsewhere.Try)
 }
 
 // notStarted is why there is no child.
@@ -149,16 +190,16 @@ func tellNetwork(g *guest.Guest, mac net.HardwareAddr, why string, con *console.
 // converse answers the child until it says how it ended: that answer has a plan,
 // and its error is the child's. The child may ask for names only where it
 // downloads as dom0.
-func converse(ctx context.Context, g *guest.Guest, names bool, con *console.Console) (answer, error) {
+func converse(ctx context.Context, g *guest.Guest, names bool, con *console.Console) (Answer, error) {
 	configured := false
 	for {
 		a, err := receive(ctx, g)
 		if err != nil {
-			return answer{}, fault.In(ctx, fault.Own, "network", err, "")
+			return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
 		}
 		switch {
 		case a.Line != nil:
-			a.Line.print(con)
+			Print(con)(*a.Line)
 		case a.Configure != nil:
 			err := configureOnce(g, a.Configure, &configured)
 			if router, ok := errors.AsType[*guest.RouterError](err); ok {
@@ -168,19 +209,19 @@ func converse(ctx context.Context, g *guest.Guest, names bool, con *console.Cons
 				err = nil
 			}
 			if err != nil {
-				return answer{}, fault.In(ctx, fault.NoLease, "dhcp", err, "")
+				return Answer{}, fault.In(ctx, fault.NoLease, "dhcp", err, "")
 			}
 			if err := g.Send(struct{}{}); err != nil {
-				return answer{}, fault.In(ctx, fault.Own, "network", err, "")
+				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
 		case a.Resolve != "" && names:
 			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
-				return answer{}, fault.In(ctx, fault.Own, "network", err, "")
+				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
 		case a.Plan != nil:
-			return a, a.Failure.err(ctx)
+			return a.Answer, a.Failure.err(ctx)
 		default:
-			return answer{}, fault.In(ctx, fault.Own, "network", errors.New("the guest's process sent a message that says nothing"), "")
+			return Answer{}, fault.In(ctx, fault.Own, "network", errors.New("the guest's process sent a message that says nothing"), "")
 		}
 	}
 }
@@ -229,4 +270,24 @@ func because(why string) string {
 		return ""
 	}
 	return ": " + why
+}
+
+// resolveForChild asks as dom0, which knows /etc/hosts too.
+func resolveForChild(ctx context.Context, host string) resolved {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	a, err := Resolve(ctx, host)
+	if err != nil {
+		return resolved{Error: fmt.Sprintf("can't resolve %s: %v", printable.Text(host), err)}
+	}
+	return resolved{Address: a}
+}
+
+// Resolve asks as dom0.
+func Resolve(ctx context.Context, host string) (netip.Addr, error) {
+	list, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return list[0].Unmap(), nil
 }

@@ -1,11 +1,10 @@
-package boot
+package session
 
 import (
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 
 	"github.com/gopxeboot/gopxeboot/internal/bridging"
@@ -15,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reach is what dom0 knows of its network, for the child that uses it: what
+// Reach is what dom0 knows of its network, for the child that uses it: what
 // dom0 can reach is not all for a guest, and who writes a configuration, or
 // answers to DHCP or DNS, is not dom0's root.
-type reach struct {
+type Reach struct {
 	Bridge   bool           // there is a guest's bridge
 	Own      []netip.Prefix // what dom0 takes for itself
 	OnBridge []netip.Addr   // dom0's addresses on the guest's bridge
@@ -56,6 +55,9 @@ type forbiddenError struct {
 
 func (e *forbiddenError) Error() string { return fmt.Sprintf("%s %s", e.Address, e.Why) }
 
+// Is makes it fetch.ErrForbidden.
+func (e *forbiddenError) Is(target error) bool { return target == fetch.ErrForbidden }
+
 // Try says how to ask it all the same.
 func (e *forbiddenError) Try() string {
 	if e.OfVM {
@@ -64,10 +66,10 @@ func (e *forbiddenError) Try() string {
 	return fmt.Sprintf("if a guest may have what is there, --server %s allows it", e.Address)
 }
 
-// refuse says which addresses are not asked; the lease's next-server (its zero
-// value is none) is, unless it is in another network of dom0's. A nil reach is that of a network of the
+// Refuse says which addresses are not asked; the lease's next-server (its zero
+// value is none) is, unless it is in another network of dom0's. A nil Reach is that of a network of the
 // guest's own, where no address is dom0's.
-func (r *reach) refuse(nextServer netip.Addr) func(netip.Addr) error {
+func (r *Reach) Refuse(nextServer netip.Addr) func(netip.Addr) error {
 	return func(a netip.Addr) error {
 		if r != nil && slices.Contains(r.Named, a) {
 			return nil
@@ -86,7 +88,7 @@ func (r *reach) refuse(nextServer netip.Addr) func(netip.Addr) error {
 }
 
 // forbids says why an address is not asked; "" when it is.
-func (r *reach) forbids(a netip.Addr, next bool) string {
+func (r *Reach) forbids(a netip.Addr, next bool) string {
 	holds := func(p netip.Prefix) bool { return p.Contains(a) }
 	switch way := r.route(a); {
 	case !guest.Usable(a):
@@ -110,7 +112,7 @@ func (r *reach) forbids(a netip.Addr, next bool) string {
 
 // route is the way to an address: the longest prefix, and of those the lowest
 // metric.
-func (r *reach) route(a netip.Addr) (best route) {
+func (r *Reach) route(a netip.Addr) (best route) {
 	found := false
 	for _, w := range r.Routes {
 		if !w.Main || !w.To.Contains(a) {
@@ -125,8 +127,8 @@ func (r *reach) route(a netip.Addr) (best route) {
 
 // reachOfDom0 looks at dom0's addresses and routes. bridge is "" where there is
 // none of the guest's.
-func reachOfDom0(bridge string, vlan uint16) (*reach, error) {
-	r := &reach{Bridge: bridge != ""}
+func reachOfDom0(bridge string, vlan uint16) (*Reach, error) {
+	r := &Reach{Bridge: bridge != ""}
 	onBridge, err := interfacesOn(bridge, vlan)
 	if err != nil {
 		return nil, err
@@ -186,43 +188,22 @@ func interfacesOn(bridge string, vlan uint16) (indexes []int, err error) {
 	return indexes, nil
 }
 
-// hosts are the servers that dom0's root wrote down: what a VM's fields or a
-// server say is not among them.
-func (r *Request) hosts() (hosts []string) {
-	if r.OfVM {
-		return nil
-	}
-	urls := slices.Clone(r.URLs)
-	if r.Repository != nil {
-		urls = append(urls, r.Repository.URLs()...)
-	}
-	if r.Transfer.Proxy != "" {
-		urls = append(urls, r.Transfer.Proxy)
-	}
-	for _, text := range urls {
-		if u, err := url.Parse(text); err == nil && u.Hostname() != "" { // else the download says why
-			hosts = append(hosts, u.Hostname())
-		}
-	}
-	return hosts
-}
-
 // reach is dom0's network, for the child that uses it.
-func (r *Request) reach(g *guest.Guest) (*reach, error) {
-	network, err := reachOfDom0(g.Bridge, g.VLAN)
+func (s *Spec) reach(g *guest.Guest) (*Reach, error) {
+	r, err := reachOfDom0(g.Bridge, g.VLAN)
 	if err != nil {
 		return nil, err
 	}
-	if network.OfVM = r.OfVM; r.Server.IsValid() && !r.OfVM {
-		network.Named = append(network.Named, r.Server)
+	if r.OfVM = s.OfVM; r.OfVM {
+		return r, nil
 	}
-	for _, host := range r.hosts() {
+	if s.Server.IsValid() {
+		r.Named = append(r.Named, s.Server)
+	}
+	for _, host := range s.Hosts {
 		if a, err := netip.ParseAddr(host); err == nil {
-			network.Named = append(network.Named, a.Unmap())
+			r.Named = append(r.Named, a.Unmap())
 		}
 	}
-	return network, nil
+	return r, nil
 }
-
-// Is makes it fetch.ErrForbidden.
-func (e *forbiddenError) Is(target error) bool { return target == fetch.ErrForbidden }

@@ -1,4 +1,4 @@
-package boot
+package session
 
 import (
 	"bytes"
@@ -27,22 +27,22 @@ const (
 // table, decides nothing. A boot waits until the vif is gone, or fails. Who only
 // looks must not have a second port with the guest's MAC, which would take its
 // traffic, and has dom0's network; why says so.
-func (r *Request) settle(ctx context.Context, boots bool, con *console.Console) (network guest.Net, why string, err error) {
-	if r.Net != guest.Auto || r.Host == nil || r.MAC == nil || !r.leases() {
-		return r.Net, "", nil
+func (s *Spec) settle(ctx context.Context, con *console.Console) (network guest.Net, why string, err error) {
+	if s.Net != guest.Auto || s.Host == nil || s.MAC == nil || !s.Leases {
+		return s.Net, "", nil
 	}
 	said := false
 	for deadline := time.Now().Add(vifPatience); ; {
-		vif, err := r.runningVif(ctx)
+		vif, err := s.runningVif(ctx)
 		if err != nil {
 			con.Warn(fmt.Sprintf("network: whether the guest runs is not known: %v", err))
-			return r.Net, "", nil
+			return s.Net, "", nil
 		}
 		if vif == nil {
-			return r.Net, "", nil
+			return s.Net, "", nil
 		}
-		who := fmt.Sprintf("domain %d has %s on %s (%s)", vif.Domid, r.MAC, vif.Bridge, vif.Interface)
-		if !boots {
+		who := fmt.Sprintf("domain %d has %s on %s (%s)", vif.Domid, s.MAC, vif.Bridge, vif.Interface)
+		if s.Leave == nil {
 			return guest.Dom0, who + ": a port of our own would take its traffic", nil
 		}
 		if !said {
@@ -63,17 +63,17 @@ func (r *Request) settle(ctx context.Context, boots bool, con *console.Console) 
 
 // runningVif is the interface with the guest's MAC, on its bridge, of another
 // domain than the one that is being created; nil for none.
-func (r *Request) runningVif(ctx context.Context) (*domain.Vif, error) {
-	vifs, err := r.Host.Vifs(ctx)
+func (s *Spec) runningVif(ctx context.Context) (*domain.Vif, error) {
+	vifs, err := s.Host.Vifs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	bridge, _, err := guest.FindBridge(r.Bridge, r.VLAN)
+	bridge, _, err := guest.FindBridge(s.Bridge, s.VLAN)
 	if err != nil {
 		return nil, nil // guest.Start says so
 	}
 	for _, v := range vifs {
-		if v.Domid == r.Domid || !bytes.Equal(v.MAC, r.MAC) {
+		if v.Domid == s.Domid || !bytes.Equal(v.MAC, s.MAC) {
 			continue
 		}
 		// Not by VLAN: on most bridges a MAC is in one place only, whatever

@@ -1,4 +1,4 @@
-package boot
+package session
 
 import (
 	"context"
@@ -9,10 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
-	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/vishvananda/netlink"
@@ -101,7 +100,7 @@ func TestReach(t *testing.T) {
 			}
 			next, _ := netip.ParseAddr(test.next)
 			got := ""
-			if err := r.refuse(next)(netip.MustParseAddr(test.address)); err != nil {
+			if err := r.Refuse(next)(netip.MustParseAddr(test.address)); err != nil {
 				got = strings.TrimPrefix(err.Error(), test.address+" ")
 			}
 			if got != want {
@@ -119,9 +118,9 @@ func TestReach(t *testing.T) {
 
 // In a network of the guest's own all is the guest's but what is no server's.
 func TestReachOfGuest(t *testing.T) {
-	var r *reach
+	var r *Reach
 	for address, want := range map[string]string{"10.0.0.1": "<nil>", "127.0.0.1": "127.0.0.1 " + noServer, "239.1.1.1": "239.1.1.1 " + noServer} {
-		if got := fmt.Sprint(r.refuse(netip.Addr{})(netip.MustParseAddr(address))); got != want {
+		if got := fmt.Sprint(r.Refuse(netip.Addr{})(netip.MustParseAddr(address))); got != want {
 			t.Errorf("%s: %s", address, got)
 		}
 	}
@@ -129,20 +128,15 @@ func TestReachOfGuest(t *testing.T) {
 
 // An address is named by whoever runs this program, not by who may write a VM's
 // fields.
-func TestHosts(t *testing.T) {
-	repository, err := install.NewRepository("http://10.9.9.1/OL6", install.Wanted{})
-	labtest.Check(t, err)
-	for name, test := range map[string]struct {
-		request Request
-		want    []string
-	}{
-		"nothing":       {Request{}, nil},
-		"get":           {Request{URLs: []string{"tftp://10.9.9.1/a", "http://[::1]:80/b", "http://boot.example/c", ":", "x"}}, []string{"10.9.9.1", "::1", "boot.example"}},
-		"a location":    {Request{Repository: repository, Transfer: Transfer{Proxy: "http://10.9.9.2:3128"}}, []string{"10.9.9.1", "10.9.9.2"}},
-		"a VM's fields": {Request{OfVM: true, Repository: repository, Transfer: Transfer{Proxy: "http://10.9.9.2:3128"}}, nil},
-	} {
-		if diff := cmp.Diff(test.want, test.request.hosts()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
+func TestNamed(t *testing.T) {
+	labtest.New(t, lab.Config{})
+	s := Spec{Network: Network{Server: netip.MustParseAddr("10.9.9.3")}, Hosts: []string{"10.9.9.1", "::ffff:10.9.9.2", "boot.example"}}
+	for ofVM, want := range map[bool]string{false: "[10.9.9.3 10.9.9.1 10.9.9.2]", true: "[]"} {
+		s.OfVM = ofVM
+		r, err := s.reach(&guest.Guest{})
+		labtest.Check(t, err)
+		if got := fmt.Sprint(r.Named); got != want || r.OfVM != ofVM {
+			t.Errorf("of a VM %v: %s %v, want %s", ofVM, got, r.OfVM, want)
 		}
 	}
 }
