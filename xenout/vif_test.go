@@ -97,6 +97,7 @@ func TestPositionals(t *testing.T) {
 		{"xm, lone comma", []string{"mac=00:16:3e:72:79:e3", ",", "bridge=xenbr0", "/dev/vg/g"}, both, "/dev/vg/g", []string{}},
 		{"xm, type first", []string{"type=netfront,", "mac=00:16:3e:72:79:e3,", "bridge=xenbr0", "/dev/vg/g"}, both, "/dev/vg/g", []string{}},
 		{"disk first", []string{"/dev/vg/g", "bridge=xenbr0", "mac=00:16:3e:72:79:e3"}, both, "/dev/vg/g", []string{}},
+		{"a lone MAC", []string{"00-16-3E-72-79-E3", "/dev/vg/g"}, xenout.VIF{MAC: guestMAC}, "/dev/vg/g", []string{}},
 		{"no disk", []string{"bridge=xenbr0,mac=00:16:3e:72:79:e3"}, both, "", nil},
 		{"disk only", []string{"/dev/vg/g"}, xenout.VIF{}, "/dev/vg/g", []string{}},
 		{"disk with = in its path", []string{"/dev/disk/by-path/ip-10.0.0.1:3260-iscsi-a=b"}, xenout.VIF{}, "/dev/disk/by-path/ip-10.0.0.1:3260-iscsi-a=b", []string{}},

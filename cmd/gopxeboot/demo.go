@@ -22,12 +22,14 @@ import (
 )
 
 func demoCommand() *cli.Command {
-	return &cli.Command{
-		Name:   "demo",
-		Usage:  "boot the Xen PXE howto's guest in a lab of its own; needs no root, no server and no Xen",
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "v", Aliases: []string{"verbose"}, Usage: "say why each thing is done"}},
-		Action: demoAction,
-	}
+	return withHelp(&cli.Command{
+		Name:        "demo",
+		Usage:       "the whole job in a lab of its own: no root, no server, no Xen needed",
+		UsageText:   "gopxeboot demo [OPTIONS]",
+		Description: "Boots the guest of the Xen PXE howto in a lab of its own, and shows what the toolstack gets.",
+		Flags:       []cli.Flag{&cli.BoolFlag{Name: "v", Aliases: []string{"verbose"}, Usage: "say why each thing is done"}},
+		Action:      demoAction,
+	}, example("gopxeboot demo"), exits(0, 1))
 }
 
 func demoAction(c *cli.Context) error {

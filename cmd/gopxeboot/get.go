@@ -17,24 +17,27 @@ import (
 )
 
 func getCommand() *cli.Command {
-	return &cli.Command{
+	return withHelp(&cli.Command{
 		Name:      "get",
-		Usage:     "download files as the guest, or without a VIF as dom0, and say how fast that went",
-		ArgsUsage: "[VIF] URL...",
+		Usage:     "download as the guest or as dom0, with figures",
+		UsageText: "gopxeboot get [OPTIONS] [VIF] URL...",
+		Description: "Downloads files as the guest, or without a VIF as dom0, and says how fast that was. " +
+			"A URL begins with tftp://, http://, https://, ftp:// or nfs://.",
 		Flags: append(guestFlags(), append(transferFlags(),
-			&cli.StringFlag{Name: "o", Usage: "write to this `FILE`, or - for standard output (default: the URL's last part, in the current directory)"},
+			&cli.StringFlag{Name: "o", Usage: "write to this `FILE`, or - for standard output", DefaultText: "the URL's last part, in the current directory"},
 			&cli.GenericFlag{Name: "max-size", Value: newSize(2 << 30), Usage: "the largest file to accept, in `BYTES`"},
 			&cli.BoolFlag{Name: "json", Usage: "print the figures as JSON"},
 		)...),
 		Action: getAction,
-	}
+	}, example("gopxeboot get mac=00:16:3e:72:79:e3,bridge=xenbr0 tftp://192.168.1.166/vmlinuz"),
+		exits(0, 1, 2, 3, 6, 7, 8))
 }
 
 // transferFlags say how to download.
 func transferFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "ca", Usage: "believe the certificates in this PEM `FILE` too, for https"},
-		&cli.StringFlag{Name: "proxy", Usage: "the `URL` of a proxy for http and https (default: as dom0 that of the environment, as the guest none)"},
+		&cli.StringFlag{Name: "ca", Usage: "trust the certificates in this PEM `FILE`, too, for https"},
+		&cli.StringFlag{Name: "proxy", Usage: "the `URL` of a proxy for http and https", DefaultText: "as dom0 the environment's, as the guest none"},
 	}
 }
 
@@ -60,6 +63,11 @@ func getAction(c *cli.Context) error {
 	vif, _, _, err := xenout.Positionals(words)
 	if err != nil {
 		return usage(err, "")
+	}
+	if vif.MAC == nil && c.String("mac") == "" {
+		if err := onlyThese(c, "without a VIF", "o max-size json ca proxy timeout v q"); err != nil {
+			return err
+		}
 	}
 	r, err := request(c, vif)
 	if err != nil {

@@ -23,9 +23,6 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// version is set when a release is built.
-var version = "devel"
-
 func main() {
 	if status, ours := boot.Helper(); ours {
 		os.Exit(status)
@@ -56,12 +53,9 @@ func main() {
 func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) int {
 	app := &cli.App{
 		Name:      "gopxeboot",
-		Usage:     "the bootloader that lets a Xen guest without firmware PXE boot",
-		UsageText: "gopxeboot [OPTIONS] [VIF] [DISK]\ngopxeboot COMMAND [OPTIONS] ...",
-		Version:   version,
-		Commands:  []*cli.Command{planCommand(), checkCommand(), getCommand(), lintCommand(), labCommand(), demoCommand()},
-		Flags:     bootFlags(),
-		Action:    func(c *cli.Context) error { return cli.ShowAppHelp(c) },
+		Version:   versionText(),
+		Commands:  commands(),
+		Flags:     append(bootFlags(), cli.HelpFlag),
 		Writer:    stdout,
 		ErrWriter: stderr,
 
@@ -69,11 +63,12 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 		HideVersion:               true, // its -v is --verbose to us
 		DisableSliceFlagSeparator: true,
 		ExitErrHandler:            func(*cli.Context, error) {}, // main decides
-		OnUsageError:              usageError,
+		OnUsageError:              usageError("see gopxeboot --help"),
 	}
+	app.CustomAppHelpTemplate = bootHelp(app.Flags)
 	for _, c := range app.Commands {
 		if c.OnUsageError == nil {
-			c.OnUsageError = usageError
+			c.OnUsageError = usageError("see gopxeboot help " + c.Name)
 		}
 	}
 	toolstack := xenout.ToolstackOf(argv, environ)
@@ -97,7 +92,7 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 // one, and it always says --output, unless it is XAPI.
 func runApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, argv []string) error {
 	if len(argv) < 2 {
-		return app.RunContext(ctx, argv)
+		argv = []string{argv[0], "help"}
 	}
 	words, ours := argv[1:], takesValue(app.Flags)
 	if toolstack == xenout.XAPI {
@@ -109,8 +104,14 @@ func runApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, argv 
 	}
 	output := xenout.OutputOf(words, ours)
 	if command := app.Command(words[0]); command != nil && output == "" {
-		rest := oneForm(xenout.Arguments(words[1:], takesValue(command.Flags)), command.Flags)
+		rest, err := oneForm(xenout.Arguments(words[1:], takesValue(command.Flags)), command.Flags)
+		if err != nil {
+			return command.OnUsageError(cli.NewContext(app, nil, nil), err, true)
+		}
 		return app.RunContext(ctx, slices.Concat(argv[:1], words[:1], rest))
+	}
+	if output == "" && toolstack == xenout.Xen && misspelt(words[0], app) {
+		return noCommand(app, words[0])
 	}
 	return bootApp(ctx, app, toolstack, argv[0], xenout.Arguments(words, ours), output)
 }
@@ -119,13 +120,16 @@ func runApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, argv 
 func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name string, words []string, output string) error {
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
-	words = oneForm(words, app.Flags)
 	ctx, cancel := context.WithTimeoutCause(ctx, timeoutOf(words), context.DeadlineExceeded)
 	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
 	out, err := handover.OpenOutput(ctx, output)
 	if err != nil {
 		return err
+	}
+	if words, err = oneForm(words, app.Flags); err != nil {
+		out.Discard()
+		return app.OnUsageError(nil, err, false)
 	}
 	if slices.Contains(words, "--") {
 		app.Commands = nil // what follows is no command's name
@@ -163,8 +167,8 @@ type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-func usageError(_ *cli.Context, err error, _ bool) error {
-	return fault.New(fault.Usage, "usage", err, "see gopxeboot --help")
+func usageError(try string) cli.OnUsageErrorFunc {
+	return func(_ *cli.Context, err error, _ bool) error { return usage(err, try) }
 }
 
 // takesValue says which of the flags have a value.

@@ -17,24 +17,31 @@ import (
 )
 
 func planCommand() *cli.Command {
-	return &cli.Command{
+	return withHelp(&cli.Command{
 		Name:      "plan",
-		Usage:     "find out what would boot, and print it as JSON",
-		ArgsUsage: "[VIF]",
-		Flags: append(slices.Concat(guestFlags(), transferFlags(), locationFlags()),
-			typeFlag(),
+		Usage:     "what would boot, as JSON: everything but the download",
+		UsageText: "gopxeboot plan [OPTIONS] [VIF]\ngopxeboot plan --tree DIR [OPTIONS] [VIF]",
+		Description: "Finds out what would boot, as the guest on its network or offline from a directory, and prints it as JSON: " +
+			"the lease, each name that was asked for, what boots with which command line, all labels, warnings.",
+		Flags: append(slices.Concat(guestFlags(), programFlags(), transferFlags(), locationFlags()),
+			typeFlag(""),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON (always done)", Hidden: true},
-			&cli.StringFlag{Name: "tree", Usage: "ask no network: `DIR` is the root of the TFTP server"},
-			&cli.StringFlag{Name: "config", Usage: "with --tree: this `FILE` is the configuration"},
-			&cli.StringFlag{Name: "ip", Usage: "with --tree: the leased `ADDRESS`"},
-			&cli.StringFlag{Name: "netmask", Value: "255.255.255.0", Usage: "with --tree: its `NETMASK`"},
-			&cli.StringFlag{Name: "router", Usage: "with --tree: the router's `ADDRESS`"},
+			&cli.StringFlag{Name: "tree", Usage: "ask no network: this `DIR` is the root of the TFTP server, and the options below are the lease, with --server, --bootfile and --option 209, 210"},
+			&cli.StringFlag{Name: "config", Usage: "this `FILE` is the configuration"},
+			&cli.StringFlag{Name: "ip", Usage: "the leased `ADDRESS`"},
+			&cli.StringFlag{Name: "netmask", Value: "255.255.255.0", Usage: "its `NETMASK`"},
+			&cli.StringFlag{Name: "router", Usage: "the router's `ADDRESS`"},
 		),
 		Action: planAction,
-	}
+	}, example("gopxeboot plan mac=00:16:3e:72:79:e3,bridge=xenbr0\n"+
+		"gopxeboot plan --tree /tftpboot --mac 00:16:3e:72:79:e3 --ip 192.168.1.199"),
+		exits(0, 1, 2, 3, 4, 5, 6, 8))
 }
 
 func planAction(c *cli.Context) error {
+	if err := planUse(c); err != nil {
+		return err
+	}
 	where, vif, _, _, err := positionals(c)
 	if err != nil {
 		return err
@@ -72,6 +79,15 @@ func planAction(c *cli.Context) error {
 		return err
 	}
 	return failure
+}
+
+// planUse is the error of an option that has no effect.
+func planUse(c *cli.Context) error {
+	if c.String("tree") == "" {
+		return notThese(c, "without --tree", "config ip netmask router")
+	}
+	return onlyThese(c, "with --tree", "tree config ip netmask router server bootfile option arch mac uuid guest-type "+
+		"config-dir label kernel ramdisk location json v q")
 }
 
 // leaseOf is the lease that the flags describe.

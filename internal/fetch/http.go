@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/percent"

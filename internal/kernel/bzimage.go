@@ -11,9 +11,9 @@ import (
 )
 
 // bzImage reads a Linux kernel for x86, with the notes of what is packed in it.
-func (info *Info) bzImage(r io.ReaderAt, head []byte) error {
+func (info *Info) bzImage(r io.ReaderAt, head []byte, notes bool) error {
 	payload, err := info.setup(r, head)
-	if err != nil {
+	if err != nil || !notes {
 		return err
 	}
 	inside, err := inBzImage(payload)
@@ -21,7 +21,7 @@ func (info *Info) bzImage(r io.ReaderAt, head []byte) error {
 		return err
 	}
 	info.Compression = inside.compression
-	err = info.elf(inside, false)
+	err = info.elf(inside, false, true)
 	info.Window = inside.window
 	if inside.compression == None {
 		return err

@@ -1,4 +1,4 @@
-package check
+package replay
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
@@ -31,34 +32,34 @@ func wayOf(m *survey.Message) way {
 }
 
 // variant is what is other in this way than in the guest's own.
-func (w way) variant(own way) (v Variant) {
+func (w way) variant(own way) (v check.Variant) {
 	switch {
 	case w.pxe != own.pxe && own.pxe:
-		v.Name = AskedWithout60
+		v.Name = check.AskedWithout60
 	case w.pxe != own.pxe:
-		v.Name = AskedWith60
+		v.Name = check.AskedWith60
 	case w.arch != own.arch:
-		v.Name, v.Arch = AskedArch, w.arch
+		v.Name, v.Arch = check.AskedArch, w.arch
 	case w.broadcast != own.broadcast:
-		v.Name = AskedNoBroadcast
+		v.Name = check.AskedNoBroadcast
 	}
 	return v
 }
 
 // question is one that was asked in another way than the guest's own.
 type question struct {
-	Variant
+	check.Variant
 	xid  uint32
 	mac  net.HardwareAddr
 	at   time.Time
-	kind string // of the answer that is waited for
+	kind survey.Type // of the answer that is waited for
 }
 
 // otherWays finds what was asked in another way than by the guest's first
 // DISCOVER: by the guest, as its operating system does later or as a check
 // does, or by other machines. It becomes Variants, and the frames without it
 // are returned.
-func (f *Facts) otherWays(frames []dhcpclient.Frame, guest net.HardwareAddr) (own []dhcpclient.Frame) {
+func otherWays(f *check.Facts, frames []dhcpclient.Frame, guest net.HardwareAddr) (own []dhcpclient.Frame) {
 	var first *way
 	var questions []*question
 	for _, frame := range frames {
@@ -80,14 +81,14 @@ func (f *Facts) otherWays(frames []dhcpclient.Frame, guest net.HardwareAddr) (ow
 		if i >= 0 {
 			continue
 		}
-		q := &question{xid: m.XID, mac: m.CHAddr, at: frame.At, kind: "OFFER"}
+		q := &question{xid: m.XID, mac: m.CHAddr, at: frame.At, kind: survey.TypeOffer}
 		ours := bytes.Equal(m.CHAddr, guest)
 		switch kind := m.Type(); {
-		case kind == "INFORM":
-			q.Name, q.kind = AskedInform, "ACK"
-		case kind != "DISCOVER" || !ours && first == nil:
+		case kind == survey.TypeInform:
+			q.Name, q.kind = check.AskedInform, survey.TypeAck
+		case kind != survey.TypeDiscover || !ours && first == nil:
 		case !ours:
-			q.Name = AskedOtherMAC
+			q.Name = check.AskedOtherMAC
 		case first == nil:
 			w := wayOf(&m)
 			first = &w
@@ -101,7 +102,7 @@ func (f *Facts) otherWays(frames []dhcpclient.Frame, guest net.HardwareAddr) (ow
 		questions = append(questions, q)
 	}
 	for _, q := range questions {
-		same := func(v Variant) bool { return v.Name == q.Name && v.Arch == q.Arch }
+		same := func(v check.Variant) bool { return v.Name == q.Name && v.Arch == q.Arch }
 		switch i := slices.IndexFunc(f.Variants, same); {
 		case i < 0:
 			f.Variants = append(f.Variants, q.Variant)
@@ -119,7 +120,7 @@ func (q *question) answer(at time.Time, m *survey.Message) {
 	}
 	if !q.Answered {
 		q.Answered, q.Server, q.Millis = true, m.From.Addr(), plan.Millis(at.Sub(q.at))
-		if a := given(m.YIAddr); a.IsValid() {
+		if a := m.YIAddr; a.IsValid() && !a.IsUnspecified() {
 			bits := 24
 			if ones, size := net.IPMask(m.Option(1)).Size(); size == 32 {
 				bits = ones

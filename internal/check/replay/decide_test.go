@@ -1,4 +1,4 @@
-package check
+package replay
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/program/programtest"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -15,7 +14,7 @@ import (
 // A capture of a guest that asks for the names that its boot program asks for
 // comes to the same plan and the same findings as the boot itself.
 func TestReplayDecides(t *testing.T) {
-	for _, c := range programtest.Configs(t, "../program/testdata") {
+	for _, c := range programtest.Configs(t, "../../program/testdata") {
 		t.Run(c.Name, func(t *testing.T) {
 			s := newStory().leased().arp(filesIP, true)
 			tree := pxelinux.OpenFS(c.Files, filesIP)
@@ -28,7 +27,7 @@ func TestReplayDecides(t *testing.T) {
 				}
 				return tree(ctx, url)
 			})
-			f, p, err := Replay(s.all(), ReplayOptions{Label: c.Machine.Label})
+			f, p, err := Read(s.all(), Options{Label: c.Machine.Label})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,6 @@
-package check
+// Package replay looks at a capture of a boot: it finds the facts there that
+// internal/check/probe finds on a live network.
+package replay
 
 import (
 	"bytes"
@@ -7,11 +9,11 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -19,8 +21,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
-// ReplayOptions say how a capture is to be read.
-type ReplayOptions struct {
+// Options say how a capture is to be read.
+type Options struct {
 	Name      string           // of the capture, for Facts.Capture
 	MAC       net.HardwareAddr // whose boot; nil is the first machine that asks as a PXE client, else the first that asks
 	ConfigDir string           // as --config-dir; "" is pxelinux.cfg
@@ -33,14 +35,14 @@ type ReplayOptions struct {
 // the two tries that every ROM makes.
 const patience = 3 * time.Second
 
-// Replay makes of a capture what a look at the lab would have seen: of a boot
+// Read makes of a capture what a look at the lab would have seen: of a boot
 // by a PXE ROM, PXELINUX or iPXE, or of one by this program. What the capture
 // does not tell stays empty; Facts.Errors says what it lacks. The packets are
 // gone through twice. The error wraps wire.ErrFormat where the file can't be
 // read, or survey.ErrNoGuest where nobody asks for a lease in it.
-func Replay(packets iter.Seq2[wire.Packet, error], o ReplayOptions) (Facts, *plan.Plan, error) {
+func Read(packets iter.Seq2[wire.Packet, error], o Options) (check.Facts, *plan.Plan, error) {
 	r := reading{plan: plan.New()}
-	f := Facts{Capture: o.Name, Subject: Subject{Machine: o.Machine, GuestType: o.GuestType}}
+	f := check.Facts{Capture: o.Name, Subject: check.Subject{Machine: o.Machine, GuestType: o.GuestType}}
 	frames, end, err := dhcpFrames(packets)
 	if err != nil && len(frames) == 0 {
 		return f, r.plan, err
@@ -53,13 +55,13 @@ func Replay(packets iter.Seq2[wire.Packet, error], o ReplayOptions) (Facts, *pla
 		return f, r.plan, err
 	}
 	f.Began, f.Millis = first.Begin, plan.Millis(end.Sub(first.Begin))
-	guest := f.setSubject(first)
-	s, err := survey.Replay(guest, f.otherWays(frames, guest))
+	guest := setSubject(&f, first)
+	s, err := survey.Replay(guest, otherWays(&f, frames, guest))
 	if err != nil {
 		return f, r.plan, err
 	}
 	f.AddSurvey(s)
-	f.setRequest(s, end)
+	setRequest(&f, s, end)
 	w := &watch{
 		facts: &f, mac: guest, addresses: addressesOf(first), end: end, doubles: newDoubles(),
 		fragments: make(map[fragmentKey]*fragments), arp: make(map[netip.Addr]*arpTalk),
@@ -74,9 +76,9 @@ func Replay(packets iter.Seq2[wire.Packet, error], o ReplayOptions) (Facts, *pla
 	r.watch, r.machine = w, machineOf(s, o)
 	r.plan.Boot.Named = o.Label
 	r.find()
-	r.plan.Config.Tried = append([]plan.Try{}, f.searched()...) // by the guest, and not by Decide
+	r.plan.Config.Tried = append([]plan.Try{}, f.Searched()...) // by the guest, and not by Decide
 	r.plan.MAC, r.plan.UUID, r.plan.GuestType, r.plan.Lease = f.Subject.MAC, f.Subject.UUID, f.Subject.GuestType, f.Lease
-	slices.SortStableFunc(f.Events, func(a, b Event) int { return cmp.Compare(a.Millis, b.Millis) })
+	slices.SortStableFunc(f.Events, func(a, b check.Event) int { return cmp.Compare(a.Millis, b.Millis) })
 	return f, r.plan, nil
 }
 
@@ -135,7 +137,7 @@ func addressed(frame []byte, m survey.Message) []byte {
 }
 
 // setSubject says who the guest is, by the DISCOVER that began it.
-func (f *Facts) setSubject(s *survey.Survey) (mac net.HardwareAddr) {
+func setSubject(f *check.Facts, s *survey.Survey) (mac net.HardwareAddr) {
 	i := slices.IndexFunc(s.Messages, func(m survey.Seen) bool { return m.Sent })
 	if i < 0 {
 		return wire.NoMAC
@@ -159,7 +161,7 @@ func (f *Facts) setSubject(s *survey.Survey) (mac net.HardwareAddr) {
 func addressesOf(s *survey.Survey) []netip.Addr {
 	var list []netip.Addr
 	add := func(a netip.Addr) {
-		if given(a).IsValid() && !slices.Contains(list, a) {
+		if a.IsValid() && !a.IsUnspecified() && !slices.Contains(list, a) {
 			list = append(list, a)
 		}
 	}
@@ -175,33 +177,35 @@ func addressesOf(s *survey.Survey) []netip.Addr {
 }
 
 // setRequest says what became of the guest's REQUEST.
-func (f *Facts) setRequest(s *survey.Survey, end time.Time) {
-	var r *Request
+func setRequest(f *check.Facts, s *survey.Survey, end time.Time) {
+	var r *check.Request
 	var asked time.Duration
 	for _, m := range s.Messages {
-		const pxe = 4011
 		switch kind := m.Type(); {
-		case m.Sent && kind == "REQUEST" && m.To.Port() != pxe:
+		case m.Sent && kind == survey.TypeRequest && m.To.Port() != wire.PortPXE:
 			if r == nil {
-				r, asked = &Request{Result: Unanswered}, m.After
+				r, asked = &check.Request{Result: check.Unanswered}, m.After
 			}
-		case m.Sent && kind == "DECLINE" && r != nil:
-			r.Result = InUse
-		case m.Sent && kind == "RELEASE" && r != nil:
+		case m.Sent && kind == survey.TypeDecline && r != nil:
+			r.Result = check.InUse
+		case m.Sent && kind == survey.TypeRelease && r != nil:
 			r.Released = true
-		case m.Sent, m.Stray != "", r == nil, m.From.Port() == pxe, r.Result == Acked:
-		case kind == "ACK" || kind == "NAK":
-			r.Result, r.Message, r.Millis = Taken(strings.ToLower(kind)), printable.Text(string(m.Option(56))), plan.Millis(m.After-asked)
+		case m.Sent, m.Stray != "", r == nil, m.From.Port() == wire.PortPXE, r.Result == check.Acked:
+		case kind == survey.TypeAck || kind == survey.TypeNak:
+			r.Result, r.Message, r.Millis = check.Acked, printable.Text(string(m.Option(56))), plan.Millis(m.After-asked)
+			if kind == survey.TypeNak {
+				r.Result = check.Nakked
+			}
 		}
 	}
-	if r != nil && r.Result == Unanswered && end.Sub(s.Begin.Add(asked)) < patience {
+	if r != nil && r.Result == check.Unanswered && end.Sub(s.Begin.Add(asked)) < patience {
 		return // the capture ends before one could come
 	}
 	f.Request = r
 }
 
 // machineOf is the guest as its boot program finds itself.
-func machineOf(s *survey.Survey, o ReplayOptions) program.Machine {
+func machineOf(s *survey.Survey, o Options) program.Machine {
 	m := program.Machine{Wanted: program.Wanted{ConfigDir: o.ConfigDir, Label: o.Label}}
 	if i := slices.IndexFunc(s.Messages, func(m survey.Seen) bool { return m.Sent }); i >= 0 {
 		m.MAC = s.Messages[i].CHAddr

@@ -1,4 +1,4 @@
-package check
+package replay
 
 import (
 	"bytes"
@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/percent"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -63,11 +65,11 @@ func (r *reading) try(t plan.Try) {
 // PXELINUX asks for: a check that was captured has asked for some.
 func (r *reading) meant(name string) bool {
 	plain := strings.NewReplacer("-", "", ":", "").Replace(strings.ToLower(name))
-	if strings.Contains(plain, fmt.Sprintf("%x", []byte(r.mac))) || strings.HasPrefix(base("/"+plain), "default") {
+	if strings.Contains(plain, fmt.Sprintf("%x", []byte(r.mac))) || strings.HasPrefix(path.Base(plain), "default") {
 		return true
 	}
 	a := r.machine.Lease.Address.Addr()
-	return a.Is4() && (base("/"+name) == a.String() || base("/"+name) == fmt.Sprintf("%x", a.AsSlice()))
+	return a.Is4() && (path.Base(name) == a.String() || path.Base(name) == fmt.Sprintf("%x", a.AsSlice()))
 }
 
 // took is how long the server needed to say yes or no.
@@ -92,7 +94,7 @@ func (r *reading) searchPath() []string {
 	for _, t := range r.transfers {
 		if i := strings.LastIndex(t.name, dir); i >= 0 {
 			r.machine.Lease.NextServer, r.machine.Lease.PathPrefix, r.machine.Lease.BootFile = t.server, t.name[:i], "pxelinux.0"
-			if t.scheme != "tftp" {
+			if t.scheme != schemeTFTP {
 				r.machine.Lease.PathPrefix = strings.TrimSuffix(t.url(), t.name[i:])
 			}
 			return pxelinux.SearchPath(r.machine.Host())
@@ -112,9 +114,9 @@ func (r *reading) searched(t *transfer, path []string) (link string, ok bool) {
 
 // is says whether a URL is this transfer's.
 func (t *transfer) is(link string) bool {
-	scheme, rest, _ := strings.Cut(link, "://")
+	kind, rest, _ := strings.Cut(link, "://")
 	host, path, _ := strings.Cut(rest, "/")
-	if scheme != t.scheme || host != t.host && host != t.server.String() {
+	if scheme(kind) != t.scheme || host != t.host && host != t.server.String() {
 		return false
 	}
 	if path == t.name {
@@ -126,10 +128,10 @@ func (t *transfer) is(link string) bool {
 // url is the transfer's, as near as the capture tells it.
 func (t *transfer) url() string {
 	name := t.name
-	if t.scheme == "tftp" {
+	if t.scheme == schemeTFTP {
 		name = (&url.URL{Path: "/" + name}).EscapedPath()[1:]
 	}
-	return t.scheme + "://" + t.host + "/" + name
+	return string(t.scheme) + "://" + t.host + "/" + name
 }
 
 // seen is the transfer of a URL that says most; nil when the guest did not ask
@@ -186,7 +188,7 @@ func (r *reading) config(t *transfer, link string) {
 	if err != nil || d.Boot.Kernel == "" {
 		return
 	}
-	f.Args = NewArgs(xenout.SXP, f.Subject.GuestType, d.Boot.Args) // a toolstack's
+	f.Args = check.NewArgs(xenout.SXP, f.Subject.GuestType, d.Boot.Args) // a toolstack's
 	r.file("kernel", d.Boot.Kernel)
 	for _, initrd := range d.Boot.Initrds {
 		r.file("initrd", initrd)
@@ -226,7 +228,7 @@ func (r *reading) file(role, link string) {
 		r.facts.Errors = append(r.facts.Errors, fmt.Sprintf("the guest does not ask for the %s %s in this capture", role, link))
 		return
 	}
-	file := File{Role: role, URL: link, Result: r.result(t), Bytes: t.size, Read: t.bytes, Millis: t.took(), Message: t.message()}
+	file := check.File{Role: role, URL: link, Result: r.result(t), Bytes: t.size, Read: t.bytes, Millis: t.took(), Message: t.message()}
 	if file.Result == "" {
 		r.facts.Errors = append(r.facts.Errors, "the capture ends before there is an answer for "+link)
 		return
@@ -237,7 +239,7 @@ func (r *reading) file(role, link string) {
 	if seconds := t.last.Sub(t.firstAnswer).Seconds(); t.whole && seconds > 0 && t.bytes > 0 {
 		file.Rate, file.Seconds = float64(t.bytes)/seconds, seconds
 	}
-	if t.scheme == "tftp" && t.accepted {
+	if t.scheme == schemeTFTP && t.accepted {
 		file.Blocks = r.blocks(t)
 	}
 	if role == "kernel" && len(t.data) > 0 {
@@ -267,10 +269,10 @@ func (r *reading) blocks(t *transfer) []plan.Block {
 
 // kernelOf looks into what the capture has of a kernel; nil when that is too
 // little to tell anything.
-func kernelOf(t *transfer) *Kernel {
+func kernelOf(t *transfer) *check.Kernel {
 	info, _ := kernel.Inspect(bytes.NewReader(t.data), int64(len(t.data)))
 	if info.Format == kernel.Unknown && !t.complete() {
 		return nil
 	}
-	return NewKernel(info)
+	return check.NewKernel(info)
 }

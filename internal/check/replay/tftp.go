@@ -1,4 +1,4 @@
-package check
+package replay
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
@@ -50,10 +51,19 @@ func (c *content) take(w *watch, data []byte, length int) {
 // complete says whether all bytes are there.
 func (c *content) complete() bool { return c.whole && !c.gap }
 
+// scheme is that of a URL.
+type scheme string
+
+// What PXELINUX speaks, as far as a capture is read.
+const (
+	schemeTFTP scheme = "tftp"
+	schemeHTTP scheme = "http"
+)
+
 // transfer is a file that the guest asks for, by TFTP or HTTP.
 type transfer struct {
 	content
-	scheme    string
+	scheme    scheme
 	server    netip.Addr
 	host      string // as in the URL, with a port where it is not the usual one
 	name      string // as on the wire, without the first slash of HTTP
@@ -65,12 +75,12 @@ type transfer struct {
 	firstAnswer time.Time
 	last        time.Time // when anything of it was seen
 
-	accepted    bool      // the server agreed to send it
-	refusal     string    // the server's no: its own words
-	code        int       // TFTP's or HTTP's
-	unreachable TFTPState // closed or unreachable, as ICMP says
-	aborted     bool      // by the guest
-	event       int       // of the content's arrival in Facts.Events; -1 as long as there is none
+	accepted    bool            // the server agreed to send it
+	refusal     string          // the server's no: its own words
+	code        int             // TFTP's or HTTP's
+	unreachable check.TFTPState // closed or unreachable, as ICMP says
+	aborted     bool            // by the guest
+	event       int             // of the content's arrival in Facts.Events; -1 as long as there is none
 }
 
 // tftpState is what is needed to put DATA together.
@@ -123,7 +133,7 @@ func (w *watch) tftp(p wirePacket) {
 		}
 	case p.sent && op == opERROR:
 		t.aborted = !t.whole
-		w.event(p, "ERROR", "stops the transfer of "+printable.Text(t.name)+because(errorText(p.data[2:])))
+		w.event(p, "ERROR", "stops the transfer of "+printable.Text(t.name)+": "+errorText(p.data[2:]))
 	case p.sent:
 	case op == opOACK:
 		w.answer(t, p)
@@ -134,13 +144,13 @@ func (w *watch) tftp(p wirePacket) {
 		t.accepted = true
 		w.block(t, p)
 	case op == opERROR && (t.aborted || t.whole): // what the guest's own end made of it
-	case op == opERROR && !t.accepted && t.refusal == "":
-		w.answer(t, p)
-		t.code, t.refusal = int(binary.BigEndian.Uint16(p.data[2:])), errorText(p.data[2:])
-		w.event(p, "ERROR", printable.Text(t.name)+because(t.refusal)).Failed = true
 	case op == opERROR && t.refusal == "":
+		if !t.accepted {
+			w.answer(t, p)
+			t.code = int(binary.BigEndian.Uint16(p.data[2:]))
+		}
 		t.refusal = errorText(p.data[2:])
-		w.event(p, "ERROR", printable.Text(t.name)+because(t.refusal)).Failed = true
+		w.event(p, "ERROR", printable.Text(t.name)+": "+t.refusal).Failed = true
 	}
 }
 
@@ -174,7 +184,7 @@ func (w *watch) readRequest(p wirePacket) {
 		return
 	}
 	t := &transfer{
-		scheme: "tftp", server: p.peer, host: p.peer.String(), name: name, serverMAC: p.peerMAC, began: p.at, last: p.at, asked: 1, event: -1,
+		scheme: schemeTFTP, server: p.peer, host: p.peer.String(), name: name, serverMAC: p.peerMAC, began: p.at, last: p.at, asked: 1, event: -1,
 		content: content{size: -1}, tftpState: tftpState{blockSize: 512, next: 1, pending: make(map[uint16][]byte)},
 	}
 	w.transfers = append(w.transfers, t)

@@ -1,4 +1,4 @@
-package check
+package replay
 
 import (
 	"bytes"
@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
+	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/check/render"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -27,17 +29,17 @@ import (
 // Captures of the real PXELINUX, booted by iPXE in QEMU: the pages of facts,
 // and what is wrong. Blocks of PXELINUX itself are cut in them.
 func TestReplayPXELINUX(t *testing.T) {
-	for name, want := range map[string]Code{
-		"pxelinux":           Fine,
-		"no-config":          NoConfig,
-		"missing-initrd-any": InitrdMissing, // of tcpdump -i any
+	for name, want := range map[string]check.Code{
+		"pxelinux":           check.Fine,
+		"no-config":          check.NoConfig,
+		"missing-initrd-any": check.InitrdMissing, // of tcpdump -i any
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := replayFile(t, filepath.Join("testdata/captures", name+".pcap"))
-			if got := Diagnose(f).Verdict; got.Code != want {
+			if got := check.Diagnose(f).Verdict; got.Code != want {
 				t.Errorf("the verdict is %+v, want %s", got, want)
 			}
-			goldenFacts(t, "replay/"+name+".json", f)
+			goldenFacts(t, "facts/"+name+".json", f)
 		})
 	}
 }
@@ -46,7 +48,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // goldenFacts compares facts with a file of testdata, or writes it. A field that
 // they did not have when it was written is none.
-func goldenFacts(t *testing.T, name string, got Facts) {
+func goldenFacts(t *testing.T, name string, got check.Facts) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
 	if *update {
@@ -62,7 +64,7 @@ func goldenFacts(t *testing.T, name string, got Facts) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want Facts
+	var want check.Facts
 	if err := json.Unmarshal(data, &want); err != nil {
 		t.Fatal(err)
 	}
@@ -71,13 +73,13 @@ func goldenFacts(t *testing.T, name string, got Facts) {
 	}
 }
 
-func replayFile(t *testing.T, name string) Facts {
+func replayFile(t *testing.T, name string) check.Facts {
 	t.Helper()
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, _, err := Replay(wire.ReadCapture(bytes.NewReader(data)), ReplayOptions{Name: filepath.Base(name)})
+	f, _, err := Read(wire.ReadCapture(bytes.NewReader(data)), Options{Name: filepath.Base(name)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,41 +114,41 @@ func TestReplayVerdicts(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		story *story
-		want  Code
+		want  check.Code
 	}{
-		{"nobody answers", newStory().discover().wait(time.Second).discover().wait(longer).discover(), NoServer},
-		{"an answer for UEFI only", again(newStory().discover().wait(longer)).discover(dhcpv4.WithGeneric(dhcpv4.OptionClientSystemArchitectureType, []byte{0, 7})).offer(), OtherArchOnly},
-		{"an answer for the installed system only", again(newStory().discover().wait(longer)).discover(no60).offer(), OnlyWithout60},
-		{"an answer for another machine only", again(newStory().discover().wait(longer)).discover(dhcpv4.WithHwAddr(filesMAC)).offer(dhcpv4.WithHwAddr(filesMAC)), MACNotServed},
-		{"a proxy only", newStory().discover().offer(dhcpv4.WithYourIP(nil), dhcpv4.WithOption(dhcpv4.OptClassIdentifier("PXEClient"))), ProxyOnly},
-		{"a proxy that says nothing", newStory().leased(bare).offer(proxy...).asksProxy().wait(time.Second).asksProxy().wait(longer), ProxySilent},
-		{"a proxy that is asked at the capture's end", newStory().leased(bare).offer(proxy...).asksProxy(), NoFilename},
-		{"a NAK", newStory().discover().offer().request().answer(dhcpv4.MessageTypeNak, dhcpv4.WithYourIP(nil)), Nak},
-		{"a REQUEST without an answer", newStory().discover().offer().request().wait(longer).request(), NoAck},
-		{"the address is taken", newStory().leased().arp(guestIP, true), AddressInUse},
-		{"no boot file", newStory().leased(bare), NoFilename},
-		{"an offer without next-server", newStory().leased(dhcpv4.WithServerIP(nil)).arp(dhcpIP, true), NoNextServer},
-		{"next-server does not answer ARP", newStory().leased().arp(filesIP, false).wait(longer).arp(filesIP, false), NextServerUnreachable},
-		{"no TFTP server", newStory().leased().arp(filesIP, true).refused("pxelinux.0"), TFTPNotRunning},
+		{"nobody answers", newStory().discover().wait(time.Second).discover().wait(longer).discover(), check.NoServer},
+		{"an answer for UEFI only", again(newStory().discover().wait(longer)).discover(dhcpv4.WithGeneric(dhcpv4.OptionClientSystemArchitectureType, []byte{0, 7})).offer(), check.OtherArchOnly},
+		{"an answer for the installed system only", again(newStory().discover().wait(longer)).discover(no60).offer(), check.OnlyWithout60},
+		{"an answer for another machine only", again(newStory().discover().wait(longer)).discover(dhcpv4.WithHwAddr(filesMAC)).offer(dhcpv4.WithHwAddr(filesMAC)), check.MACNotServed},
+		{"a proxy only", newStory().discover().offer(dhcpv4.WithYourIP(nil), dhcpv4.WithOption(dhcpv4.OptClassIdentifier("PXEClient"))), check.ProxyOnly},
+		{"a proxy that says nothing", newStory().leased(bare).offer(proxy...).asksProxy().wait(time.Second).asksProxy().wait(longer), check.ProxySilent},
+		{"a proxy that is asked at the capture's end", newStory().leased(bare).offer(proxy...).asksProxy(), check.NoFilename},
+		{"a NAK", newStory().discover().offer().request().answer(dhcpv4.MessageTypeNak, dhcpv4.WithYourIP(nil)), check.Nak},
+		{"a REQUEST without an answer", newStory().discover().offer().request().wait(longer).request(), check.NoAck},
+		{"the address is taken", newStory().leased().arp(guestIP, true), check.AddressInUse},
+		{"no boot file", newStory().leased(bare), check.NoFilename},
+		{"an offer without next-server", newStory().leased(dhcpv4.WithServerIP(nil)).arp(dhcpIP, true), check.NoNextServer},
+		{"next-server does not answer ARP", newStory().leased().arp(filesIP, false).wait(longer).arp(filesIP, false), check.NextServerUnreachable},
+		{"no TFTP server", newStory().leased().arp(filesIP, true).refused("pxelinux.0"), check.TFTPNotRunning},
 		{"TFTP is silent", func() *story {
 			s := newStory().leased().arp(filesIP, true)
 			s.asks("pxelinux.0")
 			return s.wait(longer).arp(dhcpIP, true)
-		}(), TFTPSilent},
-		{"the configuration is refused", newStory().leased().arp(filesIP, true).tftpError(macConfig, 2, "Access violation"), TFTPRefused},
-		{"no configuration", newStory().leased().arp(filesIP, true).searched(), NoConfig},
-		{"a configuration by a wrong name", newStory().leased().arp(filesIP, true).searched().gets("pxelinux.cfg/01-00-16-3E-72-79-E3", goodConfig, 1408), ConfigMisnamed},
-		{"an empty configuration", newStory().configured(""), ConfigEmpty},
-		{"no DEFAULT", newStory().configured("LABEL linux\n KERNEL vmlinuz\n"), NoDefault},
-		{"no kernel", newStory().configured(goodConfig).tftpError("vmlinuz", 1, "File not found"), KernelMissing},
-		{"a page for a kernel", newStory().configured(goodConfig).gets("vmlinuz", "<!DOCTYPE html><html><title>404</title>", 1408), KernelNotLinux},
-		{"no initrd", newStory().configured(goodConfig).gets("vmlinuz", bzImage, 1408).tftpError("initrd.img", 1, "File not found"), InitrdMissing},
+		}(), check.TFTPSilent},
+		{"the configuration is refused", newStory().leased().arp(filesIP, true).tftpError(macConfig, 2, "Access violation"), check.TFTPRefused},
+		{"no configuration", newStory().leased().arp(filesIP, true).searched(), check.NoConfig},
+		{"a configuration by a wrong name", newStory().leased().arp(filesIP, true).searched().gets("pxelinux.cfg/01-00-16-3E-72-79-E3", goodConfig, 1408), check.ConfigMisnamed},
+		{"an empty configuration", newStory().configured(""), check.ConfigEmpty},
+		{"no DEFAULT", newStory().configured("LABEL linux\n KERNEL vmlinuz\n"), check.NoDefault},
+		{"no kernel", newStory().configured(goodConfig).tftpError("vmlinuz", 1, "File not found"), check.KernelMissing},
+		{"a page for a kernel", newStory().configured(goodConfig).gets("vmlinuz", "<!DOCTYPE html><html><title>404</title>", 1408), check.KernelNotLinux},
+		{"no initrd", newStory().configured(goodConfig).gets("vmlinuz", bzImage, 1408).tftpError("initrd.img", 1, "File not found"), check.InitrdMissing},
 		{"a short initrd", func() *story {
 			s := newStory().configured(goodConfig).gets("vmlinuz", bzImage, 1408)
 			to := s.asks("initrd.img")
 			s.udp(server, to, []byte("\x00\x06tsize\x004000\x00blksize\x001408\x00"))
 			return s.udp(server, to, append([]byte{0, 3, 0, 1}, "the end"...))
-		}(), FileTruncated},
+		}(), check.FileTruncated},
 		{"large blocks get lost", func() *story {
 			s := newStory().leased().arp(filesIP, true).gets(macConfig, goodConfig, 1408)
 			to := s.asks("vmlinuz")
@@ -155,21 +157,21 @@ func TestReplayVerdicts(t *testing.T) {
 				s.udp(to, server, []byte{0, 4, 0, 0}).wait(time.Second)
 			}
 			return s.arp(dhcpIP, true)
-		}(), TFTPLargeBlocks},
-		{"two servers", newStory().discover().offer().offer(otherServer).request().answer(dhcpv4.MessageTypeAck).arp(filesIP, true).searched(), RogueServer},
+		}(), check.TFTPLargeBlocks},
+		{"two servers", newStory().discover().offer().offer(otherServer).request().answer(dhcpv4.MessageTypeAck).arp(filesIP, true).searched(), check.RogueServer},
 		{"the initrd's size is asked for only", func() *story {
 			s := newStory().configured(goodConfig).gets("vmlinuz", bzImage, 1408)
 			to := s.asks("initrd.img")
 			s.udp(server, to, []byte("\x00\x06tsize\x004000\x00blksize\x001408\x00"))
 			return s.udp(to, server, []byte("\x00\x05\x00\x00enough\x00")).udp(server, to, []byte("\x00\x05\x00\x00cancelled\x00"))
-		}(), Fine},
-		{"all is well", newStory().configured(goodConfig).gets("vmlinuz", bzImage, 1408).gets("initrd.img", large, 1408), Fine},
+		}(), check.Fine},
+		{"all is well", newStory().configured(goodConfig).gets("vmlinuz", bzImage, 1408).gets("initrd.img", large, 1408), check.Fine},
 		{"all is well by HTTP", newStory().leased(dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(210), []byte("http://10.0.0.2/boot/"))).arp(filesIP, true).
 			fetches("boot/pxelinux.cfg/4f1c4d56-1b0a-3d4c-8e5f-a0b1c2d3e4f5", "404 Not Found", "no").
-			fetches("boot/"+macConfig, "200 OK", goodConfig).fetches("boot/vmlinuz", "200 OK", bzImage).fetches("boot/initrd.img", "200 OK", large), Fine},
+			fetches("boot/"+macConfig, "200 OK", goodConfig).fetches("boot/vmlinuz", "200 OK", bzImage).fetches("boot/initrd.img", "200 OK", large), check.Fine},
 		{"no kernel by HTTP", newStory().leased(dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(210), []byte("http://10.0.0.2/"))).arp(filesIP, true).
-			fetches(macConfig, "200 OK", goodConfig).fetches("vmlinuz", "404 Not Found", "no"), KernelMissing},
-		{"the capture ends early", newStory().configured(goodConfig), Fine},
+			fetches(macConfig, "200 OK", goodConfig).fetches("vmlinuz", "404 Not Found", "no"), check.KernelMissing},
+		{"the capture ends early", newStory().configured(goodConfig), check.Fine},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, link := range []string{"as it is", "in a VLAN", "each frame twice", "in a file"} {
@@ -206,11 +208,11 @@ func TestReplayVerdicts(t *testing.T) {
 					}
 					packets = wire.ReadCapture(bytes.NewReader(file.Bytes()))
 				}
-				f, _, err := Replay(packets, ReplayOptions{Name: "story"})
+				f, _, err := Read(packets, Options{Name: "story"})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := Diagnose(f).Verdict; got.Code != test.want {
+				if got := check.Diagnose(f).Verdict; got.Code != test.want {
 					t.Errorf("%s: the verdict is %+v, want %s; the facts are %s", link, got, test.want, text(f))
 				}
 				if vlan := f.Subject.VLAN; (vlan == 7) != (link == "in a VLAN") {
@@ -221,7 +223,7 @@ func TestReplayVerdicts(t *testing.T) {
 	}
 }
 
-func text(f Facts) string {
+func text(f check.Facts) string {
 	f.Events, f.Offers = nil, nil
 	b, err := json.MarshalIndent(f, "", " ")
 	if err != nil {
@@ -247,11 +249,11 @@ func TestReplayWithoutLinkLayer(t *testing.T) {
 	for i, p := range s.packets {
 		s.packets[i].Data = append(make([]byte, 12), p.Data[12:]...)
 	}
-	f, _, err := Replay(s.all(), ReplayOptions{})
+	f, _, err := Read(s.all(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := Diagnose(f).Verdict.Code; got != NoConfig || f.NextServer == nil || f.NextServer.TFTP != "answers" || len(f.Search) != 11 {
+	if got := check.Diagnose(f).Verdict.Code; got != check.NoConfig || f.NextServer == nil || f.NextServer.TFTP != "answers" || len(f.Search) != 11 {
 		t.Errorf("the verdict is %s; %s", got, text(f))
 	}
 }
@@ -273,7 +275,7 @@ func TestReplayPutsFilesTogether(t *testing.T) {
 	for _, i := range []int{1, 0, 0, 3, 2} {
 		s.udp(server, to, blocks[i])
 	}
-	f, _, err := Replay(s.all(), ReplayOptions{})
+	f, _, err := Read(s.all(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,14 +290,14 @@ func TestReplayPutsFilesTogether(t *testing.T) {
 // What a person took from the menu counts, and what a capture lacks is said.
 func TestReplayTakesWhatWasAskedFor(t *testing.T) {
 	s := newStory().configured(goodConfig).gets("old/vmlinuz", bzImage, 1408)
-	f, _, err := Replay(s.all(), ReplayOptions{})
+	f, _, err := Read(s.all(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if f.Boot == nil || f.Boot.Label != "other" || len(f.Files) != 1 || f.Files[0].Result != "found" {
 		t.Errorf("what boots is %+v, with %+v", f.Boot, f.Files)
 	}
-	f, _, err = Replay(s.all(), ReplayOptions{Label: "linux"})
+	f, _, err = Read(s.all(), Options{Label: "linux"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +310,7 @@ func TestReplayTakesWhatWasAskedFor(t *testing.T) {
 func TestReplayIncludes(t *testing.T) {
 	s := newStory().configured("INCLUDE one\nINCLUDE two\nLABEL a\nKERNEL k\nLABEL b\nKERNEL k ro").
 		gets("one", "DEFAULT a\n", 1408).gets("two", "TIMEOUT 50\nDEFAULT b  x=1\n", 1408)
-	f, _, err := Replay(s.all(), ReplayOptions{})
+	f, _, err := Read(s.all(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,11 +327,11 @@ func TestReplayIncludes(t *testing.T) {
 // them, quotes and all.
 func TestReplayArgs(t *testing.T) {
 	rest := `x="a  initrd=b" ` + strings.Repeat("y", 1000)
-	f, _, err := Replay(newStory().configured("DEFAULT k\nLABEL k\nKERNEL k\nAPPEND initrd=i "+rest).all(), ReplayOptions{})
+	f, _, err := Read(newStory().configured("DEFAULT k\nLABEL k\nKERNEL k\nAPPEND initrd=i "+rest).all(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Args{Bytes: len("BOOT_IMAGE=k initrd=i " + rest), Limit: 1023, Shortened: len(rest)}
+	want := &check.Args{Bytes: len("BOOT_IMAGE=k initrd=i " + rest), Limit: 1023, Shortened: len(rest)}
 	if diff := cmp.Diff(want, f.Args); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -339,7 +341,7 @@ func TestReplayArgs(t *testing.T) {
 func TestReplayChain(t *testing.T) {
 	s := newStory().leased(dhcpv4.WithOption(dhcpv4.OptBootFileName("undionly.kpxe"))).arp(filesIP, true).gets("undionly.kpxe", large, 1408)
 	s.gets("lab/"+macConfig, goodConfig, 1408).gets("lab/vmlinuz", bzImage, 1408)
-	f, _, err := Replay(s.all(), ReplayOptions{})
+	f, _, err := Read(s.all(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,16 +355,16 @@ func TestReplayErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Replay(wire.ReadCapture(bytes.NewReader([]byte("no capture"))), ReplayOptions{}); !errors.Is(err, wire.ErrFormat) {
+	if _, _, err := Read(wire.ReadCapture(bytes.NewReader([]byte("no capture"))), Options{}); !errors.Is(err, wire.ErrFormat) {
 		t.Errorf("of what is no capture: %v", err)
 	}
-	if _, _, err := Replay(newStory().arp(filesIP, true).all(), ReplayOptions{}); !errors.Is(err, survey.ErrNoGuest) {
+	if _, _, err := Read(newStory().arp(filesIP, true).all(), Options{}); !errors.Is(err, survey.ErrNoGuest) {
 		t.Errorf("of a capture without DHCP: %v", err)
 	}
-	if _, _, err := Replay(wire.ReadCapture(bytes.NewReader(good)), ReplayOptions{MAC: dhcpMAC}); !errors.Is(err, survey.ErrNoGuest) {
+	if _, _, err := Read(wire.ReadCapture(bytes.NewReader(good)), Options{MAC: dhcpMAC}); !errors.Is(err, survey.ErrNoGuest) {
 		t.Errorf("of another machine: %v", err)
 	}
-	f, _, err := Replay(wire.ReadCapture(bytes.NewReader(good[:len(good)/2])), ReplayOptions{})
+	f, _, err := Read(wire.ReadCapture(bytes.NewReader(good[:len(good)/2])), Options{})
 	if err != nil || len(f.Offers) != 1 || !slices.Contains(f.Errors, "read the capture: "+io.ErrUnexpectedEOF.Error()) {
 		t.Errorf("of half a file: %d offers, %q, %v", len(f.Offers), f.Errors, err)
 	}
@@ -399,7 +401,7 @@ func FuzzReplay(f *testing.F) {
 	add(newStory().leased(dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(210), []byte("http://10.0.0.2/"))).fetches(macConfig, "200 OK", goodConfig).all())
 	add(newStory().leased().refused("pxelinux.0").all())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		facts, _, err := Replay(wire.ReadCapture(bytes.NewReader(data)), ReplayOptions{})
+		facts, _, err := Read(wire.ReadCapture(bytes.NewReader(data)), Options{})
 		if err != nil {
 			if !errors.Is(err, wire.ErrFormat) && !errors.Is(err, survey.ErrNoGuest) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("an error of another kind: %v", err)
@@ -409,8 +411,12 @@ func FuzzReplay(f *testing.F) {
 		if len(facts.Events) > maxEvents+300 {
 			t.Errorf("%d events", len(facts.Events))
 		}
-		if r := Diagnose(facts); r.Verdict.Code == "" {
+		r := check.Diagnose(facts)
+		if r.Verdict.Code == "" {
 			t.Error("no verdict")
+		}
+		if err := render.HTML(io.Discard, facts, r); err != nil {
+			t.Error(err)
 		}
 		if _, err := json.Marshal(facts); err != nil {
 			t.Error(err)

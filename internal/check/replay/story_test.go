@@ -1,4 +1,4 @@
-package check
+package replay
 
 import (
 	"encoding/binary"
@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/insomniacslk/dhcp/dhcpv4"
-
 	"github.com/gopxeboot/gopxeboot/internal/wire"
+	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 // story is a capture that a test tells: a guest, a DHCP server 10.0.0.1 that is

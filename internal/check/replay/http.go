@@ -1,4 +1,4 @@
-package check
+package replay
 
 import (
 	"bufio"
@@ -185,7 +185,7 @@ func (w *watch) requests(s *stream, p wirePacket) {
 			}
 		}
 		t := &transfer{
-			scheme: "http", server: s.server.Addr(), host: strings.TrimSuffix(host, ":80"),
+			scheme: schemeHTTP, server: s.server.Addr(), host: strings.TrimSuffix(host, ":80"),
 			name: strings.TrimPrefix(request.RequestURI, "/"), serverMAC: p.peerMAC,
 			began: p.at, last: p.at, asked: 1, event: -1, content: content{size: -1},
 		}

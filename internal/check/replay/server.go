@@ -1,4 +1,4 @@
-package check
+package replay
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
@@ -29,21 +30,21 @@ func (w *watch) finish() {
 			}
 			e.Summary = what
 			if t.repeated > 0 {
-				e.Detail = append(e.Detail, count(t.repeated, "block")+" sent again")
+				e.Detail = append(e.Detail, console.Count(t.repeated, "block")+" sent again")
 			}
 		}
-		if r := w.result(t); r == plan.Silent && t.scheme == "tftp" {
-			f.addEvent(Event{Millis: f.since(t.last), From: t.server.String(), To: "guest", Kind: "RRQ", Summary: "no answer for " + printable.Text(t.name), Failed: true})
+		if r := w.result(t); r == plan.Silent && t.scheme == schemeTFTP {
+			w.addEvent(check.Event{Millis: f.Since(t.last), From: t.server.String(), To: check.EventGuest, Kind: "RRQ", Summary: "no answer for " + printable.Text(t.name), Failed: true})
 		}
 	}
 	if n := len(w.fragments); n > 0 {
-		f.Errors = append(f.Errors, count(n, "packet")+" of which fragments are missing")
+		f.Errors = append(f.Errors, console.Count(n, "packet")+" of which fragments are missing")
 	}
 	w.stations()
 }
 
 // began is an event's time.
-func (w *watch) began(e *Event) time.Time {
+func (w *watch) began(e *check.Event) time.Time {
 	return w.facts.Began.Add(time.Duration(e.Millis * float64(time.Millisecond)))
 }
 
@@ -58,13 +59,13 @@ func (w *watch) result(t *transfer) plan.Result {
 		return plan.Short
 	case t.stuck() && (t.aborted || w.end.Sub(t.firstAnswer) >= patience):
 		return plan.Silent
-	case t.accepted && !t.whole && !t.aborted && waited && t.scheme == "tftp":
+	case t.accepted && !t.whole && !t.aborted && waited && t.scheme == schemeTFTP:
 		return plan.Short
 	case t.accepted:
 		return plan.Found
-	case t.refusal != "" && (t.scheme == "tftp" && t.code == 1 || t.scheme == "http" && (t.code == 404 || t.code == 410)):
+	case t.refusal != "" && (t.scheme == schemeTFTP && t.code == 1 || t.scheme == schemeHTTP && (t.code == 404 || t.code == 410)):
 		return plan.NotFound
-	case t.refusal != "" && (t.scheme == "tftp" || t.code == 401 || t.code == 403):
+	case t.refusal != "" && (t.scheme == schemeTFTP || t.code == 401 || t.code == 403):
 		return plan.Refused
 	case t.refusal != "":
 		return plan.Failed
@@ -78,7 +79,7 @@ func (w *watch) result(t *transfer) plan.Result {
 
 // stuck says that the server sends, and nothing gets to the guest.
 func (t *transfer) stuck() bool {
-	if t.scheme != "tftp" || !t.accepted || t.acked || t.whole {
+	if t.scheme != schemeTFTP || !t.accepted || t.acked || t.whole {
 		return false
 	}
 	// A guest that wants to know the size only stops at once.
@@ -90,7 +91,7 @@ func (t *transfer) message() string {
 	switch {
 	case t.refusal != "":
 		return t.refusal
-	case t.unreachable == PortClosed:
+	case t.unreachable == check.PortClosed:
 		return "nobody listens on its port 69"
 	case t.unreachable != "":
 		return "there is no way to " + t.server.String()
@@ -108,8 +109,8 @@ func (w *watch) stations() {
 		f.NextServer = w.station(next, "next-server")
 	}
 	for _, t := range w.transfers {
-		known := func(s Station) bool { return s.Address == t.server }
-		if t.scheme != "tftp" || t.server == next || slices.ContainsFunc(f.Others, known) {
+		known := func(s check.Station) bool { return s.Address == t.server }
+		if t.scheme != schemeTFTP || t.server == next || slices.ContainsFunc(f.Others, known) {
 			continue
 		}
 		if s := w.station(t.server, "asked by the guest"); s != nil {
@@ -120,15 +121,15 @@ func (w *watch) stations() {
 
 // station is what the capture shows of a server; nil when the guest did not
 // turn to it.
-func (w *watch) station(a netip.Addr, why string) *Station {
+func (w *watch) station(a netip.Addr, why string) *check.Station {
 	lease := w.facts.Lease
-	s := &Station{Address: a, Why: why, Route: RouteNone}
+	s := &check.Station{Address: a, Why: why, Route: check.RouteNone}
 	hop := a
 	switch {
 	case lease.Address.Contains(a):
-		s.Route = RouteDirect
+		s.Route = check.RouteDirect
 	case lease.Router.IsValid():
-		s.Route, hop = RouteRouter, lease.Router
+		s.Route, hop = check.RouteRouter, lease.Router
 	}
 	talk := w.arp[hop]
 	if talk != nil && talk.mac != "" {
@@ -142,23 +143,23 @@ func (w *watch) station(a netip.Addr, why string) *Station {
 		turned = true
 		// Who sends to a MAC knows it, also where no question is captured.
 		s.MAC = cmp.Or(s.MAC, t.serverMAC, "somebody")
-		if s.Route == RouteNone {
-			s.Route = RouteRouter
+		if s.Route == check.RouteNone {
+			s.Route = check.RouteRouter
 		}
-		if t.scheme != "tftp" {
+		if t.scheme != schemeTFTP {
 			continue
 		}
 		ours := t.name == lease.BootFile
 		switch result := w.result(t); {
 		case t.answered() && t.unreachable == "":
-			if s.TFTP != PortAnswers {
-				s.TFTP, s.TFTPMs = PortAnswers, plan.Millis(t.firstAnswer.Sub(t.began))
+			if s.TFTP != check.PortAnswers {
+				s.TFTP, s.TFTPMs = check.PortAnswers, plan.Millis(t.firstAnswer.Sub(t.began))
 			}
 			if ours {
 				s.Asked, s.HasFile = t.name, s.HasFile || t.accepted
 			}
 		case s.TFTP == "" && (t.unreachable != "" || result == plan.Silent):
-			s.TFTP, s.Asked = cmp.Or(t.unreachable, "silent"), printable.Text(t.name)
+			s.TFTP, s.Asked = cmp.Or(t.unreachable, check.PortSilent), printable.Text(t.name)
 			s.TFTPMs = plan.Millis(cmp.Or(t.firstAnswer, t.last).Sub(t.began))
 		}
 	}

@@ -1,4 +1,4 @@
-package check
+package replay
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
@@ -98,7 +99,7 @@ type wirePacket struct {
 
 // watch follows what the guest says after DHCP.
 type watch struct {
-	facts     *Facts
+	facts     *check.Facts
 	mac       net.HardwareAddr
 	addresses []netip.Addr // that the guest has, or may have
 	end       time.Time    // of the capture
@@ -192,12 +193,12 @@ func (w *watch) packet(p wirePacket) {
 }
 
 // event adds to the ladder; peer is who is not the guest.
-func (w *watch) event(p wirePacket, kind, summary string) *Event {
-	e := Event{Millis: w.facts.since(p.at), From: p.peer.String(), To: "guest", PeerMAC: p.peerMAC, Kind: kind, Summary: summary}
+func (w *watch) event(p wirePacket, kind, summary string) *check.Event {
+	e := check.Event{Millis: w.facts.Since(p.at), From: p.peer.String(), To: check.EventGuest, PeerMAC: p.peerMAC, Kind: kind, Summary: summary}
 	if p.sent {
 		e.From, e.To = e.To, e.From
 	}
-	return w.facts.addEvent(e)
+	return w.addEvent(e)
 }
 
 // maxEvents bounds a ladder that a person is to read.
@@ -205,9 +206,10 @@ const maxEvents = 1000
 
 // addEvent adds an event, unless there are too many; what it returns may be
 // changed until the next one.
-func (f *Facts) addEvent(e Event) *Event {
+func (w *watch) addEvent(e check.Event) *check.Event {
+	f := w.facts
 	if len(f.Events) >= maxEvents {
-		return &Event{}
+		return &check.Event{}
 	}
 	f.Events = append(f.Events, e)
 	return &f.Events[len(f.Events)-1]
@@ -226,7 +228,7 @@ func (w *watch) arpPacket(at time.Time, arp wire.ARP) {
 				text = "has " + target.String()
 			}
 			e := w.event(p, "ARP", text)
-			e.From, e.To, e.PeerMAC = "guest", "broadcast", ""
+			e.From, e.To, e.PeerMAC = check.EventGuest, check.EventBroadcast, ""
 		}
 	case arp.Operation == wire.ARPReply && !bytes.Equal(mac, w.mac):
 		talk := w.arp[sender]
@@ -256,10 +258,10 @@ func (w *watch) icmp(p wirePacket) {
 	}
 	to := netip.AddrFrom4([4]byte(about[16:20]))
 	port := binary.BigEndian.Uint16(about[ports+2:])
-	text, result := fmt.Sprintf("there is no way to %s", to), PortUnreachable
+	text, result := fmt.Sprintf("there is no way to %s", to), check.PortUnreachable
 	switch code := p.data[1]; {
 	case code == portUnreachable:
-		text, result = fmt.Sprintf("nobody listens on port %d", port), PortClosed
+		text, result = fmt.Sprintf("nobody listens on port %d", port), check.PortClosed
 	case code == tooLarge:
 		text, result = "too large for a link on the way", ""
 	case code == 9, code == 10, code == 13: // RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1
