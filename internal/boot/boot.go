@@ -48,6 +48,8 @@ type Request struct {
 	Repository *install.Repository // instead of DHCP's boot file and a configuration; nil for none
 	LocalBoot  bool                // boot from Disk at once, asking nobody
 
+	Force bool // hand over also what the guest can't boot
+
 	handover.Spec // RunAs is also the uid of the process that reads from the network
 
 	// OfVM says that the request is made of a VM's fields, which others than

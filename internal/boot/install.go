@@ -36,7 +36,7 @@ func (p *pipeline) install(ctx context.Context, resultFile func(int) *os.File) e
 	p.files.Images = fetch.NewImages(ctx) // else each name would open the image again
 	defer p.files.Images.Close()
 	begin := time.Now()
-	found, err := r.Find(ctx, p.files)
+	found, err := r.Find(ctx, p.files, p.lookFirst)
 	p.found(found)
 	for _, try := range p.plan.Config.Tried {
 		p.detail("location: %s: %s (%.1f ms)", try.URL, try.Result, try.Millis)

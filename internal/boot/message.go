@@ -9,13 +9,14 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
-	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // task is what the parent asks of the child: who the guest is, how its network
@@ -28,8 +29,9 @@ type task struct {
 	Server   netip.Addr // instead of the lease's
 	BootFile string     // instead of the lease's
 	Wanted   program.Wanted
-	Type     xenout.GuestType // the guest's; "" when unknown
-	OfVM     bool             // a VM's fields name the server
+	Guest    kernel.Guest // who is to boot the kernel
+	Force    bool         // also what it can't boot
+	OfVM     bool         // a VM's fields name the server
 	Transfer Transfer
 
 	Bridge   string // and VLAN, for messages
@@ -55,7 +57,8 @@ type task struct {
 func (r *Request) task() task {
 	return task{
 		MAC: r.MAC, UUID: r.UUID, ROM: r.ROM, Timing: r.Timing, Server: r.Server, BootFile: r.BootFile,
-		Wanted: r.Wanted, Type: r.Type, OfVM: r.OfVM, Transfer: r.Transfer,
+		Wanted: r.Wanted, Force: r.Force, OfVM: r.OfVM, Transfer: r.Transfer,
+		Guest:  kernel.Guest{Type: r.Type, Host: kernel.ThisHost(), Xen: probe.XenRelease(), Direct: r.Format.Direct()},
 		Leases: r.leases(), Dom0: r.Net == guest.Dom0, Hosts: r.hosts(),
 		Look: r.Look, Repository: r.Repository, URLs: r.URLs, MaxKernel: r.MaxKernel, MaxInitrd: r.MaxInitrd,
 	}
