@@ -16,17 +16,20 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
 
 func demoCommand() *cli.Command {
-	return &cli.Command{
-		Name:   "demo",
-		Usage:  "boot the Xen PXE howto's guest in a lab of its own; needs no root, no server and no Xen",
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "v", Aliases: []string{"verbose"}, Usage: "say why each thing is done"}},
-		Action: demoAction,
-	}
+	return withHelp(&cli.Command{
+		Name:        "demo",
+		Usage:       "the whole job in a lab of its own: no root, no server, no Xen needed",
+		UsageText:   "gopxeboot demo [OPTIONS]",
+		Description: "Boots the guest of the Xen PXE howto in a lab of its own, and shows what the toolstack gets.",
+		Flags:       []cli.Flag{&cli.BoolFlag{Name: "v", Aliases: []string{"verbose"}, Usage: "say why each thing is done"}},
+		Action:      demoAction,
+	}, example("gopxeboot demo"), exits(0, 1))
 }
 
 func demoAction(c *cli.Context) error {
@@ -59,8 +62,8 @@ func demoAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	result, err := boot.Boot(c.Context, boot.Request{
-		MAC: vif.MAC, Bridge: vif.Bridge, Net: guest.Auto, Wanted: program.Wanted{ConfigDir: "pxelinux.cfg"},
+	result, err := boot.Boot(c.Context, boot.Options{
+		Network: session.Network{MAC: vif.MAC, Bridge: vif.Bridge, Net: guest.Auto}, Wanted: program.Wanted{ConfigDir: "pxelinux.cfg"},
 		Spec:    handover.Spec{OutputDirectory: dir, Format: xenout.JSON, MaxKernel: 128 << 20, MaxInitrd: 2 << 30},
 		Timeout: 30 * time.Second,
 	}, out, console.New(w, level(c)))

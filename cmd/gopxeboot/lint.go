@@ -12,16 +12,18 @@ import (
 )
 
 func lintCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "lint",
-		Usage:     "find problems in PXELINUX configurations",
-		ArgsUsage: "FILE...",
+	return withHelp(&cli.Command{
+		Name:        "lint",
+		Usage:       "problems in PXELINUX configurations, with line numbers",
+		UsageText:   "gopxeboot lint [OPTIONS] FILE...",
+		Description: "Reads PXELINUX configurations as PXELINUX does, and prints what in them does not do what it seems to.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "tree", Usage: "where INCLUDE looks for files: the `DIR` of the boot file (default: the parent of pxelinux.cfg)"},
+			&cli.StringFlag{Name: "tree", Usage: "where INCLUDE looks for files: the `DIR` of the boot file", DefaultText: "the parent of pxelinux.cfg"},
 			&cli.BoolFlag{Name: "json", Usage: "print a JSON array of {file, line, message, code, severity, fix}"},
 		},
 		Action: lintAction,
-	}
+	}, example("gopxeboot lint /tftpboot/pxelinux.cfg/default"),
+		"Exit status:\n  0  no problem\n  1  problems were found\n  2  wrong usage, or a file that can't be read")
 }
 
 // lintAction exits with 1 when there is a problem, as linters do.

@@ -165,7 +165,7 @@ func (o Option) Text() string {
 		}
 		return "infinite" // RFC 2131 §3.3
 	case asType:
-		return (&Message{Options: []Option{o}}).Type()
+		return string((&Message{Options: []Option{o}}).Type())
 	case asClientID:
 		if b[0] == 1 && len(b) == 7 {
 			return list(b[1:], 1, func(b []byte) string { return hex.EncodeToString(b) }, ":")

@@ -16,6 +16,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
@@ -25,11 +26,11 @@ const maxDetours = 8
 
 // download fetches what boots. When the server does not have it, PXELINUX
 // goes on with what the configuration says for that case, such as ONERROR.
-func (p *pipeline) download(ctx context.Context, d *program.Decision, kernel, ramdisk *os.File) error {
+func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits, kernel, ramdisk *os.File) error {
 	tried := map[string]bool{}
 	for range maxDetours {
 		tried[d.Boot.Kernel] = true
-		err := p.fetchBoth(ctx, &d.Boot, kernel, ramdisk)
+		err := p.fetchBoth(ctx, &d.Boot, l, kernel, ramdisk)
 		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, fetch.ErrEmpty) {
 			return err
 		}
@@ -37,29 +38,29 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, kernel, ra
 		if nextErr != nil || next.Boot.Kernel == "" || tried[next.Boot.Kernel] {
 			return err
 		}
-		p.say(line{Warn: true, Text: err.Error()})
-		p.stage("boot: instead, %s%s", plan.LabelText(next.Boot.Label), next.Boot.Args)
+		p.say.Warn(err.Error())
+		p.say.Stage("boot: instead, %s%s", plan.LabelText(next.Boot.Label), next.Boot.Args)
 		for _, f := range []*os.File{kernel, ramdisk} {
 			if err := f.Truncate(0); err != nil {
 				return fault.In(ctx, fault.NoOutput, "output", err, "")
 			}
 		}
 		d = next
-		p.plan.Boot = d.Boot
+		p.Plan.Boot = d.Boot
 	}
-	return fault.New(fault.NotBootable, "boot", errors.New("one missing file leads to the next"), "see ONERROR in "+p.plan.Config.URL)
+	return fault.New(fault.NotBootable, "boot", errors.New("one missing file leads to the next"), "see ONERROR in "+p.Plan.Config.URL)
 }
 
 // fetchBoth fetches the kernel and the initrds side by side. The first error
 // ends the rest, and is the one that is returned.
-func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, kernel, ramdisk *os.File) error {
+func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
-	images := []*image{job.image("kernel", kernel, p.task.MaxKernel, "--max-kernel")}
+	images := []*image{job.image("kernel", kernel, l.MaxKernel, "--max-kernel")}
 	urls := [][]string{{boot.Kernel}}
 	if len(boot.Initrds) > 0 {
-		images = append(images, job.image("initrd", ramdisk, p.task.MaxInitrd, "--max-initrd"))
+		images = append(images, job.image("initrd", ramdisk, l.MaxInitrd, "--max-initrd"))
 		urls = append(urls, boot.Initrds)
 	}
 	var rest sync.WaitGroup // of what the look at the kernel may take as long as
@@ -162,7 +163,7 @@ func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, e
 			return n, err
 		}
 	}
-	m.p.stage("%s: %s, %s%s", m.stage, f.URL(), rate(n, time.Since(begin)), agreed(f.Stats()))
+	m.p.say.Stage("%s: %s, %s%s", m.stage, f.URL(), rate(n, time.Since(begin)), agreed(f.Stats()))
 	return n, nil
 }
 
@@ -245,7 +246,7 @@ func (j *job) show(ctx context.Context) (stop func()) {
 				return
 			case now := <-tick.C:
 				if took := now.Sub(j.begin); took >= time.Second {
-					j.p.say(line{Progress: &progress{j.done.Load(), j.total(), took}})
+					j.p.say(session.Line{Progress: &session.Progress{Done: j.done.Load(), Total: j.total(), Took: took}})
 				}
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -65,8 +66,8 @@ func downloads(t *testing.T, files images) (p *pipeline, url string, kernelFile,
 	}
 	var mu sync.Mutex
 	var lines []string
-	p = &pipeline{task: task{MaxKernel: 1000, MaxInitrd: 1000, Guest: kernel.Guest{Type: xenout.HVM}}, plan: plan.New(), files: fetch.Client{}}
-	p.say = func(l line) {
+	p = &pipeline{Answer: session.Answer{Plan: plan.New()}, gate: gate{Guest: kernel.Guest{Type: xenout.HVM}}}
+	p.say = func(l session.Line) {
 		mu.Lock()
 		defer mu.Unlock()
 		lines = append(lines, l.Text)
@@ -104,7 +105,7 @@ func TestLayout(t *testing.T) {
 		for _, name := range strings.Fields(names) {
 			boot.Initrds = append(boot.Initrds, url+name)
 		}
-		if err := p.fetchBoth(t.Context(), boot, kernel, ramdisk); err != nil {
+		if err := p.fetchBoth(t.Context(), boot, &limits{MaxKernel: 1000, MaxInitrd: 1000}, kernel, ramdisk); err != nil {
 			t.Errorf("%s: %v", names, err)
 			continue
 		}
@@ -143,7 +144,7 @@ func TestFirstError(t *testing.T) {
 			boot.Initrds = append(boot.Initrds, name)
 		}
 		begin := time.Now()
-		err := p.fetchBoth(t.Context(), boot, kernel, ramdisk)
+		err := p.fetchBoth(t.Context(), boot, &limits{MaxKernel: 1000, MaxInitrd: 1000}, kernel, ramdisk)
 		if err == nil {
 			t.Errorf("%s, %s: no error", tt.kernel, tt.initrds)
 			continue
@@ -162,7 +163,7 @@ func TestDownloadDeadline(t *testing.T) {
 	p, url, kernel, ramdisk, _ := downloads(t, images{"k": someKernel})
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, context.DeadlineExceeded)
 	defer cancel()
-	err := p.fetchBoth(ctx, &plan.Boot{Kernel: url + "/hang/k", Initrds: []string{url + "/hang/k"}}, kernel, ramdisk)
+	err := p.fetchBoth(ctx, &plan.Boot{Kernel: url + "/hang/k", Initrds: []string{url + "/hang/k"}}, &limits{MaxKernel: 1000, MaxInitrd: 1000}, kernel, ramdisk)
 	if fault.CodeOf(err) != fault.OutOfTime || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}

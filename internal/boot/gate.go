@@ -10,12 +10,24 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
+
+// gate is what may be handed over.
+type gate struct {
+	Guest kernel.Guest // who is to boot it
+	Force bool         // also what that one can't boot
+}
+
+// gate is that for the guest.
+func (o *Options) gate() gate {
+	return gate{kernel.Guest{Type: o.Type, Host: kernel.ThisHost(), Xen: probe.XenRelease(), Direct: o.Format.Direct()}, o.Force}
+}
 
 // lookTime is how much longer a boot may take because its kernel is looked
 // into: xz unpacks 20 MB a second. What is not known by then is not refused.
@@ -29,7 +41,7 @@ func (p *pipeline) lookAtKernel(ctx context.Context, url string, file *os.File, 
 		return nil // not a word about the kernel
 	}
 	url = printable.WithoutPassword(url)
-	if misfit := p.task.Guest.Refuses(file, stat.Size()); misfit != nil {
+	if misfit := p.gate.Guest.Refuses(file, stat.Size()); misfit != nil {
 		return p.refuse("kernel", url, misfit)
 	}
 	debug.SetMemoryLimit(256 << 20) // what unpacks a kernel
@@ -40,7 +52,7 @@ func (p *pipeline) lookAtKernel(ctx context.Context, url string, file *os.File, 
 	looked, waited := make(chan look, 1), make(chan struct{})
 	go func() {
 		var l look
-		l.misfit, l.warnings = p.task.Guest.Looks(file, stat.Size())
+		l.misfit, l.warnings = p.gate.Guest.Looks(file, stat.Size())
 		looked <- l
 	}()
 	go func() {
@@ -54,13 +66,13 @@ func (p *pipeline) lookAtKernel(ctx context.Context, url string, file *os.File, 
 	select {
 	case l := <-looked:
 		for _, text := range l.warnings {
-			p.say(line{Warn: true, Text: fmt.Sprintf("kernel: %s: %s", url, text)})
+			p.say.Warn(fmt.Sprintf("kernel: %s: %s", url, text))
 		}
 		if l.misfit != nil {
 			return p.refuse("kernel", url, l.misfit)
 		}
 	case <-waited:
-		p.detail("kernel: %s is not looked into, as it takes longer than the download", url)
+		p.say.Detail("kernel: %s is not looked into, as it takes longer than the download", url)
 	}
 	return nil
 }
@@ -81,11 +93,11 @@ func (p *pipeline) lookAtInitrd(url string, file io.Reader) error {
 // lookFirst says by a file's first bytes whether the search at a location is to
 // go on, which it is not for who uses --force.
 func (p *pipeline) lookFirst(head []byte, size int64, of install.Part) error {
-	if p.task.Force {
+	if p.gate.Force {
 		return nil
 	}
 	if of == install.Kernel {
-		if misfit := p.task.Guest.Refuses(bytes.NewReader(head), size); misfit != nil {
+		if misfit := p.gate.Guest.Refuses(bytes.NewReader(head), size); misfit != nil {
 			return misfit
 		}
 		return nil
@@ -101,8 +113,8 @@ func (p *pipeline) lookFirst(head []byte, size int64, of install.Part) error {
 // somebody knows better.
 func (p *pipeline) refuse(stage plan.Stage, url string, m *kernel.Misfit) error {
 	err := fmt.Errorf("%s: %w", url, m)
-	if p.task.Force {
-		p.say(line{Warn: true, Text: fmt.Sprintf("%s: %v; handed over by --force", stage, err)})
+	if p.gate.Force {
+		p.say.Warn(fmt.Sprintf("%s: %v; handed over by --force", stage, err))
 		return nil
 	}
 	code := fault.NotBootable

@@ -53,8 +53,8 @@ func TestGate(t *testing.T) {
 	} {
 		for _, force := range []bool{false, true} {
 			p, url, file, ramdisk, said := downloads(t, files)
-			p.task.MaxKernel, p.task.MaxInitrd, p.task.Guest, p.task.Force = 1<<20, 1<<20, c.guest, force
-			err := p.fetchBoth(t.Context(), &plan.Boot{Kernel: url + "/" + c.kernel, Initrds: []string{url + "/" + c.initrd}}, file, ramdisk)
+			p.gate = gate{c.guest, force}
+			err := p.fetchBoth(t.Context(), &plan.Boot{Kernel: url + "/" + c.kernel, Initrds: []string{url + "/" + c.initrd}}, &limits{1 << 20, 1 << 20}, file, ramdisk)
 			text, want := strings.Join(said(), "\n"), strings.ReplaceAll(c.says, "URL", url)
 			if c.code != fault.Done && !force {
 				text = err.Error()
@@ -89,7 +89,7 @@ func TestGateIsQuick(t *testing.T) {
 	labtest.Check(t, err)
 
 	p, _, _, _, said := downloads(t, nil)
-	p.task.Guest.Type = xenout.PV
+	p.gate.Guest.Type = xenout.PV
 	if err := p.lookAtKernel(t.Context(), "x", file, func() {}); err != nil || !strings.Contains(strings.Join(said(), "\n"), "x is not looked into, as it takes longer than the download") {
 		t.Errorf("got %v, %q", err, said())
 	}
@@ -123,14 +123,13 @@ func TestSearchPassesPages(t *testing.T) {
 			io.WriteString(w, content)
 		}))
 		defer server.Close()
-		p, _, file, ramdisk, said := downloads(t, nil)
-		p.task.MaxKernel, p.task.MaxInitrd, p.task.Guest, p.task.Download = 1<<20, 1<<20, kernel.Guest{Type: xenout.PV}, true
-		var err error
-		p.task.Repository, err = install.NewRepository(server.URL, install.Wanted{})
+		p, _, _, _, _ := downloads(t, nil)
+		p.gate.Guest.Type = xenout.PV
+		r, err := install.NewRepository(server.URL, install.Wanted{})
 		labtest.Check(t, err)
-		err = p.install(t.Context(), func(i int) *os.File { return []*os.File{file, ramdisk}[i] })
-		if err != nil || p.plan.Kernel != server.URL+"/isolinux/vmlinuz" {
-			t.Errorf("%s: %v, %s, %q", page, err, p.plan.Kernel, said())
+		found, err := r.Find(t.Context(), p.files, p.lookFirst)
+		if err != nil || found.Kernel != server.URL+"/isolinux/vmlinuz" {
+			t.Errorf("%s: %v, %+v", page, err, found)
 		}
 	}
 }

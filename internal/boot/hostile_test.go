@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -21,6 +20,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -47,7 +47,15 @@ type attack struct {
 }
 
 // done is the answer of a child that claims success.
-func done(c *guest.Child, boot plan.Boot) { c.Send(answer{Plan: &plan.Plan{Boot: boot}}) }
+func done(c *guest.Child, boot plan.Boot) { c.Send(message{"Plan": &plan.Plan{Boot: boot}}) }
+
+// message is one of package session's.
+type message map[string]any
+
+// failed is the answer of a child that claims to have failed.
+func failed(c *guest.Child, code fault.Code, text string) {
+	c.Send(message{"Plan": plan.New(), "Failure": message{"Code": code, "Stage": "boot", "Text": text}})
+}
 
 // raw writes past the encoder of c, to the same pipe.
 func raw(text string) error {
@@ -104,7 +112,7 @@ var attacks = map[string]attack{
 		}
 	}, fault.Own, "the guest's process"},
 	"messages without end": {func(c *guest.Child) {
-		for c.Send(answer{}) == nil {
+		for c.Send(message{}) == nil {
 		}
 	}, fault.Own, "the guest's process"},
 	"nested without end": {func(c *guest.Child) {
@@ -143,7 +151,7 @@ var attacks = map[string]attack{
 
 	// A status that would be success, with no kernel: libxl's assertion.
 	"success as a failure": {func(c *guest.Child) {
-		c.Send(answer{Plan: plan.New(), Failure: &failure{Code: 256, Stage: "boot", Text: "x"}})
+		failed(c, 256, "x")
 	}, fault.Own, "boot: x"},
 
 	// What the parent does for the child, in the child's own network.
@@ -161,12 +169,12 @@ var attacks = map[string]attack{
 	"router with a zone":     wantsAddress("10.0.0.1/24", "fe80::1%xenbr0"),
 	"addresses without end": {func(c *guest.Child) {
 		for {
-			c.Send(answer{Configure: &configure{Address: netip.MustParsePrefix("10.0.0.1/24")}})
+			c.Send(message{"Configure": message{"Address": "10.0.0.1/24"}})
 		}
 	}, fault.NoLease, "a second address"},
 	"names resolved by dom0": {func(c *guest.Child) {
-		c.Send(answer{Resolve: "secret.in.a.name.invalid"})
-		c.Receive(&resolved{})
+		c.Send(message{"Resolve": "secret.in.a.name.invalid"})
+		c.Receive(&struct{}{})
 	}, fault.Own, "a message that says nothing"},
 	"an address that is none": {func(*guest.Child) { raw(`{"Configure":{"Address":"10.0.0.300/99"}}`); forever() }, fault.Own, "the guest's process"},
 
@@ -176,7 +184,7 @@ var attacks = map[string]attack{
 		if _, err := c.Open("/etc/passwd"); err == nil {
 			done(c, plan.Boot{Args: "allowed"})
 		}
-		c.Send(answer{Plan: plan.New(), Failure: &failure{Code: fault.NotBootable, Stage: "boot", Text: "nothing is allowed"}})
+		failed(c, fault.NotBootable, "nothing is allowed")
 	}, fault.NotBootable, "nothing is allowed"},
 	"files of dom0": {func(c *guest.Child) {
 		_, readErr := os.ReadFile("/etc/passwd")
@@ -186,7 +194,7 @@ var attacks = map[string]attack{
 		if readErr == nil || writeErr == nil || linkErr == nil || memErr == nil {
 			done(c, plan.Boot{Args: fmt.Sprint("allowed: ", readErr, writeErr, linkErr, memErr)})
 		}
-		c.Send(answer{Plan: plan.New(), Failure: &failure{Code: fault.NotBootable, Stage: "boot", Text: "nothing is allowed"}})
+		failed(c, fault.NotBootable, "nothing is allowed")
 	}, fault.NotBootable, "nothing is allowed"},
 }
 
@@ -196,15 +204,15 @@ func hostileChild() {
 	if err != nil {
 		return
 	}
-	var t task
-	if err := c.Receive(&t); err != nil {
+	var t tasks
+	if err := errors.Join(c.Receive(&struct{}{}), c.Receive(&t)); err != nil {
 		return
 	}
 	if err := c.Confine(); err != nil {
-		c.Send(answer{Plan: plan.New(), Failure: newFailure(err)})
+		failed(c, fault.Own, err.Error())
 		return
 	}
-	attacks[t.Wanted.Label].does(c)
+	attacks[t.Boot.Plan.Wanted.Label].does(c)
 }
 
 // fill writes until it is stopped.
@@ -238,8 +246,8 @@ func TestHostileChildren(t *testing.T) {
 			begin := time.Now()
 			var memory, memoryAfter runtime.MemStats
 			runtime.ReadMemStats(&memory)
-			result, err := Boot(t.Context(), Request{
-				MAC: mac, Bridge: "xenbr0", Net: guest.Own, Wanted: program.Wanted{Label: name}, Timeout: timeout,
+			result, err := Boot(t.Context(), Options{
+				Network: session.Network{MAC: mac, Bridge: "xenbr0", Net: guest.Own}, Wanted: program.Wanted{Label: name}, Timeout: timeout,
 				Spec: handover.Spec{OutputDirectory: dir, Format: xenout.Simple0, MaxKernel: 1 << 20, MaxInitrd: 2 << 20},
 			}, out, quiet())
 			runtime.ReadMemStats(&memoryAfter)
@@ -309,8 +317,8 @@ func TestHostileChildInDom0(t *testing.T) {
 	out := &handover.Output{File: os.Stdout}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	_, err := Boot(ctx, Request{
-		MAC: mac, Bridge: "xenbr0", Net: guest.Dom0, Wanted: program.Wanted{Label: "addresses without end"}, Timeout: 10 * time.Second,
+	_, err := Boot(ctx, Options{
+		Network: session.Network{MAC: mac, Bridge: "xenbr0", Net: guest.Dom0}, Wanted: program.Wanted{Label: "addresses without end"}, Timeout: 10 * time.Second,
 		Spec: handover.Spec{OutputDirectory: t.TempDir(), Format: xenout.Simple0, MaxKernel: 1, MaxInitrd: 1},
 	}, out, quiet())
 	if fault.CodeOf(err) != fault.NoLease {

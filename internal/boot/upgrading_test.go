@@ -72,13 +72,12 @@ func TestUpgrading(t *testing.T) {
 		}
 		for _, force := range []bool{false, true} {
 			p, url, k, ramdisk, _ := downloads(t, files)
-			p.task.MaxKernel, p.task.MaxInitrd, p.task.Force = 1<<20, 1<<20, force
-			p.task.Guest = kernel.Guest{Type: xenout.PV, Host: kernel.X86_64}
+			p.gate = gate{kernel.Guest{Type: xenout.PV, Host: kernel.X86_64}, force}
 			boot := &plan.Boot{Kernel: url + "/" + name}
 			if strings.HasSuffix(name, "initrd") {
 				boot = &plan.Boot{Kernel: url + "/linux", Initrds: []string{url + "/" + name}}
 			}
-			err := p.fetchBoth(t.Context(), boot, k, ramdisk)
+			err := p.fetchBoth(t.Context(), boot, &limits{1 << 20, 1 << 20}, k, ramdisk)
 			switch {
 			case force && err != nil:
 				t.Errorf("%s: with --force: %v", name, err)

@@ -8,13 +8,15 @@ import (
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/arch"
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // discovered says whether DHCP was asked.
 func (f *Facts) discovered() bool {
-	return len(f.Offers)+len(f.Variants) > 0 || slices.ContainsFunc(f.Events, func(e Event) bool { return e.Kind == "DISCOVER" })
+	return len(f.Offers)+len(f.Variants) > 0 || slices.ContainsFunc(f.Events, func(e Event) bool { return e.Kind == string(survey.TypeDiscover) })
 }
 
 // silent says that nobody answers the guest's own question.
@@ -112,13 +114,13 @@ func noServer(f *Facts) *finding {
 	}
 	asked := 0
 	for _, e := range f.Events {
-		if e.Kind == "DISCOVER" && !e.Failed {
+		if e.Kind == string(survey.TypeDiscover) && !e.Failed {
 			asked++
 		}
 	}
-	evidence := fmt.Sprintf("%s of %s on %s, and no answer", count(max(asked, 1), "DISCOVER"), f.Subject.MAC, f.bridgeName())
+	evidence := fmt.Sprintf("%s of %s on %s, and no answer", console.Count(max(asked, 1), "DISCOVER"), f.Subject.MAC, f.bridgeName())
 	if n := len(f.Variants); n > 0 {
-		evidence += "; none either to " + count(n, "question") + " asked in other ways (other architecture, without option 60, another MAC, ...)"
+		evidence += "; none either to " + console.Count(n, "question") + " asked in other ways (other architecture, without option 60, another MAC, ...)"
 	}
 	return broken("No DHCP server answers.", evidence,
 		"see that a DHCP server runs and listens in that network, that it has a pool for it, that it serves guests it does not know (dhcpd: deny unknown-clients, dnsmasq: dhcp-ignore=tag:!known), and that it logs this guest's DISCOVER; between networks a relay (ip helper-address) must pass it on"+f.madeUp())

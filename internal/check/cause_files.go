@@ -10,9 +10,8 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
-	"github.com/gopxeboot/gopxeboot/pxelinux"
-
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 func noDefault(f *Facts) *finding {
@@ -148,7 +147,7 @@ func configProblems(f *Facts) *finding {
 	if len(problems) == 0 {
 		return nil
 	}
-	return doubtful(fmt.Sprintf("The configuration has %s.", count(len(problems), "problem")), strings.Join(problems[:min(len(problems), 3)], "; "),
+	return doubtful(fmt.Sprintf("The configuration has %s.", console.Count(len(problems), "problem")), strings.Join(problems[:min(len(problems), 3)], "; "),
 		"gopxeboot lint shows them all, with their lines")
 }
 

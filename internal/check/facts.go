@@ -130,8 +130,8 @@ type Network struct {
 }
 
 // Event is one frame or request that was sent or received, for a ladder
-// diagram. Who sends is "guest", and to all is "broadcast"; anybody else is an
-// IPv4 address or, where none is known, a MAC.
+// diagram. Who sends is EventGuest, and to all is EventBroadcast; anybody else
+// is an IPv4 address or, where none is known, a MAC.
 type Event struct {
 	Millis  float64  `json:"ms"`
 	Took    float64  `json:"took"` // milliseconds until its end, for a download; else 0
@@ -143,6 +143,12 @@ type Event struct {
 	Detail  []string `json:"detail,omitempty"` // a line for each option or field
 	Failed  bool     `json:"failed"`           // an error, a NAK, or silence
 }
+
+// Who sends, and to whom, that has no address.
+const (
+	EventGuest     = "guest"
+	EventBroadcast = "broadcast"
+)
 
 // Offer is one server's answer to DISCOVER.
 type Offer struct {

@@ -125,7 +125,7 @@ func (f *Facts) configStep() (string, float64) {
 		}
 		return "none", ms
 	}
-	return fmt.Sprintf("%s (%s, %s, after %s)", f.Config.URL, console.Size(f.Config.Bytes), count(len(f.Config.Labels), "label"), count(asked, "name")), ms
+	return fmt.Sprintf("%s (%s, %s, after %s)", f.Config.URL, console.Size(f.Config.Bytes), console.Count(len(f.Config.Labels), "label"), console.Count(asked, "name")), ms
 }
 
 func (f *Facts) bootStep() (string, float64) {
@@ -203,12 +203,4 @@ func (f *Facts) stormStep() (string, float64) {
 		return "", 0
 	}
 	return fmt.Sprintf("%d of %d answered at %g a second, median %.1f ms, p99 %.1f ms", s.Answered, s.Count, s.PerSec, s.MedianMs, s.P99Ms), s.MaxMs
-}
-
-// count is "1 name" or "3 names".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

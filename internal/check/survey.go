@@ -12,6 +12,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
@@ -30,11 +31,11 @@ func (f *Facts) AddSurvey(s *survey.Survey) {
 	}
 	f.SilentProxies = s.Silent
 	if s.Missed > 0 {
-		f.Errors = append(f.Errors, count(s.Missed, "DHCP message")+" for which there was no room")
+		f.Errors = append(f.Errors, console.Count(s.Missed, "DHCP message")+" for which there was no room")
 	}
 	if n := len(f.Events); len(s.Offers()) == 0 && n > 0 {
 		last := f.Events[n-1].Millis
-		f.Events = append(f.Events, Event{Millis: last, From: "guest", To: "broadcast", Kind: "DISCOVER", Summary: "no answer", Failed: true})
+		f.Events = append(f.Events, Event{Millis: last, From: EventGuest, To: EventBroadcast, Kind: string(survey.TypeDiscover), Summary: "no answer", Failed: true})
 	}
 	for _, m := range s.Offers() {
 		f.Offers = append(f.Offers, f.offer(s, m))
@@ -122,7 +123,7 @@ func (f *Facts) keepRaw(s *survey.Survey) {
 // offer is one server's answer.
 func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 	o := Offer{
-		Millis: f.since(s.Begin.Add(m.After)), Took: plan.Millis(m.Delay),
+		Millis: f.Since(s.Begin.Add(m.After)), Took: plan.Millis(m.Delay),
 		Server: m.Offer.Server, From: m.From.Addr(), ServerMAC: m.SourceMAC.String(), Proxy: m.Offer.Proxy,
 		Relay: given(m.GIAddr),
 	}
@@ -181,11 +182,11 @@ func (f *Facts) heardElsewhere(m *survey.Seen) {
 
 // dhcpEvent is a message for the ladder diagram.
 func (f *Facts) dhcpEvent(begin time.Time, m *survey.Seen) Event {
-	e := Event{Millis: f.since(begin.Add(m.After)), Kind: m.Type(), Failed: m.Type() == "NAK"}
+	e := Event{Millis: f.Since(begin.Add(m.After)), Kind: string(m.Type()), Failed: m.Type() == survey.TypeNak}
 	if m.Sent {
-		e.From, e.To = "guest", addressee(m.To.Addr())
+		e.From, e.To = EventGuest, addressee(m.To.Addr())
 	} else {
-		e.From, e.To, e.PeerMAC = m.From.Addr().String(), "guest", m.SourceMAC.String()
+		e.From, e.To, e.PeerMAC = m.From.Addr().String(), EventGuest, m.SourceMAC.String()
 	}
 	e.Summary = summary(m)
 	for _, field := range []struct {
@@ -217,7 +218,7 @@ func summary(m *survey.Seen) string {
 		if reason := printable.Text(string(m.Option(56))); reason != "" {
 			return "says " + reason
 		}
-		return "says " + m.Type()
+		return "says " + string(m.Type())
 	}
 	what := "gives " + cmp.Or(plan.Text(o.Address), "none")
 	if o.Proxy {
@@ -228,7 +229,7 @@ func summary(m *survey.Seen) string {
 
 func addressee(a netip.Addr) string {
 	if a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-		return "broadcast"
+		return EventBroadcast
 	}
 	return a.String()
 }
@@ -241,5 +242,5 @@ func given(a netip.Addr) netip.Addr {
 	return a
 }
 
-// since is a time as Facts has it.
-func (f *Facts) since(t time.Time) float64 { return plan.Millis(t.Sub(f.Began)) }
+// Since is a time as Facts has it.
+func (f *Facts) Since(t time.Time) float64 { return plan.Millis(t.Sub(f.Began)) }

@@ -11,6 +11,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // A survey as two servers and a proxy make it.
@@ -21,9 +22,9 @@ func TestAddSurvey(t *testing.T) {
 	message := func(kind byte, from, to string, options ...survey.Option) survey.Message {
 		zero := netip.IPv4Unspecified()
 		return survey.Message{
-			Op: 2, SourceMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, From: netip.MustParseAddrPort(from), To: netip.MustParseAddrPort(to), CHAddr: guest,
-			CIAddr: zero, YIAddr: zero, SIAddr: zero, GIAddr: zero,
-			Options: append([]survey.Option{{Code: 53, Value: []byte{kind}}}, options...),
+			SourceMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, From: netip.MustParseAddrPort(from), To: netip.MustParseAddrPort(to),
+			DHCPFields: wire.DHCPFields{Op: 2, CHAddr: guest, CIAddr: zero, YIAddr: zero, SIAddr: zero, GIAddr: zero},
+			Options:    append([]survey.Option{{Code: 53, Value: []byte{kind}}}, options...),
 		}
 	}
 	discover := message(1, "0.0.0.0:68", "255.255.255.255:67", survey.Option{Code: 60, Value: []byte("PXEClient:Arch:00000")})

@@ -25,7 +25,8 @@ type programs struct {
 var dom0 = programs{
 	path: []string{
 		"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin",
-		"/opt/xensource/bin", // xe
+		"/opt/xensource/bin",         // xe
+		"/run/current-system/sw/bin", // NixOS, which has none of the others
 	},
 	timeout:  5 * time.Second,
 	maxBytes: maxFile,
@@ -35,6 +36,13 @@ var dom0 = programs{
 // What it prints on its standard error is in the error.
 func Run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	return dom0.run(ctx, name, args...)
+}
+
+// RunFor is Run with another limit than 5 s.
+func RunFor(ctx context.Context, limit time.Duration, name string, args ...string) ([]byte, error) {
+	p := dom0
+	p.timeout = limit
+	return p.run(ctx, name, args...)
 }
 
 // FindProgram is the file of one of dom0's programs. The caller's PATH has no

@@ -3,8 +3,10 @@ package guest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/vishvananda/netlink"
@@ -28,8 +30,14 @@ func newOpenVSwitch() *openVSwitch {
 }
 
 // vsctl gives up soon: without a database it would wait for one without end.
+// A change ends when the switch has made it, and on a busy host gets the time
+// that Xen's vif-openvswitch gives it.
 func vsctl(ctx context.Context, args ...string) (string, error) {
-	out, err := domain.Run(ctx, "ovs-vsctl", append([]string{"--timeout=5"}, args...)...)
+	limit := 5 * time.Second
+	if slices.Contains(args, "add-port") || slices.Contains(args, "del-port") {
+		limit = 30 * time.Second
+	}
+	out, err := domain.RunFor(ctx, limit, "ovs-vsctl", append([]string{fmt.Sprintf("--timeout=%.0f", limit.Seconds())}, args...)...)
 	return string(out), err
 }
 

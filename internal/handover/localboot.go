@@ -221,7 +221,8 @@ func parsePygrub(answer []byte, dir string) (xenout.Result, error) {
 }
 
 // findPygrub looks for the program: a file or a name as given, or the usual
-// places.
+// places. Those may have gopxeboot itself, which is no pygrub: it would ask the
+// network again, and be told LOCALBOOT again.
 func findPygrub(name string) (string, error) {
 	switch {
 	case strings.Contains(name, "/"):
@@ -229,16 +230,28 @@ func findPygrub(name string) (string, error) {
 	case name != "":
 		return domain.FindProgram(name)
 	}
-	for _, place := range pygrubPlaces {
-		found, err := filepath.Glob(place)
+	elsewhere, _ := domain.FindProgram("pygrub") // "" matches nothing
+	return pygrubIn(append(slices.Clip(pygrubPlaces), elsewhere)...)
+}
+
+// pygrubIn is the last program that is not this one, of the first pattern that
+// has one.
+func pygrubIn(patterns ...string) (string, error) {
+	self, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return "", err
+	}
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(pattern)
 		if err != nil {
 			return "", err
 		}
 		for _, path := range slices.Backward(found) {
-			if _, err := exec.LookPath(path); err == nil {
+			info, err := os.Stat(path)
+			if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 && !os.SameFile(info, self) {
 				return path, nil
 			}
 		}
 	}
-	return domain.FindProgram("pygrub")
+	return "", errors.New("pygrub is not installed")
 }

@@ -237,3 +237,26 @@ func TestFindPygrub(t *testing.T) {
 		t.Errorf("%s is %q (%v)", file, found, err)
 	}
 }
+
+// Gopxeboot may stand in pygrub's place (behind XAPI's pygrub-wrapper, for
+// instance). LOCALBOOT must not start it once more.
+func TestFindPygrubInItsPlace(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := filepath.Join(t.TempDir(), "pygrub")
+	if err := os.Symlink(self, ours); err != nil {
+		t.Fatal(err)
+	}
+	theirs := filepath.Join(t.TempDir(), "pygrub")
+	if err := os.WriteFile(theirs, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := pygrubIn(theirs, ours); err != nil || got != theirs {
+		t.Errorf("found %q, %v, want %q", got, err, theirs)
+	}
+	if got, err := pygrubIn(ours); err == nil {
+		t.Errorf("found %q: ourselves", got)
+	}
+}

@@ -23,11 +23,6 @@ type Location struct {
 // schemes are those of which a URL names a location as it stands.
 var schemes = []string{"http://", "https://", "ftp://", "tftp://", "nfs://", "file://"}
 
-// IsForm says whether a word has a location's form with a scheme, as
-// xenpvboot took it without an option. A bare path has none: a toolstack's last
-// word is the guest's disk.
-func IsForm(word string) bool { return isForm(lowered(word)) }
-
 func isForm(word string) bool {
 	return strings.HasPrefix(word, "nfs:") || strings.HasPrefix(word, "nfs+iso:") || isURL(word)
 }

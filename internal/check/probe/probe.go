@@ -295,7 +295,7 @@ func (o *observer) event(began time.Time, kind, to, summary string, failed bool)
 		return
 	}
 	o.facts.Events = append(o.facts.Events, check.Event{
-		Millis: plan.Millis(began.Sub(o.facts.Began)), Took: plan.Millis(time.Since(began)), From: "guest", To: to, Kind: kind, Summary: summary, Failed: failed,
+		Millis: plan.Millis(began.Sub(o.facts.Began)), Took: plan.Millis(time.Since(began)), From: check.EventGuest, To: to, Kind: kind, Summary: summary, Failed: failed,
 	})
 }
 
@@ -470,6 +470,6 @@ func (o *observer) arp(ctx context.Context, a netip.Addr) net.HardwareAddr {
 	if mac != nil {
 		what = fmt.Sprintf("%s is at %s", a, mac)
 	}
-	o.event(began, "ARP", "broadcast", what, mac == nil)
+	o.event(began, "ARP", check.EventBroadcast, what, mac == nil)
 	return mac
 }

@@ -129,7 +129,7 @@ func newLadder(f *check.Facts) ladder {
 	if len(f.Events) == 0 {
 		return l
 	}
-	l.Lanes = []lane{{Name: "guest", Role: "guest", MAC: f.Subject.MAC}}
+	l.Lanes = []lane{{Name: check.EventGuest, Role: "guest", MAC: f.Subject.MAC}}
 	roles := rolesOf(f)
 	find := func(name string) int {
 		return slices.IndexFunc(l.Lanes, func(o lane) bool { return o.Name == name })
@@ -138,7 +138,7 @@ func newLadder(f *check.Facts) ladder {
 		for _, name := range []string{e.From, e.To} {
 			i := find(name)
 			switch {
-			case name == "broadcast" || name == "":
+			case name == check.EventBroadcast || name == "":
 			case i >= 0 && name == e.From && l.Lanes[i].MAC == "":
 				l.Lanes[i].MAC = e.PeerMAC
 			case i < 0 && len(l.Lanes) < maxLanes:
@@ -158,7 +158,7 @@ func newLadder(f *check.Facts) ladder {
 		r := rung{Event: e, FromN: e.From, ToN: e.To}
 		from, to := find(e.From), find(e.To)
 		last := len(l.Lanes) - 1
-		if e.To == "broadcast" {
+		if e.To == check.EventBroadcast {
 			r.ToAll, r.ToN, to = true, "everybody", last
 			if from == last {
 				to = 0

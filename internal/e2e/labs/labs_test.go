@@ -26,6 +26,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -54,7 +55,7 @@ type site struct {
 	lab.Config // changed before the first use of lab
 	dhcp       lab.DHCP
 	tree       string
-	request    boot.Request
+	request    boot.Options
 	lease      bool // --request
 	count      int  // --count
 	wait       time.Duration
@@ -74,8 +75,8 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s.Bridge = fmt.Sprintf("xenbr%d", labs.Add(1))
-	s.request = boot.Request{
-		MAC: mac, Bridge: s.Bridge, Net: guest.Auto, UUID: "564d1c4f-0a1b-4c3d-8e5f-a0b1c2d3e4f5", Timeout: 40 * time.Second,
+	s.request = boot.Options{
+		Network: session.Network{MAC: mac, Bridge: s.Bridge, Net: guest.Auto}, UUID: "564d1c4f-0a1b-4c3d-8e5f-a0b1c2d3e4f5", Timeout: 40 * time.Second,
 		Spec: handover.Spec{OutputDirectory: labtest.TempDir(t), Format: xenout.Simple0, MaxKernel: 256 << 20, MaxInitrd: 2 << 30},
 	}
 	s.file("pxelinux.0", "not needed")
