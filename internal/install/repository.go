@@ -69,17 +69,27 @@ func (r *Repository) OnNetwork() bool {
 	return false
 }
 
+// A Look says what is wrong with a file by its first bytes, and its size, which
+// may be -1; nil for nothing.
+type Look func(head []byte, size int64, of Part) error
+
 // Find finds what boots there.
-func (r *Repository) Find(ctx context.Context, files fetch.Client) (Found, error) {
-	return r.Location.Search(ctx, r.Wanted, servers{files})
+func (r *Repository) Find(ctx context.Context, files fetch.Client, look Look) (Found, error) {
+	return r.Location.Search(ctx, r.Wanted, servers{files, look})
 }
 
 // servers are a Site.
-type servers struct{ fetch.Client }
+type servers struct {
+	fetch.Client
+	look Look
+}
 
-// Has opens the file and reads nothing. An empty one is as good as refused, as
-// nothing boots it.
-func (s servers) Has(ctx context.Context, url string) (bool, error) {
+// headSize is how much of a file is looked at, in bytes.
+const headSize = 16 << 10
+
+// Has reads a file's beginning. One that is not what it is to be is as good as
+// refused: a server may have a page for each name that it does not know.
+func (s servers) Has(ctx context.Context, url string, of Part) (bool, error) {
 	s.TFTP.WindowSize = 1 // else much of the file would be under way
 	f, err := s.Open(ctx, url)
 	switch {
@@ -89,11 +99,23 @@ func (s servers) Has(ctx context.Context, url string) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	if f.Size() == 0 {
+	head, err := f.Head(headSize)
+	if err != nil {
+		return true, nil // the download will say what is wrong with it
+	}
+	if len(head) == 0 {
 		return false, fmt.Errorf("%s: %w", f.URL(), fetch.ErrEmpty)
+	}
+	if err := s.look(head, f.Size(), of); err != nil {
+		return false, &unfit{fmt.Errorf("%s: %w", f.URL(), err)}
 	}
 	return true, nil
 }
+
+// unfit is a file that is not what it was to be.
+type unfit struct{ error }
+
+func (u *unfit) Unwrap() error { return u.error }
 
 func (s servers) Read(ctx context.Context, url string) ([]byte, error) {
 	text, err := s.ReadAll(ctx, url, maxTreeinfo)
@@ -106,5 +128,8 @@ func (s servers) Read(ctx context.Context, url string) ([]byte, error) {
 // isOfOneFile says whether an error is a server's answer to one name. A login that
 // it refuses is for all names.
 func isOfOneFile(err error) bool {
+	if _, ok := errors.AsType[*unfit](err); ok {
+		return true
+	}
 	return errors.Is(err, fetch.ErrRefused) && !errors.Is(err, fetch.ErrLogin) || errors.Is(err, fetch.ErrEmpty) || errors.Is(err, fetch.ErrTooBig)
 }
