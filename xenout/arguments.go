@@ -73,7 +73,7 @@ func join(options []option, positionals []string, takesValue func(string) bool) 
 
 // OutputOf finds the value of the --output that Arguments would keep, in
 // words that may be wrong in every other respect; "" when there is none. A
-// bootloader that fails without opening it leaves xend waiting for ever.
+// bootloader that fails without opening it leaves xend waiting without end.
 func OutputOf(words []string, takesValue func(option string) bool) string {
 	options, _ := scan(words, takesValue)
 	for _, o := range options {
