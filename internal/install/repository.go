@@ -82,39 +82,29 @@ type servers struct{ fetch.Client }
 func (s servers) Has(ctx context.Context, url string) (bool, error) {
 	s.TFTP.WindowSize = 1 // else much of the file would be under way
 	f, err := s.Open(ctx, url)
-	if err != nil {
-		return false, answered(err)
+	switch {
+	case errors.Is(err, fetch.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
 	}
 	defer f.Close()
 	if f.Size() == 0 {
-		return false, refusal{fmt.Errorf("%s: %w", f.URL(), fetch.ErrEmpty)}
+		return false, fmt.Errorf("%s: %w", f.URL(), fetch.ErrEmpty)
 	}
 	return true, nil
 }
 
 func (s servers) Read(ctx context.Context, url string) ([]byte, error) {
-	text, err := s.ReadAll(ctx, url, MaxTreeinfo)
-	if errors.Is(err, fetch.ErrTooBig) {
-		return nil, refusal{err}
+	text, err := s.ReadAll(ctx, url, maxTreeinfo)
+	if errors.Is(err, fetch.ErrNotFound) {
+		return nil, nil
 	}
-	return text, answered(err)
+	return text, err
 }
 
-// answered is nil for "not there", and says which other errors are a server's
-// answer to one name.
-func answered(err error) error {
-	switch {
-	case errors.Is(err, fetch.ErrNotFound):
-		return nil
-	case errors.Is(err, fetch.ErrLogin):
-		return err // no other name will be given either
-	case errors.Is(err, fetch.ErrRefused):
-		return refusal{err}
-	}
-	return err
+// isOfOneFile says whether an error is a server's answer to one name. A login that
+// it refuses is for all names.
+func isOfOneFile(err error) bool {
+	return errors.Is(err, fetch.ErrRefused) && !errors.Is(err, fetch.ErrLogin) || errors.Is(err, fetch.ErrEmpty) || errors.Is(err, fetch.ErrTooBig)
 }
-
-// refusal is ErrRefused in the words of a server.
-type refusal struct{ error }
-
-func (r refusal) Unwrap() []error { return []error{ErrRefused, r.error} }

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -16,17 +17,45 @@ func TestParseCase(t *testing.T) {
 		want         Case
 	}{
 		{"comment", "# A guest boots,\n# and ends.\ncreate\n# not this\n", Case{About: "A guest boots, and ends."}},
-		{"later", "# A guest boots.\n# later: the disk (issue 4)\ncreate\n", Case{About: "A guest boots.", Later: "the disk (issue 4)"}},
+		{"of new ones", "# A guest boots.\n# xen: 4.20\ncreate\n", Case{About: "A guest boots.", Xen: "4.20"}},
+		{"slow", "# A guest\n# slow: 20m\n# boots.\ncreate\n", Case{About: "A guest boots.", Slow: 20 * time.Minute}},
 		{"no comment", "create\n", Case{}},
 		{"empty", "", Case{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Name, tt.want.Script = tt.name, []byte(tt.script)
-			if diff := cmp.Diff(tt.want, parseCase(tt.name, []byte(tt.script))); diff != "" {
+			got, err := parseCase(tt.name, []byte(tt.script))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("case (-want +got):\n%s", diff)
 			}
 		})
+	}
+	if _, err := parseCase("slow", []byte("# slow: 20\n")); err == nil {
+		t.Error("slow without a unit: no error")
+	}
+}
+
+func TestOn(t *testing.T) {
+	for _, tt := range []struct {
+		c    Case
+		xen  string
+		slow bool
+		want bool
+	}{
+		{Case{}, "4.14", false, true},
+		{Case{Xen: "4.17"}, "4.14", true, false},
+		{Case{Xen: "4.17"}, "4.17", false, true},
+		{Case{Xen: "4.17"}, "4.20", false, true},
+		{Case{Slow: time.Minute}, "4.20", false, false},
+		{Case{Slow: time.Minute}, "4.20", true, true},
+	} {
+		if got := tt.c.On(tt.xen, tt.slow); got != tt.want {
+			t.Errorf("%+v on %s, slow %t: %t, want %t", tt.c, tt.xen, tt.slow, got, tt.want)
+		}
 	}
 }
 
