@@ -2,6 +2,7 @@
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT  ?= $(shell git log -1 --format=', commit %h of %cs' 2>/dev/null)
 # Without cgo the program is static and runs in any dom0. The tags leave the
 # generators of documentation out of package cli (0.4 MB).
 export CGO_ENABLED = 0
@@ -9,16 +10,16 @@ TAGS    = urfave_cli_no_docs,urfave_cli_no_suggest
 PUBLIC  = ./dhcpclient ./dhcpclient/survey ./pxelinux ./tftpget ./xenout
 SOURCES = cmd internal $(PUBLIC)
 XEN     ?= newest
-# Where goroutines are. Not cmd, which is slow with it, and not checktest, whose
+# Where goroutines are. Not cmd, which is slow with it, and not e2e/labs, whose
 # labs are judged by their speed.
-RACE    = $(PUBLIC) ./internal/boot/... ./internal/wire ./internal/check ./internal/fetch/... ./internal/guest ./internal/lab/...
+RACE    = $(PUBLIC) ./internal/boot/... ./internal/wire ./internal/check ./internal/check/replay ./internal/e2e/leases ./internal/e2e/downloads ./internal/fetch/... ./internal/guest ./internal/lab/...
 # Real servers for the tests, unpacked from Debian packages, not installed.
 export GOPXEBOOT_SERVERS ?= $(CURDIR)/build/servers
 
 build: build/gopxeboot ## build/gopxeboot, static
 
 build/gopxeboot: FORCE
-	$(GO) build -trimpath -tags $(TAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/gopxeboot
+	$(GO) build -trimpath -tags $(TAGS) -ldflags '-s -w -X "main.version=$(VERSION)$(COMMIT)"' -o $@ ./cmd/gopxeboot
 
 demo: build ## boot the howto's guest in a lab of its own: no root, no server, no Xen needed
 	build/gopxeboot demo

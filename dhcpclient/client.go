@@ -21,12 +21,21 @@ const (
 	// maxRounds is how often a client starts with DISCOVER: a server that
 	// refuses what it offered itself may never stop.
 	maxRounds = 3
-
-	defaultPatience  = 60 * time.Second
-	defaultProxyWait = 2 * time.Second
 )
 
-var defaultRetransmit = []time.Duration{1 * time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second}
+// What a [Client] does where its fields say nothing.
+const (
+	DefaultPatience  = 60 * time.Second // as a PXE ROM
+	DefaultProxyWait = 2 * time.Second
+	// The stations of a LAN answer ARP in a millisecond or, when they are busy,
+	// in a few. RFC 5227 would wait for seconds; no ROM does.
+	DefaultProbeWait = 20 * time.Millisecond
+)
+
+// DefaultRetransmit is Client.Retransmit where it is nil.
+func DefaultRetransmit() []time.Duration {
+	return []time.Duration{1 * time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second}
+}
 
 // Client asks for a lease in a guest's name. Conn and MAC must be set; the rest
 // may be zero.
@@ -36,18 +45,18 @@ type Client struct {
 	UUID string           // the guest's, as text; "" sends none
 	ROM  ROM              // what the guest's firmware says it is
 
-	// Patience is how long to wait for an offer. 0 is 60 s, as a PXE ROM.
+	// Patience is how long to wait for an offer. 0 is DefaultPatience.
 	Patience time.Duration
 	// Retransmit is how long to wait for an answer before a message is sent
 	// again: one after the other, the last one for all that follow, each with
 	// ±20 % jitter. nil is 1, 2, 4, 8, 16 s.
 	Retransmit []time.Duration
 	// ProxyWait is how long after the first offer a boot file is waited for,
-	// from a proxyDHCP or another server, when none has come yet. 0 is 2 s,
-	// negative is not at all.
+	// from a proxyDHCP or another server, when none has come yet. 0 is
+	// DefaultProxyWait, negative is not at all.
 	ProxyWait time.Duration
 	// ProbeWait is how long after the REQUEST another station may say that it
-	// has the address. 0 is 20 ms, negative is not to ask.
+	// has the address. 0 is DefaultProbeWait, negative is not to ask.
 	ProbeWait time.Duration
 
 	// Offered, when it is set, is called for each server that answers.
@@ -326,7 +335,7 @@ func (x *exchange) next(ctx context.Context, until time.Time) (event, error) {
 func (x *exchange) wait(n int) time.Duration {
 	waits := x.Retransmit
 	if len(waits) == 0 {
-		waits = defaultRetransmit
+		waits = DefaultRetransmit()
 	}
 	return x.random.jitter(waits[min(n, len(waits)-1)])
 }

@@ -12,11 +12,6 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
-// defaultProbeWait is for the stations of a LAN, which answer ARP in a
-// millisecond or, when they are busy, in a few. RFC 5227 would wait for
-// seconds; no ROM does.
-const defaultProbeWait = 20 * time.Millisecond
-
 // conflict is a look for another station with the address (RFC 2131 §2.2, RFC
 // 5227 §2.1.1).
 type conflict struct {
@@ -28,7 +23,7 @@ type conflict struct {
 // probe asks who has the address. It goes out before a REQUEST, so that the
 // answer comes while the server makes its own.
 func (x *exchange) probe(address netip.Addr) error {
-	wait := orDefault(x.ProbeWait, defaultProbeWait)
+	wait := orDefault(x.ProbeWait, DefaultProbeWait)
 	if wait < 0 {
 		return nil
 	}

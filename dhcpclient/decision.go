@@ -14,8 +14,8 @@ type decision struct {
 
 func (x *exchange) decision() *decision {
 	return &decision{
-		giveUp:    x.begin.Add(orDefault(x.Patience, defaultPatience)),
-		proxyWait: orDefault(x.ProxyWait, defaultProxyWait),
+		giveUp:    x.begin.Add(orDefault(x.Patience, DefaultPatience)),
+		proxyWait: orDefault(x.ProxyWait, DefaultProxyWait),
 		listen:    x.listen,
 	}
 }

@@ -75,7 +75,7 @@ func merge(offer, ack *reply, boot ...*reply) (*Lease, *Origins) {
 	from.ServerID = ack.origin(origin)
 
 	given := ack.yourAddress()
-	from.Address, from.Netmask = ack.origin(inField("yiaddr")), ack.origin(inField("address class"))
+	from.Address, from.Netmask = ack.origin(inField(FieldYIAddr)), ack.origin(inField(FieldClass))
 	length := classLength(given)
 	if mask := option(dhcpv4.OptionSubnetMask, &from.Netmask, isMask); mask != nil {
 		length = bits.OnesCount32(binary.BigEndian.Uint32(mask))

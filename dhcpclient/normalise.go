@@ -10,12 +10,6 @@ import (
 
 var errMalformed = errors.New("malformed DHCP message")
 
-// Where options are besides their own field, in Origin.In.
-const (
-	inFile  = "file"
-	inSName = "sname"
-)
-
 // normalise rewrites a message so that package dhcpv4 reads all of it: that
 // package drops a message without an End option, which some servers send, and
 // takes options in an overloaded file or sname field for a name.
@@ -24,14 +18,14 @@ const (
 // the order is options, file, sname. In the result all options are in the
 // options field, and the fields are blank; in says in which field each option
 // began. A message with an option that ends behind its field is refused.
-func normalise(message []byte) (normal []byte, in map[uint8]string, err error) {
+func normalise(message []byte) (normal []byte, in map[uint8]Field, err error) {
 	m, ok := wire.ParseDHCP(message)
 	if !ok || m.Options == nil {
 		return nil, nil, errMalformed
 	}
 	var options, overload []byte
-	in = make(map[uint8]string)
-	collect := func(field []byte, name string) bool {
+	in = make(map[uint8]Field)
+	collect := func(field []byte, name Field) bool {
 		return wire.WalkOptions(field, func(code uint8, value []byte) {
 			switch {
 			case code != dhcpv4.OptionOptionOverload.Code():
@@ -46,7 +40,7 @@ func normalise(message []byte) (normal []byte, in map[uint8]string, err error) {
 	}
 	ok = collect(m.Options, "")
 	file, sname, sound := wire.Overload(overload)
-	if !ok || !sound || file && !collect(m.File, inFile) || sname && !collect(m.SName, inSName) {
+	if !ok || !sound || file && !collect(m.File, FieldFile) || sname && !collect(m.SName, FieldSName) {
 		return nil, nil, errMalformed
 	}
 	normal = slices.Clone(message[:wire.DHCPHeader])

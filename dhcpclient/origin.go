@@ -13,21 +13,31 @@ type Origin struct {
 	Server  netip.Addr // who said it, as in Offer.Server
 	Message string     // in which message: "ACK", "OFFER", "BOOTP reply"
 
-	Option uint8  // the option's code; 0 where it is none
-	Inside uint8  // the code inside option 43, where Option is that; else 0
-	In     string // "file" or "sname", where that option stands there (option 52)
-	// Field is "yiaddr", "siaddr", "file" or "sname", "source address" of the
-	// packet, or "address class" for a netmask that no server gave; "" of an
-	// option.
-	Field string
+	Option uint8 // the option's code; 0 where it is none
+	Inside uint8 // the code inside option 43, where Option is that; else 0
+	In     Field // FieldFile or FieldSName, where that option stands there (option 52)
+	Field  Field // "" of an option
 }
+
+// Field is where a value stands that is in no option.
+type Field string
+
+// The fields of a message, and what there is beside them.
+const (
+	FieldYIAddr Field = "yiaddr"
+	FieldSIAddr Field = "siaddr"
+	FieldSName  Field = "sname"
+	FieldFile   Field = "file"
+	FieldSource Field = "source address" // the packet's
+	FieldClass  Field = "address class"  // a netmask that no server gave
+)
 
 // String is "option 67 (in file) of 192.168.1.166's OFFER"; "" of no value.
 func (o Origin) String() string {
 	if o == (Origin{}) {
 		return ""
 	}
-	field := o.Field
+	field := string(o.Field)
 	if o.Option != 0 {
 		field = fmt.Sprintf("option %d", o.Option)
 	}
@@ -35,7 +45,7 @@ func (o Origin) String() string {
 		field += fmt.Sprintf(".%d", o.Inside)
 	}
 	if o.In != "" {
-		field += " (in " + o.In + ")"
+		field += " (in " + string(o.In) + ")"
 	}
 	return fmt.Sprintf("%s of %s's %s", field, o.Server, o.Message)
 }
@@ -60,6 +70,6 @@ func (r *reply) origin(o Origin) Origin {
 }
 
 // inField is the Origin of a header's field, and inOption that of an option.
-func inField(name string) Origin { return Origin{Field: name} }
+func inField(name Field) Origin { return Origin{Field: name} }
 
 func inOption(code dhcpv4.OptionCode) Origin { return Origin{Option: code.Code()} }

@@ -16,8 +16,8 @@ import (
 // reply is a server's message to the guest.
 type reply struct {
 	*dhcpv4.DHCPv4
-	source netip.AddrPort   // of the packet: the server's, or a relay's
-	in     map[uint8]string // the field that each option began in, as Origin.In
+	source netip.AddrPort  // of the packet: the server's, or a relay's
+	in     map[uint8]Field // the field that each option began in, as Origin.In
 }
 
 // parseReply reads a frame. It is nil unless the frame is a BOOTP or DHCP
@@ -67,9 +67,9 @@ func (r *reply) serverIn() (server netip.Addr, from Origin) {
 		return id, inOption(dhcpv4.OptionServerIdentifier)
 	}
 	if next := address(r.ServerIPAddr); next.IsValid() {
-		return next, inField("siaddr")
+		return next, inField(FieldSIAddr)
 	}
-	return r.source.Addr(), inField("source address")
+	return r.source.Addr(), inField(FieldSource)
 }
 
 // yourAddress is the address given to the guest; invalid when there is none.
@@ -79,14 +79,14 @@ func (r *reply) yourAddress() netip.Addr { return address(r.YourIPAddr) }
 // address. When they hold a name, name is it. from is where it says so.
 func (r *reply) nextServer() (next netip.Addr, name string, from Origin) {
 	if next = address(r.ServerIPAddr); next.IsValid() {
-		return next, "", inField("siaddr")
+		return next, "", inField(FieldSIAddr)
 	}
 	for _, given := range []struct {
 		from  Origin
 		value []byte
 	}{
 		{inOption(dhcpv4.OptionTFTPServerName), r.Options.Get(dhcpv4.OptionTFTPServerName)},
-		{inField("sname"), []byte(r.ServerHostName)},
+		{inField(FieldSName), []byte(r.ServerHostName)},
 	} {
 		s := wire.Text(given.value)
 		if a, err := netip.ParseAddr(s); err == nil {
@@ -112,7 +112,7 @@ func (r *reply) bootFile() string {
 // bootFileIn is bootFile, and where it says so.
 func (r *reply) bootFileIn() (file string, from Origin) {
 	if file := wire.Text([]byte(r.BootFileName)); file != "" {
-		return file, inField("file")
+		return file, inField(FieldFile)
 	}
 	return wire.Text(r.Options.Get(dhcpv4.OptionBootfileName)), inOption(dhcpv4.OptionBootfileName)
 }

@@ -25,6 +25,10 @@ type Host struct {
 	PathPrefix string // DHCP option 210; replaces the boot file's directory
 	ConfigDir  string // directory of configurations; "" means PXELINUX's, pxelinux.cfg
 
+	// MaxArgs is how many bytes of command line the guest can be given, for Lint;
+	// 0 when that is not known.
+	MaxArgs int
+
 	// DMI holds what SYSAPPEND may add beyond address, MAC and UUID, by the
 	// name of the parameter: "SYSVENDOR", "SYSPRODUCT", "CPU", ...
 	DMI map[string]string

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"path"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 )
 
 // OpenFS returns an Opener for a TFTP server at an address, usually
@@ -25,7 +27,7 @@ func OpenFS(fsys fs.FS, server netip.Addr) Opener {
 		if !ours {
 			return nil, fmt.Errorf("%w: it is on another server", ErrNotFound)
 		}
-		name := strings.TrimPrefix(path.Clean("/"+unescape(escaped)), "/")
+		name := strings.TrimPrefix(path.Clean("/"+percent.Unescape(escaped)), "/")
 		// Stat goes first: to open a FIFO would block.
 		info, err := fs.Stat(fsys, name)
 		if err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 )
 
 // Configurations that once were hard to get right.
@@ -161,7 +163,7 @@ func FuzzResolve(f *testing.F) {
 		if rest, tftp := strings.CutPrefix(got, "tftp://"); tftp && kindOf(absolute(cwd, mangle(name))) == oldTFTP {
 			_, path, _ := strings.Cut(rest, "/")
 			_, want, _ := strings.Cut(absolute(cwd, mangle(name)), "::")
-			if back := unescape(path); back != want {
+			if back := percent.Unescape(path); back != want {
 				t.Fatalf("%q in %q: got %q, which is %q", name, cwd, got, back)
 			}
 			// Go's own idea of a URL is the fetcher's.

@@ -23,10 +23,6 @@ type Finding struct {
 
 func (f Finding) String() string { return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Text) }
 
-// maxGuestCommandLine is MAX_GUEST_CMDLINE of Xen's public headers without
-// its NUL: what a PV guest's command line may have.
-const maxGuestCommandLine = 1023
-
 // Lint reads a configuration, known by name in what it finds, by PXELINUX's
 // rules and returns its findings in the order of its files and lines, at most
 // 1000. What the configuration includes is opened as Find would for h; with a
@@ -302,11 +298,11 @@ func (l *linter) labels() {
 		if strings.Count(" "+line, " initrd=") > 1 {
 			l.find(e.position, InitrdTwice, "", "label %q has initrd= more than once: only the first one is loaded", e.name)
 		}
-		switch n := len("BOOT_IMAGE=") + len(line); {
+		switch n, most := len("BOOT_IMAGE=")+len(line), l.machine.host.MaxArgs; {
 		case len(line) > maxCommandLine:
 			l.find(e.position, LongCommand, "", "label %q has a command line of %d bytes: PXELINUX boots no more than %d", e.name, len(line), maxCommandLine)
-		case n > maxGuestCommandLine:
-			l.find(e.position, LongForGuest, "", "label %q has a command line of %d bytes: Xen gives a PV guest no more than %d", e.name, n, maxGuestCommandLine)
+		case most > 0 && n > most:
+			l.find(e.position, LongForGuest, "", "label %q has a command line of %d bytes: Xen gives a PV guest no more than %d", e.name, n, most)
 		}
 	}
 	for _, e := range p.gotos {

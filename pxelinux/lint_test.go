@@ -200,3 +200,31 @@ LABEL linux
 	// default:4: INITRD takes names with commas and no spaces: "b.img" goes to the command line, only "a.img" is loaded
 	//   write: INITRD a.img,b.img
 }
+
+// Who can be given any command line gets no word about its length.
+func TestLintMaxArgs(t *testing.T) {
+	config := "DEFAULT a\nLABEL a\nKERNEL k\nAPPEND " + strings.Repeat("x", 1024) + "\n"
+	for limit, want := range map[int]int{0: 0, 1023: 1, 1 << 20: 0} {
+		findings, err := Lint(t.Context(), Host{MaxArgs: limit}, "f", []byte(config), nil)
+		if err != nil || len(findings) != want {
+			t.Errorf("limit %d: %v (%v), want %d", limit, findings, err, want)
+		}
+	}
+}
+
+// What a boot spends on findings for its plan: a file of 1 MiB with 5,000
+// labels, as Cobbler writes them.
+func BenchmarkLint(b *testing.B) {
+	var config strings.Builder
+	config.WriteString("DEFAULT label7\n")
+	for i := 0; config.Len() < 1<<20; i++ {
+		fmt.Fprintf(&config, "LABEL label%d\n\tMENU LABEL System %[1]d\n\tKERNEL /images/distribution-%[1]d/vmlinuz\n\tAPPEND initrd=/images/distribution-%[1]d/initrd.img ksdevice=bootif lang= text ks=http://10.0.0.1/cblr/svc/op/ks/profile/%[1]d\n\tIPAPPEND 2\n", i)
+	}
+	text := []byte(config.String())
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if _, err := Lint(b.Context(), Host{MaxArgs: 1023}, "f", text, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package pxelinux
 import (
 	"fmt"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 )
 
 // A name in a configuration is PXELINUX's own notation, of which only the
@@ -82,7 +84,7 @@ func resolve(server, cwd, name string) (string, error) {
 		if host == "" {
 			host = server
 		}
-		return "tftp://" + escape(host, inHost) + "/" + escape(path, inPath), nil
+		return "tftp://" + percent.Escape(host, inHost) + "/" + percent.Escape(path, inPath), nil
 	}
 
 	scheme, rest, _ := strings.Cut(name, "://")
@@ -97,7 +99,7 @@ func resolve(server, cwd, name string) (string, error) {
 		// Its look-up fails, and then the boot server is asked.
 		host = server
 	}
-	host = escape(host, inHost)
+	host = percent.Escape(host, inHost)
 	if port = digits(port); port != "" && port != defaultPorts[scheme] {
 		host += ":" + port
 	}
@@ -106,17 +108,17 @@ func resolve(server, cwd, name string) (string, error) {
 	case "tftp":
 		// ;mode=octet is allowed by RFC 3617 and means nothing here.
 		path, _, _ = strings.Cut(path, ";")
-		return "tftp://" + host + "/" + escape(unescape(path), inPath), nil
+		return "tftp://" + host + "/" + percent.Escape(percent.Unescape(path), inPath), nil
 	case "ftp":
-		path = escape(unescape(path), inPath)
+		path = percent.Escape(percent.Unescape(path), inPath)
 	case "http", "https":
 		// PXELINUX itself knows no https; sites that have it expect it to work.
-		path = escape(path, inHTTP)
+		path = percent.Escape(path, inHTTP)
 	default:
 		return "", nameError(fmt.Sprintf("%s: PXELINUX knows tftp, http and ftp, not %s", name, scheme))
 	}
 	if user != "" {
-		host = escape(user, inHost) + "@" + host
+		host = percent.Escape(user, inHost) + "@" + host
 	}
 	return scheme + "://" + host + "/" + path, nil
 }
@@ -131,39 +133,12 @@ func (e nameError) Error() string { return string(e) }
 
 func (e nameError) Is(target error) bool { return target == ErrNotFound }
 
-// What escape writes as %XX beyond what is not printable ASCII.
+// What is written as %XX beyond what is not printable ASCII.
 const (
 	inPath = "%#?;" // would end a path, or be taken for an escape
 	inHost = inPath + "/"
 	inHTTP = "" // PXELINUX trusts the writer of the configuration with % and ?
 )
-
-// escape writes s so that it is one part of a URL.
-func escape(s, reserved string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c > '~' || strings.IndexByte(reserved, c) >= 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
-// unescape is the reverse. What is no %XX stays as it is.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) && hexDigit(s[i+1]) >= 0 && hexDigit(s[i+2]) >= 0 {
-			b.WriteByte(byte(hexDigit(s[i+1])<<4 | hexDigit(s[i+2])))
-			i += 2
-			continue
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
 
 func hexDigit(c byte) int {
 	switch {

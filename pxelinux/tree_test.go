@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 )
 
 // tree is a TFTP server's files by their names on the wire.
@@ -25,7 +26,7 @@ type visit struct {
 const serverURL = "tftp://192.168.1.2/"
 
 func (v *visit) open(_ context.Context, url string) (io.ReadCloser, error) {
-	name := unescape(strings.TrimPrefix(url, serverURL))
+	name := percent.Unescape(strings.TrimPrefix(url, serverURL))
 	text, found := v.tree[name]
 	if !found {
 		v.requests = append(v.requests, "!"+name)
@@ -74,6 +75,7 @@ func testHost() Host {
 		Router:   netip.MustParseAddr("192.168.1.2"),
 		Server:   netip.MustParseAddr("192.168.1.2"),
 		BootFile: "pxelinux.0",
+		MaxArgs:  1023,
 		DMI:      map[string]string{"SYSVENDOR": "QEMU", "SYSPRODUCT": "Standard PC (i440FX + PIIX, 1996)"},
 	}
 }

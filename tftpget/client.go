@@ -7,11 +7,12 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 )
 
 // What the zero value of a Client's fields means.
@@ -132,9 +133,7 @@ func parseURL(ctx context.Context, link string) (server netip.AddrPort, name str
 	if end := strings.IndexAny(name, ";#"); end >= 0 {
 		name = name[:end]
 	}
-	if unescaped, err := url.PathUnescape(name); err == nil { // else it is no escape, as PXELINUX has it
-		name = unescaped
-	}
+	name = percent.Unescape(name)
 	port := uint64(69)
 	if h, digits, err := net.SplitHostPort(host); err == nil {
 		if port, err = strconv.ParseUint(digits, 10, 16); err != nil {

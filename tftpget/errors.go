@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // The kinds of failure that a caller decides on. Test with errors.Is.
@@ -50,18 +47,3 @@ func (e *Error) Is(target error) bool {
 
 // maxMessage bounds how much of a server's error text is kept, in bytes.
 const maxMessage = 200
-
-// printable is a server's text as one line that no terminal trips over.
-func printable(s string) string {
-	s, _, _ = strings.Cut(s, "\x00") // the text ends there, RFC 1350 section 5
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == utf8.RuneError:
-			return '?'
-		case unicode.IsPrint(r):
-			return r
-		}
-		return ' '
-	}, s[:min(len(s), maxMessage)])
-	return strings.TrimSpace(s)
-}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/pin/tftp/v3"
 )
 
@@ -235,6 +236,12 @@ type serverError struct {
 	message string
 }
 
+// newServerError has the text up to its NUL, RFC 1350 section 5.
+func newServerError(code uint16, text string) *serverError {
+	text, _, _ = strings.Cut(text, "\x00")
+	return &serverError{int(code), printable.Line(text, maxMessage)}
+}
+
 func (e *serverError) Error() string { return fmt.Sprintf("code %d: %s", e.code, e.message) }
 
 func (e *serverError) kind() error {
@@ -269,7 +276,7 @@ func typed(err error) error {
 		digits, message, ok := strings.Cut(rest, ", message: ")
 		code, bad := strconv.ParseUint(digits, 10, 16)
 		if ok && bad == nil {
-			return &serverError{int(code), printable(message)}
+			return newServerError(uint16(code), message)
 		}
 	}
 	return err

@@ -125,5 +125,5 @@ func parseError(p []byte) *serverError {
 	if len(p) < 2 {
 		return &serverError{}
 	}
-	return &serverError{int(binary.BigEndian.Uint16(p)), printable(string(p[2:]))}
+	return newServerError(binary.BigEndian.Uint16(p), string(p[2:]))
 }

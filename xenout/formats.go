@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -134,9 +135,40 @@ func jsonObject(r Result) ([]byte, error) {
 // every byte but their own. All three are set, so that nothing is left over
 // from an earlier eval.
 func shell(r Result) ([]byte, error) {
-	quote := strings.NewReplacer("'", `'\''`)
-	return fmt.Appendf(nil, "KERNEL='%s'\nRAMDISK='%s'\nARGS='%s'\n",
-		quote.Replace(r.Kernel), quote.Replace(r.Ramdisk), quote.Replace(r.Args)), nil
+	return fmt.Appendf(nil, "KERNEL=%s\nRAMDISK=%s\nARGS=%s\n", shellWord(r.Kernel), shellWord(r.Ramdisk), shellWord(r.Args)), nil
+}
+
+func shellWord(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// xe writes a command for dom0's shell. XAPI's database has UTF-8 only.
+func xe(r Result) ([]byte, error) {
+	if !uuidText.MatchString(r.VM) {
+		return nil, &ValueError{XE, "vm", fmt.Sprintf("%q is no uuid", r.VM)}
+	}
+	for _, v := range r.values() {
+		if err := checkText(XE, v); err != nil {
+			return nil, err
+		}
+	}
+	var b bytes.Buffer
+	b.WriteString("xe vm-param-set uuid=" + r.VM)
+	for _, f := range r.XAPIFields() {
+		b.WriteString(" " + f.Name + "=" + shellWord(f.Value))
+	}
+	b.WriteByte('\n')
+	return b.Bytes(), nil
+}
+
+var uuidText = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+
+// An XAPIField is a parameter of a VM in XAPI's database.
+type XAPIField struct{ Name, Value string }
+
+// XAPIFields are what makes XAPI boot the result without a bootloader. The
+// bootloader comes last: as long as there is one, the others mean nothing
+// (xapi's helpers.ml, boot_method_of_vm).
+func (r Result) XAPIFields() []XAPIField {
+	return []XAPIField{{"PV-kernel", r.Kernel}, {"PV-ramdisk", r.Ramdisk}, {"PV-args", r.Args}, {"PV-bootloader", ""}}
 }
 
 // checkText refuses bytes that a format made of characters would replace.

@@ -13,6 +13,7 @@ type Result struct {
 	Kernel  string // absolute path
 	Ramdisk string // absolute path; "" for none
 	Args    string // the guest's whole command line, one line
+	VM      string // the VM's uuid, which XE alone has to be told
 }
 
 // Format is a way to write a Result.
@@ -28,6 +29,7 @@ const (
 	Libvirt Format = "libvirt" // an <os> element
 	JSON    Format = "json"    // {"kernel":"","ramdisk":"","args":""}
 	Shell   Format = "shell"   // KERNEL, RAMDISK and ARGS, for eval
+	XE      Format = "xe"      // a command that makes XAPI boot this without a bootloader
 )
 
 // writers holds each format's writer, which may rely on Result.check.
@@ -39,12 +41,13 @@ var writers = map[Format]func(Result) ([]byte, error){
 	Libvirt: libvirt,
 	JSON:    jsonObject,
 	Shell:   shell,
+	XE:      xe,
 }
 
 // ParseFormat reads the value of --output-format.
 func ParseFormat(name string) (Format, error) {
 	if _, ok := writers[Format(name)]; !ok {
-		return "", fmt.Errorf("unknown output format %q: it is one of sxp, simple, simple0, xl, libvirt, json, shell", name)
+		return "", fmt.Errorf("unknown output format %q: it is one of sxp, simple, simple0, xl, libvirt, json, shell, xe", name)
 	}
 	return Format(name), nil
 }
@@ -52,7 +55,7 @@ func ParseFormat(name string) (Format, error) {
 // A ValueError says that a value cannot go into an answer.
 type ValueError struct {
 	Format  Format
-	Field   string // kernel, ramdisk or args
+	Field   string // kernel, ramdisk, args or vm
 	Problem string
 }
 

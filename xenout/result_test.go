@@ -29,6 +29,8 @@ var howto = xenout.Result{
 	Args:    "BOOT_IMAGE=el5u4_x86_xen_install/vmlinuz initrd=el5u4_x86_xen_install/initrd.img",
 }
 
+const vm = "3c2a1b00-5d6e-4f70-8192-a3b4c5d6e7f8"
+
 func TestWrite(t *testing.T) {
 	nasty := xenout.Result{Kernel: "/d/it's #1", Args: `a"b\c<&>'d'` + "\t"}
 	for _, test := range []struct {
@@ -57,6 +59,9 @@ func TestWrite(t *testing.T) {
 		{xenout.Shell, howto, "KERNEL='/var/run/xen/pygrub/kernel-1'\nRAMDISK='/var/run/xen/pygrub/ramdisk-1'\n" +
 			"ARGS='BOOT_IMAGE=el5u4_x86_xen_install/vmlinuz initrd=el5u4_x86_xen_install/initrd.img'\n"},
 		{xenout.Shell, nasty, `KERNEL='/d/it'\''s #1'` + "\nRAMDISK=''\n" + `ARGS='a"b\c<&>'\''d'\''` + "\t'\n"},
+		{xenout.XE, xenout.Result{Kernel: "/k", Ramdisk: "/r", Args: "it's", VM: vm}, "xe vm-param-set uuid=" + vm +
+			` PV-kernel='/k' PV-ramdisk='/r' PV-args='it'\''s' PV-bootloader=''` + "\n"},
+		{xenout.XE, xenout.Result{Kernel: "/k", VM: vm}, "xe vm-param-set uuid=" + vm + ` PV-kernel='/k' PV-ramdisk='' PV-args='' PV-bootloader=''` + "\n"},
 	} {
 		var b oneWrite
 		if err := xenout.Write(&b, test.format, test.result); err != nil {
@@ -330,4 +335,34 @@ func FuzzSimple0(f *testing.F) { fuzzFormat(f, xenout.Simple0) }
 func FuzzXL(f *testing.F)      { fuzzFormat(f, xenout.XL) }
 func FuzzLibvirt(f *testing.F) { fuzzFormat(f, xenout.Libvirt) }
 func FuzzJSON(f *testing.F)    { fuzzFormat(f, xenout.JSON) }
-func FuzzShell(f *testing.F)   { fuzzFormat(f, xenout.Shell) }
+
+// A shell gives xe each parameter as one word, whatever it holds.
+func TestXE(t *testing.T) {
+	words := func(r xenout.Result) string {
+		words := "vm-param-set\x00uuid=" + r.VM + "\x00"
+		for _, f := range r.XAPIFields() {
+			words += f.Name + "=" + f.Value + "\x00"
+		}
+		return words
+	}
+	for _, args := range []string{"", "a=1 b=2", `it's "q" \ $(reboot) ` + "`reboot` ; & | < > * ~ # é", "'", "-x", "a=b=c"} {
+		r := xenout.Result{Kernel: "/var/lib/xcp/guest/kernel '1'", Ramdisk: "/r", Args: args, VM: vm}
+		var answer bytes.Buffer
+		if err := xenout.Write(&answer, xenout.XE, r); err != nil {
+			t.Fatal(err)
+		}
+		got, err := exec.CommandContext(t.Context(), "sh", "-c", `xe() { printf '%s\0' "$@"; }; `+answer.String()).CombinedOutput()
+		if diff := cmp.Diff(words(r), string(got)); err != nil || diff != "" {
+			t.Errorf("%q: %v (-want +got):\n%s", args, err, diff)
+		}
+	}
+	for _, r := range []xenout.Result{{Kernel: "/k"}, {Kernel: "/k", VM: "$(reboot)"}, {Kernel: "/k", VM: vm, Args: "\xe9"}, {Kernel: "k", VM: vm}, {Kernel: "/k", VM: vm, Args: "a\nb"}} {
+		var answer bytes.Buffer
+		err := xenout.Write(&answer, xenout.XE, r)
+		if _, ok := errors.AsType[*xenout.ValueError](err); !ok || answer.Len() > 0 {
+			t.Errorf("%+v: %v, and %q", r, err, answer.String())
+		}
+	}
+}
+
+func FuzzShell(f *testing.F) { fuzzFormat(f, xenout.Shell) }

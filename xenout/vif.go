@@ -3,6 +3,7 @@ package xenout
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type VIF struct {
 	Backend string           // the domain that has the bridge; "" is dom0
 	Script  string           // that plugs the interface in; "" is vif-bridge
 	Gateway string           // gatewaydev=, the interface that vif-route routes by
+	IP      string           // the addresses that the guest may have, with blanks between them; "" for any
 
 	Unknown []UnknownKey // what no toolstack knows, in its order
 }
@@ -102,6 +104,8 @@ func ParseVIF(s string) (VIF, error) {
 			vif.Script = value
 		case "gatewaydev", "netdev":
 			vif.Gateway = value
+		case "ip":
+			vif.IP = value
 		default:
 			// xl's keys for COLO are many.
 			if !slices.Contains(vifKeys, key) && !strings.HasPrefix(key, "colo_") && !strings.HasPrefix(key, "coloft_") {
@@ -112,28 +116,24 @@ func ParseVIF(s string) (VIF, error) {
 	return vif, nil
 }
 
+// MayHave says whether the guest may have this address on the interface, as far
+// as ip= says so: vif-bridge lets no other one through where dom0 filters
+// (vif-common.sh, handle_iptable). It is no lease, and DHCP decides.
+func (v VIF) MayHave(address netip.Addr) bool {
+	var some bool
+	for word := range strings.FieldsSeq(v.IP) {
+		prefix, err := netip.ParsePrefix(word)
+		if a, err2 := netip.ParseAddr(word); err2 == nil {
+			prefix, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err == nil && prefix.Contains(address) {
+			return true
+		}
+		some = some || err == nil && prefix.Addr().Is4()
+	}
+	return !some // what is no address, or an IPv6 one, forbids none
+}
+
 // vifStart matches what a piece of a vif string begins with. Keys we do not
 // know count too: toolstacks grow new ones.
 var vifStart = regexp.MustCompile(`^[\s,]*([A-Za-z_][A-Za-z0-9_-]*\s*=|$)`)
-
-// Positionals says what the words that are no options mean. Words that are
-// pieces of a vif string are read as one: xm's shlex makes two of
-// "mac=00:16:3e:72:79:e3, bridge=xenbr0". Of the other words the last is the
-// guest's first disk, which libxl, xend and XAPI always pass; rest holds
-// those before it. The error is ParseVIF's; disk and rest are right also
-// when it is not nil.
-func Positionals(words []string) (vif VIF, disk string, rest []string, err error) {
-	var pieces []string
-	for _, word := range words {
-		if vifStart.MatchString(word) {
-			pieces = append(pieces, word)
-		} else {
-			rest = append(rest, word)
-		}
-	}
-	if last := len(rest) - 1; last >= 0 {
-		disk, rest = rest[last], rest[:last]
-	}
-	vif, err = ParseVIF(strings.Join(pieces, ","))
-	return vif, disk, rest, err
-}

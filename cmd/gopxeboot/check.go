@@ -2,18 +2,19 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
+	"github.com/gopxeboot/gopxeboot/internal/check/render"
+	"github.com/gopxeboot/gopxeboot/internal/check/replay"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -22,27 +23,36 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// randomMAC is the --mac that has check make one up.
+const randomMAC = "random"
+
 func checkCommand() *cli.Command {
-	return &cli.Command{
+	return withHelp(&cli.Command{
 		Name:      "check",
-		Usage:     "find out why a lab does not boot a guest: exit 0 ok, 1 warning, 2 broken, 3 could not look",
-		ArgsUsage: "[VIF]",
-		Flags: append(append(guestFlags(), transferFlags()...),
-			typeFlag(),
+		Usage:     "why a lab does not boot a guest: one verdict, and what to change",
+		UsageText: "gopxeboot check [OPTIONS] [VIF]\ngopxeboot check --replay FILE [OPTIONS] [VIF]",
+		Description: "Goes through a guest's boot without taking anything, prints a line a step, and ends with one verdict: " +
+			"what is wrong first, how that shows, and what to change. Without a MAC it is a guest that the lab does not know.",
+		Flags: append(slices.Concat(guestFlags(), programFlags(), transferFlags()),
+			typeFlag(""),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON: steps, verdict, and what plan prints"},
 			&cli.BoolFlag{Name: "watch", Usage: "look again and again until interrupted, and say when the verdict changes"},
-			&cli.BoolFlag{Name: "request", Usage: "take the lease that is offered, and release it at the end (default: take none)"},
+			&cli.BoolFlag{Name: "request", Usage: "take the lease that is offered, and release it at the end"},
 			&cli.BoolFlag{Name: "quick", Usage: "do not read the kernel"},
 			&cli.GenericFlag{Name: "wait", Value: newDuration(5 * time.Second), Usage: "listen to DHCP servers for this `TIME`"},
-			&cli.IntFlag{Name: "count", Usage: "let `N` guests with made-up MACs ask DHCP, and nothing else"},
-			&cli.Float64Flag{Name: "rate", Value: 50, Usage: "with --count: `N` of them a second"},
+			&cli.IntFlag{Name: "count", Usage: "let `N` guests with made-up MACs ask DHCP, and look at nothing else"},
+			&cli.Float64Flag{Name: "rate", Value: 50, Usage: "let `N` of them ask in a second"},
 			&cli.StringFlag{Name: "report", Usage: "write the whole exchange and the verdict to this `FILE` as a page of HTML"},
-			&cli.StringFlag{Name: "replay", Usage: "ask no network: look at this packet capture, `FILE`; --mac says whose boot"},
-			&cli.StringFlag{Name: "output-directory", Usage: "`DIRECTORY` where a boot would put the kernel and the initrd"},
+			&cli.StringFlag{Name: "replay", Usage: "ask no network: look at this packet capture, `FILE`; --mac says whose boot of it"},
+			&cli.StringFlag{Name: "output-directory", Usage: "the `DIRECTORY` where a boot would put the kernel and the initrd", DefaultText: xenout.Xen.DefaultDirectory()},
 		),
-		Action:       checkAction,
-		OnUsageError: func(c *cli.Context, err error, _ bool) error { return couldNotLook(c.App.ErrWriter, usage(err, "")) },
-	}
+		Action: checkAction,
+		OnUsageError: func(c *cli.Context, err error, _ bool) error {
+			return couldNotLook(c.App.ErrWriter, usage(err, "see gopxeboot help check"))
+		},
+	}, example("gopxeboot check mac=00:16:3e:72:79:e3,bridge=xenbr0\n"+
+		"gopxeboot check --report page.html mac=00:16:3e:72:79:e3,bridge=xenbr0"),
+		"Exit status:\n  0  ok\n  1  warning\n  2  broken\n  3  could not look")
 }
 
 // couldNotLook says why, with the status that a monitoring plugin calls
@@ -65,6 +75,9 @@ func checkAction(c *cli.Context) error {
 
 // checkOnce is checkAction, and returns the status of a check that could look.
 func checkOnce(c *cli.Context) (status int, err error) {
+	if err := checkUse(c); err != nil {
+		return 0, err
+	}
 	look := probe.Look{
 		Take: c.Bool("request"), Quick: c.Bool("quick"), Wait: c.Generic("wait").(*duration).value,
 		Count: c.Int("count"), Rate: c.Float64("rate"),
@@ -73,40 +86,31 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	if look.Count < 0 || look.Count > most || look.Rate <= 0 {
 		return 0, usage(fmt.Errorf("--count %d --rate %g: want up to %d guests, and a rate above 0", look.Count, look.Rate, most), "")
 	}
-	vif, _, _, err := xenout.Positionals(c.Args().Slice())
-	if err != nil {
-		return 0, usage(err, "")
-	}
-	if c.String("mac") == "random" {
-		if err := c.Set("mac", ""); err != nil {
-			return 0, err
-		}
-		vif.MAC = nil
-	}
-	r, err := request(c, vif)
+	call, err := callOf(c)
 	if err != nil {
 		return 0, err
 	}
-	if r.Transfer, err = transfer(c); err != nil {
-		return 0, err
-	}
-	r.Format = xenout.Xen.DefaultFormat()
-	if r.OutputDirectory, err = filepath.Abs(cmp.Or(c.String("output-directory"), xenout.Xen.DefaultDirectory())); err != nil {
-		return 0, usage(err, "")
-	}
+	call.Location = "" // it looks at a lab
 	con := console.New(c.App.ErrWriter, level(c))
+	o, err := options(c, call, con)
+	if err != nil {
+		return 0, err
+	}
+	if c.String("mac") == randomMAC {
+		o.MAC = nil
+	}
 	page, err := openPage(c.String("report"))
 	if err != nil {
 		return 0, usage(fmt.Errorf("--report: %w", err), "")
 	}
-	see := func() (*check.Facts, *plan.Plan, error) { return boot.Check(c.Context, r, look, con) }
+	see := func() (*check.Facts, *plan.Plan, error) { return boot.Check(c.Context, o, look, con) }
 	switch name := c.String("replay"); {
 	case name != "" && c.Bool("watch"):
 		return 0, usage(errors.New("--watch looks at a network, and --replay asks none"), "")
 	case name != "":
-		see = func() (*check.Facts, *plan.Plan, error) { return replay(name, r) }
-	case r.MAC == nil:
-		r.MAC, look.Random = probe.RandomMAC(), true
+		see = func() (*check.Facts, *plan.Plan, error) { return replayed(name, o) }
+	case o.MAC == nil:
+		o.MAC, look.Random = probe.RandomMAC(), true
 	}
 	if c.Bool("watch") {
 		return watch(c, see, page)
@@ -117,25 +121,27 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	}
 	report := check.Diagnose(*facts)
 	if c.Bool("json") {
-		err = printLook(c.App.Writer, report, p, facts)
+		err = render.JSON(c.App.Writer, report, p, facts)
 	} else {
-		err = printReport(c.App.Writer, report)
+		err = render.Text(c.App.Writer, report)
 	}
 	return report.ExitCode(), errors.Join(err, page.write(facts, report))
 }
 
-// printLook prints what --json promises.
-func printLook(w io.Writer, report check.Report, p *plan.Plan, facts *check.Facts) error {
-	return console.WriteJSON(w, struct {
-		check.Report
-		*plan.Plan
-		Facts *check.Facts `json:"facts"`
-	}{report, p, facts})
+// checkUse is the error of an option that has no effect.
+func checkUse(c *cli.Context) error {
+	switch {
+	case c.IsSet("replay"):
+		return onlyThese(c, "with --replay", "replay mac config-dir label guest-type watch json report v q")
+	case c.IsSet("count"):
+		return notThese(c, "with --count", "request quick bootfile config-dir label server ca proxy output-directory")
+	}
+	return notThese(c, "without --count", "rate")
 }
 
-// replay looks at a capture. It is somebody else's bytes, like those from the
+// replayed looks at a capture. It is somebody else's bytes, like those from the
 // network: nothing is left to this process but the files that it has open.
-func replay(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
+func replayed(name string, o boot.Options) (*check.Facts, *plan.Plan, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, nil, usage(err, "")
@@ -144,8 +150,8 @@ func replay(name string, r boot.Request) (*check.Facts, *plan.Plan, error) {
 	if err := guest.Seal(); err != nil {
 		return nil, nil, fmt.Errorf("--replay: %w", err)
 	}
-	facts, p, err := check.Replay(wire.ReadCapture(file), check.ReplayOptions{
-		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: probe.Machine(), GuestType: r.Type,
+	facts, p, err := replay.Read(wire.ReadCapture(file), replay.Options{
+		Name: filepath.Base(name), MAC: o.MAC, ConfigDir: o.ConfigDir, Label: o.Label, Machine: probe.Machine(), GuestType: o.Type,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--replay %s: %w", name, err)
@@ -171,7 +177,7 @@ func (p *page) write(facts *check.Facts, report check.Report) error {
 		return nil
 	}
 	var content bytes.Buffer
-	err := check.HTML(&content, *facts, report)
+	err := render.HTML(&content, *facts, report)
 	if err == nil {
 		_ = p.file.Truncate(0) // a pipe or a terminal has no beginning
 		_, _ = p.file.Seek(0, io.SeekStart)
@@ -181,43 +187,6 @@ func (p *page) write(facts *check.Facts, report check.Report) error {
 		return fmt.Errorf("--report: %w", err)
 	}
 	return nil
-}
-
-// printReport prints a line a step, and the verdict.
-func printReport(w io.Writer, r check.Report) error {
-	var text strings.Builder
-	for _, s := range r.Steps {
-		word := string(s.Status)
-		if s.Status == check.Fail {
-			word = "FAIL"
-		}
-		took := ""
-		if s.Millis > 0 {
-			took = fmt.Sprintf(" (%.1f ms)", s.Millis)
-		}
-		fmt.Fprintf(&text, "%-4s  %-6s  %s%s\n", word, s.Name, console.Printable(s.Detail), took)
-	}
-	text.WriteString("\n" + verdictText(r.Verdict))
-	_, err := io.WriteString(w, text.String())
-	return err
-}
-
-// verdictText is the verdict as a paragraph.
-func verdictText(v check.Verdict) string {
-	text := fmt.Sprintf("%s [%s]\n", console.Printable(v.Summary), v.Code)
-	if v.Evidence != "" {
-		text += "seen: " + console.Printable(v.Evidence) + "\n"
-	}
-	for i, line := range strings.Split(v.Hint, "\n") {
-		switch {
-		case line == "":
-		case i == 0:
-			text += "try:  " + console.Printable(line) + "\n"
-		default:
-			text += "    " + console.Printable(line) + "\n"
-		}
-	}
-	return text
 }
 
 // pause is how long watch rests between two looks.
@@ -254,9 +223,9 @@ func watch(c *cli.Context, see func() (*check.Facts, *plan.Plan, error), page *p
 		if v := report.Verdict; v.Code != last.Code || v.Summary != last.Summary {
 			last = v
 			if c.Bool("json") {
-				err = printLook(c.App.Writer, report, p, facts)
+				err = render.JSON(c.App.Writer, report, p, facts)
 			} else {
-				_, err = fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), verdictText(v))
+				_, err = fmt.Fprintf(c.App.Writer, "%s  %s", time.Now().Format(time.TimeOnly), render.Verdict(v))
 			}
 			if err != nil {
 				return 0, err

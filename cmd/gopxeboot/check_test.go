@@ -105,7 +105,7 @@ func TestCheckCouldNotLook(t *testing.T) {
 	labtest.New(t, lab.Config{})
 	for _, test := range []struct{ args, says string }{
 		{"--bridge=nowhere " + checkVIF, "no such bridge: nowhere"},
-		{"--watc", "not defined: -watc"},
+		{"--watc", "no option --watc here: did you mean --watch?"},
 		{"--mac=1:2", "MAC"},
 		{"--count=-1", "--count"},
 		{"--rate=0", "--rate"},

@@ -11,25 +11,30 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
 
 func demoCommand() *cli.Command {
-	return &cli.Command{
-		Name:   "demo",
-		Usage:  "boot the Xen PXE howto's guest in a lab of its own; needs no root, no server and no Xen",
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "v", Aliases: []string{"verbose"}, Usage: "say why each thing is done"}},
-		Action: demoAction,
-	}
+	return withHelp(&cli.Command{
+		Name:        "demo",
+		Usage:       "the whole job in a lab of its own: no root, no server, no Xen needed",
+		UsageText:   "gopxeboot demo [OPTIONS]",
+		Description: "Boots the guest of the Xen PXE howto in a lab of its own, and shows what the toolstack gets.",
+		Flags:       []cli.Flag{&cli.BoolFlag{Name: "v", Aliases: []string{"verbose"}, Usage: "say why each thing is done"}},
+		Action:      demoAction,
+	}, example("gopxeboot demo"), exits(0, 1))
 }
 
 func demoAction(c *cli.Context) error {
 	if err := lab.Enter(); err != nil {
-		return &boot.Error{Code: boot.OwnFault, Stage: "demo", Err: err}
+		return fault.New(fault.Own, "demo", err, "")
 	}
 	w := c.App.Writer
 	fmt.Fprintf(w, "A lab: the bridge xenbr0 of a dom0 without an address, and behind it a server at %s\n"+
@@ -53,14 +58,14 @@ func demoAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := boot.OpenOutput(c.Context, filepath.Join(dir, "answer"))
+	out, err := handover.OpenOutput(c.Context, filepath.Join(dir, "answer"))
 	if err != nil {
 		return err
 	}
-	result, err := boot.Boot(c.Context, boot.Request{
-		MAC: vif.MAC, Bridge: vif.Bridge, Net: guest.Auto, Wanted: program.Wanted{ConfigDir: "pxelinux.cfg"},
-		OutputDirectory: dir, Format: xenout.JSON,
-		MaxKernel: 128 << 20, MaxInitrd: 2 << 30, Timeout: 30 * time.Second,
+	result, err := boot.Boot(c.Context, boot.Options{
+		Network: session.Network{MAC: vif.MAC, Bridge: vif.Bridge, Net: guest.Auto}, Wanted: program.Wanted{ConfigDir: "pxelinux.cfg"},
+		Spec:    handover.Spec{OutputDirectory: dir, Format: xenout.JSON, MaxKernel: 128 << 20, MaxInitrd: 2 << 30},
+		Timeout: 30 * time.Second,
 	}, out, console.New(w, level(c)))
 	out.Close()
 	if err != nil {

@@ -2,20 +2,15 @@ package main
 
 import (
 	"fmt"
-	"net/netip"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
-	"github.com/gopxeboot/gopxeboot/internal/domain"
-	"github.com/gopxeboot/gopxeboot/internal/guest"
-	"github.com/gopxeboot/gopxeboot/internal/program"
-	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/urfave/cli/v2"
 )
 
@@ -24,98 +19,52 @@ import (
 const defaultTimeout = 110 * time.Second
 
 // guestFlags describe the guest and its network, for every command that acts
-// as one.
+// as one. help.go has the order in which options are shown.
 func guestFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "mac", Usage: "the guest's `MAC`, if no VIF says it"},
-		&cli.StringFlag{Name: "bridge", Aliases: []string{"interface"}, Usage: "the guest's `BRIDGE` (default: the vif's, else xenbr0, else the only one)"},
-		&cli.UintFlag{Name: "vlan", Usage: "the guest's VLAN `N` on the bridge (default: the vif's)"},
+		&cli.StringFlag{Name: "mac", Usage: "the guest's `MAC` address, if no VIF says it"},
+		&cli.StringFlag{Name: "bridge", Aliases: []string{"interface"}, Usage: "the guest's `BRIDGE`", DefaultText: "the vif's, else xenbr0, else the only one"},
+		&cli.UintFlag{Name: "vlan", Usage: "the guest's VLAN, `N`, on the bridge", DefaultText: "the vif's"},
 		&cli.StringFlag{Name: "uuid", Usage: "the guest's `UUID`"},
-		&cli.StringFlag{Name: "label", Aliases: []string{"entry"}, Usage: "boot this `LABEL` instead of the default one"},
-		&cli.StringFlag{Name: "config-dir", Value: "pxelinux.cfg", Usage: "the `DIRECTORY` of configurations below the boot file's"},
-		&cli.StringFlag{Name: "net", Value: "auto", Usage: "where to act from: `guest` (a port of its own on the bridge), dom0 or auto"},
-		&cli.GenericFlag{Name: "arch", Value: newArch(runtime.GOARCH), Usage: "ask DHCP as a machine of this `ARCH`: bios, efi64, arm64 or a number of RFC 4578 (default: arm64 on arm64, else bios); or look for amd64 or i386 at the location"},
-		&cli.StringFlag{Name: "client-id", Usage: "ask DHCP with this client identifier, `TEXT` or 0xHEX (default: the MAC's)"},
+		&cli.StringFlag{Name: "net", Value: "auto", Usage: "where to act from, `NET`: guest (a port of its own on the bridge), dom0 or auto"},
+		&cli.GenericFlag{Name: "arch", Value: newArch(runtime.GOARCH), Usage: "ask DHCP as a machine of this `ARCH`: bios, efi32, efi64, arm32, arm64 or a number of RFC 4578", DefaultText: "arm64 on arm64, else bios"},
+		&cli.StringFlag{Name: "client-id", Usage: "ask DHCP with this client identifier, `TEXT` or 0xHEX", DefaultText: "the MAC address"},
 		&cli.StringFlag{Name: "user-class", Usage: "ask DHCP with this user class, `TEXT`"},
-		&cli.StringFlag{Name: "vendor-class", Usage: "ask DHCP with this vendor class, `TEXT` (default: PXEClient:...)"},
-		&cli.GenericFlag{Name: "option", Value: &options{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of our own; with --tree: what DHCP gave"},
-		&cli.GenericFlag{Name: "dhcp-timeout", Value: &waitTime{otherwise: "1m0s", least: 1}, Usage: "wait this `TIME` for a DHCP server to offer an address"},
-		&cli.GenericFlag{Name: "retransmit", Value: &waitTimes{}, Usage: "ask DHCP again after these `TIMES`, the last one ever after; each by chance a fifth shorter or longer"},
-		&cli.GenericFlag{Name: "proxy-wait", Value: &waitTime{otherwise: "2s"}, Usage: "wait this `TIME` after an offer without a boot file for a proxyDHCP or another server; 0 for none"},
-		&cli.GenericFlag{Name: "arp-probe", Value: &waitTime{otherwise: "20ms"}, Usage: "wait this `TIME` for another station to say that it has the address; 0 not to ask"},
+		&cli.StringFlag{Name: "vendor-class", Usage: "ask DHCP with this vendor class, `TEXT`", DefaultText: "PXEClient:..."},
+		&cli.GenericFlag{Name: "option", Value: &dhcpOptions{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of our own"},
+		&cli.GenericFlag{Name: "dhcp-timeout", Value: &waitTime{dhcpclient.DefaultPatience, 1}, Usage: "wait this `TIME` for an offer"},
+		&cli.GenericFlag{Name: "retransmit", Value: newWaitTimes(dhcpclient.DefaultRetransmit()), Usage: "send again after these `TIMES`, the last one repeated; each is by chance up to a fifth shorter or longer"},
+		&cli.GenericFlag{Name: "proxy-wait", Value: &waitTime{value: dhcpclient.DefaultProxyWait}, Usage: "wait this `TIME` after an offer without a boot file for another one, or a proxyDHCP server; 0 for none"},
+		&cli.GenericFlag{Name: "arp-probe", Value: &waitTime{value: dhcpclient.DefaultProbeWait}, Usage: "wait this `TIME` for another machine to say that it has the address; 0 not to ask"},
 		&cli.StringFlag{Name: "pcap", Usage: "write what DHCP sent and received to this `FILE`, for tcpdump and tshark"},
 		&cli.StringFlag{Name: "server", Usage: "use this `ADDRESS` instead of the lease's next-server"},
-		&cli.StringFlag{Name: "bootfile", Usage: "use this `NAME` instead of the lease's boot file"},
 		&cli.GenericFlag{Name: "timeout", Value: newDuration(defaultTimeout), Usage: "give up after this `TIME`, all stages together"},
-		&cli.IntFlag{Name: "runas", Usage: "the `UID` that reads from the network (default: one that owns nothing)"},
+		&cli.IntFlag{Name: "runas", Usage: "the `UID` of the process that reads from the network", DefaultText: "one that owns nothing"},
 		&cli.BoolFlag{Name: "v", Aliases: []string{"verbose"}, Usage: "say why each thing is done"},
 		&cli.BoolFlag{Name: "q", Aliases: []string{"quiet"}, Usage: "say only what is wrong"},
 	}
 }
 
-// typeFlag is for every command that says what a guest can boot.
-func typeFlag() cli.Flag {
-	return &cli.StringFlag{Name: "guest-type", Usage: "the guest's `TYPE`: pv, pvh, pvshim or hvm (default: what the toolstack says)"}
+// programFlags say what to boot in the place of what the lease says.
+func programFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "bootfile", Usage: "use this `NAME` instead of the lease's boot file"},
+		&cli.StringFlag{Name: "config-dir", Value: "pxelinux.cfg", Usage: "the `DIRECTORY` of configurations below the boot file's"},
+		&cli.StringFlag{Name: "label", Aliases: []string{"entry"}, Usage: "boot this `LABEL` instead of the default one"},
+	}
 }
 
-// request reads guestFlags, typeFlag and the positionals.
-func request(c *cli.Context, vif xenout.VIF) (boot.Request, error) {
-	r := boot.Request{
-		Host:      domain.ThisHost(),
-		MAC:       vif.MAC,
-		UUID:      c.String("uuid"),
-		RunAs:     c.Int("runas"),
-		Wanted:    program.Wanted{Label: c.String("label"), ConfigDir: c.String("config-dir")},
-		BootFile:  c.String("bootfile"),
-		Timeout:   c.Generic("timeout").(*duration).value,
-		MaxKernel: 128 << 20,
-		MaxInitrd: 2 << 30,
-	}
-	if n := c.Uint("vlan"); n > 4094 || n == 0 && c.IsSet("vlan") {
-		return r, usage(fmt.Errorf("--vlan %d is not between 1 and 4094", n), "")
-	}
-	r.Put(vif.On(c.String("bridge"), uint16(c.Uint("vlan"))), console.New(c.App.ErrWriter, level(c)))
-	r.Timing = timingOf(c)
-	var err error
-	if r.ROM, err = romOf(c); err != nil {
-		return r, usage(err, "")
-	}
-	if r.RunAs < 0 || int64(r.RunAs) >= 1<<32-1 {
-		// setresuid(2) takes -1 for "stay who you are".
-		return r, usage(fmt.Errorf("--runas %d is no uid", r.RunAs), "")
-	}
-	if name := c.String("guest-type"); c.IsSet("guest-type") {
-		if r.Type, err = xenout.ParseGuestType(name); err != nil {
-			return r, usage(fmt.Errorf("--guest-type: %w", err), "")
-		}
-	}
-	if r.Net, err = guest.ParseNet(c.String("net")); err != nil {
-		return r, usage(err, "")
-	}
-	if mac := c.String("mac"); mac != "" {
-		if r.MAC, err = xenout.ParseMAC(mac); err != nil {
-			return r, usage(err, "")
-		}
-	}
-	if server := c.String("server"); server != "" {
-		if r.Server, err = netip.ParseAddr(server); err != nil {
-			return r, usage(fmt.Errorf("--server: %w", err), "")
-		}
-	}
-	if name := c.String("pcap"); name != "" {
-		// Here, as the child has no files. It is open as long as this process is.
-		if r.Pcap, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
-			return r, usage(fmt.Errorf("--pcap: %w", err), "")
-		}
-	}
-	return r, nil
+// typeFlag is for every command that says what a guest can boot; otherwise is
+// what it is when nothing is said.
+func typeFlag(otherwise string) cli.Flag {
+	return &cli.StringFlag{Name: "guest-type", Usage: "the guest's `TYPE`: pv, pvh, pvshim or hvm", DefaultText: otherwise}
 }
 
 // noMAC is the remedy for a command line without a MAC.
 const noMAC = "say mac=00:16:3e:xx:xx:xx,bridge=xenbr0, with what the guest's vif= has"
 
 func usage(err error, try string) error {
-	return &boot.Error{Code: boot.Usage, Stage: "usage", Err: err, Try: try}
+	return fault.New(fault.Usage, "usage", err, try)
 }
 
 // level is how much to say.
@@ -130,12 +79,15 @@ func level(c *cli.Context) console.Level {
 }
 
 // oneForm gives each option the first of its names. Package cli refuses two
-// forms of one option, and the toolstack's --quiet may meet a user's -q.
-func oneForm(words []string, flags []cli.Flag) []string {
+// forms of one option, and the toolstack's --quiet may meet a user's -q. The
+// error is of a word that is none of the options.
+func oneForm(words []string, flags []cli.Flag) ([]string, error) {
 	first := make(map[string]string)
+	var known []string
 	for _, f := range flags {
 		for _, name := range f.Names() {
 			first[name] = f.Names()[0]
+			known = append(known, dashed(name))
 		}
 	}
 	words = slices.Clone(words)
@@ -145,22 +97,13 @@ func oneForm(words []string, flags []cli.Flag) []string {
 		}
 		bare := strings.TrimLeft(word, "-")
 		name, _, _ := strings.Cut(bare, "=")
-		if f, ok := first[name]; ok {
-			words[i] = word[:len(word)-len(bare)] + f + bare[len(name):]
+		f, ok := first[name]
+		if !ok {
+			return nil, fmt.Errorf("there is no option %s here%s", dashed(name), didYouMean(dashed(name), known))
 		}
+		words[i] = word[:len(word)-len(bare)] + f + bare[len(name):]
 	}
-	return words
-}
-
-// kernelArgs collects the values of options that add to the kernel's command
-// line, in their order on ours, as eliloader did.
-type kernelArgs struct{ text string }
-
-func (a *kernelArgs) String() string { return a.text }
-
-func (a *kernelArgs) Set(text string) error {
-	a.text = xenout.MergeArgs(a.text, text)
-	return nil
+	return words, nil
 }
 
 // duration is a flag's value as Go writes it, or in plain seconds.
@@ -168,7 +111,15 @@ type duration struct{ value time.Duration }
 
 func newDuration(d time.Duration) *duration { return &duration{d} }
 
-func (d *duration) String() string { return d.value.String() }
+func (d *duration) String() string { return timeText(d.value) }
+
+// timeText writes a time in seconds, or in milliseconds.
+func timeText(d time.Duration) string {
+	if d%time.Second != 0 {
+		return fmt.Sprintf("%gms", float64(d)/1e6)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
 
 // parseDuration reads a time as Go writes it, or plain seconds.
 func parseDuration(text string) (time.Duration, error) {

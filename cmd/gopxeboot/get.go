@@ -10,64 +10,59 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
-	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/urfave/cli/v2"
 )
 
 func getCommand() *cli.Command {
-	return &cli.Command{
+	return withHelp(&cli.Command{
 		Name:      "get",
-		Usage:     "download files as the guest, or without a VIF as dom0, and say how fast that went",
-		ArgsUsage: "[VIF] URL...",
+		Usage:     "download as the guest or as dom0, with figures",
+		UsageText: "gopxeboot get [OPTIONS] [VIF] URL...",
+		Description: "Downloads files as the guest, or without a VIF as dom0, and says how fast that was. " +
+			"A URL begins with tftp://, http://, https://, ftp:// or nfs://.",
 		Flags: append(guestFlags(), append(transferFlags(),
-			&cli.StringFlag{Name: "o", Usage: "write to this `FILE`, or - for standard output (default: the URL's last part, in the current directory)"},
+			&cli.StringFlag{Name: "o", Usage: "write to this `FILE`, or - for standard output", DefaultText: "the URL's last part, in the current directory"},
 			&cli.GenericFlag{Name: "max-size", Value: newSize(2 << 30), Usage: "the largest file to accept, in `BYTES`"},
 			&cli.BoolFlag{Name: "json", Usage: "print the figures as JSON"},
 		)...),
 		Action: getAction,
-	}
+	}, example("gopxeboot get mac=00:16:3e:72:79:e3,bridge=xenbr0 tftp://192.168.1.166/vmlinuz"),
+		exits(0, 1, 2, 3, 6, 7, 8))
 }
 
 // transferFlags say how to download.
 func transferFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "ca", Usage: "believe the certificates in this PEM `FILE` too, for https"},
-		&cli.StringFlag{Name: "proxy", Usage: "the `URL` of a proxy for http and https (default: as dom0 that of the environment, as the guest none)"},
+		&cli.StringFlag{Name: "ca", Usage: "trust the certificates in this PEM `FILE`, too, for https"},
+		&cli.StringFlag{Name: "proxy", Usage: "the `URL` of a proxy for http and https", DefaultText: "as dom0 the environment's, as the guest none"},
 	}
-}
-
-func transfer(c *cli.Context) (t boot.Transfer, err error) {
-	t.Proxy = c.String("proxy")
-	if name := c.String("ca"); name != "" {
-		if t.CA, err = os.ReadFile(name); err != nil {
-			return t, usage(fmt.Errorf("--ca: %w", err), "")
-		}
-	}
-	return t, nil
 }
 
 func getAction(c *cli.Context) error {
-	var urls, words []string
+	call, err := callOf(c)
+	if err != nil {
+		return err
+	}
+	var urls []string
 	for _, word := range c.Args().Slice() {
 		if strings.Contains(word, "://") {
 			urls = append(urls, word)
-		} else {
-			words = append(words, word)
 		}
 	}
-	vif, _, _, err := xenout.Positionals(words)
-	if err != nil {
-		return usage(err, "")
+	if call.VIF.MAC == nil && c.String("mac") == "" {
+		if err := onlyThese(c, "without a VIF", "o max-size json ca proxy timeout v q"); err != nil {
+			return err
+		}
 	}
-	r, err := request(c, vif)
-	if err != nil {
-		return err
-	}
-	r.MaxInitrd = c.Generic("max-size").(*size).value
-	t, err := transfer(c)
+	con := console.New(c.App.ErrWriter, level(c))
+	call.Location = ""
+	o, err := options(c, call, con)
 	if err != nil {
 		return err
 	}
+	o.Transfer.Digests = c.Bool("json") // which has them
 	output := c.String("o")
 	switch {
 	case len(urls) == 0:
@@ -77,13 +72,13 @@ func getAction(c *cli.Context) error {
 	case output == "-" && c.Bool("json"):
 		return usage(errors.New("--json and -o - both want standard output"), "")
 	}
-	con := console.New(c.App.ErrWriter, level(c))
 	var files []*os.File
 	var made []string
+	var downloads []session.Download
 	defer func() {
 		for i, f := range files {
 			f.Close()
-			if info, err := os.Stat(made[i]); made[i] != "" && err == nil && info.Size() == 0 {
+			if made[i] != "" && (i >= len(downloads) || downloads[i].Error != "") {
 				os.Remove(made[i]) // nothing came
 			}
 		}
@@ -91,13 +86,14 @@ func getAction(c *cli.Context) error {
 	for _, url := range urls {
 		f, isNew, err := create(output, url)
 		if err != nil {
-			return &boot.Error{Code: boot.NoOutput, Stage: "get", Err: err, Try: "-o names another file"}
+			return fault.New(fault.NoOutput, "get", err, "-o names another file")
 		}
 		files, made = append(files, f), append(made, isNew)
 	}
-	downloads, failure := boot.Get(c.Context, r, t, urls, files, con)
+	var failure error
+	downloads, failure = boot.Get(c.Context, o, urls, files, con)
 	if c.Bool("json") {
-		if err := console.WriteJSON(c.App.Writer, append([]boot.Download{}, downloads...)); err != nil { // [], not null
+		if err := console.WriteJSON(c.App.Writer, append([]session.Download{}, downloads...)); err != nil { // [], not null
 			return err
 		}
 	}
@@ -120,7 +116,11 @@ func create(output, url string) (f *os.File, isNew string, err error) {
 		f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		return f, name, err
 	}
-	if _, err := os.Stat(output); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(output)
+	if stdout, other := os.Stdout.Stat(); err == nil && other == nil && os.SameFile(info, stdout) {
+		return os.Stdout, "", nil // /dev/stdout: opened again it would begin anew
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		isNew = output
 	}
 	f, err = os.Create(output)

@@ -9,28 +9,31 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/urfave/cli/v2"
 )
 
 func labCommand() *cli.Command {
-	return &cli.Command{
+	return withHelp(&cli.Command{
 		Name:      "lab",
-		Usage:     "a bridge with DHCP, TFTP and HTTP servers in private namespaces; run a command as its dom0",
-		ArgsUsage: "[-- COMMAND [ARGUMENT...]]",
+		Usage:     "a bridge with DHCP, TFTP and HTTP servers, in private namespaces",
+		UsageText: "gopxeboot lab [OPTIONS] [-- COMMAND [ARGUMENT...]]",
+		Description: "Makes a dom0 with the bridge xenbr0 and servers behind it, in namespaces of its own, and runs COMMAND in that dom0, " +
+			"or else a shell. It needs no root, and ends with the command.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "tree", Usage: "what TFTP and HTTP serve: the `DIR` (default: the howto's tree)"},
+			&cli.StringFlag{Name: "tree", Usage: "what TFTP and HTTP serve: this `DIR`", DefaultText: "the howto's tree"},
 			&cli.StringFlag{Name: "bootfile", Value: "pxelinux.0", Usage: "the boot file `NAME` that DHCP gives"},
 			&cli.BoolFlag{Name: "q", Aliases: []string{"quiet"}, Usage: "do not print what is asked of the servers"},
 		},
 		Action: labAction,
-	}
+	}, example("gopxeboot lab --tree /tftpboot -- gopxeboot plan mac=00:16:3e:72:79:e3"),
+		"Exit status:\n  that of COMMAND; 1 where namespaces can't be made")
 }
 
 func labAction(c *cli.Context) error {
 	if err := lab.Enter(); err != nil {
-		return &boot.Error{Code: boot.OwnFault, Stage: "lab", Err: err}
+		return fault.New(fault.Own, "lab", err, "")
 	}
 	config := lab.Config{}
 	if !c.Bool("q") {

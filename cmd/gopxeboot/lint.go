@@ -7,20 +7,23 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
 
 func lintCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "lint",
-		Usage:     "find problems in PXELINUX configurations",
-		ArgsUsage: "FILE...",
+	return withHelp(&cli.Command{
+		Name:        "lint",
+		Usage:       "problems in PXELINUX configurations, with line numbers",
+		UsageText:   "gopxeboot lint [OPTIONS] FILE...",
+		Description: "Reads PXELINUX configurations as PXELINUX does, and prints what in them does not do what it seems to.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "tree", Usage: "where INCLUDE looks for files: the `DIR` of the boot file (default: the parent of pxelinux.cfg)"},
+			&cli.StringFlag{Name: "tree", Usage: "where INCLUDE looks for files: the `DIR` of the boot file", DefaultText: "the parent of pxelinux.cfg"},
 			&cli.BoolFlag{Name: "json", Usage: "print a JSON array of {file, line, message, code, severity, fix}"},
 		},
 		Action: lintAction,
-	}
+	}, example("gopxeboot lint /tftpboot/pxelinux.cfg/default"),
+		"Exit status:\n  0  no problem\n  1  problems were found\n  2  wrong usage, or a file that can't be read")
 }
 
 // lintAction exits with 1 when there is a problem, as linters do.
@@ -34,7 +37,7 @@ func lintAction(c *cli.Context) error {
 		if err != nil {
 			return usage(err, "")
 		}
-		host := pxelinux.Host{} // INCLUDE's names are relative to the tree
+		host := pxelinux.Host{MaxArgs: xenout.PV.MaxArgs("")} // INCLUDE's names are relative to the tree
 		findings, err := pxelinux.Lint(c.Context, host, name, text, pxelinux.OpenFS(os.DirFS(treeOf(c.String("tree"), name)), host.Server))
 		if err != nil {
 			return err

@@ -3,72 +3,56 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 
-	"github.com/gopxeboot/gopxeboot/internal/boot"
-	"github.com/gopxeboot/gopxeboot/internal/location"
-	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/gopxeboot/gopxeboot/internal/arch"
+	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/urfave/cli/v2"
 )
 
 // locationFlags name what boots where no PXELINUX configuration does.
 func locationFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "location", Usage: "boot the installer of this repository: `URL`, nfs:HOST:/PATH, nfs+iso:HOST:/PATH, or dom0's directory, image or device"},
-		&cli.StringFlag{Name: "kernel", Usage: "boot this `FILE` of the location or of the lab, or this URL, instead of what is found there"},
-		&cli.StringFlag{Name: "ramdisk", Usage: "with this `FILE` of the location or of the lab, or this URL"},
-		&cli.StringFlag{Name: "distro", Usage: "look for this `KIND` of installer at the location, and tell it where that is: rhlike, sleslike, debianlike or pygrub"},
-		&cli.StringFlag{Name: "release", Usage: "look for this `RELEASE` of Debian or Ubuntu at the location"},
+		&cli.StringFlag{Name: "location", Usage: "boot the installer of this repository: a `URL`, nfs:HOST:/PATH, nfs+iso:HOST:/PATH, or dom0's directory, image or device; --arch may say amd64 or i386"},
+		&cli.StringFlag{Name: "kernel", Usage: "boot this `FILE` of the lab or of the location, or this URL, instead of what is found there"},
+		&cli.StringFlag{Name: "ramdisk", Usage: "with this `FILE` of the lab or of the location, or this URL, as initrd"},
+		&cli.StringFlag{Name: "distro", Usage: "look for this `KIND` of installer, and tell it where the location is: rhlike, sleslike, debianlike or pygrub"},
+		&cli.StringFlag{Name: "release", Usage: "look for this `RELEASE` of Debian or Ubuntu"},
 	}
-}
-
-// positionals are xenout's, and a location as xenpvboot took it, which no disk
-// looks like.
-func positionals(c *cli.Context) (where string, vif xenout.VIF, disk string, unknown []string, err error) {
-	words := c.Args().Slice()
-	if i := slices.IndexFunc(words, location.IsForm); i >= 0 {
-		where = words[i]
-		words = slices.Delete(words, i, i+1)
-	}
-	if named := c.String("location"); c.IsSet("location") {
-		if named == "" { // a variable of a script that was not set: the lab is not what was meant
-			return "", vif, "", nil, usage(errors.New("--location is empty"), "")
-		}
-		if where != "" {
-			return "", vif, "", nil, usage(fmt.Errorf("two locations: %s and %s", location.WithoutPassword(where), location.WithoutPassword(named)), "")
-		}
-		where = named
-	}
-	vif, disk, unknown, err = xenout.Positionals(words)
-	if err != nil {
-		err = usage(err, "")
-	}
-	return where, vif, disk, unknown, err
 }
 
 // repository is what the flags name, nil when a configuration is to be looked
 // for. A kernel by its full URL needs none, as in xenpvnetboot, unless a label
 // is named or the ramdisk is one of the lab's.
-func repository(c *cli.Context, where string) (*boot.Repository, error) {
-	w := location.Wanted{Kernel: c.String("kernel"), Ramdisk: c.String("ramdisk"), Release: c.String("release")}
-	if machine := c.Generic("arch").(*arch).machine; machine != "" {
-		w.Archs = []string{machine}
+func repository(c *cli.Context, where string) (*install.Repository, error) {
+	w := install.Wanted{Kernel: c.String("kernel"), Ramdisk: c.String("ramdisk"), Release: c.String("release")}
+	if machine := c.Generic("arch").(*archFlag).machine; machine != "" {
+		w.Archs = []arch.Machine{machine}
+	}
+	if named := c.String("location"); c.IsSet("location") {
+		if named == "" { // a variable of a script that was not set: the lab is not what was meant
+			return nil, usage(errors.New("--location is empty"), "")
+		}
+		if where != "" {
+			return nil, usage(fmt.Errorf("two locations: %s and %s", printable.WithoutPassword(where), printable.WithoutPassword(named)), "")
+		}
+		where = named
 	}
 	var err error
-	if w.Distro, err = location.ParseDistro(c.String("distro")); err != nil {
+	if w.Distro, err = install.ParseDistro(c.String("distro")); err != nil {
 		return nil, usage(fmt.Errorf("--distro: %w", err), "")
 	}
-	direct := location.IsFullURL(w.Kernel) && (w.Ramdisk == "" || location.IsFullURL(w.Ramdisk)) && c.String("label") == ""
+	direct := install.IsFullURL(w.Kernel) && (w.Ramdisk == "" || install.IsFullURL(w.Ramdisk)) && c.String("label") == ""
 	switch {
 	case where == "" && direct:
-	case where == "" && (w.Distro != location.Any || w.Release != ""):
+	case where == "" && (w.Distro != install.Any || w.Release != ""):
 		return nil, usage(errors.New("--distro and --release say what to look for at a --location, and there is none"), "")
 	case where == "":
 		return nil, nil
 	case c.String("label") != "":
 		return nil, usage(errors.New("--label is of a configuration, and --location needs none"), "")
 	}
-	r, err := boot.NewRepository(where, w)
+	r, err := install.NewRepository(where, w)
 	if err != nil {
 		return nil, usage(err, "")
 	}

@@ -80,23 +80,13 @@ func nginx(t *testing.T, l *lab.Lab, tree string) {
 	dir := filepath.Dir(tree)
 	certificate(t, dir, l.Servers.Address.Addr())
 	writeFile(t, dir+"/users", "user:{PLAIN}pass\n")
-	writeFile(t, dir+"/nginx.conf", fmt.Sprintf(`daemon off; master_process off; user root root; pid %[1]s/nginx.pid; error_log stderr; events {}
-http {
-  access_log off;
-  client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
-  server {
-    listen 80; listen 443 ssl; ssl_certificate %[1]s/ca.pem; ssl_certificate_key %[1]s/key.pem;
-    root %[2]s;
-    location /secret/ { alias %[2]s/; auth_basic "a lab"; auth_basic_user_file %[1]s/users; }
-    location /forbidden/ { deny all; }
-    location /loopback/ { return 302 http://127.0.0.1/OL6/images/xen/vmlinuz; }
-    location /away/ { return 302 file:///etc/passwd; }
-  }
-}
-`, dir, tree))
-	cmd, err := lab.Program("nginx", "-p", dir, "-c", dir+"/nginx.conf", "-e", "stderr")
+	_, err := l.Servers.Nginx(t.Context(), tree, fmt.Sprintf(`
+		listen 443 ssl; ssl_certificate %[1]s/ca.pem; ssl_certificate_key %[1]s/key.pem;
+		location /secret/ { alias %[2]s/; auth_basic "a lab"; auth_basic_user_file %[1]s/users; }
+		location /forbidden/ { deny all; }
+		location /loopback/ { return 302 http://127.0.0.1/OL6/images/xen/vmlinuz; }
+		location /away/ { return 302 file:///etc/passwd; }`, dir, tree))
 	labtest.Check(t, err)
-	labtest.Start(t, l.Servers, cmd, 80)
 }
 
 // certificate makes one for the address that signs itself.

@@ -16,13 +16,12 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
-
-// version is set when a release is built.
-var version = "devel"
 
 func main() {
 	if status, ours := boot.Helper(); ours {
@@ -31,7 +30,7 @@ func main() {
 	// libxl leaves the descriptor of its log open (libxl_bootloader.c).
 	if err := guest.CloseOnExec(); err != nil {
 		fmt.Fprintln(os.Stderr, "gopxeboot:", err)
-		os.Exit(int(boot.OwnFault))
+		os.Exit(int(fault.Own))
 	}
 	// What a toolstack sends to stop us: libxl SIGTERM, a closed terminal
 	// SIGHUP, a person SIGINT. Each leaves nothing behind.
@@ -39,7 +38,7 @@ func main() {
 	// Also when what we say is not read, and a line of it blocks: the cleanup
 	// process does the rest.
 	context.AfterFunc(ctx, func() {
-		time.AfterFunc(5*time.Second, func() { os.Exit(int(boot.OutOfTime)) })
+		time.AfterFunc(5*time.Second, func() { os.Exit(int(fault.OutOfTime)) })
 	})
 	// Who does not read our result gets an error from us, and no files; a
 	// signal would kill us with the files made. Whoever we start gets the
@@ -54,12 +53,9 @@ func main() {
 func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) int {
 	app := &cli.App{
 		Name:      "gopxeboot",
-		Usage:     "the bootloader that lets a Xen guest without firmware PXE boot",
-		UsageText: "gopxeboot [OPTIONS] [VIF] [DISK]\ngopxeboot COMMAND [OPTIONS] ...",
-		Version:   version,
-		Commands:  []*cli.Command{planCommand(), checkCommand(), getCommand(), lintCommand(), labCommand(), demoCommand()},
-		Flags:     bootFlags(),
-		Action:    func(c *cli.Context) error { return cli.ShowAppHelp(c) },
+		Version:   versionText(),
+		Commands:  commands(),
+		Flags:     append(bootFlags(), cli.HelpFlag),
 		Writer:    stdout,
 		ErrWriter: stderr,
 
@@ -67,15 +63,16 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 		HideVersion:               true, // its -v is --verbose to us
 		DisableSliceFlagSeparator: true,
 		ExitErrHandler:            func(*cli.Context, error) {}, // main decides
-		OnUsageError:              usageError,
+		OnUsageError:              usageError("see gopxeboot --help"),
 	}
+	app.CustomAppHelpTemplate = bootHelp(app.Flags)
 	for _, c := range app.Commands {
 		if c.OnUsageError == nil {
-			c.OnUsageError = usageError
+			c.OnUsageError = usageError("see gopxeboot help " + c.Name)
 		}
 	}
-	toolstack := xenout.ToolstackOf(argv, environ)
-	err := runApp(ctx, app, toolstack, argv)
+	call := new(xenout.Call)
+	err := runApp(ctx, app, call, argv, environ)
 	var status exitStatus
 	switch {
 	case errors.As(err, &status):
@@ -83,9 +80,9 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 	case err != nil:
 		con := console.New(stderr, console.Normal)
 		con.Error(err)
-		con.Failure(toolstack, err)
+		con.Failure(call.Toolstack, err)
 	}
-	return int(boot.CodeOf(err))
+	return int(fault.CodeOf(err))
 }
 
 // runApp runs the command that argv names, or else the bootloader. Options are
@@ -93,42 +90,79 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 //
 // A toolstack never names one of our commands, but its disk may be called like
 // one, and it always says --output, unless it is XAPI.
-func runApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, argv []string) error {
+func runApp(ctx context.Context, app *cli.App, call *xenout.Call, argv, environ []string) (err error) {
+	*call, err = xenout.ParseCall(argv, environ, takesValue(app.Flags))
 	if len(argv) < 2 {
-		return app.RunContext(ctx, argv)
+		argv = []string{argv[0], "help"}
 	}
-	words, ours := argv[1:], takesValue(app.Flags)
-	if toolstack == xenout.XAPI {
-		words, err := xenout.XAPIArguments(words, ours)
-		if err != nil {
-			return usage(err, "xe vm-param-set uuid=UUID PV-bootloader-args=... changes it, and docs/toolstacks.md lists what it may say")
-		}
-		return bootApp(ctx, app, toolstack, argv[0], words, "")
+	if _, refused := errors.AsType[*xenout.RefusedError](err); refused {
+		return usage(err, "xe vm-param-set uuid=UUID PV-bootloader-args=... changes it, and docs/toolstacks.md lists what it may say")
 	}
-	output := xenout.OutputOf(words, ours)
-	if command := app.Command(words[0]); command != nil && output == "" {
-		rest := oneForm(xenout.Arguments(words[1:], takesValue(command.Flags)), command.Flags)
-		return app.RunContext(ctx, slices.Concat(argv[:1], words[:1], rest))
+	name, flags := argv[:1], app.Flags
+	command := app.Command(argv[1])
+	switch {
+	case call.Toolstack == xenout.XAPI || call.Output != "":
+		command = nil
+	case command != nil:
+		name, flags = argv[:2], command.Flags
+		*call, err = xenout.ParseCall(argv[1:], environ, takesValue(flags))
+	case misspelt(argv[1], app):
+		return noCommand(app, argv[1])
 	}
-	return bootApp(ctx, app, toolstack, argv[0], xenout.Arguments(words, ours), output)
+	app.Metadata = map[string]any{"call": call, "error": err}
+	words, err := oneForm(call.Words, flags)
+	switch {
+	case command == nil:
+		return bootApp(ctx, app, call, argv[0], words, err)
+	case err != nil:
+		return command.OnUsageError(cli.NewContext(app, nil, nil), err, true)
+	}
+	return app.RunContext(ctx, slices.Concat(name, words))
 }
 
-// bootApp runs the bootloader.
-func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name string, words []string, output string) error {
+// callOf is how the command was called.
+func callOf(c *cli.Context) (*xenout.Call, error) {
+	call := c.App.Metadata["call"].(*xenout.Call)
+	switch err := c.App.Metadata["error"].(type) {
+	case nil:
+		return call, nil
+	case *xenout.CallError:
+		return call, usage(err, err.Try)
+	case error:
+		return call, usage(err, "")
+	}
+	return call, nil
+}
+
+// bootApp runs the bootloader. wrong is what is wrong with its words.
+func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, words []string, wrong error) error {
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
-	words = oneForm(words, app.Flags)
-	ctx, cancel := context.WithTimeoutCause(ctx, timeoutOf(words), context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeoutOf(call.Words), context.DeadlineExceeded)
 	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
-	out, err := boot.OpenOutput(ctx, output)
+	out, err := handover.OpenOutput(ctx, call.Output)
 	if err != nil {
 		return err
+	}
+	if wrong != nil {
+		out.Discard()
+		return app.OnUsageError(nil, wrong, false)
 	}
 	if slices.Contains(words, "--") {
 		app.Commands = nil // what follows is no command's name
 	}
-	app.Action = bootAction(toolstack, out)
+	app.Action = func(c *cli.Context) error {
+		if c.Bool("version") {
+			cli.ShowVersion(c)
+			return nil
+		}
+		call, err := callOf(c)
+		if err != nil {
+			return err
+		}
+		return bootTo(c, call, out)
+	}
 	err = app.RunContext(ctx, slices.Concat([]string{name}, words))
 	if err == nil && out.Unanswered() {
 		err = usage(errors.New("nothing was booted: --help, --version, --list-entries and --not-really have no answer for a toolstack"), "")
@@ -161,8 +195,8 @@ type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-func usageError(_ *cli.Context, err error, _ bool) error {
-	return &boot.Error{Code: boot.Usage, Stage: "usage", Err: err, Try: "see gopxeboot --help"}
+func usageError(try string) cli.OnUsageErrorFunc {
+	return func(_ *cli.Context, err error, _ bool) error { return usage(err, try) }
 }
 
 // takesValue says which of the flags have a value.

@@ -17,56 +17,56 @@ import (
 )
 
 func planCommand() *cli.Command {
-	return &cli.Command{
+	return withHelp(&cli.Command{
 		Name:      "plan",
-		Usage:     "find out what would boot, and print it as JSON",
-		ArgsUsage: "[VIF]",
-		Flags: append(slices.Concat(guestFlags(), transferFlags(), locationFlags()),
-			typeFlag(),
+		Usage:     "what would boot, as JSON: everything but the download",
+		UsageText: "gopxeboot plan [OPTIONS] [VIF]\ngopxeboot plan --tree DIR [OPTIONS] [VIF]",
+		Description: "Finds out what would boot, as the guest on its network or offline from a directory, and prints it as JSON: " +
+			"the lease, each name that was asked for, what boots with which command line, all labels, warnings.",
+		Flags: append(slices.Concat(guestFlags(), programFlags(), transferFlags(), locationFlags()),
+			typeFlag(""),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON (always done)", Hidden: true},
-			&cli.StringFlag{Name: "tree", Usage: "ask no network: `DIR` is the root of the TFTP server"},
-			&cli.StringFlag{Name: "config", Usage: "with --tree: this `FILE` is the configuration"},
-			&cli.StringFlag{Name: "ip", Usage: "with --tree: the leased `ADDRESS`"},
-			&cli.StringFlag{Name: "netmask", Value: "255.255.255.0", Usage: "with --tree: its `NETMASK`"},
-			&cli.StringFlag{Name: "router", Usage: "with --tree: the router's `ADDRESS`"},
+			&cli.StringFlag{Name: "tree", Usage: "ask no network: this `DIR` is the root of the TFTP server, and the options below are the lease, with --server, --bootfile and --option 209, 210"},
+			&cli.StringFlag{Name: "config", Usage: "this `FILE` is the configuration"},
+			&cli.StringFlag{Name: "ip", Usage: "the leased `ADDRESS`"},
+			&cli.StringFlag{Name: "netmask", Value: "255.255.255.0", Usage: "its `NETMASK`"},
+			&cli.StringFlag{Name: "router", Usage: "the router's `ADDRESS`"},
 		),
 		Action: planAction,
-	}
+	}, example("gopxeboot plan mac=00:16:3e:72:79:e3,bridge=xenbr0\n"+
+		"gopxeboot plan --tree /tftpboot --mac 00:16:3e:72:79:e3 --ip 192.168.1.199"),
+		exits(0, 1, 2, 3, 4, 5, 6, 8))
 }
 
 func planAction(c *cli.Context) error {
-	where, vif, _, _, err := positionals(c)
+	if err := planUse(c); err != nil {
+		return err
+	}
+	call, err := callOf(c)
 	if err != nil {
-		return err
-	}
-	r, err := request(c, vif)
-	if err != nil {
-		return err
-	}
-	r.Kernel, r.Ramdisk = c.String("kernel"), c.String("ramdisk")
-	if r.Repository, err = repository(c, where); err != nil {
-		return err
-	}
-	if r.Transfer, err = transfer(c); err != nil {
 		return err
 	}
 	con := console.New(c.App.ErrWriter, level(c))
+	o, err := options(c, call, con)
+	if err != nil {
+		return err
+	}
 	switch {
-	case r.Repository != nil && c.String("tree") != "":
+	case o.Repository != nil && c.String("tree") != "":
 		return usage(errors.New("--tree is of a configuration, and --location needs none"), "")
-	case r.MAC == nil && r.NeedsVIF() && !r.AsDom0(con):
+	case o.MAC == nil && o.NeedsVIF() && !o.AsDom0(con):
 		return usage(errors.New("the guest's MAC is not known"), noMAC)
 	}
 	var p *plan.Plan
 	var failure error
 	if tree := c.String("tree"); tree != "" {
-		lease, err := leaseOf(c, r)
+		lease, err := leaseOf(c, o)
 		if err != nil {
 			return usage(err, "")
 		}
-		p, failure = boot.Offline(c.Context, r, lease, tree, c.String("config"), con)
+		p, failure = boot.Offline(c.Context, o, lease, tree, c.String("config"), con)
 	} else {
-		p, failure = boot.Preview(c.Context, r, con)
+		p, failure = boot.Preview(c.Context, o, con)
 	}
 	if err := console.WriteJSON(c.App.Writer, p); err != nil {
 		return err
@@ -74,9 +74,18 @@ func planAction(c *cli.Context) error {
 	return failure
 }
 
+// planUse is the error of an option that has no effect.
+func planUse(c *cli.Context) error {
+	if c.String("tree") == "" {
+		return notThese(c, "without --tree", "config ip netmask router")
+	}
+	return onlyThese(c, "with --tree", "tree config ip netmask router server bootfile option arch mac uuid guest-type "+
+		"config-dir label kernel ramdisk location json v q")
+}
+
 // leaseOf is the lease that the flags describe.
-func leaseOf(c *cli.Context, r boot.Request) (*dhcpclient.Lease, error) {
-	lease := &dhcpclient.Lease{NextServer: r.Server, ServerID: r.Server, BootFile: r.BootFile}
+func leaseOf(c *cli.Context, o boot.Options) (*dhcpclient.Lease, error) {
+	lease := &dhcpclient.Lease{NextServer: o.Server, ServerID: o.Server, BootFile: o.BootFile}
 	if lease.BootFile == "" {
 		lease.BootFile = "pxelinux.0"
 	}
@@ -99,7 +108,7 @@ func leaseOf(c *cli.Context, r boot.Request) (*dhcpclient.Lease, error) {
 		}
 		lease.Router, lease.Routers = address, []netip.Addr{address}
 	}
-	for _, option := range *c.Generic("option").(*options) {
+	for _, option := range *c.Generic("option").(*dhcpOptions) {
 		number, value, _ := strings.Cut(option, "=")
 		code, err := strconv.Atoi(number)
 		if err != nil {

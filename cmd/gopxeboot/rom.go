@@ -7,14 +7,14 @@ import (
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/location"
+	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/urfave/cli/v2"
 )
 
 // romOf is the PXE ROM that the flags describe.
 func romOf(c *cli.Context) (dhcpclient.ROM, error) {
 	rom := dhcpclient.ROM{
-		Arch:        c.Generic("arch").(*arch).rom,
+		Arch:        c.Generic("arch").(*archFlag).rom,
 		UserClass:   c.String("user-class"),
 		VendorClass: c.String("vendor-class"),
 	}
@@ -24,7 +24,7 @@ func romOf(c *cli.Context) (dhcpclient.ROM, error) {
 			return rom, fmt.Errorf("--client-id %s: %w", id, err)
 		}
 	}
-	for _, o := range *c.Generic("option").(*options) {
+	for _, o := range *c.Generic("option").(*dhcpOptions) {
 		code, value, err := dhcpclient.ParseOption(o)
 		if err != nil {
 			return rom, fmt.Errorf("--%w", err)
@@ -37,43 +37,39 @@ func romOf(c *cli.Context) (dhcpclient.ROM, error) {
 	return rom, nil
 }
 
-// arch is what --arch says: what the guest's firmware claims to be, an
+// archFlag is what --arch says: what the guest's firmware claims to be, an
 // architecture of RFC 4578 and of IANA's list that goes on from there, and the
 // machine that a location's installer is for. Each name says one of the two;
 // --arch may be said once for each.
-type arch struct {
+type archFlag struct {
 	rom     uint16
-	machine string // Debian's name; "" when not said
+	machine arch.Machine // "" when not said
 }
-
-var archNames = map[string]uint16{"bios": 0, "efi32": 6, "efi64": 7, "arm32": 10, "arm64": 11}
 
 // newArch is what a guest of this host claims to be where nothing is said, by
 // Go's name of its processor.
-func newArch(host string) *arch {
-	if host == "arm64" {
-		return &arch{rom: archNames["arm64"]}
-	}
-	return &arch{}
+func newArch(host string) *archFlag {
+	rom, _ := arch.Firmware(host) // else it is a BIOS
+	return &archFlag{rom: rom}
 }
 
-func (a *arch) String() string {
+func (a *archFlag) String() string {
 	if a.machine != "" {
-		return a.machine
+		return string(a.machine)
 	}
 	return strconv.Itoa(int(a.rom))
 }
 
-func (a *arch) Set(text string) error {
-	machine, err := location.ParseArch(text)
-	rom, named := archNames[text]
-	if err == nil {
+func (a *archFlag) Set(text string) error {
+	machine, isMachine := arch.ParseMachine(text)
+	rom, isROM := arch.Firmware(text)
+	if isMachine {
 		a.machine = machine
 	}
-	if named { // arm64 is the name of both
+	if isROM { // arm64 is the name of both
 		a.rom = rom
 	}
-	if err == nil || named {
+	if isMachine || isROM {
 		return nil
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 0, 16)
@@ -84,13 +80,13 @@ func (a *arch) Set(text string) error {
 	return nil
 }
 
-// options collects what is said several times. Package cli's own flag for that
+// dhcpOptions collects what is said several times. Package cli's own flag for that
 // would split a value at its commas.
-type options []string
+type dhcpOptions []string
 
-func (o *options) String() string { return strings.Join(*o, " ") }
+func (o *dhcpOptions) String() string { return strings.Join(*o, " ") }
 
-func (o *options) Set(text string) error {
+func (o *dhcpOptions) Set(text string) error {
 	*o = append(*o, text)
 	return nil
 }

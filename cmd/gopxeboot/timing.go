@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -9,9 +10,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// timingOf is how long DHCP is to wait, as the flags say.
+// timingOf is how long DHCP is to wait, as the flags say. Not at all is negative
+// there.
 func timingOf(c *cli.Context) boot.Timing {
-	wait := func(name string) time.Duration { return c.Generic(name).(*waitTime).value }
+	wait := func(name string) time.Duration { return cmp.Or(c.Generic(name).(*waitTime).value, -1) }
 	return boot.Timing{
 		Patience:   wait("dhcp-timeout"),
 		ProxyWait:  wait("proxy-wait"),
@@ -20,42 +22,29 @@ func timingOf(c *cli.Context) boot.Timing {
 	}
 }
 
-// waitTime is a time that a flag may set to 0, which is not at all; that is
-// negative here, as 0 is what was not said.
-type waitTime struct {
-	value     time.Duration
-	otherwise string // what is done when it was not said
-	least     time.Duration
-}
+// waitTime is a time of at least so much that a flag may set.
+type waitTime struct{ value, least time.Duration }
 
-func (w *waitTime) String() string {
-	if w.value == 0 {
-		return w.otherwise
-	}
-	return max(w.value, 0).String()
-}
+func (w *waitTime) String() string { return timeText(w.value) }
 
 func (w *waitTime) Set(text string) error {
 	value, err := parseDuration(text)
 	if err != nil || value < w.least {
 		return fmt.Errorf("%q is no time that can be waited: write 2s, 500ms or seconds", text)
 	}
-	if w.value = value; value == 0 {
-		w.value = -1
-	}
+	w.value = value
 	return nil
 }
 
 // waitTimes is a list of times, one after the other.
 type waitTimes []time.Duration
 
+func newWaitTimes(times waitTimes) *waitTimes { return &times }
+
 func (w *waitTimes) String() string {
-	if len(*w) == 0 {
-		return "1s,2s,4s,8s,16s"
-	}
 	var words []string
 	for _, d := range *w {
-		words = append(words, d.String())
+		words = append(words, timeText(d))
 	}
 	return strings.Join(words, ",")
 }

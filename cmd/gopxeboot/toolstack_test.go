@@ -452,7 +452,7 @@ var forms = []form{
 		},
 	},
 	{
-		name: "xm, a failure", parent: []string{"python", "/usr/sbin/xend", "start"}, fifo: true, want: expected{code: 2, says: "flag provided but not defined"},
+		name: "xm, a failure", parent: []string{"python", "/usr/sbin/xend", "start"}, fifo: true, want: expected{code: 2, says: "there is no option --nonsense here"},
 		call: func(t *testing.T, d *dom0) call { return d.xend(t, "", []string{vif, "--nonsense"}) },
 	},
 	{

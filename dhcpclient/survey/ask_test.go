@@ -65,11 +65,11 @@ func TestInform(t *testing.T) {
 					if err != nil || !toServer {
 						return [][]byte{frame}
 					}
-					asked = append(asked, m.Type()+" "+m.From.String()+" > "+m.To.String())
+					asked = append(asked, string(m.Type())+" "+m.From.String()+" > "+m.To.String())
 					if !bytes.Equal(m.CHAddr, lan.GuestMAC) || (m.Type() == "INFORM") != (m.CIAddr == idle) {
 						t.Errorf("asked %+v", m)
 					}
-					if m.Type() == c.answers {
+					if string(m.Type()) == c.answers {
 						_, asks := lan.ParseRequest(frame)
 						answer := (&lan.Server{ID: "10.0.0.1", Address: "10.0.0.42"}).Reply(asks.TransactionID, dhcpv4.MessageTypeNak)
 						time.AfterFunc(10*time.Millisecond, func() { w.Deliver(lan.Broadcast(answer)) })

@@ -25,16 +25,11 @@ type Message struct {
 	VLANs          []uint16 // of the frame's tags, the outer one first; VLAN 0, a mere priority, is none
 	From, To       netip.AddrPort
 
-	// The header's fields (RFC 2131 §2), by their names there. Addresses are
-	// never invalid: 0.0.0.0 is none.
-	Op                             uint8 // 1 is a client's, 2 a server's
-	Hops                           uint8
-	XID                            uint32
-	Secs                           uint16
-	Flags                          uint16 // 0x8000 asks for broadcast answers
-	CIAddr, YIAddr, SIAddr, GIAddr netip.Addr
-	CHAddr                         net.HardwareAddr
-	SName, File                    []byte // without the NULs at their end; also where option 52 says that they hold options
+	// The header's fields (RFC 2131 §2), by their names there: Op, which is 1 of a
+	// client and 2 of a server, Hops, XID, Secs, Flags, CIAddr, YIAddr, SIAddr and
+	// GIAddr, of which 0.0.0.0 is none, CHAddr, and SName and File without the
+	// NULs at their end, also where option 52 says that they hold options.
+	wire.DHCPFields
 
 	// Options are in the order of RFC 3396 §5: first the field of options, then
 	// what option 52 has put into file, then into sname. A long option may stand
@@ -76,11 +71,9 @@ func Decode(frame []byte) (Message, error) {
 	}
 	m = Message{
 		SourceMAC: bytes.Clone(f.From), DestinationMAC: bytes.Clone(f.To), VLANs: f.VLANs(), From: d.Source, To: d.Destination,
-		Op: h.Op, Hops: h.Hops, XID: h.XID, Secs: h.Secs, Flags: h.Flags,
-		CIAddr: h.CIAddr, YIAddr: h.YIAddr, SIAddr: h.SIAddr, GIAddr: h.GIAddr,
-		CHAddr: bytes.Clone(h.CHAddr),
-		SName:  bytes.TrimRight(bytes.Clone(h.SName), "\x00"), File: bytes.TrimRight(bytes.Clone(h.File), "\x00"),
+		DHCPFields: h.DHCPFields,
 	}
+	m.CHAddr, m.SName, m.File = bytes.Clone(h.CHAddr), bytes.TrimRight(bytes.Clone(h.SName), "\x00"), bytes.TrimRight(bytes.Clone(h.File), "\x00")
 	m.field(h.Options, "")
 	file, sname, _ := wire.Overload(m.Option(dhcpv4.OptionOptionOverload.Code()))
 	if file {
@@ -114,21 +107,41 @@ func (m *Message) Option(code uint8) []byte {
 	return value
 }
 
-// Type is "DISCOVER", "OFFER" and so on, "BOOTP request" or "BOOTP reply" when
-// option 53 is not there, or "type N".
-func (m *Message) Type() string {
+// Type is what a message is: an RFC 2131 message, one of BOOTP's, which has no
+// option 53, or "type N".
+type Type string
+
+// The types of messages.
+const (
+	TypeDiscover     Type = "DISCOVER"
+	TypeOffer        Type = "OFFER"
+	TypeRequest      Type = "REQUEST"
+	TypeDecline      Type = "DECLINE"
+	TypeAck          Type = "ACK"
+	TypeNak          Type = "NAK"
+	TypeRelease      Type = "RELEASE"
+	TypeInform       Type = "INFORM"
+	TypeBOOTPRequest Type = "BOOTP request"
+	TypeBOOTPReply   Type = "BOOTP reply"
+)
+
+// types are those of option 53, by its value.
+var types = []Type{1: TypeDiscover, TypeOffer, TypeRequest, TypeDecline, TypeAck, TypeNak, TypeRelease, TypeInform}
+
+// Type is the message's.
+func (m *Message) Type() Type {
 	kind := m.Option(dhcpv4.OptionDHCPMessageType.Code())
 	switch {
 	case kind == nil && m.Op == uint8(dhcpv4.OpcodeBootRequest):
-		return "BOOTP request"
+		return TypeBOOTPRequest
 	case kind == nil:
-		return "BOOTP reply"
+		return TypeBOOTPReply
 	case len(kind) != 1:
 		return "type ?"
-	case kind[0] >= byte(dhcpv4.MessageTypeDiscover) && kind[0] <= byte(dhcpv4.MessageTypeInform):
-		return dhcpv4.MessageType(kind[0]).String()
+	case kind[0] > 0 && int(kind[0]) < len(types):
+		return types[kind[0]]
 	}
-	return fmt.Sprintf("type %d", kind[0])
+	return Type(fmt.Sprintf("type %d", kind[0]))
 }
 
 // Broadcast says whether the frame went to every station.
@@ -172,7 +185,7 @@ func quote(b []byte) string {
 // fromPXE says whether it is a PXE server's answer to a REQUEST what to boot.
 // It comes from port 4011, where it was asked, or at least gives no address.
 func (m *Message) fromPXE() bool {
-	return m.From.Port() == wire.PortPXE || m.Type() == dhcpv4.MessageTypeAck.String() && m.YIAddr.IsUnspecified()
+	return m.From.Port() == wire.PortPXE || m.Type() == TypeAck && m.YIAddr.IsUnspecified()
 }
 
 // fromServer says whether it is a server's message to a client.

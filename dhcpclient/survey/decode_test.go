@@ -213,7 +213,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		lines := []string{m.String(), m.Type()}
+		lines := []string{m.String(), string(m.Type())}
 		for _, o := range m.Options {
 			lines = append(lines, o.String())
 		}

@@ -165,7 +165,7 @@ func (o Option) Text() string {
 		}
 		return "infinite" // RFC 2131 §3.3
 	case asType:
-		return (&Message{Options: []Option{o}}).Type()
+		return string((&Message{Options: []Option{o}}).Type())
 	case asClientID:
 		if b[0] == 1 && len(b) == 7 {
 			return list(b[1:], 1, func(b []byte) string { return hex.EncodeToString(b) }, ":")
@@ -228,7 +228,7 @@ func nestedText(b []byte) (s string, ok bool) {
 	}
 	var items []string
 	ok = wire.WalkOptions(b, func(code uint8, value []byte) {
-		if printable(value) {
+		if isText(value) {
 			items = append(items, fmt.Sprintf("%d: %q", code, value))
 		} else {
 			items = append(items, fmt.Sprintf("%d: 0x%x", code, value))
@@ -237,8 +237,8 @@ func nestedText(b []byte) (s string, ok bool) {
 	return strings.Join(items, ", "), ok
 }
 
-// printable says whether bytes are likely meant as text.
-func printable(b []byte) bool {
+// isText says whether bytes are likely meant as text.
+func isText(b []byte) bool {
 	for _, c := range b {
 		if c < ' ' || c > '~' {
 			return false

@@ -69,7 +69,7 @@ func findGuest(mac net.HardwareAddr, frames []dhcpclient.Frame) (captured, error
 	for _, onlyPXE := range []bool{true, false} {
 		for _, f := range frames {
 			m, err := Decode(f.Data)
-			if err != nil || m.Type() != "DISCOVER" && m.Type() != "BOOTP request" || !wire.IsStation(m.CHAddr) {
+			if err != nil || m.Type() != TypeDiscover && m.Type() != TypeBOOTPRequest || !wire.IsStation(m.CHAddr) {
 				continue
 			}
 			t := try{xid: m.XID, pxe: strings.HasPrefix(string(m.Option(dhcpv4.OptionClassIdentifier.Code())), "PXEClient")}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
-	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 const (
@@ -159,7 +158,7 @@ func (s *Survey) Offers() []*Seen {
 
 // isOffer says whether it is an answer to DISCOVER.
 func (m *Seen) isOffer() bool {
-	return m.Offer != nil && !m.fromPXE() && (m.Type() == dhcpv4.MessageTypeOffer.String() || m.Type() == "BOOTP reply")
+	return m.Offer != nil && !m.fromPXE() && (m.Type() == TypeOffer || m.Type() == TypeBOOTPReply)
 }
 
 // journal makes a Survey of frames.
@@ -213,7 +212,7 @@ func (j *journal) received(at time.Time, frame []byte) {
 		switch {
 		case !ok:
 			s.Stray = Unreadable
-		case m.Type() != dhcpv4.MessageTypeNak.String():
+		case m.Type() != TypeNak:
 			s.Offer = &offer
 		}
 	}

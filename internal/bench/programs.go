@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -42,39 +41,12 @@ var servers = []struct {
 		_, err := h.Start(exec.Command("/proc/self/exe", "serve", tree))
 		return err
 	}},
-	{"vsftpd", func(_ context.Context, h *lab.Host, tree string) error {
-		dir := filepath.Dir(tree)
-		conf, empty := filepath.Join(dir, "vsftpd.conf"), filepath.Join(dir, "empty")
-		text := fmt.Sprintf("listen=YES\nbackground=NO\nanonymous_enable=YES\nlocal_enable=NO\nanon_root=%s\nsecure_chroot_dir=%s\n"+
-			"ftp_username=daemon\nnopriv_user=daemon\nconnect_from_port_20=NO\nxferlog_enable=NO\nseccomp_sandbox=NO\n", tree, empty)
-		if err := errors.Join(os.WriteFile(conf, []byte(text), 0o600), os.Mkdir(empty, 0o755)); err != nil {
-			return err
-		}
-		server, err := lab.Program("vsftpd")
-		if err != nil {
-			return err
-		}
-		// Not as the first process of its namespace, which inherits children
-		// of others: it ends at one that it does not know.
-		cmd := exec.Command("sh", "-c", `"$@"; exit`, "sh", server.Path, conf)
-		cmd.Env = server.Env
-		_, err = h.Start(cmd)
+	{"vsftpd", func(ctx context.Context, h *lab.Host, tree string) error {
+		_, err := h.VSFTPD(ctx, tree)
 		return err
 	}},
 	{"nginx", func(ctx context.Context, h *lab.Host, tree string) error {
-		dir := filepath.Dir(tree)
-		conf := filepath.Join(dir, "nginx.conf")
-		text := fmt.Sprintf("daemon off; master_process off; pid %s/nginx.pid; error_log stderr; events {}\n"+
-			"http { access_log off; sendfile on; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;\n"+
-			"server { listen 80; root %s; } }\n", dir, tree)
-		if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
-			return err
-		}
-		cmd, err := fetched("nginx", "nginx", "-p", dir, "-c", conf, "-e", "stderr")
-		if err != nil {
-			return err
-		}
-		_, err = h.Start(cmd)
+		_, err := h.Nginx(ctx, tree)
 		return err
 	}},
 }

@@ -1,201 +1,210 @@
 // Package boot is the way from the toolstack's question to its answer:
 //
-//	argv -> Request -> lease -> config -> plan -> files -> Result
+//	argv -> Options -> lease -> plan -> files -> Result
 //
-// It is the only package that knows all the others. Boot and Preview are the
-// parent's side; session.go runs the child, and pipeline.go is what it does as
-// the guest.
+// It is the only package that knows all the others. Boot shows the way. The
+// lease, the plan and the files are a child's, which acts as the guest and is
+// told one task (task.go); all else is the parent's.
 package boot
 
 import (
 	"context"
-	"fmt"
-	"net"
-	"net/netip"
+	"net/url"
 	"os"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
-	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
-// Request is one boot, as the caller wants it.
-type Request struct {
-	MAC    net.HardwareAddr
-	Bridge string // "" is xenbr0, or the only bridge there is
-	VLAN   uint16 // where the guest is on the bridge; 0 for no VLAN
-	// Elsewhere is why its network can't be reached from here; nil if it can.
-	Elsewhere *xenout.NetworkError `json:"-"`
-	UUID      string               // the guest's uuid as text; "" when unknown
-	Type      xenout.GuestType     // "" when unknown
-	Net       guest.Net
-	RunAs     int // uid of the process that reads from the network; 0 is one that nobody has
+// Options are all that the caller wants, of any mode.
+type Options struct {
+	session.Network
+	UUID string // the guest's uuid as text; "" when unknown
 
-	ROM    dhcpclient.ROM // what the guest's firmware says it is, to DHCP
-	Timing Timing         // how long DHCP waits
-	Pcap   *os.File       `json:"-"` // a packet capture of DHCP; nil for none
-
+	ROM      dhcpclient.ROM // what the guest's firmware says it is, to DHCP
+	Timing   Timing         // how long DHCP waits
+	BootFile string         // instead of the lease's boot file
 	program.Wanted
-	Server   netip.Addr // instead of the lease's next-server
-	BootFile string     // instead of the lease's boot file
-
-	Repository *Repository // instead of DHCP's boot file and a configuration; nil for none
-	LocalBoot  bool        // boot from Disk at once, asking nobody
-
-	Disk            string // the guest's, for LOCALBOOT
-	Pygrub          string // who boots from it; "" is the one that Xen has
-	Offset          string // where the partition begins on it, for pygrub; "" lets pygrub look
-	Quiet           bool   // pygrub asks nothing
-	Interactive     bool   // it does, also where it has to be root for that
-	Args            string // the toolstack's own, added to the end
-	OutputDirectory string
-	Format          xenout.Format
-
-	// OfVM says that the request is made of a VM's fields, which others than
-	// dom0's root may write: what it names in dom0's network is not asked for
-	// that reason.
-	OfVM bool
-
-	// Host tells which domains run; nil is not to ask. Domid is the one that is
-	// being created, 0 when it is not known.
-	Host  *domain.Host `json:"-"`
-	Domid int
-
-	Look     *Look    // for Check; nil otherwise
-	URLs     []string // for Get
 	Transfer Transfer
+
+	Repository *install.Repository // instead of DHCP's boot file and a configuration; nil for none
+	LocalBoot  bool                // boot from the disk at once, asking no server
+
+	handover.Spec // RunAs is also the uid of the process that reads from the network
 
 	// Commit is called when the result is written: what has to be done before
 	// the guest boots, and only if it does. Its error is the boot's.
-	Commit func(context.Context) error `json:"-"`
+	Commit func(context.Context) error
 
-	MaxKernel, MaxInitrd int64         // bytes
-	Timeout              time.Duration // for everything
+	Timeout time.Duration // for everything
 }
 
 // Boot does the whole job: it leaves a kernel and a ramdisk in the output
 // directory and writes their names to out. After an error both are as they
 // were before.
-func Boot(ctx context.Context, r Request, out *Output, con *console.Console) (result xenout.Result, err error) {
-	ctx, cancel := r.inTime(ctx)
+func Boot(ctx context.Context, o Options, out *handover.Output, con *console.Console) (result xenout.Result, err error) {
+	ctx, cancel := o.inTime(ctx)
 	defer cancel()
-	place := newPlace(r.OutputDirectory)
-	cleanup, err := startCleanup(place)
+	h, err := handover.Begin(o.Spec, con)
 	if err != nil {
-		return result, &Error{OwnFault, "output", err, ""}
+		return result, err
 	}
-	var files []*resultFile
 	defer func() {
 		if err != nil {
-			for _, f := range files {
-				f.discard()
-			}
-			cleanup.now()
+			h.Discard()
 		}
 	}()
-	if err := place.make(); err != nil {
-		return result, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
-	}
-	for _, name := range []string{place.kernel, place.ramdisk} {
-		f, err := createResult(name)
-		if err != nil {
-			return result, &Error{NoOutput, "output", err, "--output-directory names where kernel and initrd go"}
-		}
-		files = append(files, f)
-	}
-	kernel, ramdisk := files[0], files[1]
-	p := plan.New()
-	if r.LocalBoot {
-		p.Outcome = pxelinux.LocalBoot
-	} else if p, err = watched(ctx, r, con, cleanup, kernel, ramdisk); err != nil {
-		return result, err
-	}
-	if p.Outcome == pxelinux.LocalBoot {
-		result, err = localBoot(ctx, r, place.pygrub, kernel, ramdisk, con)
-	} else {
-		result, err = answerTo(r, p, kernel, ramdisk, con)
-	}
+	p, err := o.fetch(ctx, h, con) // bootTask.run, in the child
 	if err != nil {
 		return result, err
 	}
-	if err := xenout.Write(out, r.Format, result); err != nil {
-		return result, &Error{NoOutput, "output", err, ""}
+	if result, err = h.Result(ctx, p); err != nil {
+		return result, err
 	}
-	if r.Commit != nil {
-		if err = r.Commit(ctx); err != nil {
+	if err = xenout.Write(out, o.Format, result); err != nil {
+		return result, fault.New(fault.NoOutput, "output", err, "")
+	}
+	if o.Commit != nil {
+		if err = o.Commit(ctx); err != nil {
 			return result, err
 		}
 	}
-	if err := cleanup.keep(); err != nil {
-		return result, &Error{OwnFault, "output", err, ""}
-	}
-	return result, nil
+	return result, h.Keep()
 }
 
-// watched is asGuest for a child that downloads: one that writes what it may
-// not is ended.
-func watched(ctx context.Context, r Request, con *console.Console, cleanup *cleanup, kernel, ramdisk *resultFile) (*plan.Plan, error) {
-	ctx, stop := keepWatching(ctx, bounded{"kernel", kernel, r.MaxKernel}, bounded{"initrd", ramdisk, r.MaxInitrd})
+// run is a boot in the child.
+func (t *bootTask) run(ctx context.Context, p *pipeline) error {
+	t.Plan.Wanted.NoLint = true
+	decided, err := t.Plan.run(ctx, p)
+	if err != nil || p.Plan.Outcome == pxelinux.LocalBoot {
+		return err
+	}
+	return p.download(ctx, decided, &t.Limits, p.child.File(0), p.child.File(1))
+}
+
+// run gets a lease and finds out what boots.
+func (t *planTask) run(ctx context.Context, p *pipeline) (*program.Decision, error) {
+	lease, err := p.lease(ctx, &t.Firmware, true)
+	if err != nil {
+		return nil, err
+	}
+	if lease.LocalBoot {
+		p.Plan.Outcome = pxelinux.LocalBoot
+		p.say.Stage("boot: from the guest's own disk, as the PXE boot menu says")
+		return nil, nil
+	}
+	if err := p.fetchAsPXELINUX(&t.Firmware, &t.Transfer, lease); err != nil {
+		return nil, err
+	}
+	p.open = p.openURL
+	return p.decide(ctx, t.Firmware.machine(lease, t.Wanted))
+}
+
+// fetch has a child fetch what boots. One that writes what it may not is ended.
+func (o *Options) fetch(ctx context.Context, h *handover.Handover, con *console.Console) (*plan.Plan, error) {
+	if o.LocalBoot {
+		p := plan.New()
+		p.Outcome = pxelinux.LocalBoot
+		return p, nil
+	}
+	ctx, stop := h.Watch(ctx)
 	defer stop()
-	a, err := asGuest(ctx, r, con, cleanup, kernel.File, ramdisk.File)
+	s := o.session()
+	kernel, ramdisk := h.Files()
+	s.Files, s.Leave = []*os.File{kernel, ramdisk}, h.Leave
+	a, err := o.run(ctx, s, o.task(true), con)
 	return a.Plan, err
 }
 
 // Preview finds out what would boot, without downloading it. The plan is
 // returned also with an error, with what is known by then.
-func Preview(ctx context.Context, r Request, con *console.Console) (*plan.Plan, error) {
-	ctx, cancel := r.inTime(ctx)
+func Preview(ctx context.Context, o Options, con *console.Console) (*plan.Plan, error) {
+	ctx, cancel := o.inTime(ctx)
 	defer cancel()
-	a, err := asGuest(ctx, r, con, nil)
+	a, err := o.run(ctx, o.session(), o.task(false), con)
 	return a.Plan, err
 }
 
 // inTime is the one deadline for everything.
-func (r *Request) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, r.Timeout, context.DeadlineExceeded)
+func (o *Options) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, o.Timeout, context.DeadlineExceeded)
 }
 
-// answerTo makes the result of what the child claims. The child may have been
-// taken over by what it read: the files are the ones that we opened, and the
-// arguments are one line of Xen's length.
-func answerTo(r Request, p *plan.Plan, kernel, ramdisk *resultFile, con *console.Console) (xenout.Result, error) {
-	var none xenout.Result
-	if err := kernel.settle(r.MaxKernel); err != nil {
-		return none, &Error{NotFetched, "kernel", err, ""}
+// session is what the child of any mode is given.
+func (o *Options) session() session.Spec {
+	s := session.Spec{Network: o.Network, Leases: o.leases(), RunAs: o.RunAs, MaxFile: max(o.MaxKernel, o.MaxInitrd)}
+	s.Net = o.net()
+	if o.Repository != nil {
+		s.Hosts = hosts(o.Repository.URLs())
 	}
-	args, err := fitArgs(r, xenout.MergeArgs(p.Args, r.Args), con)
-	if err != nil {
-		return none, &Error{NotBootable, "boot", err, r.shorten(p)}
-	}
-	if err := kernel.publish(); err != nil {
-		return none, &Error{NoOutput, "output", err, ""}
-	}
-	result := xenout.Result{Kernel: kernel.name, Args: args}
-	if len(p.Initrds) == 0 {
-		ramdisk.discard()
-		return result, nil
-	}
-	if err := ramdisk.settle(r.MaxInitrd); err != nil {
-		return none, &Error{NotFetched, "initrd", err, ""}
-	}
-	if err := ramdisk.publish(); err != nil {
-		return none, &Error{NoOutput, "output", err, ""}
-	}
-	result.Ramdisk = ramdisk.name
-	return result, nil
+	s.Hosts = append(s.Hosts, hosts([]string{o.Transfer.Proxy})...)
+	return s
 }
 
-// fitArgs makes a command line that the guest gets whole.
-func fitArgs(r Request, args string, con *console.Console) (string, error) {
-	fitted, dropped, err := xenout.FitArgs(r.Format, r.Type, args)
-	if dropped {
-		con.Warn(fmt.Sprintf("the command line is longer than %d bytes: BOOT_IMAGE= and initrd= are left out", r.Type.MaxArgs(r.Format)))
+// net is none for dom0's own files.
+func (o *Options) net() guest.Net {
+	if o.Repository != nil && !o.Repository.OnNetwork() {
+		return guest.None
 	}
-	return fitted, err
+	return o.Net
+}
+
+// leases says whether the child asks for a lease: not for dom0's own files, and
+// not when it is to download an installer as dom0, as xenpvnetboot did.
+func (o *Options) leases() bool {
+	net := o.net()
+	return o.Repository == nil || net != guest.None && net != guest.Dom0
+}
+
+// hosts are the servers in URLs.
+func hosts(urls []string) (list []string) {
+	for _, text := range urls {
+		if u, err := url.Parse(text); err == nil && u.Hostname() != "" { // else the download says why
+			list = append(list, u.Hostname())
+		}
+	}
+	return list
+}
+
+// run has a child do a task.
+func (o *Options) run(ctx context.Context, s session.Spec, t tasks, con *console.Console) (session.Answer, error) {
+	if o.Repository != nil {
+		local, err := o.Repository.LocalFiles()
+		if err != nil {
+			return session.Answer{Plan: o.describe(plan.New())}, fault.New(fault.NoConfig, "location", err, "")
+		}
+		if local != nil {
+			defer local.Close()
+			s.Open = local.Open
+		}
+	}
+	a, err := session.Run(ctx, s, t, con)
+	o.describe(a.Plan)
+	return a, err
+}
+
+// describe says whose plan it is.
+func (o *Options) describe(p *plan.Plan) *plan.Plan {
+	p.MAC, p.UUID, p.GuestType = o.MAC.String(), o.UUID, o.Type
+	return p
+}
+
+// Helper does the work of this process when it is not what somebody started
+// but a helper of another gopxeboot: the guest, or a cleanup process. main has
+// to ask before anything else.
+func Helper() (status int, helper bool) {
+	if guest.IsChild() {
+		return child(), true
+	}
+	return 0, handover.IsCleanup()
 }

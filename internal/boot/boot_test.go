@@ -2,11 +2,9 @@ package boot
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -17,9 +15,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
-	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -29,7 +32,7 @@ var mac = net.HardwareAddr{0x00, 0x16, 0x3e, 0x72, 0x79, 0xe3}
 func quiet() *console.Console { return console.New(&bytes.Buffer{}, console.Quiet) }
 
 // offline is the plan for a tree of files by name.
-func offline(t *testing.T, r Request, files map[string]string) (*plan.Plan, error) {
+func offline(t *testing.T, o Options, files map[string]string) (*plan.Plan, error) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
@@ -43,12 +46,12 @@ func offline(t *testing.T, r Request, files map[string]string) (*plan.Plan, erro
 		Address: netip.MustParsePrefix("192.168.1.199/24"), Router: server, Routers: []netip.Addr{server},
 		NextServer: server, ServerID: server, BootFile: "pxelinux.0",
 	}
-	return Offline(t.Context(), r, lease, dir, "", quiet())
+	return Offline(t.Context(), o, lease, dir, "", quiet())
 }
 
 // The JSON that others read: keys, order, no null.
 func TestPlanJSON(t *testing.T) {
-	plan, err := offline(t, Request{MAC: mac, UUID: "564d1c4f-0a1b-4c3d-8e5f-a0b1c2d3e4f5"}, map[string]string{
+	plan, err := offline(t, Options{Network: session.Network{MAC: mac}, UUID: "564d1c4f-0a1b-4c3d-8e5f-a0b1c2d3e4f5"}, map[string]string{
 		"pxelinux.cfg/C0A8": "default install\nlabel install\n menu label ^Install\n kernel vmlinuz\n append initrd=a.img,b.img quiet\n ipappend 3\n" +
 			"label xen\n kernel mboot.c32\n append xen.gz dom0_mem=1G --- vmlinuz ro --- initrd.img\n",
 	})
@@ -80,8 +83,8 @@ func TestPlanJSON(t *testing.T) {
 
 // A plan that came to nothing still says what was tried, without a null.
 func TestPlanOfNothing(t *testing.T) {
-	plan, err := offline(t, Request{MAC: mac}, map[string]string{"pxelinux.cfg/default": ""})
-	if CodeOf(err) != NoConfig {
+	plan, err := offline(t, Options{Network: session.Network{MAC: mac}}, map[string]string{"pxelinux.cfg/default": ""})
+	if fault.CodeOf(err) != fault.NoConfig {
 		t.Errorf("got %v", err)
 	}
 	text, jsonErr := json.Marshal(plan)
@@ -100,8 +103,8 @@ func TestNotBootable(t *testing.T) {
 		"default a\nlabel a\n com32 hdt.c32\n":      "hdt",
 		"default a\nlabel a\n kernel memtest.bin\n": "memtest.bin",
 	} {
-		plan, err := offline(t, Request{MAC: mac}, map[string]string{"pxelinux.cfg/default": config})
-		if CodeOf(err) != NotBootable || !strings.Contains(err.Error(), says) {
+		plan, err := offline(t, Options{Network: session.Network{MAC: mac}}, map[string]string{"pxelinux.cfg/default": config})
+		if fault.CodeOf(err) != fault.NotBootable || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", config, err)
 		}
 		if len(plan.Labels) != 1 {
@@ -110,137 +113,62 @@ func TestNotBootable(t *testing.T) {
 	}
 }
 
-func TestCodeOf(t *testing.T) {
-	cancelled, cancel := context.WithCancelCause(t.Context())
-	cancel(errors.New("terminated signal received"))
-	late, cancelLate := context.WithTimeoutCause(t.Context(), 0, context.DeadlineExceeded)
-	defer cancelLate()
-	for _, test := range []struct {
-		err  error
-		code ExitCode
-		text string
-	}{
-		{nil, Done, ""},
-		{errors.New("x"), OwnFault, "x"},
-		{context.Canceled, OutOfTime, "context canceled"},
-		{&Error{NoLease, "dhcp", errors.New("no server"), "start one"}, NoLease, "dhcp: no server; start one"},
-		// A status that would become 0 is none to tell a toolstack.
-		{&Error{256, "boot", errors.New("x"), ""}, OwnFault, "boot: x"},
-		{&Error{-256, "boot", errors.New("x"), ""}, OwnFault, "boot: x"},
-		{&Error{Done, "boot", errors.New("x"), ""}, OwnFault, "boot: x"},
-		{fmt.Errorf("wrapped: %w", &Error{NotFetched, "kernel", errors.New("gone"), ""}), NotFetched, "wrapped: kernel: gone"},
-		{fail(t.Context(), NotFetched, "kernel", errors.New("gone"), "look"), NotFetched, "kernel: gone; look"},
-		// The cause counts, not what it made of the stage.
-		{fail(cancelled, NotFetched, "kernel", errors.New("gone"), "look"), OutOfTime, "kernel: terminated signal received"},
-		{fail(late, NotFetched, "kernel", errors.New("gone"), "look"), OutOfTime, "kernel: the time for the whole boot is over: gone; raise --timeout if the network is that slow"},
-	} {
-		if got := CodeOf(test.err); got != test.code {
-			t.Errorf("%v: code %d, want %d", test.err, got, test.code)
-		}
-		if test.err != nil && test.err.Error() != test.text {
-			t.Errorf("got %q, want %q", test.err, test.text)
-		}
-	}
-}
-
-// The child may claim anything: what reaches the toolstack are the parent's
-// own files, and one line of arguments.
-func TestHostileChild(t *testing.T) {
-	for name, test := range map[string]struct {
-		plan    plan.Plan
-		kernel  string
-		ramdisk string
-		code    ExitCode
-	}{
-		"all right":               {plan.Plan{Boot: plan.Boot{Args: "BOOT_IMAGE=k quiet", Initrds: []string{"tftp://h/i"}}}, "k", "i", Done},
-		"no kernel written":       {plan.Plan{Boot: plan.Boot{Args: "a"}}, "", "", NotFetched},
-		"kernel too big":          {plan.Plan{Boot: plan.Boot{Args: "a"}}, "kernel too big", "", NotFetched},
-		"no initrd written":       {plan.Plan{Boot: plan.Boot{Args: "a", Initrds: []string{"tftp://h/i"}}}, "k", "", NotFetched},
-		"args end an item":        {plan.Plan{Boot: plan.Boot{Args: "a\x00kernel /etc/shadow"}}, "k", "", NoOutput},
-		"args end a line":         {plan.Plan{Boot: plan.Boot{Args: "a\nkernel /etc/shadow"}}, "k", "", NoOutput},
-		"args too long":           {plan.Plan{Boot: plan.Boot{Args: strings.Repeat("a", 2000)}}, "k", "", NotBootable},
-		"args without bound":      {plan.Plan{Boot: plan.Boot{Args: strings.Repeat("a", 30<<20)}}, "k", "", NotBootable},
-		"args begin with a blank": {plan.Plan{Boot: plan.Boot{Args: " a"}}, "k", "", NoOutput},
-		"file names mean nothing": {plan.Plan{Boot: plan.Boot{Args: "a", Kernel: "/etc/shadow"}}, "k", "", Done},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, kernel, ramdisk := newResults(t)
-			if _, err := kernel.WriteString(test.kernel); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := ramdisk.WriteString(test.ramdisk); err != nil {
-				t.Fatal(err)
-			}
-			r := Request{MAC: mac, MaxKernel: 8, MaxInitrd: 8, Format: xenout.Simple0, Args: "extra"}
-			result, err := answerTo(r, &test.plan, kernel, ramdisk, quiet())
-			var answer bytes.Buffer
-			if err == nil {
-				if err = xenout.Write(&answer, r.Format, result); err != nil {
-					err = &Error{NoOutput, "output", err, ""}
-				}
-			}
-			if CodeOf(err) != test.code {
-				t.Fatalf("got %v, want code %d", err, test.code)
-			}
-			if test.code != Done {
-				if answer.Len() > 0 {
-					t.Errorf("answered %q", answer.String())
-				}
-				return
-			}
-			want := "kernel " + kernel.name + "\x00"
-			if len(test.plan.Initrds) > 0 {
-				want += "ramdisk " + ramdisk.name + "\x00"
-			}
-			want += "args " + test.plan.Args + " extra\x00"
-			if diff := cmp.Diff(want, answer.String()); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
-}
-
-// Errors keep code and words on their way from the child; one that claims
-// success is none.
-func TestFailure(t *testing.T) {
-	text, err := json.Marshal(answer{Plan: plan.New(), Failure: newFailure(&Error{NoConfig, "config", errors.New("nothing there"), "look"})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var a answer
-	if err := json.Unmarshal(text, &a); err != nil {
-		t.Fatal(err)
-	}
-	if got := a.Failure.err(t.Context()); CodeOf(got) != NoConfig || got.Error() != "config: nothing there; look" {
-		t.Errorf("got %v", got)
-	}
-	if got := (&failure{Code: Done, Text: "x"}).err(t.Context()); CodeOf(got) != OwnFault {
-		t.Errorf("got %v", got)
-	}
-	if got := (*failure)(nil).err(t.Context()); got != nil {
-		t.Errorf("got %v", got)
-	}
-}
-
-// The child is told what its job takes, and nothing of the guest's disk or of
+// The child is told what its task takes, and nothing of the guest's disk or of
 // dom0's directories.
 func TestTask(t *testing.T) {
-	r := Request{
-		MAC: mac, UUID: "uuid-of-the-guest", Wanted: program.Wanted{Label: "install"}, Server: netip.MustParseAddr("192.0.2.1"),
-		Disk: "/secret/disk", Pygrub: "/secret/pygrub", Args: "secret=1", OutputDirectory: "/secret/dir", RunAs: 4711, Domid: 4712,
+	repository, err := install.NewRepository("http://h/p", install.Wanted{})
+	labtest.Check(t, err)
+	o := Options{
+		Network: session.Network{MAC: mac, Server: netip.MustParseAddr("192.0.2.1"), Domid: 4712},
+		UUID:    "uuid-of-the-guest", Wanted: program.Wanted{Label: "wanted-label"},
+		Spec: handover.Spec{Disk: "/secret/disk", Pygrub: "/secret/pygrub", Args: "secret=1", OutputDirectory: "/secret/dir", RunAs: 4711, MaxKernel: 4713},
 	}
-	text, err := json.Marshal(r.task())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, secret := range []string{"secret", "4711", "4712"} {
-		if strings.Contains(string(text), secret) {
-			t.Errorf("%q is in %s", secret, text)
+	installs := o
+	installs.Repository = repository
+	asDom0 := installs
+	asDom0.Net = guest.Dom0
+	for name, test := range map[string]struct {
+		task tasks
+		has  string
+	}{
+		"boot":                {o.task(true), "uuid-of-the-guest 192.0.2.1 wanted-label 4713"},
+		"plan":                {o.task(false), "uuid-of-the-guest 192.0.2.1 wanted-label"},
+		"install":             {installs.task(true), "uuid-of-the-guest 192.0.2.1 http://h/p/ 4713"},
+		"plan of a location":  {installs.task(false), "uuid-of-the-guest 192.0.2.1 http://h/p/"},
+		"location as dom0":    {asDom0.task(true), "http://h/p/ 4713"},
+		"and only planned so": {asDom0.task(false), "http://h/p/"},
+	} {
+		text, err := json.Marshal(test.task)
+		labtest.Check(t, err)
+		var has []string
+		for _, word := range []string{"uuid-of-the-guest", "192.0.2.1", "wanted-label", "http://h/p/", "secret", "4711", "4712", "4713"} {
+			if strings.Contains(string(text), word) {
+				has = append(has, word)
+			}
+		}
+		if got := strings.Join(has, " "); got != test.has {
+			t.Errorf("%s has %q, want %q: %s", name, got, test.has, text)
 		}
 	}
-	for _, needed := range []string{"uuid-of-the-guest", "install", "192.0.2.1"} {
-		if !strings.Contains(string(text), needed) {
-			t.Errorf("%q is not in %s", needed, text)
+}
+
+// The servers that the command line names.
+func TestHosts(t *testing.T) {
+	repository, err := install.NewRepository("http://10.9.9.1/OL6", install.Wanted{})
+	labtest.Check(t, err)
+	for name, test := range map[string]struct {
+		options Options
+		want    []string
+	}{
+		"nothing":    {Options{}, nil},
+		"a location": {Options{Repository: repository, Transfer: Transfer{Proxy: "http://10.9.9.2:3128"}}, []string{"10.9.9.1", "10.9.9.2"}},
+	} {
+		if diff := cmp.Diff(test.want, test.options.session().Hosts); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+	urls := []string{"tftp://10.9.9.1/a", "http://[::1]:80/b", "http://boot.example/c", ":", "x"}
+	if diff := cmp.Diff([]string{"10.9.9.1", "::1", "boot.example"}, hosts(urls)); diff != "" {
+		t.Errorf("get (-want +got):\n%s", diff)
 	}
 }

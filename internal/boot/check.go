@@ -10,42 +10,38 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/sys/unix"
 )
 
-// Look is how Check looks, and in which other VLANs it asks when no server
-// answers in the guest's.
-type Look struct {
-	probe.Look
-	VLANs []uint16
-}
-
 // Check goes through the guest's boot and takes nothing: no lease, unless
 // look.Take says so, and no file but the kernel, which it looks into. What is
 // wrong is in the facts; the error says why it could not look.
-func Check(ctx context.Context, r Request, look probe.Look, con *console.Console) (*check.Facts, *plan.Plan, error) {
-	ctx, cancel := r.inTime(ctx)
+func Check(ctx context.Context, o Options, look probe.Look, con *console.Console) (*check.Facts, *plan.Plan, error) {
+	ctx, cancel := o.inTime(ctx)
 	defer cancel()
 	facts := &check.Facts{Began: time.Now()}
-	if err := r.reachable(); err != nil {
+	s := o.session()
+	if err := s.Reachable(); err != nil {
 		return facts, plan.New(), err
 	}
-	name, vlan, err := guest.FindBridge(r.Bridge, r.VLAN)
+	name, vlan, err := guest.FindBridge(o.Bridge, o.VLAN)
 	if err != nil {
-		return facts, plan.New(), fail(ctx, Usage, "network", err, "")
+		return facts, plan.New(), fault.In(ctx, fault.Usage, "network", err, "")
 	}
 	// Before we speak with the guest's MAC ourselves.
-	wires, idle := probe.Bridge(name, r.MAC)
+	wires, idle := probe.Bridge(name, o.MAC)
 	vlans := probe.OtherVLANs(wires, vlan)
 	look.Idle = idle
 	for range max(look.Count, 1) {
 		look.MACs = append(look.MACs, probe.RandomMAC())
 	}
 	subject := check.Subject{
-		MAC: r.MAC.String(), UUID: r.UUID, Arch: r.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, GuestType: r.Type,
+		MAC: o.MAC.String(), UUID: o.UUID, Arch: o.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, GuestType: o.Type,
 	}
 	facts.Subject, facts.Bridge = subject, wires
 	if !wires.Up {
@@ -53,16 +49,16 @@ func Check(ctx context.Context, r Request, look probe.Look, con *console.Console
 		p.MAC, p.UUID, p.GuestType = subject.MAC, subject.UUID, subject.GuestType
 		return facts, p, nil
 	}
-	r.Look = &Look{look, vlans}
-	a, err := asGuest(ctx, r, con, nil)
+	s.Survey = &guest.Survey{MACs: look.MACs, VLANs: vlans}
+	a, err := o.run(ctx, s, tasks{Look: &lookTask{o.firmware(), o.Transfer, o.Wanted, look, vlans}}, con)
 	if a.Facts == nil {
 		if err == nil {
-			err = &Error{OwnFault, "check", errors.New("the guest's process has nothing to tell"), ""}
+			err = fault.New(fault.Own, "check", errors.New("the guest's process has nothing to tell"), "")
 		}
 		return facts, a.Plan, err
 	}
 	if err := a.Facts.Bounded(); err != nil { // by a child that was taken over
-		return facts, a.Plan, &Error{OwnFault, "check", err, ""}
+		return facts, a.Plan, fault.New(fault.Own, "check", err, "")
 	}
 	facts = a.Facts
 	subject.Net, subject.VendorClass = a.Plan.Net, facts.Subject.VendorClass
@@ -70,24 +66,24 @@ func Check(ctx context.Context, r Request, look probe.Look, con *console.Console
 	for _, w := range facts.Errors {
 		con.Detail(w)
 	}
-	r.fits(facts)
+	o.fits(facts)
 	facts.Millis = float64(time.Since(facts.Began).Microseconds()) / 1000
 	return facts, a.Plan, err
 }
 
 // fits compares what boots with what there is room for.
-func (r *Request) fits(f *check.Facts) {
+func (o *Options) fits(f *check.Facts) {
 	if f.Boot == nil || f.Boot.Kernel == "" {
 		return
 	}
-	f.Args = check.NewArgs(r.Format, r.Type, xenout.MergeArgs(f.Boot.Args, r.Args))
-	space := &check.Space{Directory: r.OutputDirectory}
+	f.Args = check.NewArgs(o.Format, o.Type, xenout.MergeArgs(f.Boot.Args, o.Args))
+	space := &check.Space{Directory: o.OutputDirectory}
 	for _, file := range f.Files {
 		space.Needed += (max(file.Bytes, 0) + 3) &^ 3
 	}
 	var fs unix.Statfs_t
-	if err := unix.Statfs(existing(r.OutputDirectory), &fs); err == nil {
-		space.Free, space.ReadOnly = max(room(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
+	if err := unix.Statfs(existing(o.OutputDirectory), &fs); err == nil {
+		space.Free, space.ReadOnly = max(handover.Room(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
 		f.Space = space
 	}
 }

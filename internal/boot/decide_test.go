@@ -7,12 +7,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gopxeboot/gopxeboot/internal/program/programtest"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 )
 
 // `plan --tree` comes to the same plan and the same findings as all others.
 func TestDecide(t *testing.T) {
 	for _, c := range programtest.Configs(t, "../program/testdata") {
-		r := Request{MAC: c.Machine.MAC, UUID: c.Machine.UUID, Wanted: c.Machine.Wanted}
+		r := Options{Network: session.Network{MAC: c.Machine.MAC}, UUID: c.Machine.UUID, Wanted: c.Machine.Wanted}
 		t.Run(c.Name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := os.CopyFS(dir, c.Files); err != nil {

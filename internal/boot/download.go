@@ -12,11 +12,15 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
-	"github.com/gopxeboot/gopxeboot/internal/location"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
@@ -26,48 +30,48 @@ const maxDetours = 8
 
 // download fetches what boots. When the server does not have it, PXELINUX
 // goes on with what the configuration says for that case, such as ONERROR.
-func (p *pipeline) download(ctx context.Context, d *program.Decision, kernel, ramdisk *os.File) error {
+func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits, kernel, ramdisk *os.File) error {
 	tried := map[string]bool{}
 	for range maxDetours {
 		tried[d.Boot.Kernel] = true
-		err := p.fetchBoth(ctx, &d.Boot, kernel, ramdisk)
-		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, errEmpty) {
+		err := p.fetchBoth(ctx, &d.Boot, l, kernel, ramdisk)
+		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, fetch.ErrEmpty) {
 			return err
 		}
 		next, nextErr := d.NotFound(ctx)
 		if nextErr != nil || next.Boot.Kernel == "" || tried[next.Boot.Kernel] {
 			return err
 		}
-		p.say(line{Warn: true, Text: err.Error()})
-		p.stage("boot: instead, %s%s", plan.LabelText(next.Boot.Label), next.Boot.Args)
+		p.say.Warn(err.Error())
+		p.say.Stage("boot: instead, %s%s", plan.LabelText(next.Boot.Label), next.Boot.Args)
 		for _, f := range []*os.File{kernel, ramdisk} {
 			if err := f.Truncate(0); err != nil {
-				return fail(ctx, NoOutput, "output", err, "")
+				return fault.In(ctx, fault.NoOutput, "output", err, "")
 			}
 		}
 		d = next
-		p.plan.Boot = d.Boot
+		p.Plan.Boot = d.Boot
 	}
-	return &Error{NotBootable, "boot", errors.New("one missing file leads to the next"), "see ONERROR in " + p.plan.Config.URL}
+	return fault.New(fault.NotBootable, "boot", errors.New("one missing file leads to the next"), "see ONERROR in "+p.Plan.Config.URL)
 }
 
 // fetchBoth fetches the kernel and the initrds side by side. The first error
 // ends the rest, and is the one that is returned.
-func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, kernel, ramdisk *os.File) error {
+func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
-	images := []*image{job.image("kernel", kernel, p.task.MaxKernel, "--max-kernel")}
+	images := []*image{job.image("kernel", kernel, l.MaxKernel, "--max-kernel")}
 	urls := [][]string{{boot.Kernel}}
 	if len(boot.Initrds) > 0 {
-		images = append(images, job.image("initrd", ramdisk, p.task.MaxInitrd, "--max-initrd"))
+		images = append(images, job.image("initrd", ramdisk, l.MaxInitrd, "--max-initrd"))
 		urls = append(urls, boot.Initrds)
 	}
 	for i, m := range images {
 		group.Go(func() error {
 			err := m.fetch(ctx, urls[i])
 			if err == nil && m.file == kernel { // while the initrd is under way
-				err = p.inspect(boot.Kernel, kernel)
+				err = p.inspect(boot.Kernel, kernel, l.Type)
 			}
 			return err
 		})
@@ -79,14 +83,14 @@ func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, kernel, ramdi
 // needs, and warns of what can't be the kernel that was meant, although it came
 // whole: a server's page for people, or a file that is cut short there. What
 // it is else, the domain builder says, not in words that lead anywhere.
-func (p *pipeline) inspect(url string, file *os.File) error {
+func (p *pipeline) inspect(url string, file *os.File, guest xenout.GuestType) error {
 	stat, err := file.Stat()
 	if err != nil {
 		return nil // not a word about the kernel
 	}
-	url = location.WithoutPassword(url)
+	url = printable.WithoutPassword(url)
 	warn := func(format string, args ...any) {
-		p.say(line{Warn: true, Text: "kernel: " + url + fmt.Sprintf(format, args...)})
+		p.say.Warn("kernel: " + url + fmt.Sprintf(format, args...))
 	}
 	debug.SetMemoryLimit(256 << 20) // what unpacks a kernel
 	info, _ := kernel.Inspect(file, stat.Size())
@@ -97,13 +101,13 @@ func (p *pipeline) inspect(url string, file *os.File) error {
 		warn(" has %d bytes, but by its header %d: it is cut short on the server", stat.Size(), info.Length)
 	case info.Xen == nil || info.Format == kernel.Multiboot: // for which Xen has other ways
 	default:
-		entry := kernel.CheckEntry(p.task.Type, info.Xen.PV(), info.Xen.PVH())
+		entry := kernel.CheckEntry(guest, info.Xen.PV(), info.Xen.PVH())
 		switch {
 		case entry == nil:
 		case entry.Type == "":
 			warn(": %v", entry)
 		default:
-			return &Error{NotBootable, "kernel", fmt.Errorf("%s: %w", url, entry), entry.Try()}
+			return fault.New(fault.NotBootable, "kernel", fmt.Errorf("%s: %w", url, entry), entry.Try())
 		}
 	}
 	return nil
@@ -181,12 +185,12 @@ func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, e
 	if err == nil && n == 0 {
 		// PXELINUX takes an empty file as not there (pxe.c), and libxl can't
 		// map it.
-		err = fmt.Errorf("%s: %w", f.URL(), errEmpty)
+		err = fmt.Errorf("%s: %w", f.URL(), fetch.ErrEmpty)
 	}
 	if err != nil {
 		return n, m.failed(ctx, err)
 	}
-	m.p.stage("%s: %s, %s%s", m.stage, f.URL(), rate(n, time.Since(begin)), agreed(f.Stats()))
+	m.p.say.Stage("%s: %s, %s%s", m.stage, f.URL(), rate(n, time.Since(begin)), agreed(f.Stats()))
 	return n, nil
 }
 
@@ -201,29 +205,27 @@ func agreed(s fetch.Stats) string {
 	return fmt.Sprintf(", blksize %d", s.BlockSize)
 }
 
-var errEmpty = errors.New("the file is empty")
-
 // failed puts the blame: on space of ours, on a limit of ours, or on the
 // server.
 func (m *image) failed(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
-		return fail(ctx, NoOutput, m.stage, err, makeRoom)
-	case errors.Is(err, errTooBig), errors.Is(err, fetch.ErrTooBig):
-		return fail(ctx, NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
+		return fault.In(ctx, fault.NoOutput, m.stage, err, handover.MakeRoom)
+	case errors.Is(err, fetch.ErrTooBig):
+		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
 	case errors.Is(err, fetch.ErrNotFound):
-		return fail(ctx, NotFetched, m.stage, err, "see that the file is there and that the server may read it")
+		return fault.In(ctx, fault.NotFetched, m.stage, err, "see that the file is there and that the server may read it")
 	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
-		return fail(ctx, NotFetched, m.stage, err, "see that the server is up and can be reached as the guest")
+		return fault.In(ctx, fault.NotFetched, m.stage, err, "see that the server is up and can be reached as the guest")
 	}
-	return fail(ctx, NotFetched, m.stage, err, "")
+	return fault.In(ctx, fault.NotFetched, m.stage, err, "")
 }
 
 // reserve refuses what can't end well before the first byte is moved: an image
 // that is larger than allowed, or images that there is no room for.
 func (m *image) reserve(end int64, whole bool) error {
 	if end > m.limit {
-		return &Error{NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", console.Size(end), console.Size(m.limit), errTooBig), "raise " + m.raise + " if that is right"}
+		return fault.New(fault.NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", console.Size(end), console.Size(m.limit), fetch.ErrTooBig), "raise "+m.raise+" if that is right")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -237,8 +239,8 @@ func (m *image) reserve(end int64, whole bool) error {
 		needed += other.end
 	}
 	needed -= m.done.Load()
-	if free := room(&fs); needed > free {
-		return &Error{NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), makeRoom}
+	if free := handover.Room(&fs); needed > free {
+		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), handover.MakeRoom)
 	}
 	return nil
 }
@@ -271,7 +273,7 @@ func (j *job) show(ctx context.Context) (stop func()) {
 				return
 			case now := <-tick.C:
 				if took := now.Sub(j.begin); took >= time.Second {
-					j.p.say(line{Progress: &progress{j.done.Load(), j.total(), took}})
+					j.p.say(session.Line{Progress: &session.Progress{Done: j.done.Load(), Total: j.total(), Took: took}})
 				}
 			}
 		}
@@ -282,8 +284,6 @@ func (j *job) show(ctx context.Context) (stop func()) {
 	}
 }
 
-var errTooBig = errors.New("larger than allowed")
-
 // limited lets no more than the limit through, and counts.
 type limited struct {
 	w    io.Writer
@@ -293,7 +293,7 @@ type limited struct {
 
 func (l *limited) Write(p []byte) (int, error) {
 	if int64(len(p)) > l.left {
-		return 0, errTooBig
+		return 0, fetch.ErrTooBig
 	}
 	n, err := l.w.Write(p)
 	l.left -= int64(n)

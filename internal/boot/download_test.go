@@ -15,9 +15,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 )
 
 // images serves files: "/chunked/x" without saying how long they are, "/hang/x"
@@ -59,8 +62,8 @@ func downloads(t *testing.T, files images) (p *pipeline, url string, kernel, ram
 	}
 	var mu sync.Mutex
 	var lines []string
-	p = &pipeline{task: task{MaxKernel: 1000, MaxInitrd: 1000}, plan: plan.New(), files: fetch.Client{}}
-	p.say = func(l line) {
+	p = &pipeline{Answer: session.Answer{Plan: plan.New()}}
+	p.say = func(l session.Line) {
 		mu.Lock()
 		defer mu.Unlock()
 		lines = append(lines, l.Text)
@@ -98,7 +101,7 @@ func TestLayout(t *testing.T) {
 		for _, name := range strings.Fields(names) {
 			boot.Initrds = append(boot.Initrds, url+name)
 		}
-		if err := p.fetchBoth(t.Context(), boot, kernel, ramdisk); err != nil {
+		if err := p.fetchBoth(t.Context(), boot, &limits{MaxKernel: 1000, MaxInitrd: 1000}, kernel, ramdisk); err != nil {
 			t.Errorf("%s: %v", names, err)
 			continue
 		}
@@ -121,8 +124,7 @@ func TestDoubt(t *testing.T) {
 		"k": "", "whole": "", "page": `"Please log in"`, "cut": "it is cut short on the server",
 	} {
 		p, url, kernel, ramdisk, said := downloads(t, files)
-		p.task.MaxKernel = 2 << 20
-		if err := p.fetchBoth(t.Context(), &plan.Boot{Kernel: url + "/" + name}, kernel, ramdisk); err != nil {
+		if err := p.fetchBoth(t.Context(), &plan.Boot{Kernel: url + "/" + name}, &limits{MaxKernel: 2 << 20}, kernel, ramdisk); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -137,16 +139,16 @@ func TestFirstError(t *testing.T) {
 	files := images{"k": "kernel", "1": "a", "empty": "", "big": strings.Repeat("x", 600)}
 	for _, tt := range []struct {
 		kernel, initrds string
-		code            ExitCode
+		code            fault.Code
 		err             error
 		says            string
 	}{
-		{"/missing", "/hang/1", NotFetched, fetch.ErrNotFound, "kernel: "},
-		{"/hang/k", "/hang/1 /missing", NotFetched, fetch.ErrNotFound, "initrd: "},
-		{"/hang/k", "/hang/1 /empty", NotFetched, errEmpty, "initrd: "},
-		{"/hang/k", "/big /big /hang/1", NotFetched, errTooBig, "--max-initrd"},
-		{"/hang/k", "/chunked/big /chunked/big", NotFetched, errTooBig, "--max-initrd"},
-		{"/hang/k", "gopher://x/y", NotFetched, fetch.ErrUnsupported, "initrd: "},
+		{"/missing", "/hang/1", fault.NotFetched, fetch.ErrNotFound, "kernel: "},
+		{"/hang/k", "/hang/1 /missing", fault.NotFetched, fetch.ErrNotFound, "initrd: "},
+		{"/hang/k", "/hang/1 /empty", fault.NotFetched, fetch.ErrEmpty, "initrd: "},
+		{"/hang/k", "/big /big /hang/1", fault.NotFetched, fetch.ErrTooBig, "--max-initrd"},
+		{"/hang/k", "/chunked/big /chunked/big", fault.NotFetched, fetch.ErrTooBig, "--max-initrd"},
+		{"/hang/k", "gopher://x/y", fault.NotFetched, fetch.ErrUnsupported, "initrd: "},
 	} {
 		p, url, kernel, ramdisk, _ := downloads(t, files)
 		boot := &plan.Boot{Kernel: url + tt.kernel}
@@ -157,7 +159,7 @@ func TestFirstError(t *testing.T) {
 			boot.Initrds = append(boot.Initrds, name)
 		}
 		begin := time.Now()
-		err := p.fetchBoth(t.Context(), boot, kernel, ramdisk)
+		err := p.fetchBoth(t.Context(), boot, &limits{MaxKernel: 1000, MaxInitrd: 1000}, kernel, ramdisk)
 		if err == nil {
 			t.Errorf("%s, %s: no error", tt.kernel, tt.initrds)
 			continue
@@ -165,8 +167,8 @@ func TestFirstError(t *testing.T) {
 		if took := time.Since(begin); took > 5*time.Second {
 			t.Errorf("%s, %s: took %v", tt.kernel, tt.initrds, took)
 		}
-		if text := err.Error(); strings.Contains(text, "\n") || !strings.Contains(text, tt.says) || CodeOf(err) != tt.code || !errors.Is(err, tt.err) || errors.Is(err, context.Canceled) {
-			t.Errorf("%s, %s: got %d, %v", tt.kernel, tt.initrds, CodeOf(err), err)
+		if text := err.Error(); strings.Contains(text, "\n") || !strings.Contains(text, tt.says) || fault.CodeOf(err) != tt.code || !errors.Is(err, tt.err) || errors.Is(err, context.Canceled) {
+			t.Errorf("%s, %s: got %d, %v", tt.kernel, tt.initrds, fault.CodeOf(err), err)
 		}
 	}
 }
@@ -176,16 +178,16 @@ func TestDownloadDeadline(t *testing.T) {
 	p, url, kernel, ramdisk, _ := downloads(t, images{"k": "kernel"})
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, context.DeadlineExceeded)
 	defer cancel()
-	err := p.fetchBoth(ctx, &plan.Boot{Kernel: url + "/hang/k", Initrds: []string{url + "/hang/k"}}, kernel, ramdisk)
-	if CodeOf(err) != OutOfTime || strings.Contains(err.Error(), "\n") {
-		t.Errorf("got %d, %v", CodeOf(err), err)
+	err := p.fetchBoth(ctx, &plan.Boot{Kernel: url + "/hang/k", Initrds: []string{url + "/hang/k"}}, &limits{MaxKernel: 1000, MaxInitrd: 1000}, kernel, ramdisk)
+	if fault.CodeOf(err) != fault.OutOfTime || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
 }
 
 // What would fill the output directory is refused before the first byte: some
 // of it is kept.
 func TestReserveKept(t *testing.T) {
-	file, err := os.Create(filepath.Join(tmpfs(t, "20M"), "kernel"))
+	file, err := os.Create(filepath.Join(labtest.Tmpfs(t, "20M"), "kernel"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,8 +197,8 @@ func TestReserveKept(t *testing.T) {
 	if err := m.reserve(18<<20, true); err != nil {
 		t.Error(err)
 	}
-	if err := m.reserve(19<<20+1<<19, true); CodeOf(err) != NoOutput || !strings.Contains(err.Error(), "19.5 MiB needed in the output directory, 19.0 MiB free beside the reserve") {
-		t.Errorf("got %d, %v", CodeOf(err), err)
+	if err := m.reserve(19<<20+1<<19, true); fault.CodeOf(err) != fault.NoOutput || !strings.Contains(err.Error(), "19.5 MiB needed in the output directory, 19.0 MiB free beside the reserve") {
+		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
 }
 
@@ -212,8 +214,8 @@ func TestReserve(t *testing.T) {
 		t.Errorf("total %d before the initrd is known", j.total())
 	}
 	err := r.reserve(1<<61, true)
-	if CodeOf(err) != NoOutput || !strings.Contains(err.Error(), "free beside the reserve; make room") {
-		t.Errorf("got %d, %v", CodeOf(err), err)
+	if fault.CodeOf(err) != fault.NoOutput || !strings.Contains(err.Error(), "free beside the reserve; make room") {
+		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
 	if j.total() != 1000+1<<61 {
 		t.Errorf("total %d", j.total())
@@ -222,8 +224,8 @@ func TestReserve(t *testing.T) {
 	if err := r.reserve(1<<61, true); err != nil {
 		t.Errorf("with all of it there: %v", err)
 	}
-	if err := r.reserve(1<<62+1, true); CodeOf(err) != NotFetched || !errors.Is(err, errTooBig) {
-		t.Errorf("got %d, %v", CodeOf(err), err)
+	if err := r.reserve(1<<62+1, true); fault.CodeOf(err) != fault.NotFetched || !errors.Is(err, fetch.ErrTooBig) {
+		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
 }
 
@@ -238,7 +240,7 @@ func TestLimited(t *testing.T) {
 	for _, tt := range []struct {
 		n    int
 		want error
-	}{{6, nil}, {5, errTooBig}, {4, nil}, {1, errTooBig}} {
+	}{{6, nil}, {5, fetch.ErrTooBig}, {4, nil}, {1, fetch.ErrTooBig}} {
 		if _, err := l.Write(make([]byte, tt.n)); !errors.Is(err, tt.want) {
 			t.Errorf("%d bytes: %v", tt.n, err)
 		}

@@ -11,7 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 )
 
 // As dom0, one after the other; what can't be had does not keep the next from
@@ -19,16 +22,17 @@ import (
 func TestGet(t *testing.T) {
 	_, url, first, second, _ := downloads(t, images{"k": "kernel", "big": strings.Repeat("x", 2000)})
 	con := console.New(new(strings.Builder), console.Quiet)
-	r := Request{Timeout: 10 * time.Second, MaxInitrd: 1000}
-	got, err := Get(t.Context(), r, Transfer{}, []string{url + "/missing", url + "/k"}, []*os.File{first, second}, con)
-	if CodeOf(err) != NotFetched || !errors.Is(err, fetch.ErrNotFound) {
-		t.Errorf("got %d, %v", CodeOf(err), err)
+	r := Options{Timeout: 10 * time.Second, Spec: handover.Spec{MaxInitrd: 1000}}
+	r.Transfer.Digests = true
+	got, err := Get(t.Context(), r, []string{url + "/missing", url + "/k"}, []*os.File{first, second}, con)
+	if fault.CodeOf(err) != fault.NotFetched || !errors.Is(err, fetch.ErrNotFound) {
+		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
-	want := []Download{
+	want := []session.Download{
 		{URL: url + "/missing", File: first.Name(), Protocol: "http", Error: url + "/missing: file not found: 404 Not Found"},
 		{URL: url + "/k", File: second.Name(), Protocol: "http", Bytes: 6},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Download{}, "Seconds", "SHA256")); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(session.Download{}, "Seconds", "SHA256")); diff != "" {
 		t.Error("(-want +got)\n", diff)
 	}
 	if len(got) == 2 && (len(got[1].SHA256) != 64 || got[0].SHA256 != "" || got[1].Seconds <= 0) {
@@ -39,13 +43,13 @@ func TestGet(t *testing.T) {
 	}
 
 	// Nothing stays of what was too big, or took too long.
-	if _, err := Get(t.Context(), r, Transfer{}, []string{url + "/chunked/big"}, []*os.File{first}, con); !errors.Is(err, fetch.ErrTooBig) && !errors.Is(err, errTooBig) || contents(t, first) != "" {
+	if _, err := Get(t.Context(), r, []string{url + "/chunked/big"}, []*os.File{first}, con); !errors.Is(err, fetch.ErrTooBig) && !errors.Is(err, fetch.ErrTooBig) || contents(t, first) != "" {
 		t.Errorf("got %v, %q", err, contents(t, first))
 	}
 	r.Timeout = 50 * time.Millisecond
-	_, err = Get(t.Context(), r, Transfer{}, []string{url + "/hang/k", url + "/k"}, []*os.File{first, second}, con)
-	if CodeOf(err) != OutOfTime || errors.Is(err, context.Canceled) || contents(t, first) != "" {
-		t.Errorf("got %d, %v, %q", CodeOf(err), err, contents(t, first))
+	_, err = Get(t.Context(), r, []string{url + "/hang/k", url + "/k"}, []*os.File{first, second}, con)
+	if fault.CodeOf(err) != fault.OutOfTime || errors.Is(err, context.Canceled) || contents(t, first) != "" {
+		t.Errorf("got %d, %v, %q", fault.CodeOf(err), err, contents(t, first))
 	}
 }
 

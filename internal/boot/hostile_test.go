@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,11 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -40,12 +42,20 @@ func TestMain(m *testing.M) {
 // attack is what a hostile child does, and what has to come of it.
 type attack struct {
 	does func(c *guest.Child)
-	code ExitCode
+	code fault.Code
 	says string
 }
 
 // done is the answer of a child that claims success.
-func done(c *guest.Child, boot plan.Boot) { c.Send(answer{Plan: &plan.Plan{Boot: boot}}) }
+func done(c *guest.Child, boot plan.Boot) { c.Send(message{"Plan": &plan.Plan{Boot: boot}}) }
+
+// message is one of package session's.
+type message map[string]any
+
+// failed is the answer of a child that claims to have failed.
+func failed(c *guest.Child, code fault.Code, text string) {
+	c.Send(message{"Plan": plan.New(), "Failure": message{"Code": code, "Stage": "boot", "Text": text}})
+}
 
 // raw writes past the encoder of c, to the same pipe.
 func raw(text string) error {
@@ -58,7 +68,7 @@ func wantsAddress(address, router string) attack {
 		raw(fmt.Sprintf(`{"Configure":{"Address":%q,"Router":%q}}`, address, router))
 		c.Receive(&struct{}{})
 		done(c, plan.Boot{})
-	}, NoLease, "none that a"}
+	}, fault.NoLease, "none that a"}
 }
 
 var attacks = map[string]attack{
@@ -66,54 +76,54 @@ var attacks = map[string]attack{
 	"kernel beyond every limit": {func(c *guest.Child) {
 		fill(c.File(0))
 		done(c, plan.Boot{Args: "a"})
-	}, NotFetched, "kernel: its size is"},
+	}, fault.NotFetched, "kernel: its size is"},
 	"initrd beyond its limit": {func(c *guest.Child) {
 		c.File(0).WriteString("k")
 		fill(c.File(1))
 		done(c, plan.Boot{Args: "a", Initrds: []string{"i"}})
-	}, Done, ""}, // as large as was allowed, and the guest's own affair
+	}, fault.Done, ""}, // as large as was allowed, and the guest's own affair
 	"kernel that grows": { // to the initrd's limit, which is the process's
-		func(c *guest.Child) { fill(c.File(0)); forever() }, NotFetched, "kernel: its size is",
+		func(c *guest.Child) { fill(c.File(0)); forever() }, fault.NotFetched, "kernel: its size is",
 	},
 	"the output directory to its last byte": {func(c *guest.Child) {
 		c.File(0).Write(make([]byte, 1<<20))
 		fill(c.File(1))
 		forever()
-	}, NoOutput, "no more than the reserve is free"},
+	}, fault.NoOutput, "no more than the reserve is free"},
 	"blocks behind the end": {func(c *guest.Child) {
 		unix.Fallocate(int(c.File(0).Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, 1<<20)
 		c.File(0).WriteString("k")
 		c.File(1).WriteString("i")
 		done(c, plan.Boot{Args: "a", Initrds: []string{"i"}})
-	}, Done, ""}, // and they are given back
+	}, fault.Done, ""}, // and they are given back
 	"a huge file that is a hole": {func(c *guest.Child) {
 		if c.File(0).Truncate(1<<40) == nil {
 			done(c, plan.Boot{Args: "a"})
 		}
 		done(c, plan.Boot{Args: "no hole"})
-	}, NotFetched, "kernel: its size is 0 bytes"},
+	}, fault.NotFetched, "kernel: its size is 0 bytes"},
 	"an answer of a gigabyte": {func(c *guest.Child) {
 		raw(`{"Plan":{"args":"`)
 		for block := strings.Repeat("x", 1<<20); raw(block) == nil; {
 		}
-	}, OwnFault, "the guest's process"},
+	}, fault.Own, "the guest's process"},
 	"lines without end": {func(*guest.Child) {
 		for raw(`{"Line":{"Level":9,"Text":"`+strings.Repeat("x", 1<<20)+`"}}`) == nil {
 		}
-	}, OwnFault, "the guest's process"},
+	}, fault.Own, "the guest's process"},
 	"messages without end": {func(c *guest.Child) {
-		for c.Send(answer{}) == nil {
+		for c.Send(message{}) == nil {
 		}
-	}, OwnFault, "the guest's process"},
+	}, fault.Own, "the guest's process"},
 	"nested without end": {func(c *guest.Child) {
 		for raw(strings.Repeat(`{"Plan":[`, 1000)) == nil {
 		}
-	}, OwnFault, "the guest's process"},
+	}, fault.Own, "the guest's process"},
 
 	// Time: xl holds a lock for the whole host meanwhile.
-	"no answer":          {func(*guest.Child) { forever() }, OutOfTime, "--timeout"},
-	"half an answer":     {func(*guest.Child) { raw(`{"Plan":{"args":"`); forever() }, OutOfTime, "--timeout"},
-	"no answer any more": {func(*guest.Child) { os.Exit(0) }, OwnFault, "the guest's process ended"},
+	"no answer":          {func(*guest.Child) { forever() }, fault.OutOfTime, "--timeout"},
+	"half an answer":     {func(*guest.Child) { raw(`{"Plan":{"args":"`); forever() }, fault.OutOfTime, "--timeout"},
+	"no answer any more": {func(*guest.Child) { os.Exit(0) }, fault.Own, "the guest's process ended"},
 	"a process that lives on and holds the pipe": {func(*guest.Child) {
 		if pid, _, errno := syscall.RawSyscall(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0); errno == 0 && pid == 0 {
 			timeout := unix.Timespec{Sec: 5}
@@ -123,26 +133,26 @@ var attacks = map[string]attack{
 			}
 		}
 		forever()
-	}, OutOfTime, ""},
+	}, fault.OutOfTime, ""},
 
 	// XSA-198: an answer that makes the toolstack read another file.
 	"an item in the arguments": {func(c *guest.Child) {
 		c.File(0).WriteString("k")
 		done(c, plan.Boot{Args: "a\x00kernel /etc/shadow"})
-	}, NoOutput, "NUL"},
+	}, fault.NoOutput, "NUL"},
 	"a line in the arguments": {func(c *guest.Child) {
 		c.File(0).WriteString("k")
 		done(c, plan.Boot{Args: "a\nramdisk /etc/shadow"})
-	}, NoOutput, "LF"},
+	}, fault.NoOutput, "LF"},
 	"a file of dom0's as the kernel": {func(c *guest.Child) {
 		done(c, plan.Boot{Kernel: "/etc/shadow", Args: "a"})
-	}, NotFetched, "kernel: its size is 0 bytes"},
-	"nonsense": {func(*guest.Child) { raw("\x00\xff{"); forever() }, OwnFault, "the guest's process"},
+	}, fault.NotFetched, "kernel: its size is 0 bytes"},
+	"nonsense": {func(*guest.Child) { raw("\x00\xff{"); forever() }, fault.Own, "the guest's process"},
 
 	// A status that would be success, with no kernel: libxl's assertion.
 	"success as a failure": {func(c *guest.Child) {
-		c.Send(answer{Plan: plan.New(), Failure: &failure{Code: 256, Stage: "boot", Text: "x"}})
-	}, OwnFault, "boot: x"},
+		failed(c, 256, "x")
+	}, fault.Own, "boot: x"},
 
 	// What the parent does for the child, in the child's own network.
 	"every address":          wantsAddress("0.0.0.0/0", ""),
@@ -159,14 +169,14 @@ var attacks = map[string]attack{
 	"router with a zone":     wantsAddress("10.0.0.1/24", "fe80::1%xenbr0"),
 	"addresses without end": {func(c *guest.Child) {
 		for {
-			c.Send(answer{Configure: &configure{Address: netip.MustParsePrefix("10.0.0.1/24")}})
+			c.Send(message{"Configure": message{"Address": "10.0.0.1/24"}})
 		}
-	}, NoLease, "a second address"},
+	}, fault.NoLease, "a second address"},
 	"names resolved by dom0": {func(c *guest.Child) {
-		c.Send(answer{Resolve: "secret.in.a.name.invalid"})
-		c.Receive(&resolved{})
-	}, OwnFault, "a message that says nothing"},
-	"an address that is none": {func(*guest.Child) { raw(`{"Configure":{"Address":"10.0.0.300/99"}}`); forever() }, OwnFault, "the guest's process"},
+		c.Send(message{"Resolve": "secret.in.a.name.invalid"})
+		c.Receive(&struct{}{})
+	}, fault.Own, "a message that says nothing"},
+	"an address that is none": {func(*guest.Child) { raw(`{"Configure":{"Address":"10.0.0.300/99"}}`); forever() }, fault.Own, "the guest's process"},
 
 	// XSA-443: rights. What is not allowed fails here as it does in TestConfined
 	// of package guest, and its result is an answer.
@@ -174,8 +184,8 @@ var attacks = map[string]attack{
 		if _, err := c.Open("/etc/passwd"); err == nil {
 			done(c, plan.Boot{Args: "allowed"})
 		}
-		c.Send(answer{Plan: plan.New(), Failure: &failure{Code: NotBootable, Stage: "boot", Text: "nothing is allowed"}})
-	}, NotBootable, "nothing is allowed"},
+		failed(c, fault.NotBootable, "nothing is allowed")
+	}, fault.NotBootable, "nothing is allowed"},
 	"files of dom0": {func(c *guest.Child) {
 		_, readErr := os.ReadFile("/etc/passwd")
 		writeErr := os.WriteFile("/var/tmp/gopxeboot-hostile", nil, 0o666)
@@ -184,8 +194,8 @@ var attacks = map[string]attack{
 		if readErr == nil || writeErr == nil || linkErr == nil || memErr == nil {
 			done(c, plan.Boot{Args: fmt.Sprint("allowed: ", readErr, writeErr, linkErr, memErr)})
 		}
-		c.Send(answer{Plan: plan.New(), Failure: &failure{Code: NotBootable, Stage: "boot", Text: "nothing is allowed"}})
-	}, NotBootable, "nothing is allowed"},
+		failed(c, fault.NotBootable, "nothing is allowed")
+	}, fault.NotBootable, "nothing is allowed"},
 }
 
 // hostileChild gives up its rights as the real one does, and then attacks.
@@ -194,15 +204,15 @@ func hostileChild() {
 	if err != nil {
 		return
 	}
-	var t task
-	if err := c.Receive(&t); err != nil {
+	var t tasks
+	if err := errors.Join(c.Receive(&struct{}{}), c.Receive(&t)); err != nil {
 		return
 	}
 	if err := c.Confine(); err != nil {
-		c.Send(answer{Plan: plan.New(), Failure: newFailure(err)})
+		failed(c, fault.Own, err.Error())
 		return
 	}
-	attacks[t.Wanted.Label].does(c)
+	attacks[t.Boot.Plan.Wanted.Label].does(c)
 }
 
 // fill writes until it is stopped.
@@ -222,27 +232,27 @@ func TestHostileChildren(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			labtest.New(t, lab.Config{})
 			before := network(t)
-			dir := tmpfs(t, "3M")
+			dir := labtest.Tmpfs(t, "3M")
 			file := filepath.Join(t.TempDir(), "bootloader.7.out")
-			out, err := OpenOutput(t.Context(), file)
+			out, err := handover.OpenOutput(t.Context(), file)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer out.Close()
 			timeout := 10 * time.Second
-			if attack.code == OutOfTime {
+			if attack.code == fault.OutOfTime {
 				timeout = 300 * time.Millisecond
 			}
 			begin := time.Now()
 			var memory, memoryAfter runtime.MemStats
 			runtime.ReadMemStats(&memory)
-			result, err := Boot(t.Context(), Request{
-				MAC: mac, Bridge: "xenbr0", Net: guest.Own, Wanted: program.Wanted{Label: name}, OutputDirectory: dir,
-				Format: xenout.Simple0, MaxKernel: 1 << 20, MaxInitrd: 2 << 20, Timeout: timeout,
+			result, err := Boot(t.Context(), Options{
+				Network: session.Network{MAC: mac, Bridge: "xenbr0", Net: guest.Own}, Wanted: program.Wanted{Label: name}, Timeout: timeout,
+				Spec: handover.Spec{OutputDirectory: dir, Format: xenout.Simple0, MaxKernel: 1 << 20, MaxInitrd: 2 << 20},
 			}, out, quiet())
 			runtime.ReadMemStats(&memoryAfter)
-			if CodeOf(err) != attack.code || !strings.Contains(fmt.Sprint(err), attack.says) {
-				t.Errorf("got code %d: %.200v", CodeOf(err), err)
+			if fault.CodeOf(err) != attack.code || !strings.Contains(fmt.Sprint(err), attack.says) {
+				t.Errorf("got code %d: %.200v", fault.CodeOf(err), err)
 			}
 			if took := time.Since(begin); took > timeout+3*time.Second {
 				t.Errorf("it took %v", took)
@@ -250,7 +260,7 @@ func TestHostileChildren(t *testing.T) {
 			if grown := memoryAfter.HeapSys - memory.HeapSys; memoryAfter.HeapSys > memory.HeapSys && grown > 512<<20 {
 				t.Errorf("the parent's memory grew by %d MiB", grown>>20)
 			}
-			if attack.code == Done {
+			if attack.code == fault.Done {
 				for name, limit := range map[string]int64{result.Kernel: 1 << 20, result.Ramdisk: 2 << 20} {
 					info, err := os.Stat(name)
 					if err != nil || info.Size() > limit {
@@ -265,8 +275,8 @@ func TestHostileChildren(t *testing.T) {
 			if text, err := os.ReadFile(file); err != nil || len(text) > 0 {
 				t.Errorf("the toolstack was told %q (%v)", text, err)
 			}
-			if left := names(t, dir); left != nil {
-				t.Errorf("left %v", left)
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+				t.Errorf("left %v (%v)", left, err)
 			}
 			for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 				if after := network(t); after == before {
@@ -304,14 +314,14 @@ func network(t *testing.T) string {
 func TestHostileChildInDom0(t *testing.T) {
 	labtest.New(t, lab.Config{})
 	before := network(t)
-	out := &Output{File: os.Stdout}
+	out := &handover.Output{File: os.Stdout}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	_, err := Boot(ctx, Request{
-		MAC: mac, Bridge: "xenbr0", Net: guest.Dom0, Wanted: program.Wanted{Label: "addresses without end"}, OutputDirectory: t.TempDir(),
-		Format: xenout.Simple0, MaxKernel: 1, MaxInitrd: 1, Timeout: 10 * time.Second,
+	_, err := Boot(ctx, Options{
+		Network: session.Network{MAC: mac, Bridge: "xenbr0", Net: guest.Dom0}, Wanted: program.Wanted{Label: "addresses without end"}, Timeout: 10 * time.Second,
+		Spec: handover.Spec{OutputDirectory: t.TempDir(), Format: xenout.Simple0, MaxKernel: 1, MaxInitrd: 1},
 	}, out, quiet())
-	if CodeOf(err) != NoLease {
+	if fault.CodeOf(err) != fault.NoLease {
 		t.Errorf("got %v", err)
 	}
 	if after := network(t); after != before {

@@ -12,8 +12,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
-	"github.com/gopxeboot/gopxeboot/internal/location"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -40,57 +43,58 @@ func TestIdentify(t *testing.T) {
 		}, asked
 	}
 	driver := &xenout.NetworkError{Key: "backend", Value: "sys-net"}
-	called := xenout.Invocation{Domid: 7}
-	nobody := xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}
-	local, err := NewRepository("/there/is/none", location.Wanted{})
+	called := xenout.Call{Domid: 7}
+	nobody := xenout.Call{Toolstack: xenout.XAPI, VM: "none"}
+	local, err := install.NewRepository("/there/is/none", install.Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	web, err := NewRepository("http://h/p", location.Wanted{})
+	web, err := install.NewRepository("http://h/p", install.Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		in, want Request
-		by       xenout.Invocation
+		in, want Options
+		by       xenout.Call
 		asks     bool
-		code     ExitCode
+		code     fault.Code
 	}{
-		"nothing":                   {Request{}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
-		"a bridge":                  {Request{Bridge: "br9"}, Request{MAC: mac, Bridge: "br9", UUID: uuid}, called, true, Done},
-		"the MAC":                   {Request{MAC: mac}, Request{MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
-		"the second MAC":            {Request{MAC: second}, Request{MAC: second, Bridge: "br2", VLAN: 20, UUID: uuid}, called, true, Done},
-		"--vif 1":                   {Request{}, Request{MAC: second, Bridge: "br2", VLAN: 20, UUID: uuid}, xenout.Invocation{Domid: 7, Interface: 1}, true, Done},
-		"--vif 3 of 0 to 2":         {Request{}, Request{}, xenout.Invocation{Domid: 7, Interface: 3}, true, Usage},
-		"and a VLAN":                {Request{MAC: second, VLAN: 30}, Request{MAC: second, Bridge: "br2", VLAN: 30, UUID: uuid}, called, true, Done},
-		"a driver domain's":         {Request{MAC: third}, Request{MAC: third, Elsewhere: driver, UUID: uuid}, called, true, Done},
-		"--bridge for that":         {Request{MAC: third, Bridge: "br9"}, Request{MAC: third, Bridge: "br9", UUID: uuid}, called, true, Done},
-		"--vif 2 and a bridge":      {Request{Bridge: "br9"}, Request{MAC: third, Bridge: "br9", UUID: uuid}, xenout.Invocation{Domid: 7, Interface: 2}, true, Done},
-		"elsewhere by its own word": {Request{Elsewhere: driver}, Request{MAC: mac, Elsewhere: driver, UUID: uuid}, called, true, Done},
-		"a MAC of nobody's":         {Request{MAC: other}, Request{MAC: other, UUID: uuid}, called, true, Done},
-		"both":                      {Request{MAC: other, Bridge: "br9"}, Request{MAC: other, Bridge: "br9", UUID: uuid}, called, true, Done},
-		"all":                       {Request{MAC: mac, Bridge: "br9", UUID: "u", Type: xenout.PV}, Request{MAC: mac, Bridge: "br9", UUID: "u", Type: xenout.PV}, called, false, Done},
-		"by hand":                   {Request{MAC: mac}, Request{MAC: mac}, xenout.Invocation{}, false, Done},
-		"dom0's own files":          {Request{Repository: local}, Request{Repository: local}, called, false, Done},
-		"as dom0":                   {Request{Repository: web, Net: guest.Dom0}, Request{Repository: web, Net: guest.Dom0}, called, false, Done},
-		"a location":                {Request{Repository: web}, Request{Repository: web, MAC: mac, Bridge: "br1", UUID: uuid}, called, true, Done},
-		"a location, nobody":        {Request{Repository: web, Net: guest.Auto}, Request{Repository: web, Net: guest.Dom0}, nobody, false, Done},
-		"a guest of nobody's":       {Request{Repository: web, Net: guest.Own}, Request{}, nobody, false, Usage},
-		"pygrub at once":            {Request{LocalBoot: true}, Request{LocalBoot: true}, called, false, Done},
-		"XAPI without a uuid":       {Request{}, Request{}, xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}, false, Usage},
+		"nothing":                   {Options{}, Options{Network: session.Network{MAC: mac, Bridge: "br1"}, UUID: uuid}, called, true, fault.Done},
+		"a bridge":                  {Options{Network: session.Network{Bridge: "br9"}}, Options{Network: session.Network{MAC: mac, Bridge: "br9"}, UUID: uuid}, called, true, fault.Done},
+		"the MAC":                   {Options{Network: session.Network{MAC: mac}}, Options{Network: session.Network{MAC: mac, Bridge: "br1"}, UUID: uuid}, called, true, fault.Done},
+		"the second MAC":            {Options{Network: session.Network{MAC: second}}, Options{Network: session.Network{MAC: second, Bridge: "br2", VLAN: 20}, UUID: uuid}, called, true, fault.Done},
+		"--vif 1":                   {Options{}, Options{Network: session.Network{MAC: second, Bridge: "br2", VLAN: 20}, UUID: uuid}, xenout.Call{Domid: 7, Interface: 1}, true, fault.Done},
+		"--vif 3 of 0 to 2":         {Options{}, Options{}, xenout.Call{Domid: 7, Interface: 3}, true, fault.Usage},
+		"and a VLAN":                {Options{Network: session.Network{MAC: second, VLAN: 30}}, Options{Network: session.Network{MAC: second, Bridge: "br2", VLAN: 30}, UUID: uuid}, called, true, fault.Done},
+		"a driver domain's":         {Options{Network: session.Network{MAC: third}}, Options{Network: session.Network{MAC: third, Elsewhere: driver}, UUID: uuid}, called, true, fault.Done},
+		"--bridge for that":         {Options{Network: session.Network{MAC: third, Bridge: "br9"}}, Options{Network: session.Network{MAC: third, Bridge: "br9"}, UUID: uuid}, called, true, fault.Done},
+		"--vif 2 and a bridge":      {Options{Network: session.Network{Bridge: "br9"}}, Options{Network: session.Network{MAC: third, Bridge: "br9"}, UUID: uuid}, xenout.Call{Domid: 7, Interface: 2}, true, fault.Done},
+		"elsewhere by its own word": {Options{Network: session.Network{Elsewhere: driver}}, Options{Network: session.Network{MAC: mac, Elsewhere: driver}, UUID: uuid}, called, true, fault.Done},
+		"a MAC of nobody's":         {Options{Network: session.Network{MAC: other}}, Options{Network: session.Network{MAC: other}, UUID: uuid}, called, true, fault.Done},
+		"both":                      {Options{Network: session.Network{MAC: other, Bridge: "br9"}}, Options{Network: session.Network{MAC: other, Bridge: "br9"}, UUID: uuid}, called, true, fault.Done},
+		"all":                       {Options{Network: session.Network{MAC: mac, Bridge: "br9"}, UUID: "u", Spec: handover.Spec{Type: xenout.PV}}, Options{Network: session.Network{MAC: mac, Bridge: "br9"}, UUID: "u", Spec: handover.Spec{Type: xenout.PV}}, called, false, fault.Done},
+		"by hand":                   {Options{Network: session.Network{MAC: mac}}, Options{Network: session.Network{MAC: mac}}, xenout.Call{}, false, fault.Done},
+		"dom0's own files":          {Options{Repository: local}, Options{Repository: local}, called, false, fault.Done},
+		"as dom0":                   {Options{Network: session.Network{Net: guest.Dom0}, Repository: web}, Options{Network: session.Network{Net: guest.Dom0}, Repository: web}, called, false, fault.Done},
+		"a location":                {Options{Repository: web}, Options{Network: session.Network{MAC: mac, Bridge: "br1"}, Repository: web, UUID: uuid}, called, true, fault.Done},
+		"a location, nobody":        {Options{Network: session.Network{Net: guest.Auto}, Repository: web}, Options{Network: session.Network{Net: guest.Dom0}, Repository: web}, nobody, false, fault.Done},
+		"a guest of nobody's":       {Options{Network: session.Network{Net: guest.Own}, Repository: web}, Options{}, nobody, false, fault.Usage},
+		"pygrub at once":            {Options{LocalBoot: true}, Options{LocalBoot: true}, called, false, fault.Done},
+		"XAPI without a uuid":       {Options{}, Options{}, xenout.Call{Toolstack: xenout.XAPI, VM: "none"}, false, fault.Usage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dom0, asked := host()
-			r := test.in
+			o := test.in
 			var said bytes.Buffer
-			err := Identify(t.Context(), &r, test.by, dom0, console.New(&said, console.Verbose))
-			if CodeOf(err) != test.code {
+			o.Host = dom0
+			err := o.identify(t.Context(), test.by, console.New(&said, console.Verbose))
+			if fault.CodeOf(err) != test.code {
 				t.Fatalf("got %v", err)
 			}
 			if err != nil {
 				return
 			}
-			if diff := cmp.Diff(test.want, r, cmp.Comparer(func(a, b Request) bool {
+			if diff := cmp.Diff(test.want, o, cmp.Comparer(func(a, b Options) bool {
 				return a.MAC.String() == b.MAC.String() && a.Bridge == b.Bridge && a.UUID == b.UUID && a.Net == b.Net && a.Type == b.Type && a.VLAN == b.VLAN &&
 					(a.Elsewhere == nil) == (b.Elsewhere == nil)
 			})); diff != "" {

@@ -9,29 +9,31 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
-// look is what the child does for Check, in the place of a boot. What is wrong
-// in the lab is no error.
-func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
+// run is what the child does for Check, in the place of a boot. What is wrong in
+// the lab is no error.
+func (l *lookTask) run(ctx context.Context, p *pipeline) error {
+	c, f := p.child, &l.Firmware
 	debug.SetMemoryLimit(256 << 20) // a kernel, and what unpacks it
 	say := p.say
-	p.say = func(l line) { // what a boot would say is detail here
+	p.say = func(l session.Line) { // what a boot would say is detail here
 		l.Warn, l.Level = false, console.Verbose
 		say(l)
 	}
-	r := &p.task
 	t := probe.Task{
-		Look: r.Look.Look, Machine: r.machine(&dhcpclient.Lease{}), Server: r.Server, BootFile: r.BootFile,
-		Client: dhcpclient.Client{MAC: r.MAC, UUID: r.UUID, ROM: r.ROM, Offered: p.offered},
+		Look: l.Look, Machine: f.machine(&dhcpclient.Lease{}, l.Wanted), Server: f.Server, BootFile: f.BootFile,
+		Client: dhcpclient.Client{MAC: f.MAC, UUID: f.UUID, ROM: f.ROM, Offered: p.offered},
 		VLANs:  map[uint16]guest.Conn{},
 	}
-	r.Timing.apply(&t.Client)
+	f.Timing.apply(&t.Client)
 	var err error
 	if t.Wire, err = c.Listen(); err != nil {
 		return notHeard(ctx, err)
@@ -41,29 +43,29 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 	if elsewhereErr == nil {
 		t.Elsewhere = heard
 	}
-	for _, vlan := range r.Look.VLANs {
+	for _, vlan := range l.VLANs {
 		if other, err := c.ListenVLAN(vlan); err == nil {
 			t.VLANs[vlan] = other
 		}
 	}
-	if p.task.Pcap != 0 && c.OwnNet { // of dom0's bridge the parent records
-		recorder, err := wire.Record(c.Interface, c.File(p.task.Pcap-1))
+	if c.Pcap != 0 && c.OwnNet { // of dom0's bridge the parent records
+		recorder, err := wire.Record(c.Interface, c.File(c.Pcap-1))
 		if err != nil {
-			return fail(ctx, OwnFault, plan.StagePcap, err, "")
+			return fault.In(ctx, fault.Own, plan.StagePcap, err, "")
 		}
 		defer func() {
 			if err := recorder.Stop(); err != nil {
-				p.say(line{Warn: true, Text: err.Error()})
+				p.say.Warn(err.Error())
 			}
 		}()
 	}
-	if err := p.confine(ctx, c); err != nil {
+	if err := p.confine(ctx); err != nil {
 		return err
 	}
-	t.Configure = func(l *dhcpclient.Lease) (fetch.Client, error) {
-		err := p.configure(c, l)
+	t.Configure = func(lease *dhcpclient.Lease) (fetch.Client, error) {
+		err := c.Configure(lease)
 		if err == nil {
-			err = p.fetchAs(l)
+			err = p.fetchAsPXELINUX(f, &l.Transfer, lease)
 		}
 		return p.files, err
 	}
@@ -72,8 +74,8 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 		return p.decide(ctx, m)
 	}
 	facts, found, err := probe.Run(ctx, t)
-	if _, ours := errors.AsType[*Error](err); err != nil && !ours {
-		err = fail(ctx, OwnFault, plan.StageDHCP, err, "")
+	if _, ours := errors.AsType[*fault.Error](err); err != nil && !ours {
+		err = fault.In(ctx, fault.Own, plan.StageDHCP, err, "")
 	}
 	if err != nil {
 		return err
@@ -81,6 +83,6 @@ func (p *pipeline) look(ctx context.Context, c *guest.Child) error {
 	if elsewhereErr != nil {
 		facts.Errors = append(facts.Errors, fmt.Sprintf("other VLANs can't be listened to: %v", elsewhereErr))
 	}
-	p.facts, p.plan = facts, found
+	p.Facts, p.Plan = facts, found
 	return nil
 }

@@ -9,30 +9,33 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 // Offline is Preview without a network: the lease is what the caller says,
 // and dir is the root of the TFTP server at the lease's next-server. With
 // config, that file is the configuration instead of what a search would find.
-func Offline(ctx context.Context, r Request, lease *dhcpclient.Lease, dir, config string, con *console.Console) (*plan.Plan, error) {
-	p := &pipeline{task: r.task(), plan: plan.New(), say: func(l line) { l.print(con) }}
-	p.plan.MAC, p.plan.UUID, p.plan.GuestType = r.MAC.String(), r.UUID, r.Type
-	p.plan.Lease = plan.NewLease(lease)
-	m := p.task.machine(lease)
+func Offline(ctx context.Context, o Options, lease *dhcpclient.Lease, dir, config string, con *console.Console) (*plan.Plan, error) {
+	p := &pipeline{Answer: session.Answer{Plan: plan.New()}, say: session.Print(con)}
+	o.describe(p.Plan)
+	p.Plan.Lease = plan.NewLease(lease)
+	f := o.firmware()
+	m := f.machine(lease, o.Wanted)
 	p.open = program.Opener(pxelinux.OpenFS(os.DirFS(dir), lease.NextServer))
 	if config != "" {
 		absolute, err := filepath.Abs(config)
 		if err != nil {
-			return p.plan, &Error{Usage, "config", err, ""}
+			return p.Plan, fault.New(fault.Usage, "config", err, "")
 		}
 		m.Lease.ConfigFile = "::" + absolute // an absolute name on the default server
 		p.open = openInstead(pxelinux.SearchPath(m.Host())[0], absolute, p.open)
 	}
 	_, err := p.decide(ctx, m)
-	return p.plan, err
+	return p.Plan, err
 }
 
 // openInstead opens a file of dom0 where link is asked for.

@@ -15,6 +15,8 @@ import (
 type Transfer struct {
 	CA    []byte // PEM: whom https believes beside those the system does
 	Proxy string // URL of the proxy for http and https; "" is none
+
+	Digests bool // Get says the SHA-256 of what it got
 }
 
 // apply makes a client do so. Its RootCAs are the system's.

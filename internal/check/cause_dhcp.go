@@ -7,12 +7,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
+	"github.com/gopxeboot/gopxeboot/internal/arch"
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // discovered says whether DHCP was asked.
 func (f *Facts) discovered() bool {
-	return len(f.Offers)+len(f.Variants) > 0 || slices.ContainsFunc(f.Events, func(e Event) bool { return e.Kind == "DISCOVER" })
+	return len(f.Offers)+len(f.Variants) > 0 || slices.ContainsFunc(f.Events, func(e Event) bool { return e.Kind == string(survey.TypeDiscover) })
 }
 
 // silent says that nobody answers the guest's own question.
@@ -32,7 +36,7 @@ func (f *Facts) asked(name string) *Variant {
 	return &f.Variants[i]
 }
 
-func (f *Facts) merged(name string) *Value {
+func (f *Facts) merged(name ValueName) *Value {
 	i := slices.IndexFunc(f.Merged, func(v Value) bool { return v.Name == name })
 	if i < 0 {
 		return nil
@@ -51,23 +55,23 @@ func otherArchOnly(f *Facts) *finding {
 		if v.Name != AskedArch || !v.Answered || bare && v.BootFile == "" {
 			continue
 		}
-		what := "answers " + archText(v.Arch) + " only"
-		evidence := fmt.Sprintf("%s answers as %s, and nobody as %s", v.Server, archText(v.Arch), archText(f.Subject.Arch))
+		what := "answers " + arch.FirmwareText(v.Arch) + " only"
+		evidence := fmt.Sprintf("%s answers as %s, and nobody as %s", v.Server, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
 		if bare {
-			what = "names a boot file for " + archText(v.Arch) + " only"
-			evidence = fmt.Sprintf("%s says %s as %s, and nothing as %s", v.Server, v.BootFile, archText(v.Arch), archText(f.Subject.Arch))
+			what = "names a boot file for " + arch.FirmwareText(v.Arch) + " only"
+			evidence = fmt.Sprintf("%s says %s as %s, and nothing as %s", v.Server, v.BootFile, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
 		}
 		orAsk := fmt.Sprintf("or ask as the machine that the server knows: --arch %d", v.Arch)
 		if !bare {
 			return broken("The DHCP server "+what+".", evidence,
-				fmt.Sprintf("look for a rule on option 93 (dnsmasq: client-arch, dhcpd: pxe-system-type) that ignores or denies %s, and remove it, ", archText(f.Subject.Arch))+orAsk)
+				fmt.Sprintf("look for a rule on option 93 (dnsmasq: client-arch, dhcpd: pxe-system-type) that ignores or denies %s, and remove it, ", arch.FirmwareText(f.Subject.Arch))+orAsk)
 		}
-		next, arch := cmp.Or(f.Lease.NextServer, v.Server), f.Subject.Arch
+		next, code := cmp.Or(f.Lease.NextServer, v.Server), f.Subject.Arch
 		return broken("The DHCP server "+what+".", evidence,
-			fmt.Sprintf("add a rule for option 93 = %d, %s, that names pxelinux.0, ", arch, archText(arch))+orAsk, stanzas(
-				fmt.Sprintf("dhcp-match=set:arch%d,option:client-arch,%[1]d and dhcp-boot=tag:arch%[1]d,pxelinux.0,,%s", arch, next),
-				fmt.Sprintf("if option pxe-system-type = %02x:%02x { next-server %s; filename \"pxelinux.0\"; }", arch>>8, arch&0xff, next),
-				fmt.Sprintf(`"client-classes": [ { "name": "arch%d", "test": "option[93].hex == 0x%04[1]x", "next-server": "%s", "boot-file-name": "pxelinux.0" } ]`, arch, next))...)
+			fmt.Sprintf("add a rule for option 93 = %d, %s, that names pxelinux.0, ", code, arch.FirmwareText(code))+orAsk, stanzas(
+				fmt.Sprintf("dhcp-match=set:arch%d,option:client-arch,%[1]d and dhcp-boot=tag:arch%[1]d,pxelinux.0,,%s", code, next),
+				fmt.Sprintf("if option pxe-system-type = %02x:%02x { next-server %s; filename \"pxelinux.0\"; }", code>>8, code&0xff, next),
+				fmt.Sprintf(`"client-classes": [ { "name": "arch%d", "test": "option[93].hex == 0x%04[1]x", "next-server": "%s", "boot-file-name": "pxelinux.0" } ]`, code, next))...)
 	}
 	return nil
 }
@@ -110,13 +114,13 @@ func noServer(f *Facts) *finding {
 	}
 	asked := 0
 	for _, e := range f.Events {
-		if e.Kind == "DISCOVER" && !e.Failed {
+		if e.Kind == string(survey.TypeDiscover) && !e.Failed {
 			asked++
 		}
 	}
-	evidence := fmt.Sprintf("%s of %s on %s, and no answer", count(max(asked, 1), "DISCOVER"), f.Subject.MAC, f.bridgeName())
+	evidence := fmt.Sprintf("%s of %s on %s, and no answer", console.Count(max(asked, 1), "DISCOVER"), f.Subject.MAC, f.bridgeName())
 	if n := len(f.Variants); n > 0 {
-		evidence += "; none either to " + count(n, "question") + " asked in other ways (other architecture, without option 60, another MAC, ...)"
+		evidence += "; none either to " + console.Count(n, "question") + " asked in other ways (other architecture, without option 60, another MAC, ...)"
 	}
 	return broken("No DHCP server answers.", evidence,
 		"see that a DHCP server runs and listens in that network, that it has a pool for it, that it serves guests it does not know (dhcpd: deny unknown-clients, dnsmasq: dhcp-ignore=tag:!known), and that it logs this guest's DISCOVER; between networks a relay (ip helper-address) must pass it on"+f.madeUp())
@@ -296,8 +300,8 @@ func rogueServer(f *Facts) *finding {
 			continue
 		}
 		var differ []string
-		for _, name := range []string{"next-server", "boot file", "path prefix", "config file", "router", "netmask"} {
-			a, b := own.value(name), o.value(name)
+		for _, name := range []ValueName{ValueNextServer, ValueBootFile, ValuePathPrefix, ValueConfigFile, ValueRouter} {
+			a, b := own.Value(name), o.Value(name)
 			if a != b {
 				differ = append(differ, fmt.Sprintf("%s %s and %s", name, cmp.Or(a, "none"), cmp.Or(b, "none")))
 			}
@@ -312,7 +316,7 @@ func rogueServer(f *Facts) *finding {
 			fmt.Sprintf("%s (MAC %s) and %s (MAC %s) say: %s", own.Server, cmp.Or(own.ServerMAC, "none"), o.Server, cmp.Or(o.ServerMAC, "none"), strings.Join(differ, ", ")),
 			"switch off the one that does not belong here, or let both say the same; its MAC tells the switch port")
 		// The other server might be the right one, if it would lead elsewhere.
-		if f.failsLater() && (o.boots() || own.Address.Masked() != o.Address.Masked()) && o.value("next-server")+" "+o.value("boot file") != own.value("next-server")+" "+own.value("boot file") {
+		if f.failsLater() && (o.boots() || own.Address.Masked() != o.Address.Masked()) && o.Value(ValueNextServer)+" "+o.Value(ValueBootFile) != own.Value(ValueNextServer)+" "+own.Value(ValueBootFile) {
 			d.status = Fail
 		}
 		return d
@@ -320,7 +324,7 @@ func rogueServer(f *Facts) *finding {
 	return nil
 }
 
-func (o Offer) value(name string) string {
+func (o Offer) Value(name ValueName) string {
 	i := slices.IndexFunc(o.Values, func(v Value) bool { return v.Name == name })
 	if i < 0 {
 		return ""
@@ -329,13 +333,13 @@ func (o Offer) value(name string) string {
 }
 
 func (o Offer) nextServer() netip.Addr {
-	a, _ := netip.ParseAddr(o.value("next-server"))
+	a, _ := netip.ParseAddr(o.Value(ValueNextServer))
 	return a
 }
 
 // boots says whether an offer names something to boot.
 func (o Offer) boots() bool {
-	return o.value("boot file") != "" || o.value("path prefix") != "" || o.value("config file") != ""
+	return o.Value(ValueBootFile) != "" || o.Value(ValuePathPrefix) != "" || o.Value(ValueConfigFile) != ""
 }
 
 // failsLater says whether something goes wrong behind DHCP that another
@@ -391,8 +395,8 @@ func noNextServer(f *Facts) *finding {
 	if len(f.addressOffers()) == 0 {
 		return nil
 	}
-	v := f.merged("next-server")
-	if f.Lease.NextServer.IsValid() && (v == nil || v.Origin != "54" && v.Origin != "source address") {
+	v := f.merged(ValueNextServer)
+	if f.Lease.NextServer.IsValid() && (v == nil || v.Origin.Option != 54 && v.Origin.Field != dhcpclient.FieldSource) {
 		return nil
 	}
 	next := netip.Addr{}
@@ -439,7 +443,7 @@ func noFilename(f *Facts) *finding {
 // filenameGarbage: bytes behind a name are part of it, and PXELINUX even takes
 // them for the end of a directory (get_prefix in pxe.c).
 func filenameGarbage(f *Facts) *finding {
-	for _, name := range []string{"boot file", "path prefix", "config file"} {
+	for _, name := range []ValueName{ValueBootFile, ValuePathPrefix, ValueConfigFile} {
 		v := f.merged(name)
 		if v == nil {
 			continue
@@ -454,7 +458,7 @@ func filenameGarbage(f *Facts) *finding {
 		if raw == v.Value && strings.IndexFunc(v.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\'' }) < 0 {
 			continue
 		}
-		d := doubtful(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, originLabel(v.Origin)),
+		d := doubtful(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, v.Origin.Label()),
 			"write the name without spaces, quotes and line ends, and as text and not as a string of bytes; ROMs take what stands behind it for a part of it")
 		if len(f.Search) > 0 && f.found() == nil && f.NextServer != nil && f.NextServer.TFTP == PortAnswers {
 			d.status = Fail

@@ -10,9 +10,8 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
-	"github.com/gopxeboot/gopxeboot/pxelinux"
-
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 func noDefault(f *Facts) *finding {
@@ -148,7 +147,7 @@ func configProblems(f *Facts) *finding {
 	if len(problems) == 0 {
 		return nil
 	}
-	return doubtful(fmt.Sprintf("The configuration has %s.", count(len(problems), "problem")), strings.Join(problems[:min(len(problems), 3)], "; "),
+	return doubtful(fmt.Sprintf("The configuration has %s.", console.Count(len(problems), "problem")), strings.Join(problems[:min(len(problems), 3)], "; "),
 		"gopxeboot lint shows them all, with their lines")
 }
 
@@ -352,22 +351,13 @@ func kernelNoXen(f *Facts) *finding {
 // kernelPacking: what an older Xen's domain builder can't unpack.
 func kernelPacking(f *Facts) *finding {
 	file := f.inspected()
-	if file == nil || file.Kernel.NeedsXen == "" || f.Subject.Xen == "" || !older(f.Subject.Xen, file.Kernel.NeedsXen) {
+	if file == nil || file.Kernel.NeedsXen == "" || f.Subject.Xen == "" || !kernel.Older(f.Subject.Xen, file.Kernel.NeedsXen) {
 		return nil
 	}
 	k := file.Kernel
 	return broken(fmt.Sprintf("Xen %s can't unpack the kernel.", f.Subject.Xen),
 		fmt.Sprintf("%s is compressed with %s in a way that needs Xen %s", file.URL, k.Packing, k.NeedsXen),
 		"serve a kernel that is compressed with gzip or with xz and a dictionary of 32 MiB, or its vmlinux (extract-vmlinux of the kernel's sources), or upgrade Xen")
-}
-
-// older compares releases of Xen, as 4.9 and 4.17.
-func older(a, b string) bool {
-	var major, minor, major2, minor2 int
-	if n, _ := fmt.Sscanf(a+" "+b, "%d.%d %d.%d", &major, &minor, &major2, &minor2); n < 4 {
-		return false
-	}
-	return major < major2 || major == major2 && minor < minor2
 }
 
 func argsTooLong(f *Facts) *finding {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
@@ -138,14 +139,14 @@ func (f *Facts) found() *plan.Try {
 	return &f.Search[i]
 }
 
-// searched are the names that the boot program asks for.
-func (f *Facts) searched() []plan.Try {
+// Searched are the names that the boot program asks for.
+func (f *Facts) Searched() []plan.Try {
 	return slices.DeleteFunc(slices.Clone(f.Search), func(t plan.Try) bool { return t.Meant != "" })
 }
 
 // tries are the names of the search path with that result.
 func (f *Facts) tries(result plan.Result) []plan.Try {
-	return slices.DeleteFunc(f.searched(), func(t plan.Try) bool { return t.Result != result })
+	return slices.DeleteFunc(f.Searched(), func(t plan.Try) bool { return t.Result != result })
 }
 
 func tftpRefused(f *Facts) *finding {
@@ -157,7 +158,7 @@ func tftpRefused(f *Facts) *finding {
 	t := tries[0]
 	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message), refusalHint(t.Message))
 	if len(tries) > 1 {
-		d.evidence += fmt.Sprintf(" (and %s more)", count(len(tries)-1, "name"))
+		d.evidence += fmt.Sprintf(" (and %s more)", console.Count(len(tries)-1, "name"))
 	}
 	if found := f.found(); found != nil {
 		d.status = Warn
@@ -230,18 +231,18 @@ func configUnreadable(f *Facts) *finding {
 }
 
 func noConfig(f *Facts) *finding {
-	asked := f.searched()
+	asked := f.Searched()
 	if len(asked) == 0 || f.found() != nil {
 		return nil
 	}
 	first, last := asked[0].URL, asked[len(asked)-1].URL
 	if i := slices.IndexFunc(f.Search, func(t plan.Try) bool { return t.Meant == MeantRoot && t.Result == plan.Found }); i >= 0 {
 		return broken("The configuration is not in the boot file's directory.",
-			fmt.Sprintf("%s asked for, from %s on, and none is there; but %s is", count(len(asked), "name"), first, f.Search[i].URL),
+			fmt.Sprintf("%s asked for, from %s on, and none is there; but %s is", console.Count(len(asked), "name"), first, f.Search[i].URL),
 			fmt.Sprintf("DHCP says boot file %s, and PXELINUX looks for everything in its directory below the TFTP server's root: say the boot file as the TFTP server sees it, or move the configuration there", f.Lease.BootFile), bootStanzas(f.Lease.NextServer, base(f.Lease.BootFile))...)
 	}
 	d := broken("The server has no configuration for this guest.",
-		fmt.Sprintf("%s asked for, from %s to %s, and none is there", count(len(asked), "name"), first, last),
+		fmt.Sprintf("%s asked for, from %s to %s, and none is there", console.Count(len(asked), "name"), first, last),
 		"put one there: "+last+" serves every guest")
 	if what := otherProgram(f.Lease.BootFile); what != "" {
 		d.evidence += fmt.Sprintf("; the boot file %s is %s, which is not PXELINUX and reads no such file", f.Lease.BootFile, what)

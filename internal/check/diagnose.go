@@ -26,6 +26,10 @@ func doubtful(summary, evidence, hint string) *finding {
 	return &finding{Warn, summary, evidence, hint, nil}
 }
 
+func (d *finding) verdict(code Code) *Verdict {
+	return &Verdict{code, d.summary, d.evidence, d.hint + stanzaText(d.stanzas), d.hint, d.stanzas}
+}
+
 // cause is one thing that may be wrong, and how to see it.
 type cause struct {
 	code Code
@@ -118,7 +122,7 @@ func Diagnose(f Facts) Report {
 			continue
 		}
 		found[c.step] = append(found[c.step], d)
-		v := &Verdict{c.code, d.summary, d.evidence, d.hint + stanzaText(d.stanzas), d.stanzas}
+		v := d.verdict(c.code)
 		if d.status == Fail && first == nil {
 			first = v
 		}

@@ -79,12 +79,13 @@ func answered(v Variant) func(*Facts) {
 	}
 }
 
-func setBoot(name, value, origin, raw string) func(*Facts) {
+func setBoot(name ValueName, value, origin, raw string) func(*Facts) {
 	return func(f *Facts) {
 		i := slices.IndexFunc(f.Merged, func(v Value) bool { return v.Name == name })
 		f.Merged = slices.Clone(f.Merged)
-		f.Merged[i].Value, f.Merged[i].Origin, f.Merged[i].Raw, f.Merged[i].Passed = value, origin, raw, nil
-		if name == "boot file" {
+		f.Merged[i].Value, f.Merged[i].Raw, f.Merged[i].Passed = value, raw, nil
+		_ = f.Merged[i].Origin.UnmarshalText([]byte(origin)) // it never fails
+		if name == ValueBootFile {
 			f.Lease.BootFile = value
 		} else {
 			f.Lease.NextServer, _ = netip.ParseAddr(value)
@@ -412,4 +413,15 @@ func TestExitCode(t *testing.T) {
 
 func guestType(t xenout.GuestType) func(*Facts) {
 	return func(f *Facts) { f.Subject.GuestType = t }
+}
+
+// One list of stanzas makes the hint's lines and the page's.
+func TestHint(t *testing.T) {
+	stanzas := bootStanzas(netip.MustParseAddr("192.168.1.166"), "pxelinux.0")
+	const hint = "name it\n  dnsmasq:   dhcp-boot=pxelinux.0,,192.168.1.166\n  ISC dhcpd: next-server 192.168.1.166; filename \"pxelinux.0\";\n" +
+		`  Kea:       "next-server": "192.168.1.166", "boot-file-name": "pxelinux.0"`
+	want := &Verdict{Code: NoFilename, Summary: "s", Evidence: "e", Hint: hint, Advice: "name it", Stanzas: stanzas}
+	if diff := cmp.Diff(want, broken("s", "e", "name it", stanzas...).verdict(NoFilename)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }

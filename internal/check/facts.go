@@ -130,8 +130,8 @@ type Network struct {
 }
 
 // Event is one frame or request that was sent or received, for a ladder
-// diagram. Who sends is "guest", and to all is "broadcast"; anybody else is an
-// IPv4 address or, where none is known, a MAC.
+// diagram. Who sends is EventGuest, and to all is EventBroadcast; anybody else
+// is an IPv4 address or, where none is known, a MAC.
 type Event struct {
 	Millis  float64  `json:"ms"`
 	Took    float64  `json:"took"` // milliseconds until its end, for a download; else 0
@@ -143,6 +143,12 @@ type Event struct {
 	Detail  []string `json:"detail,omitempty"` // a line for each option or field
 	Failed  bool     `json:"failed"`           // an error, a NAK, or silence
 }
+
+// Who sends, and to whom, that has no address.
+const (
+	EventGuest     = "guest"
+	EventBroadcast = "broadcast"
+)
 
 // Offer is one server's answer to DISCOVER.
 type Offer struct {
@@ -162,14 +168,31 @@ type Offer struct {
 
 // Value is one thing that decides what boots, and who says so where.
 type Value struct {
-	Name   string     `json:"name"`   // next-server, boot file, address, router, DNS, path prefix, config file, menu, ...
-	Value  string     `json:"value"`  // as it is used, printable
-	Origin string     `json:"origin"` // siaddr, 66, sname, 54, file, 67, 43, 209, 210, yiaddr, 3, 6, ... or --server, --bootfile
-	From   netip.Addr `json:"from"`   // which server says so
-	Raw    string     `json:"raw"`    // as it came, quoted as in Go, where that is not the value itself
+	Name   ValueName  `json:"name"`
+	Value  string     `json:"value"` // as it is used, printable
+	Origin Origin     `json:"origin"`
+	From   netip.Addr `json:"from"` // which server says so
+	Raw    string     `json:"raw"`  // as it came, quoted as in Go, where that is not the value itself
 	// Passed are the values of the same name that lost against this one.
 	Passed []Value `json:"passed,omitempty"`
 }
+
+// ValueName is what a Value is.
+type ValueName string
+
+// The values, in the order of Facts.Merged.
+const (
+	ValueAddress    ValueName = "address"
+	ValueRouter     ValueName = "router"
+	ValueDNS        ValueName = "DNS"
+	ValueDomain     ValueName = "domain"
+	ValueNextServer ValueName = "next-server"
+	ValueServerName ValueName = "next-server's name"
+	ValueBootFile   ValueName = "boot file"
+	ValueConfigFile ValueName = "config file"
+	ValuePathPrefix ValueName = "path prefix"
+	ValueMenu       ValueName = "menu"
+)
 
 // Option is one DHCP option for people.
 type Option struct {

@@ -1,7 +1,5 @@
 package check
 
-import "strings"
-
 // Report is what the facts come to.
 type Report struct {
 	Steps   []Step  `json:"steps"`
@@ -26,18 +24,16 @@ type Step struct {
 	Millis float64 `json:"ms"`
 }
 
-// Verdict is what is wrong first, in words. Hint is what to do, and then a line
-// for each of the stanzas.
+// Verdict is what is wrong first, in words. Hint is Advice, and then a line for
+// each of the stanzas.
 type Verdict struct {
 	Code     Code     `json:"code"`
 	Summary  string   `json:"summary"`
 	Evidence string   `json:"evidence"`
 	Hint     string   `json:"hint"`
+	Advice   string   `json:"-"` // what to do
 	Stanzas  []Stanza `json:"stanzas,omitempty"`
 }
-
-// text is the hint without the stanzas.
-func (v *Verdict) text() string { return strings.TrimSuffix(v.Hint, stanzaText(v.Stanzas)) }
 
 // Stanza is what to write into the configuration of one DHCP server.
 type Stanza struct {

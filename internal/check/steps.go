@@ -7,7 +7,6 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
-
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
@@ -52,16 +51,16 @@ func (f *Facts) dhcpStep() (string, float64) {
 		}
 	}
 	return fmt.Sprintf("%s offers %s, next-server %s%s, boot file %s%s%s", l.ServerID, l.Address,
-		cmp.Or(plan.Text(l.NextServer), "none"), f.origin("next-server"), cmp.Or(l.BootFile, "none"), f.origin("boot file"), f.offerCount()), ms
+		cmp.Or(plan.Text(l.NextServer), "none"), f.origin(ValueNextServer), cmp.Or(l.BootFile, "none"), f.origin(ValueBootFile), f.offerCount()), ms
 }
 
 // origin is where a value comes from, in brackets.
-func (f *Facts) origin(name string) string {
+func (f *Facts) origin(name ValueName) string {
 	v := f.merged(name)
-	if v == nil || v.Origin == "" {
+	if v == nil || v.Origin == (Origin{}) {
 		return ""
 	}
-	return " (" + originLabel(v.Origin) + ")"
+	return " (" + v.Origin.Label() + ")"
 }
 
 func (f *Facts) offerCount() string {
@@ -126,7 +125,7 @@ func (f *Facts) configStep() (string, float64) {
 		}
 		return "none", ms
 	}
-	return fmt.Sprintf("%s (%s, %s, after %s)", f.Config.URL, console.Size(f.Config.Bytes), count(len(f.Config.Labels), "label"), count(asked, "name")), ms
+	return fmt.Sprintf("%s (%s, %s, after %s)", f.Config.URL, console.Size(f.Config.Bytes), console.Count(len(f.Config.Labels), "label"), console.Count(asked, "name")), ms
 }
 
 func (f *Facts) bootStep() (string, float64) {
@@ -204,12 +203,4 @@ func (f *Facts) stormStep() (string, float64) {
 		return "", 0
 	}
 	return fmt.Sprintf("%d of %d answered at %g a second, median %.1f ms, p99 %.1f ms", s.Answered, s.Count, s.PerSec, s.MedianMs, s.P99Ms), s.MaxMs
-}
-
-// count is "1 name" or "3 names".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -7,13 +7,14 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // AddSurvey takes what DHCP servers said, live or in a capture, into the facts:
@@ -30,11 +31,11 @@ func (f *Facts) AddSurvey(s *survey.Survey) {
 	}
 	f.SilentProxies = s.Silent
 	if s.Missed > 0 {
-		f.Errors = append(f.Errors, count(s.Missed, "DHCP message")+" for which there was no room")
+		f.Errors = append(f.Errors, console.Count(s.Missed, "DHCP message")+" for which there was no room")
 	}
 	if n := len(f.Events); len(s.Offers()) == 0 && n > 0 {
 		last := f.Events[n-1].Millis
-		f.Events = append(f.Events, Event{Millis: last, From: "guest", To: "broadcast", Kind: "DISCOVER", Summary: "no answer", Failed: true})
+		f.Events = append(f.Events, Event{Millis: last, From: EventGuest, To: EventBroadcast, Kind: string(survey.TypeDiscover), Summary: "no answer", Failed: true})
 	}
 	for _, m := range s.Offers() {
 		f.Offers = append(f.Offers, f.offer(s, m))
@@ -69,7 +70,7 @@ func (f *Facts) SetLease(l *dhcpclient.Lease, o *dhcpclient.Origins) {
 // values are a lease's, with who said each of them.
 func values(l *dhcpclient.Lease, o *dhcpclient.Origins) []Value {
 	var list []Value
-	add := func(name, value string, from dhcpclient.Origin) {
+	add := func(name ValueName, value string, from dhcpclient.Origin) {
 		if value != "" {
 			list = append(list, Value{Name: name, Value: value, Origin: originOf(from), From: from.Server})
 		}
@@ -82,32 +83,17 @@ func values(l *dhcpclient.Lease, o *dhcpclient.Origins) []Value {
 	if l.Address.IsValid() {
 		address = l.Address.String()
 	}
-	add("address", address, o.Address)
-	add("router", plan.Text(l.Router), o.Routers)
-	add("DNS", strings.Join(dns, " "), o.DNS)
-	add("domain", printable(l.Domain), o.Domain)
-	add("next-server", plan.Text(l.NextServer), o.NextServer)
-	add("next-server's name", printable(l.ServerName), o.ServerName)
-	add("boot file", printable(l.BootFile), o.BootFile)
-	add("config file", printable(l.ConfigFile), o.ConfigFile)
-	add("path prefix", printable(l.PathPrefix), o.PathPrefix)
-	add("menu", printable(l.MenuItem), dhcpclient.Origin{Server: o.BootFile.Server, Option: 43})
+	add(ValueAddress, address, o.Address)
+	add(ValueRouter, plan.Text(l.Router), o.Routers)
+	add(ValueDNS, strings.Join(dns, " "), o.DNS)
+	add(ValueDomain, printable.Text(l.Domain), o.Domain)
+	add(ValueNextServer, plan.Text(l.NextServer), o.NextServer)
+	add(ValueServerName, printable.Text(l.ServerName), o.ServerName)
+	add(ValueBootFile, printable.Text(l.BootFile), o.BootFile)
+	add(ValueConfigFile, printable.Text(l.ConfigFile), o.ConfigFile)
+	add(ValuePathPrefix, printable.Text(l.PathPrefix), o.PathPrefix)
+	add(ValueMenu, printable.Text(l.MenuItem), dhcpclient.Origin{Server: o.BootFile.Server, Option: 43})
 	return list
-}
-
-// originOf is the number of an option, or the name of a field.
-func originOf(o dhcpclient.Origin) string {
-	origin := o.Field
-	if o.Option != 0 {
-		origin = strconv.Itoa(int(o.Option))
-	}
-	if o.Inside != 0 {
-		origin += "." + strconv.Itoa(int(o.Inside))
-	}
-	if o.In != "" {
-		origin += " in " + o.In
-	}
-	return origin
 }
 
 // keepRaw puts the bytes as they came beside texts that had something behind
@@ -115,8 +101,8 @@ func originOf(o dhcpclient.Origin) string {
 func (f *Facts) keepRaw(s *survey.Survey) {
 	for i := range f.Merged {
 		v := &f.Merged[i]
-		code, _ := strconv.Atoi(strings.Fields(v.Origin + " 0")[0])
-		if v.Origin != "file" && code == 0 {
+		code := v.Origin.Option
+		if v.Origin.Inside != 0 || code == 0 && v.Origin.Field != dhcpclient.FieldFile {
 			continue
 		}
 		for _, m := range s.Messages {
@@ -125,7 +111,7 @@ func (f *Facts) keepRaw(s *survey.Survey) {
 			}
 			raw := m.File
 			if code != 0 {
-				raw = m.Option(uint8(code))
+				raw = m.Option(code)
 			}
 			if text := strings.TrimRight(string(raw), "\x00"); text != v.Value && strings.HasPrefix(text, strings.SplitN(v.Value, "?", 2)[0]) {
 				v.Raw = quoteBytes(raw)
@@ -137,7 +123,7 @@ func (f *Facts) keepRaw(s *survey.Survey) {
 // offer is one server's answer.
 func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 	o := Offer{
-		Millis: f.since(s.Begin.Add(m.After)), Took: plan.Millis(m.Delay),
+		Millis: f.Since(s.Begin.Add(m.After)), Took: plan.Millis(m.Delay),
 		Server: m.Offer.Server, From: m.From.Addr(), ServerMAC: m.SourceMAC.String(), Proxy: m.Offer.Proxy,
 		Relay: given(m.GIAddr),
 	}
@@ -153,30 +139,30 @@ func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 		}
 		o.Address = netip.PrefixFrom(a, bits)
 	}
-	add := func(name, value, origin string) {
+	add := func(name ValueName, value string, origin Origin) {
 		if value != "" {
 			o.Values = append(o.Values, Value{Name: name, Value: value, Origin: origin, From: o.Server})
 		}
 	}
 	if o.Address.IsValid() {
-		add("address", o.Address.String(), "yiaddr")
+		add(ValueAddress, o.Address.String(), Origin{Field: dhcpclient.FieldYIAddr})
 	}
 	if r := m.Option(3); len(r) >= 4 {
-		add("router", netip.AddrFrom4([4]byte(r[:4])).String(), "3")
+		add(ValueRouter, netip.AddrFrom4([4]byte(r[:4])).String(), Origin{Option: 3})
 	}
-	nextOrigin := "66"
+	nextOrigin := Origin{Option: 66}
 	if m.SIAddr == m.Offer.NextServer {
-		nextOrigin = "siaddr"
+		nextOrigin = Origin{Field: dhcpclient.FieldSIAddr}
 	}
-	add("next-server", plan.Text(m.Offer.NextServer), nextOrigin)
-	fileOrigin := "67"
+	add(ValueNextServer, plan.Text(m.Offer.NextServer), nextOrigin)
+	fileOrigin := Origin{Option: 67}
 	if bytes.HasPrefix(m.File, []byte(m.Offer.BootFile)) {
-		fileOrigin = "file"
+		fileOrigin = Origin{Field: dhcpclient.FieldFile}
 	}
-	add("boot file", printable(m.Offer.BootFile), fileOrigin)
-	add("config file", printable(string(m.Option(209))), "209")
-	add("path prefix", printable(string(m.Option(210))), "210")
-	add("menu", printable(strings.Join(m.Offer.Menu, ", ")), "43")
+	add(ValueBootFile, printable.Text(m.Offer.BootFile), fileOrigin)
+	add(ValueConfigFile, printable.Text(string(m.Option(209))), Origin{Option: 209})
+	add(ValuePathPrefix, printable.Text(string(m.Option(210))), Origin{Option: 210})
+	add(ValueMenu, printable.Text(strings.Join(m.Offer.Menu, ", ")), Origin{Option: 43})
 	for _, option := range m.Options {
 		o.Options = append(o.Options, Option{option.Code, option.Name(), option.Text()})
 	}
@@ -196,11 +182,11 @@ func (f *Facts) heardElsewhere(m *survey.Seen) {
 
 // dhcpEvent is a message for the ladder diagram.
 func (f *Facts) dhcpEvent(begin time.Time, m *survey.Seen) Event {
-	e := Event{Millis: f.since(begin.Add(m.After)), Kind: m.Type(), Failed: m.Type() == "NAK"}
+	e := Event{Millis: f.Since(begin.Add(m.After)), Kind: string(m.Type()), Failed: m.Type() == survey.TypeNak}
 	if m.Sent {
-		e.From, e.To = "guest", addressee(m.To.Addr())
+		e.From, e.To = EventGuest, addressee(m.To.Addr())
 	} else {
-		e.From, e.To, e.PeerMAC = m.From.Addr().String(), "guest", m.SourceMAC.String()
+		e.From, e.To, e.PeerMAC = m.From.Addr().String(), EventGuest, m.SourceMAC.String()
 	}
 	e.Summary = summary(m)
 	for _, field := range []struct {
@@ -221,7 +207,7 @@ func (f *Facts) dhcpEvent(begin time.Time, m *survey.Seen) Event {
 // summary is what a person looks for first.
 func summary(m *survey.Seen) string {
 	if m.Sent {
-		class := printable(string(m.Option(60)))
+		class := printable.Text(string(m.Option(60)))
 		if class == "" {
 			return "asks, not as a PXE client"
 		}
@@ -229,21 +215,21 @@ func summary(m *survey.Seen) string {
 	}
 	o := m.Offer
 	if o == nil {
-		if reason := printable(string(m.Option(56))); reason != "" {
+		if reason := printable.Text(string(m.Option(56))); reason != "" {
 			return "says " + reason
 		}
-		return "says " + m.Type()
+		return "says " + string(m.Type())
 	}
 	what := "gives " + cmp.Or(plan.Text(o.Address), "none")
 	if o.Proxy {
 		what = "gives no address (proxyDHCP)"
 	}
-	return fmt.Sprintf("%s, next-server %s, boot file %s", what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(printable(o.BootFile), "none"))
+	return fmt.Sprintf("%s, next-server %s, boot file %s", what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(printable.Text(o.BootFile), "none"))
 }
 
 func addressee(a netip.Addr) string {
 	if a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-		return "broadcast"
+		return EventBroadcast
 	}
 	return a.String()
 }
@@ -256,5 +242,5 @@ func given(a netip.Addr) netip.Addr {
 	return a
 }
 
-// since is a time as Facts has it.
-func (f *Facts) since(t time.Time) float64 { return plan.Millis(t.Sub(f.Began)) }
+// Since is a time as Facts has it.
+func (f *Facts) Since(t time.Time) float64 { return plan.Millis(t.Sub(f.Began)) }

@@ -10,6 +10,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 // A survey as two servers and a proxy make it.
@@ -20,9 +22,9 @@ func TestAddSurvey(t *testing.T) {
 	message := func(kind byte, from, to string, options ...survey.Option) survey.Message {
 		zero := netip.IPv4Unspecified()
 		return survey.Message{
-			Op: 2, SourceMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, From: netip.MustParseAddrPort(from), To: netip.MustParseAddrPort(to), CHAddr: guest,
-			CIAddr: zero, YIAddr: zero, SIAddr: zero, GIAddr: zero,
-			Options: append([]survey.Option{{Code: 53, Value: []byte{kind}}}, options...),
+			SourceMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, From: netip.MustParseAddrPort(from), To: netip.MustParseAddrPort(to),
+			DHCPFields: wire.DHCPFields{Op: 2, CHAddr: guest, CIAddr: zero, YIAddr: zero, SIAddr: zero, GIAddr: zero},
+			Options:    append([]survey.Option{{Code: 53, Value: []byte{kind}}}, options...),
 		}
 	}
 	discover := message(1, "0.0.0.0:68", "255.255.255.255:67", survey.Option{Code: 60, Value: []byte("PXEClient:Arch:00000")})
@@ -35,7 +37,7 @@ func TestAddSurvey(t *testing.T) {
 	more := message(2, "192.0.2.2:67", "255.255.255.255:68", survey.Option{Code: 60, Value: []byte("PXEClient")})
 
 	f := Facts{Began: begin.Add(-time.Millisecond)}
-	origin := func(field string) dhcpclient.Origin {
+	origin := func(field dhcpclient.Field) dhcpclient.Origin {
 		return dhcpclient.Origin{Server: dhcp, Message: "OFFER", Field: field}
 	}
 	f.AddSurvey(&survey.Survey{
@@ -58,10 +60,10 @@ func TestAddSurvey(t *testing.T) {
 	})
 
 	wantMerged := []Value{
-		{Name: "address", Value: "192.0.2.9/25", Origin: "yiaddr", From: dhcp},
-		{Name: "router", Value: "192.0.2.1", Origin: "3", From: dhcp},
-		{Name: "next-server", Value: "192.0.2.5", Origin: "siaddr", From: dhcp},
-		{Name: "boot file", Value: "pxelinux.0", Origin: "file", From: dhcp, Raw: `"pxelinux.0\xff"`},
+		{Name: "address", Value: "192.0.2.9/25", Origin: Origin{Field: dhcpclient.FieldYIAddr}, From: dhcp},
+		{Name: "router", Value: "192.0.2.1", Origin: Origin{Option: 3}, From: dhcp},
+		{Name: "next-server", Value: "192.0.2.5", Origin: Origin{Field: dhcpclient.FieldSIAddr}, From: dhcp},
+		{Name: "boot file", Value: "pxelinux.0", Origin: Origin{Field: dhcpclient.FieldFile}, From: dhcp, Raw: `"pxelinux.0\xff"`},
 	}
 	addresses := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 	if d := cmp.Diff(wantMerged, f.Merged, addresses); d != "" {
@@ -74,7 +76,7 @@ func TestAddSurvey(t *testing.T) {
 		t.Fatalf("offers %+v", f.Offers)
 	}
 	o := f.Offers[0]
-	if o.Address != netip.MustParsePrefix("192.0.2.9/25") || o.value("router") != "192.0.2.1" || o.value("boot file") != "pxelinux.0" || o.Millis != 3 || o.Took != 2 {
+	if o.Address != netip.MustParsePrefix("192.0.2.9/25") || o.Value("router") != "192.0.2.1" || o.Value("boot file") != "pxelinux.0" || o.Millis != 3 || o.Took != 2 {
 		t.Errorf("offer %+v", o)
 	}
 	if d := cmp.Diff([]netip.Addr{proxy}, f.SilentProxies, addresses); d != "" {
@@ -113,7 +115,7 @@ func TestText(t *testing.T) {
 	for got, want := range map[string]string{
 		console.Size(512): "512 bytes", console.Size(3 << 20): "3.0 MiB", console.Size(5 << 30): "5.0 GiB", console.Size(2048): "2.0 KiB",
 		secondsText(0.25): "0.2 s", secondsText(75.4): "1m15s", list([]string{"a"}): "a", list([]string{"a", "b", "c"}): "a, b and c",
-		archText(7): "UEFI x86-64 (architecture 7)", archText(99): "architecture 99", printable("a\x01\xff\x00\x00"): "a??",
+		printable.Text("a\x01\xff\x00\x00"): "a??",
 		quoteBytes([]byte("a\"\\\x00\xff")): `"a\"\\\x00\xff"`, base("tftp://h/a/b"): "b",
 	} {
 		if got != want {

@@ -23,19 +23,6 @@ func list(words []string) string {
 	return strings.Join(words, "")
 }
 
-// archText names an architecture of option 93 (RFC 4578 §2.1, and IANA's list
-// of Processor Architecture Types).
-func archText(arch uint16) string {
-	name, ok := map[uint16]string{
-		0: "BIOS", 6: "UEFI x86", 7: "UEFI x86-64", 9: "UEFI x86-64 (EBC)", 10: "UEFI ARM", 11: "UEFI arm64",
-		15: "UEFI x86 over HTTP", 16: "UEFI x86-64 over HTTP", 18: "UEFI ARM over HTTP", 19: "UEFI arm64 over HTTP",
-	}[arch]
-	if !ok {
-		return fmt.Sprintf("architecture %d", arch)
-	}
-	return fmt.Sprintf("%s (architecture %d)", name, arch)
-}
-
 // bootStanzas are what to write into a DHCP server's configuration so that it
 // names the next-server and the boot file.
 func bootStanzas(next netip.Addr, file string) []Stanza {
@@ -64,17 +51,6 @@ func stanzaText(list []Stanza) string {
 		fmt.Fprintf(&b, "\n  %-10s %s", s.Program+":", s.Text)
 	}
 	return b.String()
-}
-
-// printable is a server's text, with "?" for what is no printable ASCII.
-func printable(s string) string {
-	b := []byte(strings.TrimRight(s, "\x00"))
-	for i, c := range b {
-		if c < ' ' || c > '~' {
-			b[i] = '?'
-		}
-	}
-	return string(b)
 }
 
 // quoteBytes is a text with each byte that is no printable ASCII as \xNN.

@@ -10,12 +10,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/term"
 )
@@ -89,26 +88,10 @@ func (c *Console) print(text string) { c.line("gopxeboot: ", text) }
 func (c *Console) line(prefix, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text = strings.ReplaceAll(Printable(text), failure, strings.Replace(failure, "Error", " Error", 1))
+	text = strings.ReplaceAll(printable.Redacted(text), failure, strings.Replace(failure, "Error", " Error", 1))
 	fmt.Fprintf(c.w, "%s%s%s%s", c.clear(), prefix, text, c.end)
 }
 
 // failure is what XAPI looks for, from the front: what follows the first one is
 // what it shows (bootloader.ml, parse_exception).
 var failure = xenout.XAPI.FailurePrefix()
-
-// password matches what a URL may have before its host.
-var password = regexp.MustCompile(`(://[^/@\s:]*):[^/@\s]*@`)
-
-// Printable makes text that came from the network fit for one line of a
-// terminal, and of a log that others read: what is no printable character
-// becomes "?", and a password in a URL "***".
-func Printable(text string) string {
-	text = password.ReplaceAllString(text, "$1:***@")
-	return strings.Map(func(r rune) rune {
-		if r != unicode.ReplacementChar && unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, text)
-}

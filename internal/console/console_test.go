@@ -32,23 +32,6 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// What a server says must not move the cursor, ring, or add a line.
-func TestPrintable(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain":              "plain",
-		"a\x1b[2Jb":          "a?[2Jb",
-		"line\nkernel /etc/": "line?kernel /etc/",
-		"\xff\xfe":           "??",
-		"é ☃":                "é ☃",
-		"\u202e":             "?",
-		"http://me:secret@h/x and http://h:80/a@b": "http://me:***@h/x and http://h:80/a@b",
-	} {
-		if got := Printable(in); got != want {
-			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 // XAPI shows what follows the first of its prefixes, so that there is only ours,
 // whatever a server or a program says.
 func TestFailure(t *testing.T) {

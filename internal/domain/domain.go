@@ -2,11 +2,13 @@ package domain
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -35,7 +37,7 @@ func (e *UnknownError) Error() string {
 	if e.Add != "" {
 		text += "; add " + e.Add
 	}
-	return printable(text) // files are called after guests, and those have any name
+	return printable.Text(text) // files are called after guests, and those have any name
 }
 
 // conclusive is the error of a place that surely is about the guest, but does
@@ -51,7 +53,7 @@ type lookup func(ctx context.Context, guest Info, wanted int) (Info, error)
 // Find returns the guest's name, uuid and interfaces. Its error is an
 // *UnknownError, unless ctx is over; what is known of name and uuid by then is
 // returned also with an error, because PXELINUX has a file name for the uuid.
-func (h *Host) Find(ctx context.Context, inv xenout.Invocation) (Info, error) {
+func (h *Host) Find(ctx context.Context, inv xenout.Call) (Info, error) {
 	parent := h.parent()
 	guest, err := h.identify(ctx, inv, parent)
 	unknown := &UnknownError{Guest: guest.Name, Add: lineToAdd(inv, parent, guest)}
@@ -62,8 +64,13 @@ func (h *Host) Find(ctx context.Context, inv xenout.Invocation) (Info, error) {
 		unknown.Reasons = []string{err.Error()}
 		return guest, overOr(ctx, unknown)
 	}
-	for _, look := range h.lookups(inv, parent) {
-		found, err := look(ctx, guest, inv.Interface)
+	return h.ask(ctx, guest, inv.Interface, unknown, h.lookups(inv, parent)...)
+}
+
+// ask looks in one place after the other. Its error is unknown, completed.
+func (h *Host) ask(ctx context.Context, guest Info, wanted int, unknown *UnknownError, places ...lookup) (Info, error) {
+	for _, look := range places {
+		found, err := look(ctx, guest, wanted)
 		if err == nil {
 			return found, nil
 		}
@@ -82,12 +89,42 @@ func (h *Host) Find(ctx context.Context, inv xenout.Invocation) (Info, error) {
 // Identity returns only the guest's name, uuid and type, for which it asks xenstore
 // and reads at most the file that "xl create" was given. It is cheap enough
 // for when the MAC address is known.
-func (h *Host) Identity(ctx context.Context, inv xenout.Invocation) (Info, error) {
+func (h *Host) Identity(ctx context.Context, inv xenout.Call) (Info, error) {
 	guest, err := h.identify(ctx, inv, h.parent())
 	if err != nil {
 		return guest, overOr(ctx, fmt.Errorf("the guest's name and uuid are not known: %w", err))
 	}
 	return guest, nil
+}
+
+// Lasting is what stays the same of a guest from one start to the next: its
+// uuid, or where that is "" its name. xl makes a new uuid at each start, and so
+// does libvirt for a guest that it has no file of.
+func (h *Host) Lasting(ctx context.Context, inv xenout.Call) (uuid, name string, err error) {
+	parent := h.parent()
+	guest, err := h.identify(ctx, inv, parent)
+	switch {
+	case err != nil:
+		return "", "", overOr(ctx, fmt.Errorf("the guest's name and uuid are not known: %w", err))
+	case inv.Toolstack == xenout.XAPI && guest.UUID != "":
+		return guest.UUID, "", nil
+	case parent.isXL() && guest.Name != "":
+		return "", guest.Name, nil
+	case parent.isLibvirt() && guest.UUID != "":
+		var d libvirtDomain
+		_, text, err := h.libvirtFile(guest.Name)
+		if err == nil {
+			err = xml.Unmarshal([]byte(text), &d)
+		}
+		if err == nil && strings.ToLower(d.UUID) != guest.UUID {
+			err = fmt.Errorf("it is for uuid %s", d.UUID)
+		}
+		if err != nil {
+			return "", "", fmt.Errorf("libvirt may give guest %q another uuid at its next start, as it was not defined (virsh define): %w", guest.Name, err)
+		}
+		return guest.UUID, "", nil
+	}
+	return "", "", errors.New("no toolstack says what stays the same of the guest from one start to the next")
 }
 
 // overOr is err, unless the end of ctx was the reason for it.
@@ -99,14 +136,18 @@ func overOr(ctx context.Context, err error) error {
 }
 
 // identify returns an error only when neither name nor uuid is known.
-func (h *Host) identify(ctx context.Context, inv xenout.Invocation, parent process) (Info, error) {
+func (h *Host) identify(ctx context.Context, inv xenout.Call, parent process) (Info, error) {
 	if inv.VM != "" {
 		if !isUUID(inv.VM) {
 			return Info{}, fmt.Errorf("--vm %q is not a uuid", inv.VM)
 		}
-		return Info{UUID: strings.ToLower(inv.VM), Source: "--vm"}, nil
+		uuid := strings.ToLower(inv.VM)
+		return Info{UUID: uuid, Type: h.xapiType(ctx, uuid), Source: "--vm"}, nil
 	}
 	guest, err := h.fromXenstore(ctx, h.Domid(inv))
+	if err == nil && inv.Toolstack == xenout.XAPI && guest.UUID != "" {
+		guest.Type = h.xapiType(ctx, guest.UUID)
+	}
 	if err == nil && (guest.Type != xenout.PVH || !parent.isXL()) {
 		return guest, nil
 	}
@@ -133,7 +174,7 @@ func (h *Host) identify(ctx context.Context, inv xenout.Invocation, parent proce
 // lookups are the places to ask for the interfaces, best first. A toolstack
 // is not asked about the guest of another one: what it knows of a guest with
 // that name may be left from before the guest moved.
-func (h *Host) lookups(inv xenout.Invocation, parent process) []lookup {
+func (h *Host) lookups(inv xenout.Call, parent process) []lookup {
 	switch {
 	case inv.Toolstack == xenout.XAPI:
 		return []lookup{h.fromXAPI}
@@ -146,7 +187,7 @@ func (h *Host) lookups(inv xenout.Invocation, parent process) []lookup {
 }
 
 // lineToAdd is what makes all this looking unnecessary.
-func lineToAdd(inv xenout.Invocation, parent process, guest Info) string {
+func lineToAdd(inv xenout.Call, parent process, guest Info) string {
 	const vif = "mac=00:16:3e:XX:XX:XX,bridge=xenbr0"
 	switch {
 	case inv.Toolstack == xenout.XAPI && guest.UUID == "":

@@ -30,26 +30,20 @@ func (h *Host) Install(ctx context.Context, uuid string) (Install, error) {
 	if !isUUID(uuid) { // no VM is called so; Find says it
 		return i, nil
 	}
-	all, err := h.Run(ctx, "xe", "vm-param-get", "uuid="+uuid, "param-name=other-config")
+	keys, err := h.otherKeys(ctx, uuid, installKeys...)
 	if errors.Is(err, errNotInstalled) {
 		return i, nil
 	}
 	if err != nil {
 		return i, err
 	}
-	// "key: value; key: value", where a value may hold anything: it only tells
-	// which keys to ask for.
-	text := "; " + string(all)
 	values := make(map[string]string)
-	for _, key := range installKeys {
-		if !strings.Contains(text, "; "+key+":") {
-			continue
-		}
-		value, err := h.Run(ctx, "xe", "vm-param-get", "uuid="+uuid, "param-name=other-config", "param-key="+key)
+	for _, key := range keys {
+		value, err := h.otherValue(ctx, uuid, key)
 		if err != nil {
 			return i, err
 		}
-		values[key] = strings.TrimSpace(string(value))
+		values[key] = strings.TrimSpace(value)
 		if key == installKeys[0] && values[key] == "" {
 			break
 		}
@@ -88,24 +82,21 @@ func isTrue(value string) bool {
 
 // NextRound makes XAPI remember which boot of the installation comes next.
 func (h *Host) NextRound(ctx context.Context, uuid string, round int) error {
-	return h.xe(ctx, "vm-param-set", "uuid="+uuid, fmt.Sprintf("other-config:install-round=%d", round))
+	return h.xeSet(ctx, uuid, fmt.Sprintf("other-config:install-round=%d", round))
 }
 
 // Installed ends an installation: from the next boot on the VM's bootloader is
 // pygrub. Of the keys those go that eliloader removed.
 func (h *Host) Installed(ctx context.Context, uuid string) error {
-	if err := h.xe(ctx, "vm-param-set", "uuid="+uuid, "PV-bootloader=pygrub"); err != nil {
+	if err := h.xeSet(ctx, uuid, "PV-bootloader=pygrub"); err != nil {
 		return err
 	}
-	all, err := h.Run(ctx, "xe", "vm-param-get", "uuid="+uuid, "param-name=other-config")
+	keys, err := h.otherKeys(ctx, uuid, "install-distro", "install-round")
 	if err != nil {
 		return err
 	}
-	for _, key := range []string{"install-distro", "install-round"} {
-		if !strings.Contains("; "+string(all), "; "+key+":") {
-			continue
-		}
-		if err := h.xe(ctx, "vm-param-remove", "uuid="+uuid, "param-name=other-config", "param-key="+key); err != nil {
+	for _, key := range keys {
+		if err := h.removeOther(ctx, uuid, key); err != nil {
 			return err
 		}
 	}
@@ -129,9 +120,4 @@ func (h *Host) BootFirstDisk(ctx context.Context, uuid string) error {
 		}
 	}
 	return nil
-}
-
-func (h *Host) xe(ctx context.Context, args ...string) error {
-	_, err := h.Run(ctx, "xe", args...)
-	return err
 }

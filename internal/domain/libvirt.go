@@ -33,6 +33,9 @@ type libvirtDomain struct {
 		Backend struct {
 			Name string `xml:"name,attr"`
 		} `xml:"backenddomain"`
+		IPs []struct {
+			Address string `xml:"address,attr"`
+		} `xml:"ip"`
 	} `xml:"devices>interface"`
 }
 
@@ -85,28 +88,35 @@ type libvirtNetwork struct {
 // fromVirsh asks libvirt, which does not hold the guest's lock while it is
 // being created (libxl_domain.c, libxlDomainStart).
 func (h *Host) fromVirsh(ctx context.Context, guest Info, wanted int) (Info, error) {
-	if guest.UUID == "" {
-		return guest, errors.New("virsh: not asked, because the guest's uuid is not known")
+	which := cmp.Or(guest.UUID, guest.Name)
+	if which == "" {
+		return guest, errors.New("virsh: not asked, because neither the guest's name nor its uuid is known")
 	}
-	out, err := h.virsh(ctx, "dumpxml", "--domain="+guest.UUID)
+	out, err := h.virsh(ctx, "dumpxml", "--domain="+which)
 	if err != nil {
 		return guest, err
 	}
-	return h.libvirtGuest(ctx, guest, wanted, "virsh dumpxml "+guest.UUID, string(out))
+	return h.libvirtGuest(ctx, guest, wanted, "virsh dumpxml "+which, string(out))
 }
 
 // fromLibvirtFile reads what libvirt has on disk, for when virsh is not
 // installed or gets no answer.
 func (h *Host) fromLibvirtFile(ctx context.Context, guest Info, wanted int) (Info, error) {
-	if guest.Name == "" || strings.Contains(guest.Name, "/") {
-		return guest, fmt.Errorf("/etc/libvirt/libxl: it can have no file for a guest called %q", guest.Name)
-	}
-	file := "/etc/libvirt/libxl/" + guest.Name + ".xml"
-	text, err := h.read(file)
+	file, text, err := h.libvirtFile(guest.Name)
 	if err != nil {
 		return guest, err
 	}
 	return h.libvirtGuest(ctx, guest, wanted, file, text)
+}
+
+// libvirtFile reads libvirt's own file of a guest.
+func (h *Host) libvirtFile(name string) (file, text string, err error) {
+	if name == "" || strings.Contains(name, "/") {
+		return "", "", fmt.Errorf("/etc/libvirt/libxl: it can have no file for a guest called %q", name)
+	}
+	file = "/etc/libvirt/libxl/" + name + ".xml"
+	text, err = h.read(file)
+	return file, text, err
 }
 
 func (h *Host) libvirtGuest(ctx context.Context, guest Info, wanted int, source, text string) (Info, error) {
@@ -134,6 +144,9 @@ func (h *Host) libvirtGuest(ctx context.Context, guest Info, wanted int, source,
 			return guest, &conclusive{fmt.Sprintf("<interface> %d of %s: %v", i, source, err)}
 		}
 		vif := xenout.VIF{MAC: mac, Bridge: nic.Source.Bridge, VLAN: nic.VLAN.terms(), Script: nic.Script.Path, Backend: nic.Backend.Name}
+		for _, ip := range nic.IPs { // libvirt writes ip= (xenMakeIPList)
+			vif.IP = strings.TrimSpace(vif.IP + " " + ip.Address)
+		}
 		if vif.Bridge == "" && nic.Source.Network != "" && i == wanted {
 			bridge, vlan := h.networkOfLibvirt(ctx, nic.Source.Network, nic.Source.PortGroup)
 			vif.Bridge, vif.VLAN = bridge, cmp.Or(vif.VLAN, vlan)

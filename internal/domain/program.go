@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // programs runs what is installed in dom0. No shell is involved, and nothing
@@ -92,7 +93,7 @@ var errNotInstalled = errors.New("is not installed")
 // of ours.
 func complaint(stderr string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n")
-	line = printable(line)
+	line = printable.Text(line)
 	if line == "" {
 		return ""
 	}
@@ -101,16 +102,6 @@ func complaint(stderr string) string {
 		line = strings.ToValidUTF8(line[:most], "") + "..."
 	}
 	return ": " + line
-}
-
-// printable is text without what could move a terminal's cursor.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, text)
 }
 
 // bounded keeps what a program writes, and has the one killed that writes too

@@ -43,7 +43,7 @@ func TestRun(t *testing.T) {
 		err     string
 	}{
 		{command: "say a;b $HOME", want: "2|a;b|$HOME|C||/|"},
-		{command: "fail", err: "fail: exit status 3: [Aerror: no suchdomain"},
+		{command: "fail", err: "fail: exit status 3: ?[Aerror: no such?domain"},
 		{command: "silent", err: "silent: exit status 1"},
 		{command: "long", err: "long: it wrote more than 4096 bytes"},
 		{command: "wordy", err: "wordy: it wrote more than 4096 bytes"},

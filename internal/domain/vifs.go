@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 
@@ -13,11 +12,10 @@ import (
 
 // Vif is an interface of a domain that dom0 serves.
 type Vif struct {
-	Domid     int
-	MAC       net.HardwareAddr
-	Bridge    string // as the toolstack wrote it; "" where it did not
-	Interface string // dom0's end: vif5.0, or what vifname= says
-	Closed    bool   // its driver has let go of it (XenbusStateClosed)
+	xenout.VIF // as the toolstack wrote it
+	Domid      int
+	Interface  string // dom0's end: vif5.0, or what vifname= says
+	Closed     bool   // its driver has let go of it (XenbusStateClosed)
 }
 
 // vifs is where the backends are of what dom0 serves. Those of a driver domain
@@ -57,11 +55,17 @@ func (h *Host) Vifs(ctx context.Context) ([]Vif, error) {
 			list = append(list, Vif{Domid: domid, Interface: fmt.Sprintf("vif%d.%d", domid, device)})
 		}
 		v := &list[at]
-		switch value = unescape(strings.Trim(value, `"`)); path[2] {
+		switch value = unsanitise(strings.Trim(value, `"`)); path[2] {
 		case "mac":
 			v.MAC, _ = xenout.ParseMAC(value)
 		case "bridge":
 			v.Bridge = value
+		case "vlan": // since Xen 4.19
+			v.VLAN = value
+		case "script":
+			v.Script = value
+		case "ip":
+			v.IP = value
 		case "vifname":
 			v.Interface = value
 		case "state":

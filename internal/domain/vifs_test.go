@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 func TestVifs(t *testing.T) {
@@ -15,9 +17,9 @@ func TestVifs(t *testing.T) {
 	f := dom0With().program(ls, golden(t, "xenstore-ls"))
 	got, err := f.host().Vifs(t.Context())
 	want := []Vif{
-		{Domid: 3, MAC: mac(0xe3), Bridge: "xenbr0", Interface: "vif3.0"},
-		{Domid: 3, MAC: mac(0xe4), Bridge: "xenbr1.20", Interface: "vif3.1"},
-		{Domid: 5, MAC: mac(0xe5), Interface: "guest1-net", Closed: true},
+		{VIF: xenout.VIF{MAC: mac(0xe3), Bridge: "xenbr0", Script: "/etc/xen/scripts/vif-bridge"}, Domid: 3, Interface: "vif3.0"},
+		{VIF: xenout.VIF{MAC: mac(0xe4), Bridge: "xenbr1.20"}, Domid: 3, Interface: "vif3.1"},
+		{VIF: xenout.VIF{MAC: mac(0xe5)}, Domid: 5, Interface: "guest1-net", Closed: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

@@ -40,11 +40,18 @@ func (h *Host) fromXAPI(ctx context.Context, guest Info, wanted int) (Info, erro
 		guest.VIFs = append(guest.VIFs, vif)
 	}
 	guest.Source = source
-	// XAPI has no such field before 2018, and "unspecified" for old VMs.
-	if out, err := h.Run(ctx, "xe", "vm-param-get", "uuid="+guest.UUID, "param-name=domain-type"); err == nil {
-		guest.Type, _ = xenout.ParseGuestType(strings.TrimSpace(string(out)))
-	}
 	return guest, nil
+}
+
+// xapiType is a VM's type. XAPI has no such field before 2018, and
+// "unspecified" for old VMs.
+func (h *Host) xapiType(ctx context.Context, uuid string) xenout.GuestType {
+	if text, err := h.xeGet(ctx, uuid, "domain-type"); err == nil {
+		if t, err := xenout.ParseGuestType(text); err == nil {
+			return t
+		}
+	}
+	return ""
 }
 
 // xapiVIF is one interface of xe's list, and where its network is. The bridge
@@ -113,4 +120,38 @@ func byDevice(vifs []map[string]string) []map[string]string {
 	vifs = slices.DeleteFunc(vifs, func(vif map[string]string) bool { return device(vif) < 0 })
 	slices.SortStableFunc(vifs, func(a, b map[string]string) int { return cmp.Compare(device(a), device(b)) })
 	return vifs
+}
+
+// xe changes something in XAPI's database.
+func (h *Host) xe(ctx context.Context, args ...string) error {
+	_, err := h.Run(ctx, "xe", args...)
+	return err
+}
+
+func (h *Host) xeSet(ctx context.Context, uuid string, values ...string) error {
+	return h.xe(ctx, append([]string{"vm-param-set", "uuid=" + uuid}, values...)...)
+}
+
+// xeGet is one parameter of a VM; more says which part of a map.
+func (h *Host) xeGet(ctx context.Context, uuid, name string, more ...string) (string, error) {
+	out, err := h.Run(ctx, "xe", append([]string{"vm-param-get", "uuid=" + uuid, "param-name=" + name}, more...)...)
+	return strings.TrimSuffix(string(out), "\n"), err
+}
+
+// otherKeys are those of the keys that a VM's other-config seems to have: xe
+// prints "key: value; key: value", where a value may hold anything.
+func (h *Host) otherKeys(ctx context.Context, uuid string, keys ...string) ([]string, error) {
+	all, err := h.xeGet(ctx, uuid, "other-config")
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !strings.Contains("; "+all, "; "+key+":") }), nil
+}
+
+func (h *Host) otherValue(ctx context.Context, uuid, key string) (string, error) {
+	return h.xeGet(ctx, uuid, "other-config", "param-key="+key)
+}
+
+func (h *Host) removeOther(ctx context.Context, uuid, key string) error {
+	return h.xe(ctx, "vm-param-remove", "uuid="+uuid, "param-name=other-config", "param-key="+key)
 }

@@ -42,17 +42,17 @@ func (h *Host) xenstoreRead(ctx context.Context, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	value := unescape(strings.TrimSuffix(string(out), "\n"))
+	value := unsanitise(strings.TrimSuffix(string(out), "\n"))
 	if value == "" {
 		return "", fmt.Errorf("xenstore-read: %s is empty", key)
 	}
 	return value, nil
 }
 
-// unescape undoes what xenstore-read does to backslashes and to what is not
+// unsanitise undoes what xenstore-read does to backslashes and to what is not
 // ASCII (xs_lib.c, sanitise_value). Its option against that, -R, is missing
 // in older ones.
-func unescape(s string) string {
+func unsanitise(s string) string {
 	text, err := strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`)
 	if err != nil {
 		return s
@@ -61,12 +61,9 @@ func unescape(s string) string {
 }
 
 // Domid is the id of the domain that is being created, 0 when it is not known.
-func (h *Host) Domid(inv xenout.Invocation) int {
+func (h *Host) Domid(inv xenout.Call) int {
 	if inv.Domid != 0 {
 		return inv.Domid
-	}
-	if domid := xenout.DomidOf(inv.Output, inv.OutputDirectory); domid != 0 {
-		return domid
 	}
 	// In the place of pygrub, XAPI tells it as the distance of --runas from
 	// the uid of the user qemu_base (xenopsd's bootloader.ml, command).

@@ -30,9 +30,15 @@ func (h *Host) fromXL(parent process) lookup {
 	}
 }
 
-// fromEtcXen looks for the guest's name in the configurations that dom0 keeps.
+// fromEtcXen looks for the guest's name in the configurations that dom0 keeps,
+// or for its uuid where that is all that is known.
 func (h *Host) fromEtcXen(_ context.Context, guest Info, wanted int) (Info, error) {
-	if guest.Name == "" {
+	is, sought := func(c config) bool { return c.text("name") == guest.Name }, fmt.Sprintf("name = %q", guest.Name)
+	switch {
+	case guest.Name != "":
+	case guest.UUID != "":
+		is, sought = func(c config) bool { return c.uuid() == guest.UUID }, fmt.Sprintf("uuid = %q", guest.UUID)
+	default:
 		return guest, errors.New("/etc/xen: not searched, because the guest's name is not known")
 	}
 	var found []Info
@@ -40,7 +46,7 @@ func (h *Host) fromEtcXen(_ context.Context, guest Info, wanted int) (Info, erro
 	var conclusion error
 	for _, file := range h.configurations() {
 		cfg, err := h.readConfig(file)
-		if cfg.text("name") != guest.Name {
+		if !is(cfg) {
 			continue
 		}
 		// A file with errors is not what xl has read, and one in xm's Python
@@ -62,14 +68,14 @@ func (h *Host) fromEtcXen(_ context.Context, guest Info, wanted int) (Info, erro
 	}
 	switch {
 	case len(files) == 0 && len(problems) == 0:
-		return guest, fmt.Errorf("/etc/xen: no configuration in it has name = %q", guest.Name)
+		return guest, fmt.Errorf("/etc/xen: no configuration in it has %s", sought)
 	case len(files) == 0:
 		return guest, errors.New(strings.Join(problems, "; "))
 	case len(found) == 0:
 		return guest, conclusion
 	case len(found) < len(files) || slices.ContainsFunc(found, func(i Info) bool { return !sameVIF(i.VIFs[wanted], found[0].VIFs[wanted]) }):
-		return guest, &conclusive{fmt.Sprintf("%s all have name = %q, but not the same vif: rename or remove what is not used",
-			strings.Join(files, " and "), guest.Name)}
+		return guest, &conclusive{fmt.Sprintf("%s all have %s, but not the same vif: rename or remove what is not used",
+			strings.Join(files, " and "), sought)}
 	}
 	return found[0], nil
 }
@@ -77,6 +83,7 @@ func (h *Host) fromEtcXen(_ context.Context, guest Info, wanted int) (Info, erro
 // sameVIF does not tell interfaces apart by keys that mean nothing.
 func sameVIF(a, b xenout.VIF) bool {
 	a.Unknown, b.Unknown = nil, nil
+	a.IP, b.IP = "", ""
 	return reflect.DeepEqual(a, b)
 }
 

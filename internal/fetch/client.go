@@ -61,6 +61,10 @@ type Client struct {
 	// means a net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
+	// Servers remembers who has answered: such a server is waited for until
+	// the context ends, whatever Timeout is. Nil gives up each one alike.
+	Servers *Servers
+
 	// Images keeps images open between files; nil means that each file opens
 	// the image that it is in.
 	Images *Images
@@ -85,7 +89,7 @@ func (c *Client) Open(ctx context.Context, link string) (*File, error) {
 		s.Close()
 		return nil, failed(ctx, l, fmt.Errorf("%w: %d bytes of %d", ErrTooBig, s.Size(), c.MaxSize))
 	}
-	return &File{ctx, l, s, c.MaxSize}, nil
+	return &File{ctx, l, s, c.MaxSize, c.Servers != nil}, nil
 }
 
 // open knows the schemes, of which none knows another.

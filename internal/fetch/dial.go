@@ -8,12 +8,13 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// connect makes a TCP connection to "host:port" that no silence outlasts.
-func (c *Client) connect(ctx context.Context, network, address string) (net.Conn, error) {
+// connect makes a TCP connection to "host:port" that ends after this silence.
+func (c *Client) connect(ctx context.Context, network, address string, s *silence) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -30,7 +31,7 @@ func (c *Client) connect(ctx context.Context, network, address string) (net.Conn
 	if err != nil {
 		return nil, err
 	}
-	return &timeoutConn{conn, c.timeout()}, nil
+	return &timeoutConn{conn, s}, nil
 }
 
 func (c *Client) dial(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
@@ -68,19 +69,40 @@ func (c *Client) dialReserved(ctx context.Context, to netip.AddrPort) (conn net.
 // timeoutConn gives each Read and Write the same time to make progress.
 type timeoutConn struct {
 	net.Conn
-	timeout time.Duration
+	silence *silence
 }
 
 func (c *timeoutConn) Read(p []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(c.timeout)); err != nil {
+	if err := c.SetReadDeadline(c.silence.deadline()); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(p)
 }
 
 func (c *timeoutConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
+	if err := c.SetWriteDeadline(c.silence.deadline()); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)
+}
+
+// silence is how long the connections of one file may bring nothing; 0 is as
+// long as the context lasts.
+type silence struct{ atomic.Int64 }
+
+// newSilence is that of a server which has yet to answer.
+func (c *Client) newSilence() *silence {
+	s := new(silence)
+	s.set(c.timeout())
+	return s
+}
+
+func (s *silence) set(d time.Duration) { s.Store(int64(d)) }
+func (s *silence) get() time.Duration  { return time.Duration(s.Load()) }
+
+func (s *silence) deadline() time.Time {
+	if d := s.get(); d > 0 {
+		return time.Now().Add(d)
+	}
+	return time.Time{}
 }

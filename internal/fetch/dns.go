@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"golang.org/x/net/dns/dnsmessage"
 )
 
@@ -63,11 +64,11 @@ func (c *Client) lookup(ctx context.Context, host string) (netip.Addr, error) {
 	}
 	q, err := newQuestion(fqdn + ".")
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("%s is no host name: %w", printable(fqdn), err)
+		return netip.Addr{}, fmt.Errorf("%s is no host name: %w", printable.Line(fqdn, maxMessage), err)
 	}
 	servers := c.DNS[:min(len(c.DNS), maxServers)]
 	if len(servers) == 0 {
-		return netip.Addr{}, fmt.Errorf("can't resolve %s: the lease names no DNS server", printable(fqdn))
+		return netip.Addr{}, fmt.Errorf("can't resolve %s: the lease names no DNS server", printable.Line(fqdn, maxMessage))
 	}
 	const rounds = 2
 	share := c.timeout() / time.Duration(rounds*len(servers))
@@ -95,10 +96,10 @@ func (c *Client) lookup(ctx context.Context, host string) (netip.Addr, error) {
 	}
 	for i, err := range said {
 		if err != nil {
-			return netip.Addr{}, fmt.Errorf("can't resolve %s: %s: %w", printable(fqdn), servers[i], err)
+			return netip.Addr{}, fmt.Errorf("can't resolve %s: %s: %w", printable.Line(fqdn, maxMessage), servers[i], err)
 		}
 	}
-	return netip.Addr{}, fmt.Errorf("can't resolve %s: %w from DNS server %s", printable(fqdn), ErrTimeout, servers[0])
+	return netip.Addr{}, fmt.Errorf("can't resolve %s: %w from DNS server %s", printable.Line(fqdn, maxMessage), ErrTimeout, servers[0])
 }
 
 var (

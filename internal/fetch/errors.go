@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/gopxeboot/gopxeboot/tftpget"
 )
@@ -26,6 +23,7 @@ var (
 	ErrShort             = tftpget.ErrShort
 	ErrLong              = tftpget.ErrLong
 	ErrTooBig            = tftpget.ErrTooBig
+	ErrEmpty             = errors.New("the file is empty") // for those who need what is in it: fetch takes it
 	ErrTooSlow           = errors.New("too slow")
 	ErrChanged           = errors.New("the file changed during the download")
 	ErrUnsupported       = errors.New("unsupported URL scheme") // or an image that is of no known kind
@@ -69,16 +67,5 @@ func failed(ctx context.Context, l location, err error) error {
 	return &Error{l.String(), err}
 }
 
-// printable is a server's text as one line of 200 bytes at most that no
-// terminal trips over.
-func printable(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		switch {
-		case r == utf8.RuneError:
-			return '?'
-		case unicode.IsPrint(r):
-			return r
-		}
-		return ' '
-	}, s[:min(len(s), 200)]))
-}
+// maxMessage bounds how much of a server's text stands in an error, in bytes.
+const maxMessage = 200

@@ -16,6 +16,8 @@ type File struct {
 	from  location
 	src   source
 	limit int64
+	// patient is to leave slowness to the context's deadline.
+	patient bool
 }
 
 // source is a File as its scheme makes it. Nothing but WriteTo needs to know
@@ -36,7 +38,7 @@ func (f *File) Size() int64 { return f.src.Size() }
 // that w has all of it; after an error it may have some of it. An error of w's
 // comes back wrapped in an *Error like all others.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
-	out := &output{w: w, size: f.Size(), limit: f.limit, now: time.Now}
+	out := &output{w: w, size: f.Size(), limit: f.limit, patient: f.patient, now: time.Now}
 	out.since = out.now()
 	_, err := f.src.WriteTo(out)
 	switch {
@@ -58,7 +60,7 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 func (f *File) Close() error { return f.src.Close() }
 
 // A server that sends, but less than this, is given up: 4 KiB/s over half a
-// minute. Silence is each scheme's own matter, and ends sooner.
+// minute; but see Client.Servers. Silence is each scheme's own matter, and ends sooner.
 const (
 	leastBytes = 120 << 10
 	leastTime  = 30 * time.Second
@@ -70,6 +72,7 @@ type output struct {
 	w              io.Writer
 	size, limit, n int64
 	err            error
+	patient        bool
 
 	now    func() time.Time
 	since  time.Time // the rate is measured from here
@@ -89,7 +92,7 @@ func (o *output) Write(p []byte) (int, error) {
 	}
 	n, err := o.w.Write(p)
 	o.n += int64(n)
-	if now := o.now(); err == nil && now.Sub(o.since) >= leastTime {
+	if now := o.now(); err == nil && !o.patient && now.Sub(o.since) >= leastTime {
 		if got := o.n - o.before; got < leastBytes && o.n != o.size {
 			err = fmt.Errorf("%w: %d bytes in %v", ErrTooSlow, got, now.Sub(o.since).Round(time.Second))
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/jlaffaye/ftp"
 )
 
@@ -28,16 +29,12 @@ func (c *Client) openFTP(ctx context.Context, l location) (source, error) {
 	if l.user == "" {
 		l.user, l.password = "anonymous", "syslinux@" // as PXELINUX
 	}
-	f := &ftpFile{client: c, ctx: ctx, at: l, name: name}
-	body, err := f.from(0)
+	f := &ftpFile{client: c, ctx: ctx, at: l, name: name, silence: c.newSilence()}
+	body, _, err := f.from(0)
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{ctx: ctx, body: body, size: f.size, warn: c.warn}
-	if f.size >= 0 { // else nothing tells one version from another
-		s.resume = f.from
-	}
-	return s, nil
+	return &stream{ctx: ctx, body: body, size: f.size, patient: c.Servers != nil, silence: f.silence, open: f.from, warn: c.warn}, nil
 }
 
 // ftpFile is a file on an FTP server.
@@ -47,13 +44,28 @@ type ftpFile struct {
 	at     location
 	name   string
 
+	silence *silence
 	seen    bool
 	size    int64     // -1 when not known
 	changed time.Time // zero when not known
 }
 
-// from logs in and asks for the file, beginning there.
-func (f *ftpFile) from(offset int64) (_ io.ReadCloser, err error) {
+// from asks for the file, beginning there, or at 0 where the server can't, or
+// where nothing tells one version from another.
+func (f *ftpFile) from(offset int64) (body io.ReadCloser, begin int64, err error) {
+	if f.seen && f.size < 0 {
+		offset = 0
+	}
+	server := net.JoinHostPort(f.at.host, strconv.Itoa(int(f.at.port)))
+	err = f.client.patiently(f.ctx, server, func() (err error) {
+		body, begin, err = f.ask(server, offset)
+		return err
+	})
+	return body, begin, err
+}
+
+// ask logs in and asks once.
+func (f *ftpFile) ask(address string, offset int64) (_ io.ReadCloser, begin int64, err error) {
 	// The library knows no context: it ends when its connections do.
 	ctx, hangUp := context.WithCancel(f.ctx)
 	defer func() {
@@ -67,7 +79,7 @@ func (f *ftpFile) from(offset int64) (_ io.ReadCloser, err error) {
 	}()
 	control := true // is dialled first
 	dial := func(network, address string) (net.Conn, error) {
-		conn, err := f.client.connect(ctx, network, address)
+		conn, err := f.client.connect(ctx, network, address, f.silence)
 		if err != nil {
 			return nil, err
 		}
@@ -78,14 +90,18 @@ func (f *ftpFile) from(offset int64) (_ io.ReadCloser, err error) {
 		}
 		return conn, nil
 	}
-	server, err := ftp.Dial(net.JoinHostPort(f.at.host, strconv.Itoa(int(f.at.port))),
+	server, err := ftp.Dial(address,
 		ftp.DialWithDialFunc(dial),
 		ftp.DialWithDisabledUTF8(true)) // names are bytes
+	var said *textproto.Error
+	if err == nil || errors.As(err, &said) {
+		f.client.Servers.note(address)
+	}
 	if err != nil {
-		return nil, fromFTP(err)
+		return nil, 0, fromFTP(err)
 	}
 	if err := server.Login(f.at.user, f.at.password); err != nil {
-		return nil, fmt.Errorf("log in as %s: %w", printable(f.at.user), fromLogin(err))
+		return nil, 0, fmt.Errorf("log in as %s: %w", printable.Line(f.at.user, maxMessage), fromLogin(err))
 	}
 	size, err := server.FileSize(f.name)
 	if err != nil || size < 0 {
@@ -96,14 +112,18 @@ func (f *ftpFile) from(offset int64) (_ io.ReadCloser, err error) {
 		changed, _ = server.GetTime(f.name)
 	}
 	if f.seen && (size != f.size || !changed.Equal(f.changed)) {
-		return nil, &final{ErrChanged}
+		return nil, 0, &final{ErrChanged}
 	}
 	f.seen, f.size, f.changed = true, size, changed
 	body, err := server.RetrFrom(f.name, uint64(offset))
-	if err != nil {
-		return nil, fromFTP(err)
+	if offset > 0 && errors.As(err, &said) && said.Code < ftp.StatusNotLoggedIn { // 500 to 504: it knows no REST
+		offset = 0
+		body, err = server.Retr(f.name)
 	}
-	return &ftpBody{body, server, hangUp}, nil
+	if err != nil {
+		return nil, 0, fromFTP(err)
+	}
+	return &ftpBody{body, server, hangUp}, offset, nil
 }
 
 // ftpBody is the data connection together with the control connection, on
@@ -125,7 +145,7 @@ func (b *ftpBody) Read(p []byte) (int, error) {
 		b.server.Quit()
 		return n, io.EOF
 	case errors.As(err, &said):
-		return n, fmt.Errorf("%w: %d %s", ErrShort, said.Code, printable(said.Msg))
+		return n, fmt.Errorf("%w: %d %s", ErrShort, said.Code, printable.Line(said.Msg, maxMessage))
 	case errors.Is(err, io.EOF): // hung up without a word
 		return n, io.ErrUnexpectedEOF
 	default:
@@ -148,7 +168,11 @@ func fromFTP(err error) error {
 	if said.Code == ftp.StatusFileUnavailable {
 		kind = ErrNotFound
 	}
-	return fmt.Errorf("%w: %d %s", kind, said.Code, printable(said.Msg))
+	err = fmt.Errorf("%w: %d %s", kind, said.Code, printable.Line(said.Msg, maxMessage))
+	if said.Code == ftp.StatusNotAvailable {
+		return &busyError{err, 0}
+	}
+	return err
 }
 
 // fromLogin does so for Login, where the library returns some answers as text
@@ -159,12 +183,12 @@ func fromLogin(err error) error {
 	var network net.Error
 	switch {
 	case errors.As(err, &said):
-		return fmt.Errorf("%w: %d %s", ErrLogin, said.Code, printable(said.Msg))
+		return fmt.Errorf("%w: %d %s", ErrLogin, said.Code, printable.Line(said.Msg, maxMessage))
 	case errors.As(err, &network), errors.As(err, &garbled), errors.Is(err, ftp.ErrInvalidCommand),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errTalkative):
 		return err
 	}
-	return fmt.Errorf("%w: %s", ErrLogin, printable(err.Error()))
+	return fmt.Errorf("%w: %s", ErrLogin, printable.Line(err.Error(), maxMessage))
 }
 
 // boundedConn ends when it has been read too much from.

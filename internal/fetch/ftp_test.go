@@ -22,16 +22,26 @@ type ftpServer struct {
 	content string
 	done    string // what follows the content
 	each    int    // bytes that a connection brings before it breaks; 0: all
+	breaks  int    // how many do; 0: all
 	grows   bool   // the file, with each connection
 
-	mu  sync.Mutex
-	got []string
+	mu    sync.Mutex
+	got   []string
+	broke int
 }
 
 func (s *ftpServer) asked() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.got
+}
+
+// broken says whether one more connection is to break.
+func (s *ftpServer) broken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broke++
+	return s.breaks == 0 || s.broke <= s.breaks
 }
 
 func serveFTP(t testing.TB, s *ftpServer) *ftpServer {
@@ -63,12 +73,7 @@ func serveFTP(t testing.TB, s *ftpServer) *ftpServer {
 
 func (s *ftpServer) session(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
-	data, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return
-	}
-	defer data.Close()
-	context.AfterFunc(ctx, func() { data.Close() })
+	var data net.Listener // of the last EPSV
 	good := map[string]string{
 		"":     "220 hello",
 		"USER": "331 password?",
@@ -76,7 +81,6 @@ func (s *ftpServer) session(ctx context.Context, conn net.Conn) {
 		"FEAT": "211-here\r\n SIZE\r\n UTF8\r\n211 end",
 		"TYPE": "200 binary",
 		"SIZE": fmt.Sprintf("213 %d", len(s.content)),
-		"EPSV": fmt.Sprintf("229 here (|||%d|)", data.Addr().(*net.TCPAddr).Port),
 		"RETR": "150 here it comes",
 		"QUIT": "221 bye",
 		"REST": "350 go on",
@@ -107,7 +111,16 @@ func (s *ftpServer) session(ctx context.Context, conn net.Conn) {
 		s.got = append(s.got, lines.Text())
 		s.mu.Unlock()
 		verb, argument, _ := strings.Cut(lines.Text(), " ")
-		if verb == "REST" {
+		if verb == "EPSV" {
+			var err error
+			if data, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+				return
+			}
+			defer data.Close()
+			context.AfterFunc(ctx, func() { data.Close() })
+			good[verb] = fmt.Sprintf("229 here (|||%d|)", data.Addr().(*net.TCPAddr).Port)
+		}
+		if verb == "REST" && s.answers[verb] == "" {
 			offset, _ = strconv.Atoi(argument)
 		}
 		if !say(verb) {
@@ -118,7 +131,7 @@ func (s *ftpServer) session(ctx context.Context, conn net.Conn) {
 			return
 		}
 		content := s.content[offset:]
-		if s.each > 0 && s.each < len(content) {
+		if s.each > 0 && s.each < len(content) && s.broken() {
 			io.WriteString(d, content[:s.each])
 			d.Close()
 			io.WriteString(conn, "426 aborted\r\n")

@@ -1,6 +1,9 @@
 package fetch
 
 import (
+	"cmp"
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +14,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // userAgent begins as lpxelinux.0's, for servers that look for it.
@@ -26,59 +33,72 @@ func (c *Client) openHTTP(ctx context.Context, l location) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &httpFile{ctx: ctx, url: u, cookies: c.cookies()}
-	h.client = http.Client{
-		Transport: c.believing(&http.Transport{
-			Proxy: c.Proxy,
-			// Not with the Transport's own context, which outlives ours.
-			DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
-				return c.connect(ctx, network, address)
-			},
-			TLSHandshakeTimeout:    c.timeout(),
-			ResponseHeaderTimeout:  c.timeout(),
-			MaxResponseHeaderBytes: maxHeader,
-			DisableKeepAlives:      true, // as PXELINUX; nothing to clean up
-			DisableCompression:     true, // the file as it is, with its length
-		}),
-		CheckRedirect: h.checkRedirect,
+	h := &httpFile{ctx: ctx, by: c, url: u, cookies: c.cookies(), silence: c.newSilence()}
+	h.transport = &http.Transport{
+		Proxy: c.Proxy,
+		// Not with the Transport's own context, which outlives ours.
+		DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
+			return c.connect(ctx, network, address, h.silence)
+		},
+		MaxResponseHeaderBytes: maxHeader,
+		DisableKeepAlives:      true, // as PXELINUX; nothing to clean up
+		DisableCompression:     true, // the file as it is, with its length
 	}
-	resp, err := h.get("", "")
+	h.client = http.Client{Transport: roundTripper(h.roundTrip), CheckRedirect: h.checkRedirect}
+	resp, err := h.get("")
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK {
+	body, err := h.content(resp)
+	if err != nil {
 		resp.Body.Close()
-		return nil, statusError(resp)
+		return nil, err
 	}
-	s := &stream{ctx: ctx, body: resp.Body, size: resp.ContentLength, warn: c.warn}
-	if h.version = version(resp.Header); h.version != "" {
-		h.size = resp.ContentLength
-		s.resume = h.from
+	h.first, h.size = resp.Header, resp.ContentLength
+	s := &stream{ctx: ctx, body: body, size: h.size, patient: c.Servers != nil, silence: h.silence, open: h.from, warn: c.warn}
+	if h.packed {
+		s.size = -1
 	}
 	return s, nil
 }
 
-// believing gives a Transport the roots when TLS comes into play: with the
-// server, also after a redirect, or with a proxy.
-func (c *Client) believing(t *http.Transport) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		if c.RootCAs != nil && t.TLSClientConfig == nil && (r.URL.Scheme == "https" || c.proxy(r) == "https") {
-			t.TLSClientConfig = &tls.Config{RootCAs: c.RootCAs()}
+// roundTrip is a request and its answer, for which a server that has answered
+// before has all the time that there is.
+func (h *httpFile) roundTrip(r *http.Request) (resp *http.Response, err error) {
+	c, to := h.by, r.URL
+	if c.Proxy != nil {
+		proxy, err := c.Proxy(r)
+		if err != nil {
+			return nil, err
 		}
-		return t.RoundTrip(r)
+		to = cmp.Or(proxy, to)
+	}
+	// TLS comes into play with the server, also after a redirect, or with a
+	// proxy.
+	if c.RootCAs != nil && h.transport.TLSClientConfig == nil && (r.URL.Scheme == "https" || to.Scheme == "https") {
+		h.transport.TLSClientConfig = &tls.Config{RootCAs: c.RootCAs()}
+	}
+	server := net.JoinHostPort(to.Hostname(), cmp.Or(to.Port(), map[string]string{"http": "80", "https": "443"}[to.Scheme]))
+	silence := h.silence.get()
+	defer h.silence.set(silence)
+	err = c.patiently(h.ctx, server, func() (err error) {
+		header := silence
+		if c.Servers.know(server) {
+			header = 0
+		}
+		h.silence.set(header)
+		h.transport.ResponseHeaderTimeout, h.transport.TLSHandshakeTimeout = header, header
+		if resp, err = h.transport.RoundTrip(r); err != nil {
+			return err
+		}
+		c.Servers.note(server)
+		if err = busy(resp, time.Now()); err != nil {
+			resp.Body.Close()
+			resp = nil
+		}
+		return err
 	})
-}
-
-// proxy is the scheme of a request's proxy, "" for none.
-func (c *Client) proxy(r *http.Request) string {
-	if c.Proxy == nil {
-		return ""
-	}
-	u, err := c.Proxy(r)
-	if err != nil || u == nil {
-		return ""
-	}
-	return u.Scheme
+	return resp, err
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -87,26 +107,35 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // httpFile is a file on an HTTP server.
 type httpFile struct {
-	ctx     context.Context
-	client  http.Client
-	url     *url.URL
-	cookies string
-	version string // ETag or Last-Modified, "" when not known
-	size    int64  // -1 when not known
+	ctx       context.Context
+	by        *Client
+	client    http.Client
+	transport *http.Transport
+	silence   *silence
+	url       *url.URL
+	cookies   string
+
+	first  http.Header // of the first answer
+	size   int64       // of what it brings, -1 when not known
+	packed bool        // it is unpacked on the way
 }
 
-// get sends a request, with a Range when it is to be resumed.
-func (h *httpFile) get(bytes, version string) (*http.Response, error) {
+// get sends a request, with a Range where it is to be resumed.
+func (h *httpFile) get(bytes string) (*http.Response, error) {
 	req := (&http.Request{Method: http.MethodGet, URL: h.url, Header: http.Header{}}).WithContext(h.ctx)
 	h.setHeader(req)
 	if bytes != "" {
 		req.Header.Set("Range", bytes)
-		req.Header.Set("If-Range", version)
+		req.Header.Set("If-Range", version(h.first))
 	}
 	resp, err := h.client.Do(req)
 	var e *url.Error // repeats the URL
 	if errors.As(err, &e) {
 		err = e.Err
+	}
+	if err == nil && bytes == "" && resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		err = statusError(resp)
 	}
 	return resp, err
 }
@@ -119,7 +148,7 @@ func (h *httpFile) setHeader(r *http.Request) {
 }
 
 func (h *httpFile) checkRedirect(r *http.Request, via []*http.Request) error {
-	to := printable(r.URL.Redacted())
+	to := printable.Redacted(r.URL.String())
 	switch {
 	case len(via) > maxRedirects:
 		return fmt.Errorf("%w: more than %d redirects", ErrRefused, maxRedirects)
@@ -147,35 +176,107 @@ func version(h http.Header) string {
 	return h.Get("Last-Modified")
 }
 
-// from is the rest of the file, beginning there.
-func (h *httpFile) from(offset int64) (io.ReadCloser, error) {
-	resp, err := h.get(fmt.Sprintf("bytes=%d-", offset), h.version)
-	if err != nil {
-		return nil, err
+// changed says whether an answer is of another version than the first one, as
+// far as both say which.
+func (h *httpFile) changed(now http.Header) bool {
+	for _, name := range []string{"ETag", "Last-Modified"} {
+		if a, b := h.first.Get(name), now.Get(name); a != "" && b != "" && a != b {
+			return true
+		}
 	}
-	begin := fmt.Sprintf("bytes %d-", offset)
-	end := "/*"
+	return false
+}
+
+// from is the rest of the file, beginning there, or all of it where ranges or
+// what tells versions apart are not known.
+func (h *httpFile) from(offset int64) (body io.ReadCloser, begin int64, err error) {
+	bytes := ""
+	if version(h.first) != "" && !h.packed && offset > 0 {
+		bytes, begin = fmt.Sprintf("bytes=%d-", offset), offset
+	}
+	resp, err := h.get(bytes)
+	if err != nil {
+		if _, refused := errors.AsType[*busyError](err); !refused && errors.Is(err, ErrRefused) || errors.Is(err, ErrNotFound) {
+			err = &final{err}
+		}
+		return nil, 0, err
+	}
+	if resp.StatusCode == http.StatusOK {
+		begin = 0
+	}
+	if err = h.fits(resp, begin); err == nil {
+		body, err = h.content(resp)
+	}
+	if err != nil {
+		resp.Body.Close()
+		return nil, 0, &final{err}
+	}
+	return body, begin, nil
+}
+
+// fits says whether an answer is the rest of the file from there on, or the
+// whole of it.
+func (h *httpFile) fits(resp *http.Response, begin int64) error {
+	switch resp.StatusCode {
+	case http.StatusOK:
+		if h.changed(resp.Header) || h.size >= 0 && resp.ContentLength >= 0 && resp.ContentLength != h.size {
+			return ErrChanged
+		}
+		return nil
+	case http.StatusRequestedRangeNotSatisfiable, http.StatusPreconditionFailed:
+		return ErrChanged
+	case http.StatusPartialContent:
+	default:
+		return statusError(resp)
+	}
+	from, end := fmt.Sprintf("bytes %d-", begin), "/*"
 	if h.size >= 0 {
 		end = fmt.Sprintf("/%d", h.size)
 	}
-	got := resp.Header.Get("Content-Range")
-	switch {
-	case resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(got, begin) && (h.size < 0 || strings.HasSuffix(got, end)):
-		return resp.Body, nil
-	case resp.StatusCode == http.StatusPartialContent:
-		err = fmt.Errorf("%w: asked for %s it sent %s", ErrRefused, begin, printable(got))
-	case resp.StatusCode == http.StatusOK, resp.StatusCode == http.StatusRequestedRangeNotSatisfiable, resp.StatusCode == http.StatusPreconditionFailed:
-		// The whole file once more is another version, or a server without
-		// ranges: what is written can't be taken back.
-		if err = ErrChanged; resp.StatusCode == http.StatusOK && version(resp.Header) == h.version {
-			err = errNoRanges
-		}
-	default:
-		err = statusError(resp)
+	switch got := resp.Header.Get("Content-Range"); {
+	case h.changed(resp.Header):
+		return ErrChanged
+	case !strings.HasPrefix(got, from), h.size >= 0 && !strings.HasSuffix(got, end):
+		return fmt.Errorf("%w: asked for %s it sent %s", ErrRefused, from, printable.Line(got, maxMessage))
 	}
-	resp.Body.Close()
-	return nil, &final{err}
+	return nil
 }
+
+// content is what an answer brings. It is asked for as it is; a server that
+// packs it all the same has to say so.
+func (h *httpFile) content(resp *http.Response) (io.ReadCloser, error) {
+	switch said := strings.ToLower(resp.Header.Get("Content-Encoding")); said {
+	case "gzip", "x-gzip":
+		// Apache's AddEncoding says so of every file.gz, as it is.
+		if h.packed = !strings.HasSuffix(h.url.Path, ".gz"); h.packed {
+			return &gunzip{packed: resp.Body}, nil
+		}
+	case "br", "zstd", "deflate", "compress", "x-compress":
+		return nil, fmt.Errorf("%w: it comes packed with %s, which was not asked for", ErrRefused, said)
+	}
+	return resp.Body, nil
+}
+
+// gunzip unpacks what it reads.
+type gunzip struct {
+	packed io.ReadCloser
+	reader *gzip.Reader
+}
+
+func (g *gunzip) Read(p []byte) (n int, err error) {
+	if g.reader == nil {
+		g.reader, err = gzip.NewReader(g.packed)
+	}
+	if err == nil {
+		n, err = g.reader.Read(p)
+	}
+	if _, corrupt := errors.AsType[flate.CorruptInputError](err); corrupt || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
+		err = &final{fmt.Errorf("%w: what it says is packed is not: %w", ErrRefused, err)}
+	}
+	return n, err
+}
+
+func (g *gunzip) Close() error { return g.packed.Close() }
 
 // httpURL is the URL as net/http wants it. The path stays as it was written,
 // but for bytes that can't stand in a URL.
@@ -186,7 +287,7 @@ func (l location) httpURL() (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &url.URL{Scheme: l.scheme, Host: l.host, Path: decoded, RawPath: raw, RawQuery: escape(query), ForceQuery: hasQuery}
+	u := &url.URL{Scheme: l.scheme, Host: l.host, Path: decoded, RawPath: raw, RawQuery: percent.Escape(query, ""), ForceQuery: hasQuery}
 	switch {
 	case l.port != 0:
 		u.Host = net.JoinHostPort(l.host, strconv.Itoa(int(l.port)))
@@ -224,9 +325,9 @@ func statusError(resp *http.Response) error {
 	}
 	where := ""
 	if resp.Request.Response != nil { // we were redirected
-		where = " from " + printable(resp.Request.URL.Redacted())
+		where = " from " + printable.Redacted(resp.Request.URL.String())
 	}
-	return fmt.Errorf("%w: %s%s", kind, printable(resp.Status), where)
+	return fmt.Errorf("%w: %s%s", kind, printable.Line(resp.Status, maxMessage), where)
 }
 
 // cookies is what lpxelinux.0 tells a server about the machine, for scripts
@@ -243,16 +344,5 @@ func (c *Client) cookies() string {
 // escapeCookie leaves the characters of an RFC 2616 token as they are, but for
 // the % and + that escapes are made of; a space becomes a plus.
 func escapeCookie(s string) string {
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		switch {
-		case c == ' ':
-			b.WriteByte('+')
-		case c <= ' ' || c > '~' || strings.IndexByte(`()<>@,;:\"/[]?={}%+`, c) >= 0:
-			fmt.Fprintf(&b, "%%%02X", c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
+	return strings.ReplaceAll(percent.Escape(s, `()<>@,;:\"/[]?={}%+`), "%20", "+")
 }

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"compress/gzip"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -33,18 +34,22 @@ func TestHTTP(t *testing.T) {
 			w.(http.Flusher).Flush()
 			io.WriteString(w, "tent")
 		},
-		"/gzip": func(w http.ResponseWriter) {
-			w.Header().Set("Content-Encoding", "gzip")
-			io.WriteString(w, "\x1f\x8b")
-		},
-		"/empty":     func(w http.ResponseWriter) {},
-		"/404":       func(w http.ResponseWriter) { w.WriteHeader(404) },
-		"/410":       func(w http.ResponseWriter) { w.WriteHeader(410) },
-		"/401":       func(w http.ResponseWriter) { w.WriteHeader(401) },
-		"/403":       func(w http.ResponseWriter) { w.WriteHeader(403) },
-		"/500":       func(w http.ResponseWriter) { w.WriteHeader(500) },
-		"/204":       func(w http.ResponseWriter) { w.WriteHeader(204) },
-		"/redirect5": redirect("/redirect4"), "/redirect4": redirect("/redirect3"), "/redirect3": redirect("/redirect2"), "/redirect2": redirect("/redirect1"),
+		"/gzip":       encoded("gzip", packed),
+		"/kernel.gz":  encoded("x-gzip", packed),
+		"/undeclared": encoded("", packed),
+		"/nogzip":     encoded("gzip", "some more content"),
+		"/damaged":    encoded("gzip", packed[:12]+"xxxxxxxxx"+packed[21:]),
+		"/shortgzip":  encoded("gzip", packed[:len(packed)-4]),
+		"/br":         encoded("br", "content"),
+		"/charset":    encoded("utf-8", "content"),
+		"/empty":      func(w http.ResponseWriter) {},
+		"/404":        func(w http.ResponseWriter) { w.WriteHeader(404) },
+		"/410":        func(w http.ResponseWriter) { w.WriteHeader(410) },
+		"/401":        func(w http.ResponseWriter) { w.WriteHeader(401) },
+		"/403":        func(w http.ResponseWriter) { w.WriteHeader(403) },
+		"/500":        func(w http.ResponseWriter) { w.WriteHeader(500) },
+		"/204":        func(w http.ResponseWriter) { w.WriteHeader(204) },
+		"/redirect5":  redirect("/redirect4"), "/redirect4": redirect("/redirect3"), "/redirect3": redirect("/redirect2"), "/redirect2": redirect("/redirect1"),
 		"/redirect1": redirect("/ok"),
 		"/redirect6": redirect("/redirect5"),
 		"/loop":      redirect("/loop"),
@@ -98,7 +103,14 @@ func TestHTTP(t *testing.T) {
 		"/..%2Fa b%zz\"/./\xc3\xbc?q=%zz": {content: "exact"},
 		"/?":                              {content: "root"},
 		"/chunked":                        {content: "content"},
-		"/gzip":                           {content: "\x1f\x8b"},
+		"/gzip":                           {content: "content"},
+		"/kernel.gz":                      {content: packed},
+		"/undeclared":                     {content: packed},
+		"/nogzip":                         {err: ErrRefused, text: "what it says is packed is not: gzip: invalid header"},
+		"/damaged":                        {err: ErrRefused, text: "what it says is packed is not: flate: corrupt input before offset 8"},
+		"/shortgzip":                      {err: ErrShort},
+		"/br":                             {err: ErrRefused, text: "it comes packed with br, which was not asked for"},
+		"/charset":                        {content: "content"},
 		"/empty":                          {},
 		"/404":                            {err: ErrNotFound, text: "404 Not Found"},
 		"/410":                            {err: ErrNotFound, text: "410 Gone"},
@@ -137,6 +149,25 @@ func TestHTTP(t *testing.T) {
 				t.Errorf("%q came with an error", got)
 			}
 		})
+	}
+}
+
+// packed is "content".
+var packed = func() string {
+	var b strings.Builder
+	w := gzip.NewWriter(&b)
+	io.WriteString(w, "content")
+	w.Close()
+	return b.String()
+}()
+
+// encoded is an answer that says how it is packed.
+func encoded(how, content string) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) {
+		if how != "" {
+			w.Header().Set("Content-Encoding", how)
+		}
+		io.WriteString(w, content)
 	}
 }
 

@@ -19,7 +19,7 @@ func (c *Client) openNFS(ctx context.Context, l location) (random, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &nfsFile{ctx: ctx, path: "/" + l.name(), warn: c.warn}
+	f := &nfsFile{ctx: ctx, by: c, at: net.JoinHostPort(addr.String(), "nfs"), path: "/" + l.name(), silence: c.newSilence()}
 	unprivileged := false
 	f.server = nfs3.Server{
 		Port:     l.port,
@@ -28,14 +28,14 @@ func (c *Client) openNFS(ctx context.Context, l location) (random, error) {
 			to := netip.AddrPortFrom(addr, port)
 			if port == nfs3.PortmapperPort {
 				conn, err := c.dial(ctx, "tcp", to)
-				return &timeoutConn{conn, c.timeout()}, err
+				return &timeoutConn{conn, f.silence}, err
 			}
 			conn, reserved, err := c.dialReserved(ctx, to)
 			unprivileged = !reserved
-			return &timeoutConn{conn, c.timeout()}, err
+			return &timeoutConn{conn, f.silence}, err
 		},
 	}
-	f.file, err = f.server.Open(ctx, f.path)
+	f.file, err = f.open()
 	if unprivileged && (errors.Is(err, nfs3.NoAccess) || errors.Is(err, nfs3.NotPermitted) || errors.Is(err, nfs3.ErrDenied)) {
 		err = fmt.Errorf("%w (asked from a port above 1023, which the server may refuse: exports(5), insecure)", err)
 	}
@@ -47,14 +47,27 @@ func (c *Client) openNFS(ctx context.Context, l location) (random, error) {
 
 // nfsFile is a file on an NFS server, on one connection after the other.
 type nfsFile struct {
-	ctx    context.Context
-	server nfs3.Server
-	path   string
-	warn   func(format string, args ...any)
+	ctx     context.Context
+	by      *Client
+	at      string // the server, for Client.Servers
+	server  nfs3.Server
+	path    string
+	silence *silence
 
 	mu      sync.Mutex
 	file    *nfs3.File
 	resumed int64
+}
+
+func (f *nfsFile) open() (file *nfs3.File, err error) {
+	err = f.by.patiently(f.ctx, f.at, func() (err error) {
+		file, err = f.server.Open(f.ctx, f.path)
+		if err == nil || !isBroken(err) {
+			f.by.Servers.note(f.at)
+		}
+		return err
+	})
+	return file, err
 }
 
 func (f *nfsFile) Size() int64 {
@@ -82,10 +95,10 @@ func (f *nfsFile) ReadAt(p []byte, offset int64) (n int, err error) {
 	defer f.mu.Unlock()
 	n, err = f.file.ReadAt(p, offset)
 	for useless := 1; err != nil && err != io.EOF; useless++ {
-		if !isBroken(err) || useless > maxUseless || f.resumed >= maxResumes || !wait(f.ctx, useless) {
+		if !isBroken(err) || hopeless(useless, f.by.Servers != nil, isTimeout(err)) || !wait(f.ctx, useless, 0) {
 			return 0, fromNFS(err)
 		}
-		again, openErr := f.server.Open(f.ctx, f.path)
+		again, openErr := f.open()
 		if openErr != nil {
 			if !isBroken(openErr) {
 				return 0, fromNFS(openErr)
@@ -96,7 +109,7 @@ func (f *nfsFile) ReadAt(p []byte, offset int64) (n int, err error) {
 			again.Close()
 			return 0, ErrChanged
 		}
-		f.warn("broke off at %d bytes (%v), resumed", offset, err)
+		f.by.warn("broke off at %d bytes (%v), resumed", offset, err)
 		f.file = again
 		f.resumed++
 		n, err = f.file.ReadAt(p, offset)

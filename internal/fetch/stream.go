@@ -3,8 +3,8 @@ package fetch
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
-	"time"
 )
 
 // stream is a source that is read from a connection, and from another one when
@@ -13,24 +13,36 @@ type stream struct {
 	ctx     context.Context
 	body    io.ReadCloser
 	size    int64
-	resume  func(offset int64) (io.ReadCloser, error) // nil where the server can't
+	patient bool // the server is waited for until the context ends
+	silence *silence
+	// open asks for the file again, beginning there if the server can, and
+	// says where what comes begins: there, or at 0. Nil is not to ask.
+	open    func(offset int64) (body io.ReadCloser, begin int64, err error)
 	warn    func(format string, args ...any)
 	resumed int64
 }
 
-const (
-	maxResumes = 20 // of one file
-	maxUseless = 3  // in a row, without a byte
-)
-
-// errNoRanges is the end of a download from a server that knows only whole
-// files.
-var errNoRanges = errors.New("the server can't resume a download")
+// hopeless says whether so many connections in a row that brought no byte are
+// enough. A server that is waited for may be silent as often as there is time.
+func hopeless(useless int, patient, stalled bool) bool {
+	switch {
+	case !patient:
+		return useless > 3
+	case stalled:
+		return false
+	}
+	return useless > 10
+}
 
 // final is an error that another attempt would not change.
 type final struct{ error }
 
 func (f *final) Unwrap() error { return f.error }
+
+func isFinal(err error) bool {
+	_, ok := errors.AsType[*final](err)
+	return ok
+}
 
 func (s *stream) Size() int64  { return s.size }
 func (s *stream) Close() error { return s.body.Close() }
@@ -38,51 +50,102 @@ func (s *stream) stats() Stats { return Stats{Retransmits: s.resumed} }
 
 // WriteTo goes on where a connection broke off, for as long as each one brings
 // something.
-func (s *stream) WriteTo(w io.Writer) (n int64, err error) {
+func (s *stream) WriteTo(w io.Writer) (int64, error) {
 	buffer := make([]byte, 128<<10)
-	useless := 0
-	for {
-		from := &reader{Reader: s.body}
-		// Without these wrappers io.Copy would look for other methods than
-		// ours.
-		m, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{from}, buffer)
-		n += m
-		if m > 0 {
+	got := &received{w: w}
+	got.sum.SetSeed(maphash.MakeSeed())
+	for useless := 0; ; {
+		before, from := got.n, &reader{Reader: s.body}
+		_, err := io.CopyBuffer(got, from, buffer)
+		if err == nil {
+			err = got.complete()
+		}
+		if err == nil || from.err == nil || isFinal(err) || s.open == nil {
+			return got.n, err
+		}
+		if got.n > before {
 			useless = 0
 		}
-		if err == nil || from.err == nil || s.resume == nil {
-			return n, err
-		}
 		s.body.Close()
+		stalled := isTimeout(err)
+		if stalled && s.patient { // the next one gets more time, as this was not enough
+			s.silence.set(2 * s.silence.get())
+		}
 		for broke := err; ; {
-			if useless++; useless > maxUseless || s.resumed >= maxResumes || !wait(s.ctx, useless) {
-				return n, broke
+			if useless++; hopeless(useless, s.patient, stalled) || !wait(s.ctx, useless, 0) {
+				return got.n, broke
 			}
-			body, err := s.resume(n)
+			body, begin, err := s.open(got.n - int64(len(got.end)))
 			if err == nil {
 				s.body = body
+				got.restart(begin)
 				break
 			}
-			var f *final
-			if errors.As(err, &f) {
-				return n, err
+			if isFinal(err) {
+				return got.n, err
 			}
 		}
 		s.resumed++
-		s.warn("broke off after %d bytes (%v), resumed", n, err)
+		s.warn("broke off after %d bytes (%v), resumed", got.n, err)
 	}
 }
 
-// wait gives a server time to come back.
-func wait(ctx context.Context, try int) bool {
-	pause := time.NewTimer(100 * time.Millisecond << (2 * (try - 1)))
-	defer pause.Stop()
-	select {
-	case <-pause.C:
-		return true
-	case <-ctx.Done():
-		return false
+// overlap is how much of what is there a server is asked for once more, in
+// bytes: the rest of another file would not fit.
+const overlap = 4 << 10
+
+// received stands between the connections and the writer. What comes once more
+// is compared, and not written again: where the server knows no ranges that is
+// all that is there.
+type received struct {
+	w   io.Writer
+	n   int64        // bytes written
+	sum maphash.Hash // of all of them
+	end []byte       // the last of them, overlap at most
+
+	left  int64 // to compare
+	again maphash.Hash
+	want  uint64
+}
+
+// restart is told where the bytes begin that come now.
+func (r *received) restart(begin int64) {
+	r.left = r.n - begin
+	r.want = r.sum.Sum64()
+	if begin > 0 {
+		r.want = maphash.Bytes(r.sum.Seed(), r.end)
 	}
+	r.again.SetSeed(r.sum.Seed())
+}
+
+func (r *received) Write(p []byte) (written int, err error) {
+	if r.left > 0 {
+		written = int(min(r.left, int64(len(p))))
+		r.again.Write(p[:written])
+		r.left -= int64(written)
+		p = p[written:]
+		if r.left == 0 && r.again.Sum64() != r.want {
+			return written, ErrChanged
+		}
+	}
+	if len(p) == 0 {
+		return written, nil
+	}
+	n, err := r.w.Write(p)
+	r.n += int64(n)
+	r.sum.Write(p[:n])
+	last := p[max(0, n-overlap):n]
+	kept := copy(r.end, r.end[max(0, len(r.end)+len(last)-overlap):])
+	r.end = append(r.end[:kept], last...)
+	return written + n, err
+}
+
+// complete is an error where the file is shorter than it was.
+func (r *received) complete() error {
+	if r.left > 0 {
+		return ErrChanged
+	}
+	return nil
 }
 
 // reader remembers that it was the reader that failed.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -58,7 +59,11 @@ func (b *breaking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func TestHTTPResume(t *testing.T) {
 	t.Parallel()
-	content := bytes.Repeat([]byte("0123456789"), 30)
+	const each = 20 << 10
+	content := make([]byte, 3*each)
+	rand.NewChaCha8([32]byte{}).Read(content)
+	other := bytes.Clone(content)
+	other[each-1]++ // the last byte of those that came first
 	tagged := map[string]string{"ETag": `"v1"`, "Last-Modified": "Sat, 21 Nov 2026 10:00:00 GMT"}
 	second := func(answer func(w http.ResponseWriter)) func(http.ResponseWriter, *http.Request, int) bool {
 		return func(w http.ResponseWriter, r *http.Request, nth int) bool {
@@ -68,6 +73,19 @@ func TestHTTPResume(t *testing.T) {
 			return nth == 1
 		}
 	}
+	whole := func(w http.ResponseWriter) { w.Write(content) }
+	again := fmt.Sprintf(`bytes=%d- "v1"`, each-overlap)
+	partial := func(contentRange string, header ...string) func(w http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			w.Header().Set("Content-Range", contentRange)
+			for i := 0; i < len(header); i += 2 {
+				w.Header().Set(header[i], header[i+1])
+			}
+			w.WriteHeader(206)
+			w.Write(other[each-overlap:])
+		}
+	}
+	right := fmt.Sprintf("bytes %d-%d/%d", each-overlap, len(content)-1, len(content))
 	for _, tt := range []struct {
 		name  string
 		b     *breaking
@@ -75,33 +93,32 @@ func TestHTTPResume(t *testing.T) {
 		text  string
 		asked []string
 	}{
-		{name: "once", b: &breaking{each: 200, header: tagged}, asked: []string{"", `bytes=200- "v1"`}},
-		{name: "twice", b: &breaking{each: 100, header: tagged}, asked: []string{"", `bytes=100- "v1"`, `bytes=200- "v1"`}},
-		{name: "by date", b: &breaking{each: 200, header: map[string]string{"ETag": `W/"v1"`, "Last-Modified": "Sat, 21 Nov 2026 10:00:00 GMT"}},
-			asked: []string{"", "bytes=200- Sat, 21 Nov 2026 10:00:00 GMT"}},
-		{name: "nothing to tell versions apart", b: &breaking{each: 200}, err: ErrShort, text: "200 of 300 bytes", asked: []string{""}},
-		{name: "server comes back", b: &breaking{each: 200, header: tagged, change: second(func(w http.ResponseWriter) { panic(http.ErrAbortHandler) })},
-			asked: []string{"", `bytes=200- "v1"`, `bytes=200- "v1"`}},
-		{name: "server stays away", b: &breaking{each: 200, header: tagged, change: func(_ http.ResponseWriter, _ *http.Request, nth int) bool {
+		{name: "once", b: &breaking{each: 2*each + overlap, header: tagged}, asked: []string{"", fmt.Sprintf(`bytes=%d- "v1"`, 2*each)}},
+		{name: "twice", b: &breaking{each: each + overlap, header: tagged}, asked: []string{"", fmt.Sprintf(`bytes=%d- "v1"`, each), fmt.Sprintf(`bytes=%d- "v1"`, 2*each)}},
+		{name: "by date", b: &breaking{each: 2*each + overlap, header: map[string]string{"ETag": `W/"v1"`, "Last-Modified": "Sat, 21 Nov 2026 10:00:00 GMT"}},
+			asked: []string{"", fmt.Sprintf("bytes=%d- Sat, 21 Nov 2026 10:00:00 GMT", 2*each)}},
+		{name: "nothing to tell versions apart", b: &breaking{each: each, change: second(whole)}, asked: []string{"", ""}},
+		{name: "nothing to tell versions apart, and another one", b: &breaking{each: each, change: second(func(w http.ResponseWriter) { w.Write(other) })}, err: ErrChanged},
+		{name: "shorter", b: &breaking{each: each, change: second(func(w http.ResponseWriter) { w.Write(content[:100]) })}, err: ErrChanged},
+		{name: "breaks there each time", b: &breaking{each: each}, err: ErrShort, text: fmt.Sprintf("%d of %d bytes", each, len(content))},
+		{name: "server comes back", b: &breaking{each: 2 * each, header: tagged, change: second(func(w http.ResponseWriter) { panic(http.ErrAbortHandler) })}},
+		{name: "server stays away", b: &breaking{each: each, header: tagged, change: func(_ http.ResponseWriter, _ *http.Request, nth int) bool {
 			if nth > 0 {
 				panic(http.ErrAbortHandler)
 			}
 			return false
-		}}, err: ErrShort, text: "200 of 300 bytes"},
-		{name: "changed", b: &breaking{each: 200, header: tagged, change: second(func(w http.ResponseWriter) {
+		}}, err: ErrShort, text: fmt.Sprintf("%d of %d bytes", each, len(content))},
+		{name: "changed", b: &breaking{each: each, header: tagged, change: second(func(w http.ResponseWriter) {
 			w.Header().Set("ETag", `"v2"`)
 			w.Write(content)
 		})}, err: ErrChanged},
-		{name: "no ranges", b: &breaking{each: 200, header: tagged, change: second(func(w http.ResponseWriter) { w.Write(content) })}, err: errNoRanges},
-		{name: "gone", b: &breaking{each: 200, header: tagged, change: second(func(w http.ResponseWriter) { w.WriteHeader(404) })}, err: ErrNotFound},
-		{name: "another range", b: &breaking{each: 200, header: tagged, change: second(func(w http.ResponseWriter) {
-			w.Header().Set("Content-Range", "bytes 100-299/300")
-			w.WriteHeader(206)
-		})}, err: ErrRefused, text: "it sent bytes 100-299/300"},
-		{name: "another size", b: &breaking{each: 200, header: tagged, change: second(func(w http.ResponseWriter) {
-			w.Header().Set("Content-Range", "bytes 200-399/400")
-			w.WriteHeader(206)
-		})}, err: ErrRefused},
+		{name: "no ranges", b: &breaking{each: each, header: tagged, change: second(whole)}, asked: []string{"", again}},
+		{name: "no ranges, and another file", b: &breaking{each: each, header: tagged, change: second(func(w http.ResponseWriter) { w.Write(other) })}, err: ErrChanged},
+		{name: "gone", b: &breaking{each: each, header: tagged, change: second(func(w http.ResponseWriter) { w.WriteHeader(404) })}, err: ErrNotFound},
+		{name: "the range of another file", b: &breaking{each: each, header: tagged, change: second(partial(right))}, err: ErrChanged},
+		{name: "the range of another version", b: &breaking{each: each, header: tagged, change: second(partial(right, "ETag", `"v2"`))}, err: ErrChanged},
+		{name: "another range", b: &breaking{each: each, header: tagged, change: second(partial("bytes 100-299/61440"))}, err: ErrRefused, text: "it sent bytes 100-299/61440"},
+		{name: "another size", b: &breaking{each: each, header: tagged, change: second(partial(right + "0"))}, err: ErrRefused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -189,15 +206,17 @@ func TestTooSlow(t *testing.T) {
 
 func TestFTPResume(t *testing.T) {
 	t.Parallel()
-	content := strings.Repeat("0123456789", 30)
+	content := strings.Repeat("0123456789", overlap)
 	for _, tt := range []struct {
 		name string
 		s    *ftpServer
 		err  error
 	}{
-		{name: "resumed", s: &ftpServer{content: content, each: 100}},
-		{name: "changed", s: &ftpServer{content: content, each: 100, grows: true}, err: ErrChanged},
-		{name: "without SIZE", s: &ftpServer{content: content, each: 100, answers: map[string]string{"SIZE": "502 what?"}}, err: ErrShort},
+		{name: "resumed", s: &ftpServer{content: content, each: 2 * overlap}},
+		{name: "changed", s: &ftpServer{content: content, each: 2 * overlap, grows: true}, err: ErrChanged},
+		{name: "without SIZE", s: &ftpServer{content: content, each: 2 * overlap, breaks: 1, answers: map[string]string{"SIZE": "502 what?"}}},
+		{name: "without REST", s: &ftpServer{content: content, each: 2 * overlap, breaks: 1, answers: map[string]string{"REST": "502 what?"}}},
+		{name: "breaks there each time", s: &ftpServer{content: content, each: 2 * overlap, answers: map[string]string{"REST": "502 what?"}}, err: ErrShort},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,12 +1,14 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/tftpget"
 )
@@ -24,7 +26,18 @@ func (c *Client) openTFTP(ctx context.Context, l location) (source, error) {
 	}
 	client := c.TFTP
 	client.MaxSize = 0 // File sees to that, for all schemes
-	f, err := client.Open(ctx, netip.AddrPortFrom(addr, l.port), l.name())
+	server := netip.AddrPortFrom(addr, l.port)
+	var f *tftpget.File
+	err = c.patiently(ctx, server.String(), func() (err error) {
+		if end, ok := ctx.Deadline(); ok && c.Servers.know(server.String()) {
+			client.Retries = int(time.Until(end) / cmp.Or(client.Timeout, tftpget.DefaultTimeout))
+		}
+		f, err = client.Open(ctx, server, l.name())
+		if said, ok := errors.AsType[*tftpget.Error](err); err == nil || ok && said.Code >= 0 {
+			c.Servers.note(server.String())
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fromTFTP(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 )
 
 // maxURL bounds a URL, in bytes. PXELINUX's own names end at 255.
@@ -39,7 +41,7 @@ func parse(url string) (location, error) {
 	l.path, _, _ = strings.Cut(path, "#")
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		user, password, _ := strings.Cut(authority[:i], ":")
-		l.user, l.password = unescape(user), unescape(password)
+		l.user, l.password = percent.Unescape(user), percent.Unescape(password)
 		authority = authority[i+1:]
 	}
 	var port string
@@ -86,19 +88,19 @@ func (l location) String() string {
 			authority = "[" + l.host + "]"
 		}
 		if l.user != "" {
-			authority = escape(l.user) + "@" + authority
+			authority = percent.Escape(l.user, "") + "@" + authority
 		}
 		if l.port != 0 {
 			authority += ":" + strconv.Itoa(int(l.port))
 		}
 		s = l.scheme + "://" + authority + "/" + l.path
 	}
-	return escape(s)
+	return percent.Escape(s, "")
 }
 
 // name is the path with its escapes undone, for the schemes that send a file
 // name. As PXELINUX does, a % that begins no escape stands for itself.
-func (l location) name() string { return unescape(l.path) }
+func (l location) name() string { return percent.Unescape(l.path) }
 
 // inside is the other half of the URL of a file in an image: the first "!/" of
 // the path as written ends the image's own URL, and the file's path in the
@@ -107,37 +109,5 @@ func (l location) name() string { return unescape(l.path) }
 func (l location) inside() (image location, name string, ok bool) {
 	before, after, ok := strings.Cut(l.path, "!/")
 	l.path = before
-	return l, unescape(after), ok
-}
-
-func unescape(s string) string {
-	if !strings.Contains(s, "%") {
-		return s
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
-				b = append(b, byte(n))
-				i += 2
-				continue
-			}
-		}
-		b = append(b, s[i])
-	}
-	return string(b)
-}
-
-// escape writes bytes that are no printable ASCII as %XX, as PXELINUX's
-// url_escape_unsafe does.
-func escape(s string) string {
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		if c <= ' ' || c > '~' {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
+	return l, percent.Unescape(after), ok
 }

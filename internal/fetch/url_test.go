@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 )
 
 func TestParse(t *testing.T) {
@@ -81,16 +82,6 @@ func TestInside(t *testing.T) {
 	}
 }
 
-func TestUnescape(t *testing.T) {
-	for in, want := range map[string]string{
-		"": "", "a%20b": "a b", "%41%4a%4A": "AJJ", "%": "%", "%4": "%4", "%4g": "%4g", "%%41": "%A", "%25%34%31": "%41", "%+1": "%+1", "%00": "\x00",
-	} {
-		if got := unescape(in); got != want {
-			t.Errorf("%q: got %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestURLText(t *testing.T) {
 	for in, want := range map[string]string{
 		"ftp://u:secret@h:2121/a b":   "ftp://u@h:2121/a%20b",
@@ -132,12 +123,12 @@ func FuzzParse(f *testing.F) {
 		}
 		want := l
 		want.password = ""
-		want.path, want.scheme = escape(l.path), escape(l.scheme)
+		want.path, want.scheme = percent.Escape(l.path, ""), percent.Escape(l.scheme, "")
 		if diff := cmp.Diff(want, again, cmp.AllowUnexported(location{})); diff != "" && again.user == want.user {
 			t.Errorf("%q became %q (-want +got)\n%s", url, text, diff)
 		}
 		image, name, ok := l.inside()
-		if before, after, found := strings.Cut(l.path, "!/"); ok != found || image.path != before || name != unescape(after) {
+		if before, after, found := strings.Cut(l.path, "!/"); ok != found || image.path != before || name != percent.Unescape(after) {
 			t.Errorf("%q is %q in %q", url, name, image)
 		}
 		if _, _, again := image.inside(); again {

@@ -26,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/vishvananda/netlink"
 )
 
@@ -414,10 +415,5 @@ func (t *firstBytes) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	line, _, _ := strings.Cut(strings.TrimSpace(string(t.text)), "\n")
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return -1
-		}
-		return r
-	}, line)
+	return printable.Text(line)
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // bzImage reads a Linux kernel for x86, with the notes of what is packed in it.
-func (info *Info) bzImage(r io.ReaderAt, head []byte) error {
+func (info *Info) bzImage(r io.ReaderAt, head []byte, notes bool) error {
 	payload, err := info.setup(r, head)
-	if err != nil {
+	if err != nil || !notes {
 		return err
 	}
 	inside, err := inBzImage(payload)
@@ -19,7 +21,7 @@ func (info *Info) bzImage(r io.ReaderAt, head []byte) error {
 		return err
 	}
 	info.Compression = inside.compression
-	err = info.elf(inside, false)
+	err = info.elf(inside, false, true)
 	info.Window = inside.window
 	if inside.compression == None {
 		return err
@@ -128,5 +130,5 @@ func setupVersion(head []byte) string {
 	if len(words) == 0 {
 		return ""
 	}
-	return printable([]byte(words[0]), 64)
+	return printable.Line(words[0], 64)
 }

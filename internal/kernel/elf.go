@@ -36,9 +36,10 @@ type elfFile struct {
 	names              int // which section has the names
 }
 
-// elf reads an ELF file's notes for Xen: those in its segments, or else, when
-// asked for, those in its sections, where the domain builder looks next.
-func (info *Info) elf(r io.ReaderAt, sections bool) error {
+// elf reads an ELF file's header and, when asked for, its notes for Xen: those
+// in its segments, or else, when asked for, those in its sections, where the
+// domain builder looks next.
+func (info *Info) elf(r io.ReaderAt, sections, notes bool) error {
 	f, err := newELF(r)
 	if err != nil {
 		return err
@@ -51,22 +52,25 @@ func (info *Info) elf(r io.ReaderAt, sections bool) error {
 	if info.Format != BzImage {
 		info.Length = max(f.sections.offset+f.sections.length, f.segments.offset+f.segments.length)
 	}
+	if !notes {
+		return nil
+	}
 	headers, err := f.headers(f.segments, f.segment)
 	if err != nil {
 		return err
 	}
-	var notes []span
+	var places []span
 	for _, h := range headers {
 		at := f.spanOf(h, 4, 16, 8, 32)
 		if info.Format != BzImage {
 			info.Length = max(info.Length, at.offset+at.length)
 		}
 		if f.order.Uint32(h) == uint32(elf.PT_NOTE) {
-			notes = append(notes, at)
+			places = append(places, at)
 		}
 	}
 	var xen Xen
-	if err := f.notes(&xen, notes); err != nil {
+	if err := f.notes(&xen, places); err != nil {
 		return err
 	}
 	if sections && xen == (Xen{}) {
@@ -173,7 +177,7 @@ func (f *elfFile) notes(xen *Xen, parts []span) error {
 	budget := int64(maxNotes)
 	for _, s := range parts {
 		if budget -= s.length; budget < 0 {
-			return errors.New("too many ELF notes")
+			return fmt.Errorf("%w: too many ELF notes", errLimit)
 		}
 		data, err := f.read(s)
 		if err != nil {

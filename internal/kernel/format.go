@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 const elfMagic = "\x7fELF"
@@ -117,8 +119,8 @@ func isText(head []byte) bool {
 	return true
 }
 
-// firstLine is what a person would call a page or a text by: up to 80
-// printable characters.
+// firstLine is what a person would call a page or a text by: up to 80 bytes
+// that print.
 func firstLine(head []byte) string {
 	text := head
 	if m := title.FindSubmatch(head); m != nil {
@@ -128,20 +130,5 @@ func firstLine(head []byte) string {
 	if i := bytes.IndexAny(text, "\r\n"); i >= 0 {
 		text = text[:i]
 	}
-	return printable(text, 80)
-}
-
-// printable is a text's first characters, without those that would do
-// something to a terminal.
-func printable(text []byte, most int) string {
-	var b strings.Builder
-	for _, r := range string(text) {
-		if most--; most < 0 {
-			break
-		}
-		if unicode.IsPrint(r) && r != utf8.RuneError {
-			b.WriteRune(r)
-		}
-	}
-	return strings.TrimSpace(b.String())
+	return printable.Line(string(text), 80)
 }

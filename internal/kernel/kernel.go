@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // Limits of what is unpacked. Linux itself is below a quarter of the first
@@ -80,13 +81,23 @@ type Info struct {
 // of a file, it says what can be told by that. An error says why Xen's notes
 // could not be read or that r failed; Info holds what was found until then.
 // ErrTruncated is the one for an image that goes on behind size.
-func Inspect(r io.ReaderAt, size int64) (info Info, err error) {
+func Inspect(r io.ReaderAt, size int64) (Info, error) { return look(r, size, true) }
+
+// errLimit is the error of what may be right, but is more than we look at.
+var errLimit = errors.New("more than is looked at")
+
+// look is Inspect, or tells without notes what the first bytes do. Size is -1
+// when it is not known.
+func look(r io.ReaderAt, size int64, notes bool) (info Info, err error) {
 	// The unpackers are other people's, and the bytes too.
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("unpack the kernel: %v", p)
+			err = fmt.Errorf("unpack the kernel: %w: %v", errLimit, p)
 		}
 	}()
+	if size < 0 {
+		size = math.MaxInt64
+	}
 	file := io.NewSectionReader(r, 0, size)
 	head, err := readHead(file)
 	if err != nil {
@@ -94,7 +105,7 @@ func Inspect(r io.ReaderAt, size int64) (info Info, err error) {
 	}
 	info.Compression = compressionOf(head)
 	if info.Compression == None {
-		err = damage("read the image", info.image(file, head))
+		err = damage("read the image", info.image(file, head, notes))
 		if err == nil && info.Length > size {
 			err = ErrTruncated
 		}
@@ -104,25 +115,25 @@ func Inspect(r io.ReaderAt, size int64) (info Info, err error) {
 	head, err = readHead(inside)
 	info.Window = inside.window
 	if err == nil {
-		err = info.image(inside, head)
+		err = info.image(inside, head, notes)
 		info.Length = 0 // of what is inside: nobody knows how it is packed
 	}
 	return info, damage("unpack "+string(info.Compression), err)
 }
 
 // image says what the bytes are that head is the beginning of.
-func (info *Info) image(r io.ReaderAt, head []byte) error {
+func (info *Info) image(r io.ReaderAt, head []byte, notes bool) error {
 	info.Format = formatOf(head)
 	switch info.Format {
 	case BzImage:
-		return info.bzImage(r, head)
+		return info.bzImage(r, head, notes)
 	case Memdisk:
 		info.Arch, info.Version = I386, setupVersion(head)
 	case ELF, Multiboot:
 		if string(head[:4]) == elfMagic {
 			// Kernels from before bzImages for Xen (Linux 2.6.26) may have
 			// their notes in sections only.
-			return info.elf(r, true)
+			return info.elf(r, true, notes)
 		}
 		info.Arch = I386
 	case ARM64Image:

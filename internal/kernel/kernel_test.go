@@ -98,13 +98,7 @@ func (b *byteReader) Read(p []byte) (int, error) {
 }
 
 func TestFormats(t *testing.T) {
-	filled := func(size int, parts map[int]string) string {
-		b := bytes.Repeat([]byte{0x90}, size)
-		for at, text := range parts {
-			copy(b[at:], text)
-		}
-		return string(b)
-	}
+	filled := func(size int, parts map[int]string) string { return string(at(size, parts)) }
 	multiboot := binary.LittleEndian.AppendUint32(nil, 0x1badb002)
 	multiboot = binary.LittleEndian.AppendUint32(multiboot, 3)
 	multiboot = binary.LittleEndian.AppendUint32(multiboot, 1<<32-0x1badb002-3)
@@ -118,7 +112,7 @@ func TestFormats(t *testing.T) {
 		"page, nginx":         {"<html>\r\n<head><title>403 Forbidden</title></head>\r\n<body>", Info{Format: HTML, Line: "403 Forbidden"}},
 		"page with a comment": {"\ufeff\n<!-- x -->\n<html><body><h1>It works!</h1>", Info{Format: HTML, Line: "It works!"}},
 		"text":                {"\nFile not found\r\nmore", Info{Format: Text, Line: "File not found"}},
-		"long text":           {strings.Repeat("ä", 2000), Info{Format: Text, Line: strings.Repeat("ä", 80)}},
+		"long text":           {strings.Repeat("ä", 2000), Info{Format: Text, Line: strings.Repeat("ä", 40)}},
 		"config":              {"DEFAULT linux\nLABEL linux\n", Info{Format: Text, Line: "DEFAULT linux"}},
 		"noise":               {"\x01\x02\x03\x04", Info{}},
 		"PXELINUX":            {filled(4096, map[int]string{0: "\xea\x24\x7c\x00\x00\x90\x90\x90\xac\xc8\x83\x29"}), Info{Format: PXELINUX, Arch: I386}},
@@ -200,9 +194,9 @@ func TestErrors(t *testing.T) {
 		{"only the setup code", whole[:1024], "read the kernel: the image is cut short"},
 		{"damaged", changed(fake.PayloadAt+2, "\x07"), "unpack gzip: read the ELF header: gzip: invalid header"},
 		{"no ELF inside", fake.BzImage(pack(t, Gzip, make([]byte, 100))), "read the image: unpack gzip: no ELF file is inside, it begins with 00 00 00 00 00 00"},
-		{"too large", pack(t, Gzip, endless), "unpack gzip: read ELF at 314572800: more than 256 MiB"},
+		{"too large", pack(t, Gzip, endless), "unpack gzip: read ELF at 314572800: more than is looked at: 256 MiB"},
 		{"ELF with no end", endless, "read the image: the image is cut short"},
-		{"too many notes", fake.Vmlinux(elf.EM_X86_64, nil, make([]byte, maxNotes+1), elf.SHT_NULL), "read the image: too many ELF notes"},
+		{"too many notes", fake.Vmlinux(elf.EM_X86_64, nil, make([]byte, maxNotes+1), elf.SHT_NULL), "read the image: more than is looked at: too many ELF notes"},
 		{"xz with a large dictionary", []byte("\xfd7zXZ\x00\x00\x01\x69\x22\xde\x36\x02\x00\x21\x01\x28\x00\x00\x00\x00\x00\x00\x00"), "unpack xz: read the image: a dictionary of 4095 MiB is more than 128"},
 		{"xz with another filter", []byte("\xfd7zXZ\x00\x00\x01\x69\x22\xde\x36\x02\x01\x07\x00\x21\x01\x16\x00\x00\x00\x00\x00"), "unpack xz: read the image: unknown xz filter 0x7"},
 	} {

@@ -6,7 +6,6 @@ import (
 	"compress/bzip2"
 	"compress/gzip"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 
@@ -47,7 +46,7 @@ func compressionOf(head []byte) Compression {
 	return None
 }
 
-var errTooLarge = fmt.Errorf("more than %d MiB", maxUnpacked>>20)
+var errTooLarge = fmt.Errorf("%w: %d MiB", errLimit, maxUnpacked>>20)
 
 // unpacked is what is in a compressed file. It is read best from the front to
 // the back: to go back is to unpack again, which is done a few times only.
@@ -69,7 +68,7 @@ func (u *unpacked) ReadAt(p []byte, offset int64) (int, error) {
 	}
 	if u.stream == nil || offset < u.at {
 		if u.opened++; u.opened > 4 {
-			return 0, errors.New("its parts are in no order")
+			return 0, fmt.Errorf("%w: its parts are in no order", errLimit)
 		}
 		u.at = 0
 		var err error
@@ -97,7 +96,11 @@ func (u *unpacked) open() (io.Reader, error) {
 	case None:
 		return r, nil
 	case Gzip:
-		return gzip.NewReader(r)
+		z, err := gzip.NewReader(r)
+		if err == nil {
+			z.Multistream(false) // what follows is nobody's, as for zlib
+		}
+		return z, err
 	case Bzip2:
 		return bzip2.NewReader(r), nil
 	case LZMA:

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // Xen is what a kernel tells Xen about itself in its ELF notes
@@ -109,7 +111,7 @@ func (x *Xen) guestSection(text string) {
 // cString is a text up to its end, in what a person can read.
 func cString(s string) string {
 	s, _, _ = strings.Cut(s, "\x00")
-	return printable([]byte(s), 256)
+	return printable.Line(s, 256)
 }
 
 // NeedsXen is the first release of Xen whose domain builder unpacks such a

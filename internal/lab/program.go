@@ -23,6 +23,8 @@ var packages = map[string]string{
 	"atftpd":    "atftpd",
 
 	"nginx":        "nginx",
+	"squid":        "squid",
+	"minisign":     "minisign",
 	"tshark":       "tshark",
 	"dhclient":     "isc-dhcp-client",
 	"vsftpd":       "vsftpd",

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -179,13 +180,75 @@ func (h *Host) ATFTPD(ctx context.Context, tree string) (*Process, error) {
 	return h.startServer(ctx, "atftpd", args, nil, h.listensUDP(tftpPort), h.answersTFTP)
 }
 
-// startServer starts a program and returns when all of ready give no error.
+// Nginx starts nginx on the host, which serves the tree on port 80, and returns
+// when it listens. The statements are added to its server block.
+func (h *Host) Nginx(ctx context.Context, tree string, statements ...string) (*Process, error) {
+	dir, err := h.lab.tempDir()
+	if err != nil {
+		return nil, fmt.Errorf("start nginx: %w", err)
+	}
+	conf := filepath.Join(dir, "nginx.conf")
+	text := fmt.Sprintf(`daemon off; master_process off; user root root; pid %[1]s/pid; error_log stderr; events {}
+http {
+	access_log off; sendfile on;
+	client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
+	server { listen 80; root %[2]q; %[3]s }
+}
+`, dir, tree, strings.Join(statements, "\n"))
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		return nil, fmt.Errorf("start nginx: %w", err)
+	}
+	return h.startServer(ctx, "nginx", []string{"-p", dir, "-c", conf, "-e", "stderr"}, nil, h.listensTCP(80))
+}
+
+// VSFTPD starts vsftpd on the host, which serves the tree to the anonymous, and
+// returns when it listens. It becomes another user, so it needs the machine's
+// root.
+func (h *Host) VSFTPD(ctx context.Context, tree string) (*Process, error) {
+	dir, err := h.lab.tempDir()
+	if err != nil {
+		return nil, fmt.Errorf("start vsftpd: %w", err)
+	}
+	conf := filepath.Join(dir, "vsftpd.conf")
+	text := fmt.Sprintf("listen=YES\nbackground=NO\nanonymous_enable=YES\nlocal_enable=NO\nanon_root=%s\nsecure_chroot_dir=%s\n"+
+		"ftp_username=daemon\nnopriv_user=daemon\nconnect_from_port_20=NO\nxferlog_enable=NO\nseccomp_sandbox=NO\n", tree, dir)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		return nil, fmt.Errorf("start vsftpd: %w", err)
+	}
+	server, err := Program("vsftpd", conf)
+	if err != nil {
+		return nil, err
+	}
+	// Not the first process of its namespace, which inherits children of
+	// others: vsftpd ends at one that it does not know.
+	cmd := exec.Command("sh", "-c", `"$@"; exit`, "sh", server.Path, conf)
+	cmd.Env = server.Env
+	return h.startReady(ctx, cmd, h.listensTCP(21))
+}
+
+// StartUntil starts a server program as Start does, and returns when it has
+// printed the text.
+func (h *Host) StartUntil(ctx context.Context, cmd *exec.Cmd, text string) (*Process, error) {
+	return h.startReady(ctx, cmd, logs(text))
+}
+
+// StartListening starts a server program as Start does, and returns when it
+// listens on the TCP port.
+func (h *Host) StartListening(ctx context.Context, cmd *exec.Cmd, port int) (*Process, error) {
+	return h.startReady(ctx, cmd, h.listensTCP(port))
+}
+
 func (h *Host) startServer(ctx context.Context, name string, args, env []string, ready ...check) (*Process, error) {
 	cmd, err := Program(name, args...)
 	if err != nil {
 		return nil, err
 	}
 	cmd.Env = append(cmd.Environ(), env...)
+	return h.startReady(ctx, cmd, ready...)
+}
+
+// startReady starts a program and returns when all of ready give no error.
+func (h *Host) startReady(ctx context.Context, cmd *exec.Cmd, ready ...check) (*Process, error) {
 	p, err := h.Start(cmd)
 	if err != nil {
 		return nil, err
@@ -200,7 +263,7 @@ func (h *Host) startServer(ctx context.Context, name string, args, env []string,
 			return nil, p.failed()
 		case <-ctx.Done():
 			p.Stop()
-			return nil, fmt.Errorf("wait for %s: %w: %w; it printed:\n%s", name, context.Cause(ctx), err, p.Log())
+			return nil, fmt.Errorf("wait for %s: %w: %w; it printed:\n%s", cmd.Path, context.Cause(ctx), err, p.Log())
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -232,20 +295,29 @@ func logs(text string) check {
 
 // listensUDP checks that a socket of the host has that port: from then on the
 // kernel keeps requests for the server.
-func (h *Host) listensUDP(port int) check {
+func (h *Host) listensUDP(port int) check { return h.listens("udp", port, "") }
+
+// listensTCP is listensUDP for a TCP socket that listens.
+func (h *Host) listensTCP(port int) check { return h.listens("tcp", port, "0A") }
+
+// listens looks for a socket in a table of the kernel's, in this state (as in
+// include/net/tcp_states.h) unless that is "".
+func (h *Host) listens(protocol string, port int, state string) check {
 	return func(*Process) error {
 		return h.Do(func() error {
-			table, err := os.ReadFile("/proc/thread-self/net/udp")
-			if err != nil {
-				return err
-			}
-			for line := range strings.Lines(string(table)) {
-				fields := strings.Fields(line)
-				if len(fields) > 1 && strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", port)) {
-					return nil
+			for _, family := range []string{"", "6"} {
+				table, err := os.ReadFile("/proc/thread-self/net/" + protocol + family)
+				if err != nil {
+					return err
+				}
+				for line := range strings.Lines(string(table)) {
+					f := strings.Fields(line)
+					if len(f) > 3 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) && (state == "" || f[3] == state) {
+						return nil
+					}
 				}
 			}
-			return fmt.Errorf("nothing listens on UDP port %d", port)
+			return fmt.Errorf("nothing listens on %s port %d", protocol, port)
 		})
 	}
 }

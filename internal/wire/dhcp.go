@@ -33,9 +33,15 @@ const (
 // magicCookie is what options begin with (RFC 1497).
 const magicCookie = 0x63825363
 
-// DHCP is a DHCP or BOOTP message (RFC 2131 §2), its fields by their names
-// there. Addresses are never invalid: 0.0.0.0 is none.
+// DHCP is a DHCP or BOOTP message.
 type DHCP struct {
+	DHCPFields
+	Options []byte // behind the cookie; nil where there is none
+}
+
+// DHCPFields are the header's fields (RFC 2131 §2), by their names there.
+// Addresses are never invalid: 0.0.0.0 is none.
+type DHCPFields struct {
 	Op                             uint8 // 1 is a client's, 2 a server's
 	Hops                           uint8
 	XID                            uint32
@@ -43,8 +49,7 @@ type DHCP struct {
 	Flags                          uint16 // 0x8000 asks for broadcast answers
 	CIAddr, YIAddr, SIAddr, GIAddr netip.Addr
 	CHAddr                         net.HardwareAddr
-	SName, File                    []byte // all 64 and 128 bytes
-	Options                        []byte // behind the cookie; nil where there is none
+	SName, File                    []byte // 64 and 128 bytes
 }
 
 // ParseDHCP reads the payload of a datagram.
@@ -52,7 +57,7 @@ func ParseDHCP(b []byte) (m DHCP, ok bool) {
 	if len(b) < DHCPHeader {
 		return m, false
 	}
-	m = DHCP{
+	m.DHCPFields = DHCPFields{
 		Op: b[0], Hops: b[3], XID: binary.BigEndian.Uint32(b[4:]),
 		Secs: binary.BigEndian.Uint16(b[8:]), Flags: binary.BigEndian.Uint16(b[10:]),
 		CHAddr: b[28 : 28+min(int(b[2]), 16)],

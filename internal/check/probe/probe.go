@@ -166,11 +166,11 @@ func (o *observer) dhcp(ctx context.Context) error {
 	}
 	if o.lease != nil && r.Server.IsValid() {
 		o.lease.NextServer, f.Lease.NextServer = r.Server, r.Server
-		f.Merged = replaced(f.Merged, check.Value{Name: "next-server", Value: r.Server.String(), Origin: "--server"})
+		f.Merged = replaced(f.Merged, check.Value{Name: check.ValueNextServer, Value: r.Server.String(), Origin: check.Origin{Field: check.OurServer}})
 	}
 	if o.lease != nil && r.BootFile != "" {
 		o.lease.BootFile, f.Lease.BootFile = r.BootFile, r.BootFile
-		f.Merged = replaced(f.Merged, check.Value{Name: "boot file", Value: r.BootFile, Origin: "--bootfile"})
+		f.Merged = replaced(f.Merged, check.Value{Name: check.ValueBootFile, Value: r.BootFile, Origin: check.Origin{Field: check.OurBootFile}})
 	}
 	return nil
 }
@@ -295,7 +295,7 @@ func (o *observer) event(began time.Time, kind, to, summary string, failed bool)
 		return
 	}
 	o.facts.Events = append(o.facts.Events, check.Event{
-		Millis: plan.Millis(began.Sub(o.facts.Began)), Took: plan.Millis(time.Since(began)), From: "guest", To: to, Kind: kind, Summary: summary, Failed: failed,
+		Millis: plan.Millis(began.Sub(o.facts.Began)), Took: plan.Millis(time.Since(began)), From: check.EventGuest, To: to, Kind: kind, Summary: summary, Failed: failed,
 	})
 }
 
@@ -445,7 +445,7 @@ func (o *observer) otherServers(ctx context.Context) {
 	for _, offer := range o.facts.Offers {
 		ask(offer.Server, "a DHCP server")
 		for _, v := range offer.Values {
-			if a, err := netip.ParseAddr(v.Value); err == nil && v.Name == "next-server" {
+			if a, err := netip.ParseAddr(v.Value); err == nil && v.Name == check.ValueNextServer {
 				ask(a, "next-server of "+offer.Server.String())
 			}
 		}
@@ -470,6 +470,6 @@ func (o *observer) arp(ctx context.Context, a netip.Addr) net.HardwareAddr {
 	if mac != nil {
 		what = fmt.Sprintf("%s is at %s", a, mac)
 	}
-	o.event(began, "ARP", "broadcast", what, mac == nil)
+	o.event(began, "ARP", check.EventBroadcast, what, mac == nil)
 	return mac
 }

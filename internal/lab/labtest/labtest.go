@@ -15,6 +15,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // New builds a lab that is closed when the test ends. Where the kernel allows
@@ -47,6 +48,16 @@ func settle(t testing.TB) {
 			t.Fatalf("an earlier test left %s", left[0].Attrs().Name)
 		}
 	}
+}
+
+// TempDir is one whose name has no comma, as a test's name may have: dnsmasq
+// takes what is behind one for something else.
+func TempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "labtest-")
+	Check(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 // Check ends the test on an error. One that says that this machine lacks a
@@ -102,4 +113,16 @@ func Processes(t testing.TB, name string) (found []string) {
 		}
 	}
 	return found
+}
+
+// Tmpfs is an empty directory with so much room, in the tests' own mount
+// namespace.
+func Tmpfs(t testing.TB, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Skip(err) // no namespaces: see lab.Main
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
 }

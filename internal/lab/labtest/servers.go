@@ -1,9 +1,9 @@
 package labtest
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,30 +14,94 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 )
 
-// Start starts a server on a host, and returns when it listens on the port.
-func Start(t testing.TB, h *lab.Host, cmd *exec.Cmd, port uint16) *lab.Process {
+// patience bounds how long a server may take to come up.
+const patience = 20 * time.Second
+
+// Start starts a server on a host, and returns when it listens on the TCP port.
+func Start(t testing.TB, h *lab.Host, cmd *exec.Cmd, port int) *lab.Process {
 	t.Helper()
-	p, err := h.Start(cmd)
-	Check(t, err)
-	address := netip.AddrPortFrom(h.Address.Addr(), port).String()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		err := h.Do(func() error {
-			conn, err := net.Dial("tcp4", address)
-			if err == nil {
-				conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return Started(t, h)(h.StartListening(ctx, cmd, port))
+}
+
+// Until starts a program on a host, and returns when it has printed the text.
+func Until(t testing.TB, h *lab.Host, text, program string, args ...string) *lab.Process {
+	t.Helper()
+	return UntilPrinted(t, h, text, Program(t, program, args...))
+}
+
+// UntilPrinted is Until for a command.
+func UntilPrinted(t testing.TB, h *lab.Host, text string, cmd *exec.Cmd) *lab.Process {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return Started(t, h)(h.StartUntil(ctx, cmd, text))
+}
+
+// Started takes what starting a server on that host returns. When the test
+// fails, the server's log is shown.
+func Started(t testing.TB, h *lab.Host) func(*lab.Process, error) *lab.Process {
+	return func(p *lab.Process, err error) *lab.Process {
+		t.Helper()
+		Check(t, err)
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("on %s:\n%s", h.Name, p.Log())
 			}
-			return err
 		})
-		if err == nil {
-			return p
-		}
-		select {
-		case <-p.Done():
-			t.Fatalf("%s ended: %s", cmd.Path, p.Log())
-		default:
-		}
+		return p
+	}
+}
+
+// Dnsmasq starts dnsmasq on a host with these arguments only, beside those that
+// keep it alone, and returns when it has started.
+func Dnsmasq(t testing.TB, h *lab.Host, args ...string) *lab.Process {
+	t.Helper()
+	return Until(t, h, "started, version", "dnsmasq", append([]string{
+		"--keep-in-foreground", "--user=root", "--group=root", "--conf-file=/dev/null", "--port=0", "--no-ping",
+		"--log-facility=-", "--log-dhcp", "--dhcp-authoritative", "--dhcp-leasefile=" + filepath.Join(TempDir(t), "leases"), "--pid-file=",
+	}, args...)...)
+}
+
+// DHCPD starts ISC dhcpd on an interface of a host's, with this dhcpd.conf, and
+// returns when it is ready.
+func DHCPD(t testing.TB, h *lab.Host, ifname, conf string) *lab.Process {
+	t.Helper()
+	dir := t.TempDir()
+	file, leases := filepath.Join(dir, "dhcpd.conf"), filepath.Join(dir, "leases")
+	Check(t, errors.Join(os.WriteFile(file, []byte(conf), 0o644), os.WriteFile(leases, nil, 0o644)))
+	return Until(t, h, "Server starting service", "dhcpd", "-4", "-f", "-d", "--no-pid", "-cf", file, "-lf", leases, ifname)
+}
+
+// Kea starts Kea on a host with these members of Dhcp4, as JSON, beside those
+// that keep it alone, and returns when it is ready.
+func Kea(t testing.TB, h *lab.Host, members string) *lab.Process {
+	t.Helper()
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "kea.json")
+	Check(t, os.WriteFile(conf, []byte(`{"Dhcp4": {
+		"interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "raw"},
+		"lease-database": {"type": "memfile", "persist": false},
+		"loggers": [{"name": "kea-dhcp4", "severity": "DEBUG", "debuglevel": 40, "output_options": [{"output": "stdout"}]}],
+		`+members+`}}`), 0o644))
+	cmd := Program(t, "kea-dhcp4", "-c", conf)
+	cmd.Env = append(cmd.Environ(), "KEA_PIDFILE_DIR="+dir, "KEA_LOCKFILE_DIR="+dir)
+	return UntilPrinted(t, h, "DHCP4_STARTED", cmd)
+}
+
+// Logged waits until a server has printed the text.
+func Logged(t testing.TB, p *lab.Process, text string) {
+	t.Helper()
+	Eventually(t, fmt.Sprintf("the server prints %q", text), func() bool { return strings.Contains(p.Log(), text) })
+}
+
+// Eventually waits until ok, for what no event tells of.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: %v: %s", cmd.Path, err, p.Log())
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }
@@ -92,11 +156,7 @@ NFSV4 { UseGetpwnam = true; DomainName = lab; }
 	}
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries)
 	p := Start(t, h, cmd, 2049)
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(p.Log(), "NFS SERVER INITIALIZED"); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("nfs-ganesha does not come up: %s", p.Log())
-		}
-	}
+	Logged(t, p, "NFS SERVER INITIALIZED")
 	if log := p.Log(); strings.Contains(log, "resolve_posix_filesystem") {
 		t.Fatalf("nfs-ganesha finds no file system to export: %s", log)
 	}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+)
+
+// TestGetIntoStdout has standard output be what a shell can make of it: get
+// adds to what is there.
+func TestGetIntoStdout(t *testing.T) {
+	l := labtest.New(t, lab.Config{Dom0: netip.MustParsePrefix("192.168.1.1/24")})
+	tree := sampleTree(t)
+	labtest.Check(t, os.WriteFile(filepath.Join(tree, "empty"), nil, 0o644))
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+	content, err := os.ReadFile(filepath.Join(tree, lab.SampleKernel))
+	labtest.Check(t, err)
+	kernel, empty, missing := "tftp://192.168.1.166/"+lab.SampleKernel, "tftp://192.168.1.166/empty", "tftp://192.168.1.166/missing"
+	const before = "what was there\n"
+	for _, test := range []struct {
+		name string
+		args []string
+		want string // behind what was there
+		code int
+	}{
+		{"as dom0", []string{"-o", "-", kernel}, string(content), 0},
+		{"as the guest", []string{"-o", "-", vif, kernel}, string(content), 0},
+		{"by another name", []string{"-o", "/dev/stdout", vif, kernel}, string(content), 0},
+		{"an empty file", []string{"-o", "-", vif, empty}, "", 0},
+		{"no file, as dom0", []string{"-o", "-", missing}, "", 6},
+		{"no file, as the guest", []string{"-o", "-", vif, missing}, "", 6},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			args := append([]string{"get"}, test.args...)
+			if o := gopxeboot(t, args...); o.Code != test.code || o.Stdout != test.want { // a pipe
+				t.Errorf("pipe: exit %d, %d bytes: %s", o.Code, len(o.Stdout), o.Stderr)
+			}
+			for how, flag := range map[string]int{">>": os.O_APPEND, "{ cat; get; } >": 0} {
+				name := filepath.Join(t.TempDir(), "out")
+				file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|flag, 0o600)
+				labtest.Check(t, err)
+				defer file.Close()
+				_, err = file.WriteString(before)
+				labtest.Check(t, err)
+				cmd := command(t.Context(), args...)
+				var log bytes.Buffer
+				cmd.Stdout, cmd.Stderr = file, &log
+				if cmd.Run(); cmd.ProcessState.ExitCode() != test.code {
+					t.Errorf("%s: exit %d: %s", how, cmd.ProcessState.ExitCode(), &log)
+				}
+				if got, err := os.ReadFile(name); err != nil || string(got) != before+test.want {
+					t.Errorf("%s: %d bytes, %v", how, len(got), err)
+				}
+			}
+		})
+	}
+}
+
+// An empty file is a file, which get makes.
+func TestGetEmpty(t *testing.T) {
+	l := labtest.New(t, lab.Config{Dom0: netip.MustParsePrefix("192.168.1.1/24")})
+	tree := sampleTree(t)
+	labtest.Check(t, os.WriteFile(filepath.Join(tree, "empty"), nil, 0o644))
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+	name := filepath.Join(t.TempDir(), "file")
+	o := gopxeboot(t, "get", "-o", name, vif, "tftp://192.168.1.166/empty")
+	if info, err := os.Stat(name); err != nil || info.Size() != 0 || o.Code != 0 {
+		t.Errorf("%v, %+v", err, o)
+	}
+	name += "2"
+	o = gopxeboot(t, "get", "-o", name, vif, "tftp://192.168.1.166/missing")
+	if _, err := os.Stat(name); err == nil || o.Code != 6 {
+		t.Errorf("a file that is not there: %v, %+v", err, o)
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"runtime/debug"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
+)
+
+// helps is each command's help, and its flags.
+func helps() map[string]*cli.Command {
+	all := map[string]*cli.Command{"": {Flags: append(bootFlags(), cli.HelpFlag)}}
+	all[""].CustomHelpTemplate = bootHelp(all[""].Flags)
+	for _, c := range commands() {
+		all[c.Name] = c
+	}
+	return all
+}
+
+func TestHelp(t *testing.T) {
+	for name, c := range helps() {
+		t.Run("gopxeboot "+name, func(t *testing.T) {
+			text := c.CustomHelpTemplate
+			checkPage(t, text)
+			for _, f := range c.Flags {
+				checkShown(t, text, f)
+			}
+			for _, wrong := range []string{"(default: )", "(default: false)", "(default: 0)", "{{"} {
+				if strings.Contains(text, wrong) && !strings.Contains(text, "--vif") {
+					t.Errorf("help has %q", wrong)
+				}
+			}
+		})
+	}
+	checkPage(t, summary(commands()))
+}
+
+// checkPage looks at what a terminal shows.
+func checkPage(t *testing.T, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if n := utf8.RuneCountInString(line); n > helpWidth {
+			t.Errorf("%d columns: %s", n, line)
+		}
+		if strings.TrimRight(line, " ") != line {
+			t.Errorf("blanks at the end: %q", line)
+		}
+	}
+}
+
+// checkShown looks for a flag in help: once, unless it is hidden.
+func checkShown(t *testing.T, text string, f cli.Flag) {
+	t.Helper()
+	sectionsOf := 0
+	for _, s := range sections() {
+		if len(s.in([]cli.Flag{f})) > 0 {
+			sectionsOf++
+		}
+	}
+	if !f.(cli.VisibleFlag).IsVisible() {
+		if sectionsOf != 0 {
+			t.Errorf("--%s is hidden, and in a section", f.Names()[0])
+		}
+		return
+	}
+	if sectionsOf != 1 {
+		t.Errorf("--%s is in %d sections", f.Names()[0], sectionsOf)
+	}
+	if n := strings.Count(text, "\n"+strings.SplitAfter(optionOf(f).help(), "\n")[0]); n != 1 {
+		t.Errorf("--%s is shown %d times", f.Names()[0], n)
+	}
+}
+
+// A default that is a value is the one that the flag has, and not only words
+// about it.
+func TestDefaults(t *testing.T) {
+	for name, c := range helps() {
+		for _, f := range c.Flags {
+			generic, ok := f.(*cli.GenericFlag)
+			if !ok || generic.DefaultText != "" || generic.Value.String() == "" {
+				continue
+			}
+			shown := generic.Value.String()
+			if err := generic.Value.Set(shown); err != nil || generic.Value.String() != shown {
+				t.Errorf("gopxeboot %s: --%s has the default %q, and makes of it %q: %v", name, f.Names()[0], shown, generic.Value, err)
+			}
+		}
+	}
+}
+
+func TestOptionOf(t *testing.T) {
+	for _, c := range []struct {
+		flag cli.Flag
+		want string
+	}{
+		{&cli.BoolFlag{Name: "q", Aliases: []string{"quiet"}, Usage: "say less"}, "  -q, --quiet           say less"},
+		{&cli.UintFlag{Name: "vlan", Usage: "the VLAN `N`"}, "  --vlan N              the VLAN N"},
+		{&cli.StringFlag{Name: "net", Value: "auto", Usage: "from `NET`"}, "  --net NET             from NET (default: auto)"},
+		{&cli.StringFlag{Name: "runas", Usage: "the `UID`", DefaultText: "none"}, "  --runas UID           the UID (default: none)"},
+		{&cli.StringFlag{Name: "output-directory", Usage: "the `DIRECTORY` for them"}, "  --output-directory DIRECTORY\n                        the DIRECTORY for them"},
+	} {
+		if got := optionOf(c.flag).help(); got != c.want {
+			t.Errorf("got\n%s\nwant\n%s", got, c.want)
+		}
+	}
+}
+
+func TestVersionOf(t *testing.T) {
+	checkout := &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.time", Value: "2026-11-28T12:00:00Z"}}}
+	installed := &debug.BuildInfo{}
+	installed.Main.Version = "v0.9.0"
+	for _, c := range []struct {
+		name, version string
+		info          *debug.BuildInfo
+		want          string
+	}{
+		{"make", "v0.9.0, commit 01234567 of 2026-11-28", installed, "v0.9.0, commit 01234567 of 2026-11-28, "},
+		{"go build", "", checkout, "devel (commit 0123456789ab of 2026-11-28T12:00:00Z), "},
+		{"go install", "", installed, "v0.9.0, "},
+		{"nothing is known", "", nil, "devel, "},
+	} {
+		if got := versionOf(c.version, c.info); !strings.HasPrefix(got, c.want+"go1.") {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package boot
+
+import (
+	"context"
+	"net/netip"
+	"os"
+
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/session"
+)
+
+// pipeline is one task on its way through the stages. Each stage fills its part of
+// the answer.
+type pipeline struct {
+	session.Answer
+	child *session.Child // nil where there is none
+	say   session.Say
+	files fetch.Client
+	open  program.Opener
+}
+
+// child is what the child process does. It returns the process's exit status.
+func child() int {
+	return session.Serve(func(ctx context.Context, c *session.Child) (session.Answer, error) {
+		p := &pipeline{Answer: session.Answer{Plan: plan.New()}, child: c, say: c.Say}
+		if c.Local {
+			p.files.Local = func(_ context.Context, name string) (*os.File, error) { return c.Open(name) }
+		}
+		var t tasks
+		err := c.Receive(&t)
+		if err == nil {
+			err = t.run(ctx, p)
+		}
+		return p.Answer, err
+	})
+}
+
+// fetchAs makes p.files what downloads as the guest with that lease.
+func (p *pipeline) fetchAs(f *firmware, t *Transfer, l *dhcpclient.Lease) error {
+	p.files.DNS, p.files.Domain = l.DNS, l.Domain
+	nextServer := l.NextServer
+	if r := p.child.Reach; r != nil && r.OfVM && f.Server.IsValid() {
+		nextServer = netip.Addr{} // the VM's, and not the lease's
+	}
+	return p.prepare(t, nextServer)
+}
+
+// fetchAsPXELINUX is fetchAs for what a configuration names.
+func (p *pipeline) fetchAsPXELINUX(f *firmware, t *Transfer, l *dhcpclient.Lease) error {
+	m := f.machine(l, program.Wanted{})
+	p.files.Fallback, p.files.SysAppend = l.NextServer, m.Host().SysAppend()
+	return p.fetchAs(f, t, l)
+}
+
+// prepare makes p.files what every download needs.
+func (p *pipeline) prepare(t *Transfer, nextServer netip.Addr) error {
+	p.files.Servers = new(fetch.Servers)
+	p.files.Refuse = p.child.Reach.Refuse(nextServer)
+	p.files.Warn = p.say.Warn
+	if err := t.apply(&p.files); err != nil {
+		return fault.New(fault.Usage, "https", err, "")
+	}
+	return nil
+}
+
+// confine gives up everything that the rest needs no more.
+func (p *pipeline) confine(ctx context.Context) error {
+	p.files.RootCAs = systemRoots() // the last look at a file
+	if err := p.child.Confine(); err != nil {
+		return fault.In(ctx, fault.Own, "sandbox", err, "")
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package boot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"golang.org/x/sys/unix"
+)
+
+// decide finds the configuration and what boots from it.
+func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Decision, error) {
+	begin := time.Now()
+	d, err := program.Decide(ctx, m, p.open)
+	p.Plan.Config, p.Plan.Boot = d.Config, d.Boot
+	failed, _ := errors.AsType[*program.Error](err)
+	if failed != nil && failed.Stage == plan.StageConfig {
+		return d, p.noConfig(ctx, &m.Lease, failed.Err)
+	}
+	p.say.Stage("config: %s (%d names asked for, %s)", d.Config.URL, len(d.Config.Tried), took(begin))
+	if failed != nil && failed.Wanted {
+		return d, fault.New(fault.Usage, failed.Stage, failed.Err, "")
+	}
+	if d.Boot.Outcome != "" {
+		for _, w := range d.Boot.Warnings {
+			p.say.Warn(w)
+		}
+	}
+	if failed != nil {
+		return d, fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, "")
+	}
+	what := d.Boot.Args
+	if d.Boot.Outcome == pxelinux.LocalBoot {
+		what = "from the guest's own disk"
+	}
+	p.say.Stage("boot: %s%s", plan.LabelText(d.Boot.Label), what)
+	return d, nil
+}
+
+// noConfig says why no configuration was found. A server that says no to
+// every name is one thing, a server that says nothing another.
+func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err error) error {
+	try := ""
+	switch {
+	case errors.Is(err, pxelinux.ErrNoConfig):
+		if tried := p.Plan.Config.Tried; len(tried) > 0 {
+			try = fmt.Sprintf("the first name asked for was %s, the last %s", tried[0].URL, tried[len(tried)-1].URL)
+		}
+	case errors.Is(err, unix.ENETUNREACH):
+		try = "dom0 has no route there: --net guest needs none"
+	case !errors.Is(err, pxelinux.ErrTooLarge):
+		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", plan.Text(lease.NextServer), plan.Text(lease.Address))
+	}
+	return fault.In(ctx, fault.NoConfig, "config", err, try)
+}
+
+// openURL is how the package pxelinux reads what it asks for. Whatever the
+// server answers instead of a file means "not there" (PXELINUX, tftp_open and
+// http_open); no answer at all is something else.
+func (p *pipeline) openURL(ctx context.Context, url string) (io.ReadCloser, error) {
+	content, err := p.files.ReadAll(ctx, url, program.MaxConfig)
+	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
+		p.say.Detail("config: %v", err)
+		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
+	}
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		return nil, e.Err // package pxelinux names the URL itself
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(content)), nil
+}
+
+func took(begin time.Time) time.Duration {
+	return time.Since(begin).Round(100 * time.Microsecond)
+}

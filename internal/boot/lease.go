@@ -1,0 +1,97 @@
+package boot
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
+)
+
+// machine is what a boot program finds itself on.
+func (f *firmware) machine(lease *dhcpclient.Lease, wanted program.Wanted) program.Machine {
+	return program.Machine{MAC: f.MAC, UUID: f.UUID, Arch: f.ROM.Arch, Lease: *lease, Wanted: wanted}
+}
+
+// lease does DHCP as the guest, and is the guest from then on. Who boots needs a
+// boot file.
+func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpclient.Lease, error) {
+	where := fmt.Sprintf("for %s on %s", f.MAC, p.child.Where)
+	conn, err := p.child.Listen()
+	if err != nil {
+		return nil, notHeard(ctx, err)
+	}
+	// The kernel waits for an RCU grace period before it has closed a packet
+	// socket, some 10 ms. The boot need not.
+	defer func() { go conn.Close() }()
+	if err := p.confine(ctx); err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	client := &dhcpclient.Client{Conn: conn, MAC: f.MAC, UUID: f.UUID, ROM: f.ROM, Offered: p.offered}
+	f.Timing.apply(client)
+	client.Warn = func(text string) { p.say.Warn("dhcp: " + text) }
+	if !boots {
+		client.ProxyWait = -1 // for a boot file that is not needed
+	}
+	if p.child.Pcap != 0 {
+		capture, err := dhcpclient.NewCapture(p.child.File(p.child.Pcap - 1))
+		if err != nil {
+			return nil, fault.In(ctx, fault.NoOutput, "pcap", err, "")
+		}
+		client.Conn = capture.Tap(conn)
+	}
+	lease, err := client.Lease(ctx)
+	switch {
+	case errors.Is(err, dhcpclient.ErrNoOffer) && !errors.Is(err, context.Canceled):
+		// Also when it was the deadline that ended the wait: a lab without a
+		// DHCP server is not slow.
+		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see that a DHCP server serves that bridge and this MAC")
+	case err != nil:
+		return nil, fault.In(ctx, fault.NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see the DHCP server's log for this MAC")
+	}
+	if f.Server.IsValid() {
+		lease.NextServer = f.Server
+	}
+	lease.BootFile = cmp.Or(f.BootFile, lease.BootFile)
+	p.Plan.Lease = plan.NewLease(lease)
+	p.say.Stage("dhcp: %s from %s %s, next-server %s, boot file %s (%s)",
+		lease.Address, lease.ServerID, where, plan.Text(lease.NextServer), cmp.Or(lease.BootFile, "none"), took(begin))
+	switch {
+	case lease.LocalBoot, !boots:
+	case !lease.NextServer.IsValid():
+		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s gave %s no next-server", lease.ServerID, lease.Address.Addr()),
+			"set next-server in the DHCP server, or use --server ADDRESS")
+	case lease.BootFile == "" && lease.PathPrefix == "" && lease.ConfigFile == "":
+		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s gave %s no boot file", lease.ServerID, lease.Address.Addr()),
+			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0")
+	}
+	return lease, p.child.Configure(lease)
+}
+
+// notHeard is why the wire could not be opened.
+func notHeard(ctx context.Context, err error) error {
+	try := ""
+	if errors.Is(err, os.ErrPermission) {
+		try = "run as root"
+	}
+	return fault.In(ctx, fault.Own, "dhcp", err, try)
+}
+
+// offered tells of every server that answers, also of those that lose.
+func (p *pipeline) offered(o dhcpclient.Offer) {
+	what := "offers " + plan.Text(o.Address)
+	if o.Proxy {
+		what = "is a proxyDHCP server"
+	}
+	if len(o.Menu) > 0 {
+		what += fmt.Sprintf(", PXE boot menu %q", o.Menu)
+	}
+	p.say.Detail("dhcp: %s %s, next-server %s, boot file %s (after %s)", o.Server, what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(o.BootFile, "none"), o.After.Round(100*time.Microsecond))
+}

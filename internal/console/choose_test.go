@@ -1,0 +1,344 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/menu"
+)
+
+// vt is as much of a VT100 as the menu needs.
+type vt struct {
+	rows        []string
+	row, column int
+	all         strings.Builder
+}
+
+func (v *vt) Write(p []byte) (int, error) {
+	v.all.Write(p)
+	for text := string(p); text != ""; {
+		if rest, ok := strings.CutPrefix(text, "\x1b["); ok {
+			i := strings.IndexFunc(rest, func(r rune) bool { return r >= '@' && r <= '~' })
+			parameters, final := rest[:i], rest[i]
+			text = rest[i+1:]
+			switch final {
+			case 'H':
+				fmt.Sscanf(parameters, "%d;%d", &v.row, &v.column)
+				v.row, v.column = v.row-1, v.column-1
+			case 'J':
+				clear(v.rows)
+			case 'K':
+				v.rows[v.row] = cutTo(v.rows[v.row], v.column)
+			}
+			continue
+		}
+		r := []rune(text)[0]
+		text = text[len(string(r)):]
+		if r == '\r' || r == '\n' {
+			v.column = 0
+			continue
+		}
+		line := []rune(v.rows[v.row] + strings.Repeat(" ", 80))
+		line[v.column] = r
+		v.rows[v.row] = strings.TrimRight(string(line), " ")
+		v.column++
+	}
+	return len(p), nil
+}
+
+func (v *vt) String() string { return strings.TrimRight(strings.Join(v.rows, "\n"), "\n") + "\n" }
+
+func sample() menu.Offer {
+	return menu.Offer{
+		Prompt: true, Edit: true,
+		Menus: []menu.Menu{{
+			Title: "Lab", Default: 1, Parent: -1, Autoboot: "Boots in # second{,s}",
+			Entries: []menu.Entry{
+				{Text: "Install", Kind: menu.Boots, Hotkey: 'i', Line: "linux quiet"},
+				{Text: "Rescue", Kind: menu.Boots, Hotkey: 'r', Line: "linux rescue", Help: []string{"A shell"}},
+				{Text: "----", Kind: menu.Separator},
+				{Text: "More", Kind: menu.Opens, To: 1, Indent: 1},
+				{Text: "Secret", Kind: menu.Boots, Locked: true},
+				{Text: "Out", Kind: menu.Leaves},
+			},
+		}, {
+			Title: "More", Parent: 0,
+			Entries: []menu.Entry{{Text: "Memory test", Kind: menu.Boots}, {Text: "evil \x1b[2J\x07", Kind: menu.Boots}},
+		}},
+	}
+}
+
+func right(c menu.Choice) bool { return c.Password == "sesame" }
+
+// choose types these keys one after the other, each 10 ms behind the last, and
+// returns what is on the screen at the end, too.
+func choose(t *testing.T, o menu.Offer, typed string, change func(*Terminal)) (choice menu.Choice, err error, screen *vt, took time.Duration) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		input := make(chan byte)
+		screen = &vt{rows: make([]string, 24)}
+		terminal := &Terminal{Input: input, Output: screen, First: 3 * time.Second, Idle: 20 * time.Second}
+		if change != nil {
+			change(terminal)
+		}
+		done := make(chan struct{})
+		var typing sync.WaitGroup
+		typing.Go(func() {
+			for i := range len(typed) {
+				if i > 0 && typed[i-1] == 0x1b && typed[i] != '[' && typed[i] != 'O' {
+					time.Sleep(time.Second)
+				}
+				time.Sleep(10 * time.Millisecond)
+				select {
+				case input <- typed[i]:
+				case <-done:
+					return
+				}
+			}
+		})
+		begin := time.Now()
+		choice, err = terminal.Choose(t.Context(), o, right)
+		took = time.Since(begin)
+		close(done)
+		typing.Wait()
+	})
+	return choice, err, screen, took
+}
+
+func TestChoose(t *testing.T) {
+	const up, down, esc = "\x1b[A", "\x1b[B", "\x1b"
+	for _, c := range []struct {
+		name, keys string
+		want       menu.Choice
+	}{
+		{"Enter", "\r", menu.Choice{Entry: 1}},
+		{"up", up + "\r", menu.Choice{Entry: 0}},
+		{"up as a VT100 with application keys", "\x1bOA\r", menu.Choice{Entry: 0}},
+		{"up by Ctrl-P, and a line feed", "\x10\n", menu.Choice{Entry: 0}},
+		{"up past the first", up + up + up + "\r", menu.Choice{Entry: 0}},
+		{"a hotkey, upper case", "I\r", menu.Choice{Entry: 0}},
+		{"a submenu over a separator", down + "\r" + "\r", menu.Choice{Menu: 1, Entry: 0}},
+		{"a submenu and back", down + "\r" + esc + up + "\r", menu.Choice{Entry: 1}},
+		{"a password", down + down + "\rsesame\r", menu.Choice{Entry: 4, Password: "sesame"}},
+		{"a wrong password, and the right one", down + down + "\rwrong\rsesame\r", menu.Choice{Entry: 4, Password: "sesame"}},
+		{"no password", down + down + "\rwrong\r" + esc + "i\r", menu.Choice{Entry: 0}},
+		{"edited", "\t single\r", menu.Choice{Entry: 1, Line: "linux rescue single"}},
+		{"edited in the middle", "\t\x01\x06\x06\x06\x06\x06X\x17vmlinuz\x1b[3~\x1b[3~\r", menu.Choice{Entry: 1, Line: "vmlinuzescue"}},
+		{"edited, but not changed", "\tx\x7f\r", menu.Choice{Entry: 1}},
+		{"not edited after all", "\txyz" + esc + "\r", menu.Choice{Entry: 1}},
+		{"the prompt", esc + "linux text\r", menu.Choice{Entry: -1, Line: "linux text"}},
+		{"the prompt by an entry", "\x1b[F\rhd0\r", menu.Choice{Entry: -1, Line: "hd0"}},
+		{"the prompt and back", esc + "x" + esc + "\r", menu.Choice{Entry: 1}},
+		{"noise", "\xff\xfe\x00\x1b[999999999999999999999Zq\x1b[5;2$\x1bxé\r", menu.Choice{Entry: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err, screen, _ := choose(t, sample(), c.keys, nil)
+			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s\n%s", err, diff, screen)
+			}
+		})
+	}
+}
+
+func TestUntouched(t *testing.T) {
+	for _, c := range []struct {
+		name, keys string
+		took       time.Duration
+	}{
+		{"no key", "", 3 * time.Second},
+		{"a key, and no other", "\x1b[A", 20*time.Second + 30*time.Millisecond},
+		{"at the prompt", "\x1b", 20*time.Second + 110*time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err, screen, took := choose(t, sample(), c.keys, nil)
+			if !errors.Is(err, menu.ErrUntouched) || c.keys == "" && took != c.took || took < c.took || took > c.took+time.Second {
+				t.Errorf("after %v: %v\n%s", took, err, screen)
+			}
+		})
+	}
+}
+
+// What the toolstack sees when the terminal goes away, or our time is over.
+func TestChooseEnds(t *testing.T) {
+	gone := make(chan byte)
+	close(gone)
+	terminal := &Terminal{Input: gone, Output: io.Discard, First: time.Second, Idle: time.Second}
+	if _, err := terminal.Choose(t.Context(), sample(), right); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("gone: %v", err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("terminated"))
+	terminal.Input = make(chan byte)
+	if _, err := terminal.Choose(ctx, sample(), right); err == nil || err.Error() != "terminated" {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// The screens, as a person sees them, and that no byte of the lab's is a
+// command to the terminal.
+func TestScreens(t *testing.T) {
+	for _, c := range []struct{ name, keys, want string }{
+		{"untouched", "", `
+                                      Lab
+
+  Install
+  Rescue
+  ----
+    More >
+  Secret
+  Out
+
+
+
+
+
+
+
+
+
+A shell
+
+
+
+
+
+Boots in 1 second`},
+		{"submenu", "\x1b[B\r\x1b[B", `
+                                      More
+
+  Memory test
+  evil ?[2J?
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+Press [Tab] to edit options`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			synctest.Test(t, func(t *testing.T) {
+				input := make(chan byte, 100)
+				for _, b := range []byte(c.keys) {
+					input <- b
+				}
+				screen := &vt{rows: make([]string, 24)}
+				terminal := &Terminal{Input: input, Output: screen, First: 3 * time.Second, Idle: time.Hour}
+				ended := make(chan struct{})
+				ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+				go func() { terminal.Choose(ctx, sample(), right); close(ended) }()
+				time.Sleep(2900 * time.Millisecond)
+				synctest.Wait()
+				want := strings.TrimPrefix(c.want, "\n")
+				if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(strings.TrimRight(screen.String(), "\n"), "\n")); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+				cancel()
+				<-ended
+			})
+		})
+	}
+}
+
+// A countdown writes one short line a second: all of it goes to a log, too.
+func TestWritesLittle(t *testing.T) {
+	_, _, screen, _ := choose(t, sample(), "", func(t *Terminal) { t.First = 10 * time.Second })
+	if n := screen.all.Len(); n > 900 {
+		t.Errorf("%d bytes for a countdown of 10 s:\n%q", n, screen.all.String())
+	}
+}
+
+func TestDumb(t *testing.T) {
+	for _, c := range []struct {
+		keys string
+		want menu.Choice
+	}{
+		{"\r", menu.Choice{Entry: 1}},
+		{"1\r", menu.Choice{Entry: 0}},
+		{"9\r1\x7f1\r", menu.Choice{Entry: 0}},
+		{"4\r2\r", menu.Choice{Menu: 1, Entry: 1}},
+		{"5\rwrong\r5\rsesame\r", menu.Choice{Entry: 4, Password: "sesame"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			input := make(chan byte, 100)
+			for _, b := range []byte(c.keys) {
+				input <- b
+			}
+			var out strings.Builder
+			terminal := &Terminal{Input: input, Output: &out, Dumb: true, First: time.Second, Idle: time.Second}
+			got, err := terminal.Choose(t.Context(), sample(), right)
+			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+				t.Errorf("%q: %v (-want +got):\n%s\n%s", c.keys, err, diff, &out)
+			}
+			if strings.ContainsAny(out.String(), "\x1b\x07") || strings.Contains(out.String(), "sesame") {
+				t.Errorf("%q", &out)
+			}
+		})
+	}
+}
+
+func TestCounted(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		n    int
+		want string
+	}{
+		{"Automatic boot in # second{,s}...", 1, "Automatic boot in 1 second..."},
+		{"Automatic boot in # second{,s}...", 5, "Automatic boot in 5 seconds..."},
+		{"# {one,two,many}", 2, "2 two"},
+		{"# {one,two,many}", 7, "7 many"},
+		{"# {open", 7, "7 "},
+		{"plain", 7, "plain"},
+	} {
+		if got := counted(c.text, c.n); got != c.want {
+			t.Errorf("%q with %d: %q, want %q", c.text, c.n, got, c.want)
+		}
+	}
+}
+
+func FuzzKeys(f *testing.F) {
+	for _, seed := range []string{"\x1b[A\r", "\x1b", "\x1b[", "\x1b[1;5~", "\xc3", "\xc3\xa9\r", "\tabc\x1b"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, typed string) {
+		synctest.Test(t, func(t *testing.T) {
+			input := make(chan byte, len(typed))
+			for _, b := range []byte(typed) {
+				input <- b
+			}
+			close(input)
+			screen := &vt{rows: make([]string, 24)}
+			terminal := &Terminal{Input: input, Output: screen, First: time.Second, Idle: time.Second}
+			choice, err := terminal.Choose(t.Context(), sample(), right)
+			if err == nil && choice.Entry == 4 && choice.Password != "sesame" {
+				t.Errorf("%q boots what is locked", typed)
+			}
+			if text := screen.all.String(); strings.Contains(text, "evil \x1b") || strings.Contains(text, "\x07") {
+				t.Errorf("%q: a byte of the lab's reaches the terminal", typed)
+			}
+		})
+	})
+}

@@ -1,0 +1,100 @@
+// Package fault is a failed stage: what it says, and the exit code that it asks for.
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+)
+
+// Code is the exit code that the process tells its caller.
+type Code int
+
+// The codes. Xend ignores them, libxl takes anything but 0 as failure;
+// they are for scripts and for people.
+const (
+	Done        Code = 0
+	Own         Code = 1
+	Usage       Code = 2
+	NoLease     Code = 3
+	NoConfig    Code = 4
+	NotBootable Code = 5
+	NotFetched  Code = 6
+	NoOutput    Code = 7 // output or space
+	OutOfTime   Code = 8 // deadline or cancelled
+)
+
+// Error is a failed stage: what was asked of whom, what came back, and what
+// to try.
+type Error struct {
+	Code  Code
+	Stage plan.Stage
+	Err   error
+	Try   string // what a person could do; may be empty
+}
+
+func (e *Error) Error() string {
+	text := fmt.Sprintf("%s: %v", e.Stage, e.Err)
+	if e.Try != "" {
+		text += "; " + e.Try
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// New is an *Error.
+func New(code Code, stage plan.Stage, err error, try string) error {
+	return &Error{code, stage, err, try}
+}
+
+// CodeOf is the exit code that an error asks for.
+func CodeOf(err error) Code {
+	var e *Error
+	switch {
+	case err == nil:
+		return Done
+	case errors.As(err, &e):
+		// What the guest's process claims is not to become success: a
+		// status is cut to 8 bits, and libxl or libvirtd may die of an
+		// assertion after a success without a kernel (libxl_dom.c,
+		// libxl__domain_firmware).
+		if e.Code < Own || e.Code > OutOfTime {
+			return Own
+		}
+		return e.Code
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return OutOfTime
+	}
+	return Own
+}
+
+// In wraps what went wrong in a stage. When our own time ran out or we were
+// cancelled, that is the reason, whatever the stage made of it; where it is an
+// Error itself, it is what went wrong. An error that has a method Try knows
+// better than the stage what to try.
+func In(ctx context.Context, code Code, stage plan.Stage, err error, try string) error {
+	cause := context.Cause(ctx)
+	if deadline, ok := ctx.Deadline(); ok && cause == nil && !time.Now().Before(deadline) {
+		cause = context.DeadlineExceeded // a socket's timer may ring before the context's
+	}
+	if e, ok := errors.AsType[*Error](cause); ok {
+		return e
+	}
+	switch {
+	case errors.Is(cause, context.DeadlineExceeded):
+		return New(OutOfTime, stage, fmt.Errorf("the time for the whole boot is over: %w", err), "raise --timeout if the network is that slow")
+	case cause != nil:
+		return New(OutOfTime, stage, cause, "")
+	}
+	if knows, ok := errors.AsType[interface {
+		error
+		Try() string
+	}](err); ok {
+		try = knows.Try()
+	}
+	return New(code, stage, err, try)
+}

@@ -1,0 +1,138 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Servers remembers which servers have answered, for all files of one boot. Its
+// zero value knows none.
+type Servers struct {
+	mu       sync.Mutex
+	answered map[string]bool // by host and port
+}
+
+func (s *Servers) know(server string) bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answered[server]
+}
+
+func (s *Servers) note(server string) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.answered == nil {
+		s.answered = make(map[string]bool)
+	}
+	s.answered[server] = true
+}
+
+// patiently asks a server again and again, as long as what comes back may pass
+// and the server has answered before: then it is overloaded, or starts anew.
+// The context's deadline ends that, with the server's last word.
+func (c *Client) patiently(ctx context.Context, server string, ask func() error) error {
+	for try := 0; ; try++ {
+		err := ask()
+		if err == nil || !passes(err) || !c.Servers.know(server) || ctx.Err() != nil {
+			return err
+		}
+		var after time.Duration
+		if busy, ok := errors.AsType[*busyError](err); ok {
+			after = busy.after
+		}
+		if try == 0 {
+			c.warn("%s: %v: it has answered before and is waited for", server, err)
+		}
+		if !wait(ctx, try, after) {
+			return err
+		}
+	}
+}
+
+// passes says whether an error can be another one a moment later.
+func passes(err error) bool {
+	for _, passing := range []error{
+		ErrTimeout, ErrNoServer, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
+		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, syscall.EHOSTUNREACH,
+	} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	if _, ok := errors.AsType[*busyError](err); ok {
+		return true
+	}
+	return isTimeout(err)
+}
+
+func isTimeout(err error) bool {
+	network, ok := errors.AsType[net.Error](err)
+	return ok && network.Timeout()
+}
+
+// busyError is a web server's answer that it can't answer now.
+type busyError struct {
+	error
+	after time.Duration // it wants to be asked again
+}
+
+func (e *busyError) Unwrap() error { return e.error }
+
+// busy is nil for all other answers.
+func busy(resp *http.Response, now time.Time) error {
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return &busyError{statusError(resp), retryAfter(resp.Header, now)}
+	}
+	return nil
+}
+
+// retryAfter is seconds or a date (RFC 9110, section 10.2.3).
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	text := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}
+
+const (
+	firstPause   = 100 * time.Millisecond
+	longestPause = 5 * time.Second
+)
+
+// wait gives a server time, more with each try. Up to half of it is chance, so
+// that guests which came together do not come back together. It is false, at
+// once, where the context would end before.
+func wait(ctx context.Context, try int, after time.Duration) bool {
+	pause := min(firstPause<<min(try, 10), longestPause)
+	pause = after + pause/2 + rand.N(pause/2)
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < pause {
+		return false
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,71 @@
+package handover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+)
+
+// Output is where the result goes.
+type Output struct {
+	*os.File
+	created string // the file's name, when it was not there before
+	written bool
+}
+
+func (o *Output) Write(answer []byte) (int, error) {
+	o.written = true
+	return o.File.Write(answer)
+}
+
+// Unanswered says that somebody waits for an answer in this file and got
+// none. Libxl takes that for a kernel without a name, and for a PVH guest dies
+// of an assertion, if the exit status says success.
+func (o *Output) Unanswered() bool { return o.File != os.Stdout && !o.written }
+
+// OpenOutput opens the result file; "" and "-" are standard output.
+//
+// It comes first of all: xend made a FIFO, and waits in open until somebody
+// opens the other end (XendBootloader.py, bootloader). Libxl made a regular
+// file and reads it by its name, so it must be written in place: no O_EXCL,
+// no rename (libxl_bootloader.c, parse_bootloader_result).
+func OpenOutput(ctx context.Context, path string) (*Output, error) {
+	if path == "" || path == "-" {
+		return &Output{File: os.Stdout}, nil
+	}
+	type opened struct {
+		out *Output
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() { // opening a FIFO that no process reads blocks
+		out := &Output{}
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			out.created = path
+		}
+		var err error
+		out.File, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		done <- opened{out, err}
+	}()
+	select {
+	case o := <-done:
+		if o.err != nil {
+			return nil, fault.New(fault.NoOutput, "output", o.err, "--output names a file or FIFO that can be written")
+		}
+		return o.out, nil
+	case <-ctx.Done():
+		return nil, fault.New(fault.OutOfTime, "output", fmt.Errorf("no process reads %s: %w", path, context.Cause(ctx)), "")
+	}
+}
+
+// Discard closes an output that stays empty.
+func (o *Output) Discard() {
+	o.Close()
+	if o.created != "" {
+		os.Remove(o.created)
+	}
+}

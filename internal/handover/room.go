@@ -1,0 +1,131 @@
+package handover
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxReserve is the most that a boot leaves free in the output directory,
+	// in bytes. XAPI's is on /run, which all of dom0 needs.
+	maxReserve = 64 << 20
+	// maxAhead is how many bytes more than its size a file may take on disk:
+	// XFS gives a growing file blocks ahead of its end.
+	maxAhead = 64 << 20
+	// watchPeriod is how often the parent looks at what the child writes.
+	// Memory takes some 10 GB/s: it should not get through the reserve between.
+	watchPeriod = 5 * time.Millisecond
+)
+
+// MakeRoom is what to try where there is not enough.
+const MakeRoom = "make room, or name a larger --output-directory"
+
+// Room is how many bytes a boot may still write there: what is free without
+// the reserve, a twentieth of the file system or maxReserve. It may be
+// negative.
+func Room(fs *unix.Statfs_t) int64 {
+	unit := int64(fs.Frsize) // 32 bits on some platforms
+	return int64(fs.Bavail)*unit - min(int64(fs.Blocks)*unit/20, maxReserve)
+}
+
+// use is a file's size and what it takes on disk, both in bytes.
+func (f *resultFile) use() (size, taken int64, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, 0, err
+	}
+	return info.Size(), info.Sys().(*syscall.Stat_t).Blocks * 512, nil // 512 whatever the file system's (inode(7))
+}
+
+// settle is the check of a file that nothing writes to any more. One limit
+// for both files is all that the kernel has (RLIMIT_FSIZE), and blocks behind
+// a file's end count for none (fallocate(2), FALLOC_FL_KEEP_SIZE): truncating
+// gives them back.
+func (f *resultFile) settle() error {
+	size, _, err := f.use()
+	if err != nil {
+		return err
+	}
+	if size < 1 || size > f.most {
+		return fmt.Errorf("its size is %d bytes, which is not between 1 and %d", size, f.most)
+	}
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	size, taken, err := f.use()
+	if err == nil && taken > size+maxAhead {
+		err = fmt.Errorf("it is %s long and takes %s on disk", console.Size(size), console.Size(taken))
+	}
+	return err
+}
+
+// WatchFile returns a context that ends when a file that a child writes grows
+// beyond its limit in bytes, which it keeps to as long as it is not taken over.
+func WatchFile(ctx context.Context, stage plan.Stage, file *os.File, most int64) (context.Context, func()) {
+	return watchByClock(ctx, &resultFile{File: file, stage: stage, most: most})
+}
+
+// watchByClock is watch by the clock.
+func watchByClock(ctx context.Context, files ...*resultFile) (context.Context, func()) {
+	look := time.NewTicker(watchPeriod)
+	ctx, stop := watch(ctx, look.C, files...)
+	return ctx, func() {
+		stop()
+		look.Stop()
+	}
+}
+
+// watch returns a context that ends when a file grows beyond its limit, or all
+// of them into the reserve of their file system. The *Error that says so is its
+// cause. It looks when it is told to, until the function is called.
+func watch(ctx context.Context, look <-chan time.Time, files ...*resultFile) (context.Context, func()) {
+	ctx, end := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-look:
+				if err := overgrown(files); err != nil {
+					end(err)
+				}
+			}
+		}
+	}()
+	return ctx, func() {
+		end(nil)
+		<-ended
+	}
+}
+
+// overgrown says what is wrong with files that are being written.
+func overgrown(files []*resultFile) error {
+	var all int64
+	for _, f := range files {
+		size, taken, err := f.use()
+		switch {
+		case err != nil:
+			return fault.New(fault.Own, f.stage, err, "")
+		case size > f.most:
+			return fault.New(fault.NotFetched, f.stage, fmt.Errorf("its size is %d bytes and grows, %s allowed: larger than allowed", size, console.Size(f.most)), "")
+		case taken > 2*f.most+maxAhead: // XFS: as much ahead as a file has
+			return fault.New(fault.NotFetched, f.stage, fmt.Errorf("it takes %s on disk, %s allowed: larger than allowed", console.Size(taken), console.Size(f.most)), "")
+		}
+		all += taken
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(files[0].Fd()), &fs); err == nil && all > 0 && Room(&fs) < 0 {
+		return fault.New(fault.NoOutput, "output", fmt.Errorf("%s written, and no more than the reserve is free there", console.Size(all)), MakeRoom)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
+)
+
+// Repository is what boots where no PXELINUX configuration says it: an
+// installer, from a location or from full URLs.
+type Repository struct {
+	Location Location // its zero value with full URLs
+	Wanted   Wanted
+	Args     string // after the installer's own, before the toolstack's
+}
+
+// NewRepository looks at what a person or XAPI wrote: a location, which may be
+// "" when the kernel is a full URL. What it refuses is wrong in every network.
+func NewRepository(text string, wanted Wanted) (*Repository, error) {
+	r := &Repository{Wanted: wanted}
+	if err := wanted.Check(); err != nil {
+		return nil, err
+	}
+	if text != "" {
+		var err error
+		if r.Location, err = Parse(text, isDirectory); err != nil {
+			return nil, err
+		}
+	}
+	return r, errors.Join(r.named("--kernel", wanted.Kernel), r.named("--ramdisk", wanted.Ramdisk))
+}
+
+func (r *Repository) named(option, name string) error {
+	if name == "" {
+		return nil
+	}
+	if _, err := r.Location.File(name); err != nil {
+		return fmt.Errorf("%s %w", option, err)
+	}
+	return nil
+}
+
+// URLs are those that were written down: of the location, and of the files.
+func (r *Repository) URLs() (list []string) {
+	if r.Location.Base != "" {
+		list = append(list, r.Location.Base)
+	}
+	for _, name := range []string{r.Wanted.Kernel, r.Wanted.Ramdisk} {
+		if name == "" || !IsFullURL(name) {
+			continue
+		}
+		if u, err := r.Location.File(name); err == nil {
+			list = append(list, u)
+		}
+	}
+	return list
+}
+
+// OnNetwork says whether any of it is on a server.
+func (r *Repository) OnNetwork() bool {
+	for _, u := range r.URLs() {
+		if !strings.HasPrefix(u, "file://") {
+			return true
+		}
+	}
+	return false
+}
+
+// Find finds what boots there.
+func (r *Repository) Find(ctx context.Context, files fetch.Client) (Found, error) {
+	return r.Location.Search(ctx, r.Wanted, servers{files})
+}
+
+// servers are a Site.
+type servers struct{ fetch.Client }
+
+// Has opens the file and reads nothing. An empty one is as good as refused, as
+// nothing boots it.
+func (s servers) Has(ctx context.Context, url string) (bool, error) {
+	s.TFTP.WindowSize = 1 // else much of the file would be under way
+	f, err := s.Open(ctx, url)
+	if err != nil {
+		return false, answered(err)
+	}
+	defer f.Close()
+	if f.Size() == 0 {
+		return false, refusal{fmt.Errorf("%s: %w", f.URL(), fetch.ErrEmpty)}
+	}
+	return true, nil
+}
+
+func (s servers) Read(ctx context.Context, url string) ([]byte, error) {
+	text, err := s.ReadAll(ctx, url, MaxTreeinfo)
+	if errors.Is(err, fetch.ErrTooBig) {
+		return nil, refusal{err}
+	}
+	return text, answered(err)
+}
+
+// answered is nil for "not there", and says which other errors are a server's
+// answer to one name.
+func answered(err error) error {
+	switch {
+	case errors.Is(err, fetch.ErrNotFound):
+		return nil
+	case errors.Is(err, fetch.ErrLogin):
+		return err // no other name will be given either
+	case errors.Is(err, fetch.ErrRefused):
+		return refusal{err}
+	}
+	return err
+}
+
+// refusal is ErrRefused in the words of a server.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() []error { return []error{ErrRefused, r.error} }

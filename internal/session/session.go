@@ -1,0 +1,293 @@
+// Package session is the parent and the child of one job on the guest's network:
+// Run and its conversation are the parent's side, Serve and Child the child's.
+// The child may ask for one address, for names where it downloads as dom0, and
+// for files of dom0's that were named; nothing else.
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
+	"github.com/gopxeboot/gopxeboot/xenout"
+)
+
+// Network is the guest's network, and what dom0 knows of it.
+type Network struct {
+	MAC    net.HardwareAddr // the guest's; nil when unknown
+	Bridge string           // "" is xenbr0, or the only bridge there is
+	VLAN   uint16           // where the guest is on the bridge; 0 for no VLAN
+	Net    guest.Net
+
+	// Elsewhere is why its network can't be reached from here; nil if it can.
+	Elsewhere *xenout.NetworkError
+
+	// Host tells which domains run; nil is not to ask. Domid is the one that is
+	// being created, 0 when it is not known.
+	Host  *domain.Host
+	Domid int
+
+	// OfVM says that the options are made of a VM's fields, which others than
+	// dom0's root may write: what they name in dom0's network is not asked for
+	// that reason. Server is who is asked instead of the lease's next-server.
+	OfVM   bool
+	Server netip.Addr
+
+	Pcap *os.File // a packet capture of DHCP; nil for none
+}
+
+// Spec is what a child is given, besides its job.
+type Spec struct {
+	Network
+	Leases bool // it acts as the guest and asks for a lease
+	RunAs  int  // the child's uid; 0 is one that is not used
+
+	Files   []*os.File // that it may write
+	MaxFile int64      // bytes, of each
+	Open    func(name string) (*os.File, error)
+	Hosts   []string // servers by name or address, that the command line names
+	Survey  *guest.Survey
+
+	// Leave is for a boot: it takes the guest's port, by its index, and says
+	// whether that will be removed while we go on. Who only looks has none.
+	Leave func(port int) bool
+}
+
+// Run has a child do a job, which is one message for it, and answers what it asks.
+// There is a plan also with an error, with what is known by then.
+func Run(ctx context.Context, s Spec, job any, con *console.Console) (Answer, error) {
+	known := Answer{Plan: plan.New()}
+	t := terms{AsDom0: !s.Leases && s.Net == guest.Dom0, Hosts: s.Hosts, Local: s.Open != nil, Brief: s.Leave != nil}
+	if s.OfVM {
+		t.Hosts = nil
+	}
+	if s.Pcap != nil {
+		s.Files = append(slices.Clone(s.Files), s.Pcap)
+		t.Pcap = len(s.Files)
+		watched, stop := handover.WatchFile(ctx, "pcap", s.Pcap, wire.MaxFile)
+		defer stop()
+		ctx = watched
+	}
+	if err := s.Reachable(); err != nil {
+		return known, err
+	}
+	network, why, err := s.settle(ctx, con)
+	if err != nil {
+		return known, err
+	}
+	spec := guest.Spec{
+		MAC: s.MAC, Bridge: s.Bridge, VLAN: s.VLAN, Net: network, RunAs: s.RunAs,
+		Files: s.Files, MaxFile: uint64(s.MaxFile), Survey: s.Survey, Open: s.Open,
+	}
+	if !s.Leases {
+		spec.MAC = nil
+	}
+	g, err := guest.Start(ctx, spec)
+	if err != nil {
+		return known, notStarted(ctx, err)
+	}
+	if s.Leave != nil && g.Port() != 0 && s.Leave(g.Port()) {
+		defer g.Leave()
+	} else {
+		defer g.Close()
+	}
+	known.Plan.Net = string(g.Net)
+	t.Where = tellNetwork(g, s.MAC, why, con)
+	if s.Survey != nil && s.Pcap != nil && g.Net == guest.Dom0 {
+		// All of dom0's frames there are not for the child.
+		recorder, err := wire.Record(g.Bridge, s.Pcap)
+		if err != nil {
+			return known, fault.In(ctx, fault.Own, "pcap", err, "")
+		}
+		defer func() {
+			if err := recorder.Stop(); err != nil {
+				con.Warn(err.Error())
+			}
+		}()
+	}
+	t.Deadline, _ = ctx.Deadline()
+	if g.Net == guest.Dom0 {
+		if t.Reach, err = s.reach(g); err != nil {
+			return known, fault.In(ctx, fault.Own, "network", err, "")
+		}
+	}
+	for _, message := range []any{t, job} {
+		if err := g.Send(message); err != nil {
+			return known, fault.In(ctx, fault.Own, "network", err, "")
+		}
+	}
+	done, err := converse(ctx, g, t.AsDom0, con)
+	if done.Plan == nil {
+		return known, err
+	}
+	done.Plan.Net = known.Plan.Net
+	return done, err
+}
+
+// Reachable says why the guest's network can't be reached from here.
+func (s *Spec) Reachable() error {
+	if s.Elsewhere == nil || !s.Leases {
+		return nil
+	}
+	return fault.New(fault.Usage, "network", s.Elsewhere, s.Elsewhere.Try)
+}
+
+// notStarted is why there is no child.
+func notStarted(ctx context.Context, err error) error {
+	code, try := fault.Own, ""
+	switch {
+	case errors.Is(err, guest.ErrNoBridge):
+		code = fault.Usage
+	case errors.Is(err, guest.ErrClaimed):
+		try = "wait until that one has ended, or end it"
+	case errors.Is(err, os.ErrPermission):
+		try = "run as root"
+	}
+	return fault.In(ctx, code, "network", err, try)
+}
+
+// tellNetwork says which network it is, and why, and returns where the guest is
+// on it.
+func tellNetwork(g *guest.Guest, mac net.HardwareAddr, why string, con *console.Console) (where string) {
+	if !guest.Filtered {
+		con.Warn("network: on " + runtime.GOARCH + " the process that reads from it is not kept from system calls: see SECURITY.md")
+	}
+	where = g.Bridge
+	if g.VLAN != 0 {
+		where = fmt.Sprintf("%s, VLAN %d", where, g.VLAN)
+	}
+	switch {
+	case g.Net == guest.None:
+		con.Detail("network: none, as all files are dom0's")
+	case where == "":
+		con.Detail("network: dom0's own, and no DHCP")
+	case g.Net == guest.Dom0 && cmp.Or(why, g.Why) != "": // it was not asked for
+		con.Stage(fmt.Sprintf("network: dom0's own, with DHCP on %s: %s", where, cmp.Or(why, g.Why)))
+	default:
+		con.Detail(fmt.Sprintf("network: --net %s on %s%s", g.Net, where, because(g.Why)))
+	}
+	if g.Seen != "" {
+		con.Warn(fmt.Sprintf("network: %s was seen on port %s of %s: if another machine has it, both lose frames", mac, g.Seen, g.Bridge))
+	}
+	return where
+}
+
+// converse answers the child until it says how it ended: that answer has a plan,
+// and its error is the child's. The child may ask for names only where it
+// downloads as dom0.
+func converse(ctx context.Context, g *guest.Guest, names bool, con *console.Console) (Answer, error) {
+	configured := false
+	for {
+		a, err := receive(ctx, g)
+		if err != nil {
+			return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
+		}
+		switch {
+		case a.Line != nil:
+			Print(con)(*a.Line)
+		case a.Configure != nil:
+			err := configureOnce(g, a.Configure, &configured)
+			if router, ok := errors.AsType[*guest.RouterError](err); ok {
+				// A machine with that lease has no usable router either, and
+				// boots from what is on its own network.
+				con.Warn(fmt.Sprintf("dhcp: %v; only %s is reached: correct option 3 (routers) in the DHCP server", router, a.Configure.Address.Masked()))
+				err = nil
+			}
+			if err != nil {
+				return Answer{}, fault.In(ctx, fault.NoLease, "dhcp", err, "")
+			}
+			if err := g.Send(struct{}{}); err != nil {
+				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
+			}
+		case a.Resolve != "" && names:
+			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
+				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
+			}
+		case a.Plan != nil:
+			return a.Answer, a.Failure.err(ctx)
+		default:
+			return Answer{}, fault.In(ctx, fault.Own, "network", errors.New("the guest's process sent a message that says nothing"), "")
+		}
+	}
+}
+
+// receive takes the child's next message, and waits no longer for it than
+// there is time: a child that was taken over may have left a process behind
+// that holds our pipe open.
+func receive(ctx context.Context, g *guest.Guest) (answer, error) {
+	type received struct {
+		answer
+		err error
+	}
+	done := make(chan received, 1)
+	go func() {
+		var r received
+		r.err = g.Receive(&r.answer)
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		return r.answer, r.err
+	case <-ctx.Done():
+		return answer{}, context.Cause(ctx)
+	}
+}
+
+// configureOnce gives the child the address that it says it has leased. One
+// that was taken over can ask for any, but only once and only for one that a
+// guest can have.
+func configureOnce(g *guest.Guest, c *configure, done *bool) error {
+	if *done {
+		return errors.New("the guest's process asks for a second address")
+	}
+	*done = true
+	if a := c.Address; !guest.Usable(a.Addr()) || a.Bits() < 1 {
+		return fmt.Errorf("the leased address %s is none that a guest can have", a)
+	}
+	if r := c.Router; r.IsValid() && !guest.Usable(r) {
+		return fmt.Errorf("the router's address %s is none that a machine can have", r)
+	}
+	return g.Configure(c.Address, c.Router, c.MTU)
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}
+
+// resolveForChild asks as dom0, which knows /etc/hosts too.
+func resolveForChild(ctx context.Context, host string) resolved {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	a, err := Resolve(ctx, host)
+	if err != nil {
+		return resolved{Error: fmt.Sprintf("can't resolve %s: %v", printable.Text(host), err)}
+	}
+	return resolved{Address: a}
+}
+
+// Resolve asks as dom0.
+func Resolve(ctx context.Context, host string) (netip.Addr, error) {
+	list, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return list[0].Unmap(), nil
+}
