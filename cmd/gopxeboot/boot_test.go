@@ -542,7 +542,7 @@ while :; do echo kernel >"${dir}boot_kernel.$((n += 1))"; done
 func TestOverride(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	tree := sampleTree(t)
-	labtest.Check(t, os.WriteFile(filepath.Join(tree, "other.krn"), []byte("another kernel"), 0o644))
+	labtest.Check(t, os.WriteFile(filepath.Join(tree, "other.krn"), kernelOf("another"), 0o644))
 	labtest.Check(t, os.WriteFile(filepath.Join(tree, "other.img"), []byte("another initrd"), 0o644))
 	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
 	dir := t.TempDir()

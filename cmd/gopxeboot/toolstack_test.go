@@ -509,8 +509,11 @@ func TestToolstacks(t *testing.T) {
 		t.Run(form.name, func(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
 			tree := sampleTree(t)
-			for _, name := range []string{"other.krn", "other.img", "isolinux/vmlinuz", "isolinux/initrd.img"} {
-				writeFile(t, filepath.Join(tree, name), "this is "+name)
+			for _, name := range []string{"other.krn", "isolinux/vmlinuz"} {
+				writeFile(t, filepath.Join(tree, name), string(kernelOf(name)))
+			}
+			for _, name := range []string{"other.img", "isolinux/initrd.img"} {
+				writeFile(t, filepath.Join(tree, name), "070701 this is "+name)
 			}
 			if form.config != "" {
 				labtest.Check(t, os.WriteFile(filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), []byte(form.config), 0o644))
