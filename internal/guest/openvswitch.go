@@ -3,7 +3,6 @@ package guest
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,13 +28,13 @@ func newOpenVSwitch() *openVSwitch {
 	}}
 }
 
-// vsctl gives up soon: without a database it would wait for one without end.
-// A change ends when the switch has made it, and on a busy host gets the time
-// that Xen's vif-openvswitch gives it.
+// vsctl gives up soon when it is asked whether there is such a bridge: without
+// a database it would wait for one without end. After that a busy host gets the
+// time that Xen's vif-openvswitch gives it.
 func vsctl(ctx context.Context, args ...string) (string, error) {
-	limit := 5 * time.Second
-	if slices.Contains(args, "add-port") || slices.Contains(args, "del-port") {
-		limit = 30 * time.Second
+	limit := 30 * time.Second
+	if args[0] == "br-exists" {
+		limit = 5 * time.Second
 	}
 	out, err := domain.RunFor(ctx, limit, "ovs-vsctl", append([]string{fmt.Sprintf("--timeout=%.0f", limit.Seconds())}, args...)...)
 	return string(out), err
