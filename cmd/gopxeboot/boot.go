@@ -36,6 +36,7 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
 		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
 		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
+		&cli.BoolFlag{Name: "force", Usage: "hand over also what is no kernel or no initrd for this guest, with a warning"},
 		&cli.BoolFlag{Name: "version", Usage: "print the version"},
 		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Usage: "let pygrub ask, also with -q, and read DISK as root"},
 		// What those before us took, and what is not needed or not there.
@@ -119,7 +120,7 @@ func say(ctx context.Context, c *cli.Context, o boot.Options, con *console.Conso
 	return nil
 }
 
-// whileParentLives ends when the process that started us does: nobody would
+// whileParentLives ends when the process that started us does: no one would
 // read the answer, or delete the files. A terminal would tell, too, by SIGHUP,
 // but XAPI gives none. PR_SET_PDEATHSIG would tell also when only the thread
 // ends that started us, and libvirt has threads that come and go.

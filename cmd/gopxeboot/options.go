@@ -35,6 +35,7 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 			Disk: cmp.Or(c.String("pygrub-image"), call.Disk), Pygrub: c.String("pygrub"), Offset: c.String("offset"),
 			Quiet: call.Quiet, Interactive: c.Bool("i"), RunAs: c.Int("runas"),
 		},
+		Force:   c.Bool("force"),
 		Timeout: c.Generic("timeout").(*duration).value,
 	}
 	if n := c.Uint("vlan"); n > 4094 || n == 0 && c.IsSet("vlan") {

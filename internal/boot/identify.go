@@ -47,7 +47,7 @@ func (o *Options) identify(ctx context.Context, call xenout.Call, con *console.C
 			return nil
 		}
 		return err
-	case o.Bridge == "" && o.Elsewhere == nil && known:
+	case o.Bridge == "" && o.Unreachable == nil && known:
 		o.findBridge(ctx, call, con)
 	case (o.UUID == "" || o.Type == "") && known:
 		guest, err := o.Host.Identity(ctx, call)
@@ -72,7 +72,7 @@ func (o *Options) find(ctx context.Context, call xenout.Call, con *console.Conso
 	vif := guest.VIFs[call.Interface]
 	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, call.Interface, len(guest.VIFs), guest.Source))
 	o.MAC = bytes.Clone(vif.MAC)
-	if o.Elsewhere == nil {
+	if o.Unreachable == nil {
 		o.Put(vif.On(o.Bridge, o.VLAN), con)
 	}
 	return nil
@@ -87,8 +87,8 @@ func (o *Options) know(guest domain.Info) {
 // Put puts the guest where its vif says that it is.
 func (o *Options) Put(vif xenout.VIF, con *console.Console) {
 	bridge, vlan, err := vif.Place()
-	o.Bridge, o.VLAN, o.Elsewhere = bridge, vlan, nil
-	errors.As(err, &o.Elsewhere)
+	o.Bridge, o.VLAN, o.Unreachable = bridge, vlan, nil
+	errors.As(err, &o.Unreachable)
 	for _, key := range vif.Unknown {
 		con.Warn(key.String())
 	}
