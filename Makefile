@@ -76,7 +76,7 @@ install: ## install into $(DESTDIR)$(PREFIX), /usr; needs no Go when the program
 	install -D -m 644 packaging/completions/_gopxeboot $(DESTDIR)$(ZSH)/_gopxeboot
 	for page in $(PAGES); do install -D -m 644 packaging/man/$$page $(SHARE)/man/man$${page##*.}/$$page || exit; done
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
-	install -D -m 644 -t $(SHARE)/doc/gopxeboot/docs docs/*.*
+	install -D -m 644 -t $(SHARE)/doc/gopxeboot/docs docs/*.md docs/*.svg docs/*.png
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot/examples packaging/examples/*
 	install -d $(SHARE)/gopxeboot
 	truncate -s 1M $(SHARE)/gopxeboot/empty.img
@@ -93,6 +93,9 @@ test-packages: dist ## install, upgrade and remove them in fresh roots (root, de
 	lintian --fail-on warning build/dist/*.deb
 	sh packaging/test
 
+pictures: build ## README's pictures: docs/console.svg and docs/check.png (script, chromium)
+	sh docs/pictures.sh
+
 clean: ## remove what was made
 	rm -rf build
 
@@ -101,5 +104,5 @@ help: ## this list
 
 FORCE:
 
-.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux goldens servers install uninstall dist test-packages clean help
+.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux goldens servers install uninstall dist test-packages pictures clean help
 .DEFAULT_GOAL := build
