@@ -11,6 +11,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/deadline"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -68,7 +69,7 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output) error {
 	inTime(&o, call, con)
 	// One deadline for everything, the search for the guest included; libxl's
 	// may be nearer than the one that counts since runApp.
-	ctx, cancel := context.WithTimeoutCause(c.Context, o.Timeout, context.DeadlineExceeded)
+	ctx, cancel := deadline.With(c.Context, o.Timeout)
 	defer cancel()
 	if err := o.Complete(ctx, call, con); err != nil {
 		return err

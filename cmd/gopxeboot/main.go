@@ -16,6 +16,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/deadline"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
@@ -138,7 +139,7 @@ func callOf(c *cli.Context) (*xenout.Call, error) {
 func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, words []string, wrong error) error {
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
-	ctx, cancel := context.WithTimeoutCause(ctx, timeoutOf(call.Words), context.DeadlineExceeded)
+	ctx, cancel := deadline.With(ctx, timeoutOf(call.Words))
 	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
 	out, err := handover.OpenOutput(ctx, call.Output)

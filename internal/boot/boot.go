@@ -15,6 +15,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/deadline"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
@@ -140,7 +141,7 @@ func Preview(ctx context.Context, o Options, con *console.Console) (*plan.Plan, 
 
 // inTime is the one deadline for everything.
 func (o *Options) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, o.Timeout, context.DeadlineExceeded)
+	return deadline.With(ctx, o.Timeout)
 }
 
 // session is what the child of any mode is given.
