@@ -17,7 +17,7 @@ func (c *Console) Progress(done, total int64, took time.Duration) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.shownAt) >= 450*time.Millisecond {
+	if now := time.Now(); c.held == nil && now.Sub(c.shownAt) >= 450*time.Millisecond {
 		c.shownAt = now
 		text := "gopxeboot: " + progress(done, total, took)
 		fmt.Fprintf(c.w, "\r%s%s", text, strings.Repeat(" ", max(c.shown-len(text), 0)))
