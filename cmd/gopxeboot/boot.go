@@ -21,8 +21,9 @@ import (
 
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
-	return append(slices.Concat(guestFlags(), programFlags(), transferFlags(), locationFlags()),
+	return append(slices.Concat(guestFlags(), programFlags(), menuFlags(), transferFlags(), locationFlags()),
 		typeFlag("the toolstack's"),
+		noMenuFlag(),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO", DefaultText: "standard output"},
 		&cli.StringFlag{Name: "output-format", Usage: "the `FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json, shell or xe", DefaultText: "the toolstack's, else sxp"},
 		&cli.StringFlag{Name: "output-directory", Usage: "the `DIRECTORY` for the kernel and the initrd", DefaultText: xenout.Xen.DefaultDirectory() + ", under XAPI " + xenout.XAPI.DefaultDirectory()},
@@ -75,6 +76,7 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output) error {
 		return err
 	}
 	if c.Bool("l") || c.Bool("n") {
+		o.Person = nil
 		return say(ctx, c, o, con)
 	}
 	_, err = boot.Boot(ctx, o, out, con)

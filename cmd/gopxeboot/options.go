@@ -78,6 +78,9 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 			return o, usage(fmt.Errorf("--ca: %w", err), "")
 		}
 	}
+	if o.Person, err = personOf(c, call); err != nil {
+		return o, err
+	}
 	o.Repository, err = repository(c, call.Location)
 	return o, err
 }

@@ -23,7 +23,7 @@ func planCommand() *cli.Command {
 		UsageText: "gopxeboot plan [OPTIONS] [VIF]\ngopxeboot plan --tree DIR [OPTIONS] [VIF]",
 		Description: "Finds out what would boot, as the guest on its network or offline from a directory, and prints it as JSON: " +
 			"the lease, each name that was asked for, what boots with which command line, all labels, warnings.",
-		Flags: append(slices.Concat(guestFlags(), programFlags(), transferFlags(), locationFlags()),
+		Flags: append(slices.Concat(guestFlags(), programFlags(), menuFlags(), transferFlags(), locationFlags()),
 			typeFlag(""),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON (always done)", Hidden: true},
 			&cli.StringFlag{Name: "tree", Usage: "ask no network: this `DIR` is the root of the TFTP server, and the options below are the lease, with --server, --bootfile and --option 209, 210"},
@@ -66,6 +66,9 @@ func planAction(c *cli.Context) error {
 		}
 		p, failure = boot.Offline(c.Context, o, lease, tree, c.String("config"), con)
 	} else {
+		if !c.Bool("menu") {
+			o.Person = nil
+		}
 		p, failure = boot.Preview(c.Context, o, con)
 	}
 	if err := console.WriteJSON(c.App.Writer, p); err != nil {

@@ -39,6 +39,9 @@ type call struct {
 	TTY    bool   // stdin, stdout and stderr are a terminal; otherwise files, and no stdin
 	Stdout string // the file, without TTY
 	Log    string // what it prints on the terminal, or its stderr
+
+	Person []keys // who sits at the terminal
+	Cooked bool   // the terminal is an admin's, and not made raw as libxl does
 }
 
 // playToolstack runs the bootloader, and ends as it did.
@@ -85,11 +88,24 @@ func (c *call) make() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	if _, err := term.MakeRaw(int(master.Fd())); err != nil { // after the fork, as libxl does
+	if !c.Cooked {
+		if _, err := term.MakeRaw(int(master.Fd())); err != nil { // after the fork, as libxl does
+			return err
+		}
+	}
+	before, err := unix.IoctlGetTermios(int(master.Fd()), unix.TCGETS)
+	if err != nil {
 		return err
 	}
 	slave.Close()
-	io.Copy(log, master) // ends with EIO when the last one has closed the terminal
+	p := &person{to: master, bootloader: cmd.Process.Pid, keys: c.Person}
+	io.Copy(io.MultiWriter(log, p), master) // ends with EIO when the last one has closed the terminal
+	if len(p.keys) > 0 {
+		return fmt.Errorf("%q was not seen", p.keys[0].After)
+	}
+	if after, err := unix.IoctlGetTermios(int(master.Fd()), unix.TCGETS); err != nil || *after != *before {
+		return fmt.Errorf("the terminal is left as %+v, and was %+v: %v", after, before, err)
+	}
 	return cmd.Wait()
 }
 
@@ -123,6 +139,13 @@ func toolstack(t *testing.T, argv []string, c call) (cmd *exec.Cmd, alive *os.Fi
 	cmd.Env = append(os.Environ(), callVariable+"="+string(text))
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.Stderr = os.Stderr
+	if slices.Contains(argv, "-c") { // an admin's shell has a terminal
+		master, slave, err := openPTY()
+		labtest.Check(t, err)
+		t.Cleanup(func() { master.Close() })
+		defer slave.Close()
+		cmd.Stdin, cmd.SysProcAttr = slave, &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	}
 	labtest.Check(t, cmd.Start())
 	theirs.Close()
 	return cmd, alive

@@ -82,3 +82,27 @@ func TestConfigurations(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// A key is waited for where somebody attached to the console, and only there.
+func TestAttended(t *testing.T) {
+	for _, c := range []struct {
+		argv, tty string
+		want      bool
+	}{
+		{"xl create -c a.cfg", "34816", true},
+		{"xl create -pc a.cfg", "34816", true},
+		{"/usr/sbin/xl -v create a.cfg -cq", "34816", true},
+		{"xl create -c a.cfg", "0", false}, // the daemon
+		{"xl create a.cfg", "34816", false},
+		{"xl create -fc a.cfg", "34816", false},
+		{"xl create --defconfig=c a.cfg", "34816", false},
+		{"xl create a.cfg -- -c", "34816", false},
+		{"libvirtd -c", "34816", false},
+		{"xl restore -c a.save", "34816", false},
+	} {
+		host := dom0With(strings.Fields(c.argv)...).file(fmt.Sprintf("/proc/%d/stat", xlPID), fmt.Sprintf("%d (x) l)) S 1 2 3 %s -1", xlPID, c.tty)).host()
+		if got := host.Attended(); got != c.want {
+			t.Errorf("%s, terminal %s: %v", c.argv, c.tty, got)
+		}
+	}
+}

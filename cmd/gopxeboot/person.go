@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// attendedWait is how long a key is waited for where somebody looks on.
+const attendedWait = 3 * time.Second
+
+// menuFlags say whether a person is asked.
+func menuFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "menu", Usage: "show the lab's menu at once"},
+		&cli.GenericFlag{Name: "menu-timeout", Value: &waitTime{value: 10 * time.Second}, Usage: "wait this `TIME` at most for a key in it; 0 never asks"},
+	}
+}
+
+// noMenuFlag is for the bootloader only: other commands ask with --menu only.
+func noMenuFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "no-menu", Usage: "boot what boots by itself, and ask nobody"}
+}
+
+// personOf is who may be asked what boots; nil for nobody. libxl gives a terminal
+// always, also when nobody looks at it.
+func personOf(c *cli.Context, call *xenout.Call) (*session.Person, error) {
+	limit, ok := c.Generic("menu-timeout").(*waitTime)
+	if !ok {
+		return nil, nil
+	}
+	if c.Bool("menu") && c.Bool("no-menu") {
+		return nil, usage(errors.New("--menu and --no-menu exclude each other"), "")
+	}
+	out, _ := c.App.ErrWriter.(*os.File)
+	switch {
+	case call.Toolstack == xenout.XAPI, call.RunAs != 0, c.Int("runas") != 0:
+	case call.Quiet, level(c) == console.Quiet, c.Bool("no-menu"), limit.value == 0:
+	case out == nil || !term.IsTerminal(int(out.Fd())) || !term.IsTerminal(int(os.Stdin.Fd())):
+	default:
+		name := os.Getenv("TERM")
+		p := &session.Person{In: os.Stdin, Out: out, Dumb: name == "" || name == "dumb", Menu: c.Bool("menu"), Limit: limit.value}
+		if domain.ThisHost().Attended() {
+			p.Wait = attendedWait
+		}
+		return p, nil
+	}
+	return nil, nil
+}
