@@ -278,7 +278,7 @@ func domidOf(paths ...string) int {
 const libxlTimeout = 120 * time.Second
 
 // RestrictedTime is how long libxl lets a bootloader run that it gives
-// --runas; then it kills it by SIGKILL, and nobody learns why. value is that of
+// --runas; then it kills it by SIGKILL, and no one learns why. value is that of
 // the environment variable LIBXL_BOOTLOADER_TIMEOUT, in seconds, which the
 // bootloader inherits; "" is libxl's default. The result is 0 for no limit.
 func RestrictedTime(value string) time.Duration {

@@ -120,7 +120,7 @@ func say(ctx context.Context, c *cli.Context, o boot.Options, con *console.Conso
 	return nil
 }
 
-// whileParentLives ends when the process that started us does: nobody would
+// whileParentLives ends when the process that started us does: no one would
 // read the answer, or delete the files. A terminal would tell, too, by SIGHUP,
 // but XAPI gives none. PR_SET_PDEATHSIG would tell also when only the thread
 // ends that started us, and libvirt has threads that come and go.

@@ -357,6 +357,20 @@ var forms = []form{
 		},
 	},
 	{
+		name: "libvirt, PVH", parent: []string{"/usr/sbin/libvirtd"}, format: xenout.Simple0, want: withArgs(strings.Repeat("x", 1100)),
+		call: func(t *testing.T, d *dom0) call {
+			d.write(t, "guest1.xml", recipe(t, "libvirt-pvh"))
+			return d.libxl(t, libxl{Cmdline: strings.Repeat("x", 1100)})
+		},
+	},
+	{
+		name: "libvirt, <vlan>", parent: []string{"/usr/sbin/libvirtd"}, want: expected{code: 3, says: "xenbr0, VLAN 20"},
+		call: func(t *testing.T, d *dom0) call {
+			d.write(t, "guest1.xml", recipe(t, "libvirt-vlan"))
+			return d.libxl(t, libxl{Args: []string{"--dhcp-timeout=1s"}})
+		},
+	},
+	{
 		name: "libvirt, <cmdline>", parent: []string{"/usr/sbin/libvirtd"}, format: xenout.Simple0, want: withArgs("ro quiet"),
 		call: func(t *testing.T, d *dom0) call {
 			return d.libxl(t, libxl{Cmdline: "ro quiet", Args: []string{"--interface=xenbr0 mac=" + lab.SampleMAC + " --udhcpc=/usr/bin/udhcpc --label=linux"}})

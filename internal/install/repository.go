@@ -105,8 +105,11 @@ const headSize = 16 << 10
 func (s servers) Has(ctx context.Context, url string, of Part) (bool, error) {
 	s.TFTP.WindowSize = 1 // else much of the file would be under way
 	f, err := s.Open(ctx, url)
-	if err != nil {
-		return false, answered(err)
+	switch {
+	case errors.Is(err, fetch.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
 	}
 	defer f.Close()
 	head, err := f.Head(headSize)
@@ -114,39 +117,32 @@ func (s servers) Has(ctx context.Context, url string, of Part) (bool, error) {
 		return true, nil // the download will say what is wrong with it
 	}
 	if len(head) == 0 {
-		err = fetch.ErrEmpty
-	} else {
-		err = s.look(head, f.Size(), of)
+		return false, fmt.Errorf("%s: %w", f.URL(), fetch.ErrEmpty)
 	}
-	if err != nil {
-		return false, refusal{fmt.Errorf("%s: %w", f.URL(), err)}
+	if err := s.look(head, f.Size(), of); err != nil {
+		return false, &unfit{fmt.Errorf("%s: %w", f.URL(), err)}
 	}
 	return true, nil
 }
 
+// unfit is a file that is not what it was to be.
+type unfit struct{ error }
+
+func (u *unfit) Unwrap() error { return u.error }
+
 func (s servers) Read(ctx context.Context, url string) ([]byte, error) {
-	text, err := s.ReadAll(ctx, url, MaxTreeinfo)
-	if errors.Is(err, fetch.ErrTooBig) {
-		return nil, refusal{err}
+	text, err := s.ReadAll(ctx, url, maxTreeinfo)
+	if errors.Is(err, fetch.ErrNotFound) {
+		return nil, nil
 	}
-	return text, answered(err)
+	return text, err
 }
 
-// answered is nil for "not there", and says which other errors are a server's
-// answer to one name.
-func answered(err error) error {
-	switch {
-	case errors.Is(err, fetch.ErrNotFound):
-		return nil
-	case errors.Is(err, fetch.ErrLogin):
-		return err // no other name will be given either
-	case errors.Is(err, fetch.ErrRefused):
-		return refusal{err}
+// isOfOneFile says whether an error is a server's answer to one name. A login that
+// it refuses is for all names.
+func isOfOneFile(err error) bool {
+	if _, ok := errors.AsType[*unfit](err); ok {
+		return true
 	}
-	return err
+	return errors.Is(err, fetch.ErrRefused) && !errors.Is(err, fetch.ErrLogin) || errors.Is(err, fetch.ErrEmpty) || errors.Is(err, fetch.ErrTooBig)
 }
-
-// refusal is ErrRefused in the words of a server.
-type refusal struct{ error }
-
-func (r refusal) Unwrap() []error { return []error{ErrRefused, r.error} }

@@ -63,19 +63,15 @@ const (
 
 // A Site is how Search looks at a location.
 type Site interface {
-	// Has says whether a file is there that may be that part. An error that
-	// wraps ErrRefused is that of one name; any other ends the search.
+	// Has says whether a file is there that may be that part. An error of
+	// fetch's that is of one file only does not end the search.
 	Has(ctx context.Context, url string, of Part) (bool, error)
 	// Read returns a small file, and nil when it is not there.
 	Read(ctx context.Context, url string) ([]byte, error)
 }
 
-var (
-	// ErrRefused is a server's answer to one name that it does not give.
-	ErrRefused = errors.New("refused")
-	// ErrNothing is the end of a search without a kernel.
-	ErrNothing = errors.New("no kernel found")
-)
+// ErrNothing is the end of a search without a kernel.
+var ErrNothing = errors.New("no kernel found")
 
 // Found is what boots.
 type Found struct {
@@ -264,7 +260,7 @@ func (s *search) note(url string, there bool, err error, begin time.Time) error 
 		result = plan.Found
 	}
 	s.found.Tried = append(s.found.Tried, plan.Try{URL: printable.WithoutPassword(url), Result: result, Millis: plan.Millis(time.Since(begin))})
-	if errors.Is(err, ErrRefused) {
+	if isOfOneFile(err) {
 		if s.refused == nil {
 			s.refused = err
 		}

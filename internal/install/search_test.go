@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/gopxeboot/gopxeboot/internal/arch"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
 )
 
 // site is a server's files by their URLs. A content of "!refused" and the like
@@ -23,7 +24,7 @@ var errDown = errors.New("no answer")
 func (s site) get(url string) (string, bool, error) {
 	switch content, ok := s[url]; content {
 	case "!refused":
-		return "", false, fmt.Errorf("%w: %s: 403 Forbidden", ErrRefused, url)
+		return "", false, fmt.Errorf("%w: %s: 403 Forbidden", fetch.ErrRefused, url)
 	case "!down":
 		return "", false, errDown
 	default:
@@ -34,7 +35,7 @@ func (s site) get(url string) (string, bool, error) {
 func (s site) Has(_ context.Context, url string, of Part) (bool, error) {
 	content, ok, err := s.get(url)
 	if content == "!page" {
-		return false, fmt.Errorf("%w: %s: a page of HTML, and no %s", ErrRefused, url, of)
+		return false, fmt.Errorf("%w: %s: a page of HTML, and no %s", fetch.ErrRefused, url, of)
 	}
 	return ok, err
 }
@@ -238,11 +239,11 @@ func (closed) Read(context.Context, string) ([]byte, error) {
 type forbidding struct{}
 
 func (forbidding) Has(context.Context, string, Part) (bool, error) {
-	return false, fmt.Errorf("%w: 403 Forbidden", ErrRefused)
+	return false, fmt.Errorf("%w: 403 Forbidden", fetch.ErrRefused)
 }
 
 func (forbidding) Read(context.Context, string) ([]byte, error) {
-	return nil, fmt.Errorf("%w: 403 Forbidden", ErrRefused)
+	return nil, fmt.Errorf("%w: 403 Forbidden", fetch.ErrRefused)
 }
 
 // No name is asked for twice, and there is an end to them.

@@ -71,7 +71,7 @@ func lint(ctx context.Context, h pxelinux.Host, c *plan.Config, read *reader) {
 	// An error of the opener is one that Find had, too.
 	findings, _ := pxelinux.Lint(ctx, h, c.URL[strings.LastIndexByte(c.URL, '/')+1:], read.texts[c.URL], read.again)
 	for _, f := range findings {
-		// Foreman and others write TIMEOUT beside a DEFAULT that boots at once,
+		// Foreman and others write TIMEOUT with a DEFAULT that boots at once,
 		// and it does no harm.
 		if f.Code != pxelinux.TimeoutUnused && len(c.Findings) < plan.MaxFindings {
 			c.Findings, c.Problems = append(c.Findings, f), append(c.Problems, f.String())

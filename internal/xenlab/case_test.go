@@ -2,6 +2,7 @@ package xenlab
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,6 +86,30 @@ func TestCases(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkSyntax(t, file, script)
+	}
+}
+
+// TestDocumented compares what the document says with what is run.
+func TestDocumented(t *testing.T) {
+	document, err := os.ReadFile("../../docs/toolstacks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook, err := os.ReadFile("dom0/vlan.hook")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(document, fmt.Appendf(nil, "```sh vlan-hook\n%s```\n", hook)) {
+		t.Error("docs/toolstacks.md has another vlan.hook")
+	}
+	cases, err := Cases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		if !bytes.Contains(document, []byte("`"+c.Name+"`")) {
+			t.Errorf("docs/toolstacks.md does not name the case %s", c.Name)
+		}
 	}
 }
 

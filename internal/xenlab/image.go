@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -32,8 +33,11 @@ var dom0Files = []string{
 	"lib/x86_64-linux-gnu/libgcc_s.so.1", "lib/x86_64-linux-gnu/libnss_files.so.2",
 }
 
-// libraryDirs are where libraries are looked for.
-var libraryDirs = []string{"lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib/xen-*/lib/x86_64-linux-gnu"}
+// libraryFiles are where a library is looked for. Debian 11 has Open vSwitch's
+// behind links that only an installation makes.
+var libraryFiles = []string{
+	"lib/x86_64-linux-gnu/%s", "usr/lib/x86_64-linux-gnu/%s", "usr/lib/xen-*/lib/x86_64-linux-gnu/%s", "usr/lib/openvswitch-common/%s.*",
+}
 
 //go:embed dom0
 var dom0Scripts embed.FS
@@ -65,11 +69,15 @@ func writeDom0(w io.Writer, u unpacked, files map[string][]byte) error {
 	a.file("etc/group", 0o644, []byte("root:x:0:\nbootloader:x:60001:\n"))
 	a.file("etc/hosts", 0o644, []byte("127.0.0.1 localhost dom0\n"))
 
-	if err := a.addPackages(u.root, dom0Files); err != nil {
+	libraries, err := a.addFiles(u.root, dom0Files)
+	if err != nil {
 		return err
 	}
-	if u.installer != "" {
-		if err := a.addPackages(u.installer, []string{"usr/lib/debian-installer/images/12/amd64/text"}); err != nil {
+	if err := a.addLibraries(u.root, libraries); err != nil {
+		return err
+	}
+	if u.installer != "" { // what its programs need is PXELINUX's
+		if _, err := a.addFiles(u.installer, []string{"usr/lib/debian-installer/images/12/amd64/text"}); err != nil {
 			return err
 		}
 	}
@@ -93,10 +101,9 @@ func merged(name string) string {
 	return name
 }
 
-// addPackages adds files of the directory, named as in dom0Files, and the
+// addFiles adds files of the directory, named as in dom0Files, and returns the
 // libraries they need.
-func (a *archive) addPackages(root string, files []string) error {
-	var libraries []string
+func (a *archive) addFiles(root string, files []string) (libraries []string, err error) {
 	for _, patterns := range files {
 		var found []string
 		for pattern := range strings.SplitSeq(patterns, "|") {
@@ -105,7 +112,7 @@ func (a *archive) addPackages(root string, files []string) error {
 			}
 		}
 		if len(found) == 0 {
-			return fmt.Errorf("no %s in the packages", patterns)
+			return nil, fmt.Errorf("no %s in the packages", patterns)
 		}
 		for _, top := range found {
 			err := filepath.WalkDir(top, func(file string, entry fs.DirEntry, err error) error {
@@ -117,10 +124,15 @@ func (a *archive) addPackages(root string, files []string) error {
 				return err
 			})
 			if err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
+	return libraries, a.err
+}
+
+// addLibraries adds libraries, and those that they need.
+func (a *archive) addLibraries(root string, libraries []string) error {
 	for done := 0; done < len(libraries); done++ {
 		if slices.Contains(libraries[:done], libraries[done]) {
 			continue
@@ -174,13 +186,15 @@ func (a *archive) parents(name string) {
 // addLibrary adds a shared library under the name that programs ask for, and
 // returns those that it needs itself.
 func (a *archive) addLibrary(root, name string) ([]string, error) {
-	for _, dir := range append([]string{"lib64"}, libraryDirs...) {
-		found, _ := filepath.Glob(filepath.Join(root, dir, name))
+	for _, pattern := range libraryFiles {
+		found, _ := filepath.Glob(filepath.Join(root, fmt.Sprintf(pattern, name)))
 		if len(found) == 0 {
 			continue
 		}
 		data, err := os.ReadFile(found[0])
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // such a link
+			continue
+		} else if err != nil {
 			return nil, err
 		}
 		where := "usr/lib/x86_64-linux-gnu/"
