@@ -73,7 +73,7 @@ func (o *Options) find(ctx context.Context, call xenout.Call, con *console.Conso
 	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, call.Interface, len(guest.VIFs), guest.Source))
 	o.MAC = bytes.Clone(vif.MAC)
 	if o.Unreachable == nil {
-		o.Put(vif.On(o.Bridge, o.VLAN), con)
+		o.Put(vif, o.Bridge, o.VLAN, con)
 	}
 	return nil
 }
@@ -84,10 +84,15 @@ func (o *Options) know(guest domain.Info) {
 	o.Type = cmp.Or(o.Type, guest.Type)
 }
 
-// Put puts the guest where its vif says that it is.
-func (o *Options) Put(vif xenout.VIF, con *console.Console) {
-	bridge, vlan, err := vif.Place()
-	o.Bridge, o.VLAN, o.Unreachable = bridge, vlan, nil
+// Put puts the guest where its vif says that it is; a bridge and a VLAN that were
+// said beside it count more, "" and 0 say nothing.
+func (o *Options) Put(vif xenout.VIF, bridge string, vlan uint16, con *console.Console) {
+	if bridge == "" && vlan == 0 && o.Host.IgnoresVLAN(vif) {
+		con.Warn(fmt.Sprintf("vlan=%s: Xen's vif-bridge here does not look at it, and puts the guest into no VLAN: the hook in docs/toolstacks.md does", vif.VLAN))
+	}
+	var err error
+	o.Bridge, o.VLAN, err = vif.On(bridge, vlan).Place()
+	o.Unreachable = nil
 	errors.As(err, &o.Unreachable)
 	for _, key := range vif.Unknown {
 		con.Warn(key.String())
@@ -105,7 +110,7 @@ func (o *Options) findBridge(ctx context.Context, call xenout.Call, con *console
 	for _, vif := range guest.VIFs {
 		if bytes.Equal(vif.MAC, o.MAC) {
 			con.Detail(fmt.Sprintf("guest: %s is on %s, says %s", vif.MAC, cmp.Or(vif.Bridge, "the default bridge"), guest.Source))
-			o.Put(vif.On("", o.VLAN), con)
+			o.Put(vif, "", o.VLAN, con)
 			return
 		}
 	}
