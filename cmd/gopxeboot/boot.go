@@ -51,6 +51,10 @@ func bootFlags() []cli.Flag {
 // bootTo is what the toolstack runs us for.
 func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output) error {
 	con := console.New(c.App.ErrWriter, level(c))
+	if call.Domid != 0 {
+		con.Keep()
+		con.Stage(fmt.Sprintf("%s: domain %d, gopxeboot %s", time.Now().UTC().Format("2006-01-02 15:04:05 UTC"), call.Domid, c.App.Version))
+	}
 	o, err := options(c, call, con)
 	if err != nil {
 		return err

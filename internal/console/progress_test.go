@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,6 +27,26 @@ func TestProgress(t *testing.T) {
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error("(-want +got)\n", diff)
 	}
+}
+
+// A log keeps every line, so it has few of them, and none that takes the place
+// of another.
+func TestProgressKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		c := New(&out, Normal)
+		c.end = "\r\n"
+		c.Keep()
+		for began := time.Now(); time.Since(began) < 25*time.Second; time.Sleep(time.Second / 2) {
+			c.Progress(int64(time.Since(began)/time.Second)<<20, 64<<20, time.Since(began))
+		}
+		c.Stage("kernel")
+		want := "gopxeboot: 10.0 of 64.0 MiB, 1.0 MB/s, 54 s left\r\n" +
+			"gopxeboot: 20.0 of 64.0 MiB, 1.0 MB/s, 44 s left\r\ngopxeboot: kernel\r\n"
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Error("(-want +got)\n", diff)
+		}
+	})
 }
 
 func TestProgressText(t *testing.T) {
