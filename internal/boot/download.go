@@ -275,5 +275,5 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 func rate(n int64, d time.Duration) string {
-	return fmt.Sprintf("%s in %.1f s (%.1f MB/s)", console.Size(n), d.Seconds(), float64(n)/1e6/max(d.Seconds(), 1e-6))
+	return fmt.Sprintf("%s in %.1f s (%.1f MiB/s)", console.Size(n), d.Seconds(), float64(n)/(1<<20)/max(d.Seconds(), 1e-6))
 }

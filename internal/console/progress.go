@@ -51,7 +51,7 @@ func progress(done, total int64, took time.Duration) string {
 	if total >= done {
 		text = fmt.Sprintf("%.1f of %.1f MiB", float64(done)/mib, float64(total)/mib)
 	}
-	text += fmt.Sprintf(", %.1f MB/s", rate/1e6)
+	text += fmt.Sprintf(", %.1f MiB/s", rate/mib)
 	if total >= done && rate > 0 {
 		left := float64(total-done) / rate
 		switch {
