@@ -1,20 +1,17 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
-	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -23,7 +20,6 @@ import (
 
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
-	args := &kernelArgs{}
 	return append(slices.Concat(guestFlags(), programFlags(), transferFlags(), locationFlags()),
 		typeFlag("the toolstack's"),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO", DefaultText: "standard output"},
@@ -31,7 +27,7 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output-directory", Usage: "the `DIRECTORY` for the kernel and the initrd", DefaultText: xenout.Xen.DefaultDirectory() + ", under XAPI " + xenout.XAPI.DefaultDirectory()},
 		&cli.StringFlag{Name: "pygrub", Usage: "the `PROGRAM` that boots from DISK for LOCALBOOT", DefaultText: "Xen's pygrub"},
 		&cli.StringFlag{Name: "pygrub-image", Usage: "the `IMAGE` that it boots from", DefaultText: "DISK"},
-		&cli.GenericFlag{Name: "args", Value: args, Usage: "add these `ARGUMENTS` to the command line"},
+		&cli.StringFlag{Name: "args", Usage: "add these `ARGUMENTS` to the command line"},
 		&cli.BoolFlag{Name: "l", Aliases: []string{"list-entries"}, Usage: "list the labels, and boot nothing"},
 		&cli.BoolFlag{Name: "n", Aliases: []string{"not-really"}, Usage: "say what would boot, and boot nothing"},
 		&cli.StringFlag{Name: "vif", Usage: "the guest's vif to boot by, `N`, counted from 0, where no VIF says which", DefaultText: "0"},
@@ -40,43 +36,26 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
 		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
 		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
+		&cli.BoolFlag{Name: "force", Usage: "hand over also what is no kernel or no initrd for this guest, with a warning"},
 		&cli.BoolFlag{Name: "version", Usage: "print the version"},
 		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Usage: "let pygrub ask, also with -q, and read DISK as root"},
 		// What those before us took, and what is not needed or not there.
-		&cli.GenericFlag{Name: "default_args", Value: args, Hidden: true},
-		&cli.GenericFlag{Name: "extra_args", Value: args, Hidden: true},
+		&cli.StringFlag{Name: "default_args", Hidden: true},
+		&cli.StringFlag{Name: "extra_args", Hidden: true},
 		&cli.BoolFlag{Name: "debug", Aliases: []string{"logging"}, Hidden: true},
 		&cli.BoolFlag{Name: "isconfig", Hidden: true},
 		&cli.StringFlag{Name: "udhcpc", Hidden: true},
 	)
 }
 
-// bootAction is what the toolstack runs us for.
-func bootAction(toolstack xenout.Toolstack, out *handover.Output) cli.ActionFunc {
-	return func(c *cli.Context) error {
-		if c.Bool("version") {
-			cli.ShowVersion(c)
-			return nil
-		}
-		return bootTo(c, toolstack, out)
-	}
-}
-
-func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) error {
-	where, vif, disk, unknown, err := positionals(c)
-	if err != nil {
-		return err
-	}
-	invocation, err := invocationOf(c, toolstack, vif, disk)
-	if err != nil {
-		return err
-	}
-	r, err := request(c, invocation.VIF)
-	if err != nil {
-		return err
-	}
+// bootTo is what the toolstack runs us for.
+func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output) error {
 	con := console.New(c.App.ErrWriter, level(c))
-	for _, word := range unknown {
+	o, err := options(c, call, con)
+	if err != nil {
+		return err
+	}
+	for _, word := range call.Unknown {
 		text := fmt.Sprintf("%q is neither an option, nor a vif, nor a location with a scheme, nor the last word, which is the disk: it is ignored", word)
 		if filepath.IsAbs(word) {
 			text += "; --location=" + word + " names a directory or an image"
@@ -86,63 +65,37 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) er
 	if c.IsSet("udhcpc") {
 		con.Warn("--udhcpc is not needed any more")
 	}
-	if r.Repository, err = repository(c, where); err != nil {
-		return err
-	}
-	inTime(&r, invocation, con)
+	inTime(&o, call, con)
 	// One deadline for everything, the search for the guest included; libxl's
 	// may be nearer than the one that counts since runApp.
-	ctx, cancel := context.WithTimeoutCause(c.Context, r.Timeout, context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(c.Context, o.Timeout, context.DeadlineExceeded)
 	defer cancel()
-	if r.Transfer, err = transfer(c); err != nil {
+	if err := o.Complete(ctx, call, con); err != nil {
 		return err
 	}
-	host := r.Host
-	if toolstack == xenout.XAPI && invocation.VM != "" && r.Repository == nil {
-		round, err := install.NextRound(ctx, host, invocation.VM, invocation.Disk, con)
-		if err != nil {
-			return err
-		}
-		if round != nil {
-			r.Repository, r.LocalBoot, r.Commit = round.Repository, round.Repository == nil, round.Commit
-			r.Transfer.Proxy = cmp.Or(r.Transfer.Proxy, round.Proxy)
-		}
-	}
-	if err := boot.Identify(ctx, &r, invocation, host, con); err != nil {
-		return err
-	}
-	r.Domid = host.Domid(invocation)
-	r.OfVM = toolstack == xenout.XAPI
-	r.Kernel, r.Ramdisk, r.Args = invocation.Kernel, invocation.Ramdisk, invocation.Args
-	r.Disk, r.Pygrub, r.Offset = invocation.Disk, c.String("pygrub"), c.String("offset")
-	r.Quiet, r.Interactive = invocation.Quiet, c.Bool("i")
-	r.Format = invocation.Format
-	r.OutputDirectory = invocation.OutputDirectory
-	r.MaxKernel = c.Generic("max-kernel").(*size).value
-	r.MaxInitrd = c.Generic("max-initrd").(*size).value
 	if c.Bool("l") || c.Bool("n") {
-		return say(ctx, c, r, con)
+		return say(ctx, c, o, con)
 	}
-	_, err = boot.Boot(ctx, r, out, con)
+	_, err = boot.Boot(ctx, o, out, con)
 	return err
 }
 
 // inTime keeps the time within what libxl gives a restricted bootloader, with
 // some left to say why it failed.
-func inTime(r *boot.Options, invocation xenout.Invocation, con *console.Console) {
-	if invocation.Domid == 0 || invocation.RunAs == 0 {
+func inTime(o *boot.Options, call *xenout.Call, con *console.Console) {
+	if call.Domid == 0 || call.RunAs == 0 {
 		return
 	}
 	limit := xenout.RestrictedTime(os.Getenv("LIBXL_BOOTLOADER_TIMEOUT"))
-	if margin := min(limit/10, 5*time.Second); limit > 0 && r.Timeout > limit-margin {
-		r.Timeout = limit - margin
-		con.Warn(fmt.Sprintf("libxl gives a restricted bootloader %v: all has to be done in %v; LIBXL_BOOTLOADER_TIMEOUT raises that", limit, r.Timeout))
+	if margin := min(limit/10, 5*time.Second); limit > 0 && o.Timeout > limit-margin {
+		o.Timeout = limit - margin
+		con.Warn(fmt.Sprintf("libxl gives a restricted bootloader %v: all has to be done in %v; LIBXL_BOOTLOADER_TIMEOUT raises that", limit, o.Timeout))
 	}
 }
 
 // say is pygrub's -l and -n: what there is, and what would boot.
-func say(ctx context.Context, c *cli.Context, r boot.Options, con *console.Console) error {
-	plan, err := boot.Preview(ctx, r, con)
+func say(ctx context.Context, c *cli.Context, o boot.Options, con *console.Console) error {
+	plan, err := boot.Preview(ctx, o, con)
 	w := c.App.Writer
 	if c.Bool("l") {
 		for _, label := range plan.Labels {
@@ -156,71 +109,18 @@ func say(ctx context.Context, c *cli.Context, r boot.Options, con *console.Conso
 		return err
 	}
 	if plan.Outcome == pxelinux.LocalBoot {
-		fmt.Fprintf(w, "disk: %s\n", printable.Redacted(r.Disk))
+		fmt.Fprintf(w, "disk: %s\n", printable.Redacted(o.Disk))
 		return nil
 	}
 	fmt.Fprintf(w, "kernel: %s\n", printable.Redacted(plan.Kernel))
 	for _, initrd := range plan.Initrds {
 		fmt.Fprintf(w, "initrd: %s\n", printable.Redacted(initrd))
 	}
-	fmt.Fprintf(w, "args: %s\n", printable.Redacted(xenout.MergeArgs(plan.Args, r.Args)))
+	fmt.Fprintf(w, "args: %s\n", printable.Redacted(xenout.MergeArgs(plan.Args, o.Args)))
 	return nil
 }
 
-// invocationOf is what the toolstack asks for.
-func invocationOf(c *cli.Context, toolstack xenout.Toolstack, vif xenout.VIF, disk string) (i xenout.Invocation, err error) {
-	i = xenout.Invocation{
-		Toolstack:       toolstack,
-		VIF:             vif,
-		Disk:            disk,
-		VM:              c.String("vm"),
-		Domid:           xenout.DomidOf(c.String("output"), c.String("output-directory")),
-		RunAs:           c.Int("runas"),
-		Kernel:          c.String("kernel"),
-		Ramdisk:         c.String("ramdisk"),
-		Args:            c.Generic("args").(*kernelArgs).text,
-		Quiet:           c.Bool("q"),
-		Output:          c.String("output"),
-		OutputDirectory: c.String("output-directory"),
-		Format:          toolstack.DefaultFormat(),
-	}
-	if domid := c.String("domid"); c.IsSet("domid") {
-		if i.Domid, err = xenout.ParseDomid(domid); err != nil {
-			return i, usage(fmt.Errorf("--domid: %w", err), "")
-		}
-	}
-	if n := c.String("vif"); c.IsSet("vif") {
-		number, err := strconv.ParseUint(n, 10, 8)
-		switch {
-		case err != nil:
-			return i, usage(fmt.Errorf("--vif %q is no number from 0 on", n), "")
-		case vif.MAC != nil || c.String("mac") != "":
-			return i, usage(errors.New("--vif chooses among the vifs that the toolstack knows, and a MAC is written down"), "leave one of the two away")
-		}
-		i.Interface = int(number)
-	}
-	if image := c.String("pygrub-image"); image != "" {
-		i.Disk = image
-	}
-	if i.OutputDirectory == "" {
-		i.OutputDirectory = toolstack.DefaultDirectory()
-	}
-	if i.OutputDirectory, err = filepath.Abs(i.OutputDirectory); err != nil {
-		return i, err
-	}
-	if f := c.String("output-format"); f != "" {
-		if i.Format, err = xenout.ParseFormat(f); err != nil {
-			return i, usage(err, "")
-		}
-	}
-	if !toolstack.TakesFilesFrom(i.OutputDirectory) {
-		return i, usage(fmt.Errorf("XAPI takes no kernel from %s", i.OutputDirectory),
-			"leave --output-directory away; to have room elsewhere, mount it on "+toolstack.DefaultDirectory())
-	}
-	return i, nil
-}
-
-// whileParentLives ends when the process that started us does: nobody would
+// whileParentLives ends when the process that started us does: no one would
 // read the answer, or delete the files. A terminal would tell, too, by SIGHUP,
 // but XAPI gives none. PR_SET_PDEATHSIG would tell also when only the thread
 // ends that started us, and libvirt has threads that come and go.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 // grubTree is a tree with a GRUB for a BIOS that grub-mknetdir made, and a
@@ -43,14 +44,14 @@ func TestGRUBForBIOS(t *testing.T) {
 	dhcp.BootFile = "boot/grub/i386-pc/core.0"
 	for name, start := range map[string]func(context.Context, *lab.Host, string) error{
 		"dnsmasq": func(ctx context.Context, h *lab.Host, tree string) error {
-			_, err := h.Dnsmasq(ctx, dhcp, tree)
+			_, err := real.Dnsmasq(ctx, h, dhcp, tree)
 			return err
 		},
 		"dhcpd and tftpd-hpa": func(ctx context.Context, h *lab.Host, tree string) error {
-			if _, err := h.DHCPD(ctx, dhcp); err != nil {
+			if _, err := real.DHCPD(ctx, h, dhcp); err != nil {
 				return err
 			}
-			_, err := h.TFTPD(ctx, tree)
+			_, err := real.TFTPD(ctx, h, tree)
 			return err
 		},
 	} {
@@ -81,16 +82,16 @@ func TestGRUBForUEFI(t *testing.T) {
 	}
 	for name, start := range map[string]func(context.Context, *lab.Host, lab.DHCP) error{
 		"dnsmasq": func(ctx context.Context, h *lab.Host, dhcp lab.DHCP) error {
-			_, err := h.Dnsmasq(ctx, dhcp, tree, "--dhcp-match=set:efi64,option:client-arch,7",
+			_, err := real.Dnsmasq(ctx, h, dhcp, tree, "--dhcp-match=set:efi64,option:client-arch,7",
 				"--dhcp-boot=tag:efi64,debian-installer/amd64/bootnetx64.efi,,192.168.1.166")
 			return err
 		},
 		"dhcpd and tftpd-hpa": func(ctx context.Context, h *lab.Host, dhcp lab.DHCP) error {
-			if _, err := h.DHCPD(ctx, dhcp, "option arch code 93 = unsigned integer 16;",
+			if _, err := real.DHCPD(ctx, h, dhcp, "option arch code 93 = unsigned integer 16;",
 				`if option arch = 00:07 { filename "debian-installer/amd64/grubx64.efi"; }`); err != nil {
 				return err
 			}
-			_, err := h.TFTPD(ctx, tree)
+			_, err := real.TFTPD(ctx, h, tree)
 			return err
 		},
 	} {

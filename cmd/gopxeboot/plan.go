@@ -42,38 +42,31 @@ func planAction(c *cli.Context) error {
 	if err := planUse(c); err != nil {
 		return err
 	}
-	where, vif, _, _, err := positionals(c)
+	call, err := callOf(c)
 	if err != nil {
-		return err
-	}
-	r, err := request(c, vif)
-	if err != nil {
-		return err
-	}
-	r.Kernel, r.Ramdisk = c.String("kernel"), c.String("ramdisk")
-	if r.Repository, err = repository(c, where); err != nil {
-		return err
-	}
-	if r.Transfer, err = transfer(c); err != nil {
 		return err
 	}
 	con := console.New(c.App.ErrWriter, level(c))
+	o, err := options(c, call, con)
+	if err != nil {
+		return err
+	}
 	switch {
-	case r.Repository != nil && c.String("tree") != "":
+	case o.Repository != nil && c.String("tree") != "":
 		return usage(errors.New("--tree is of a configuration, and --location needs none"), "")
-	case r.MAC == nil && r.NeedsVIF() && !r.AsDom0(con):
+	case o.MAC == nil && o.NeedsVIF() && !o.AsDom0(con):
 		return usage(errors.New("the guest's MAC is not known"), noMAC)
 	}
 	var p *plan.Plan
 	var failure error
 	if tree := c.String("tree"); tree != "" {
-		lease, err := leaseOf(c, r)
+		lease, err := leaseOf(c, o)
 		if err != nil {
 			return usage(err, "")
 		}
-		p, failure = boot.Offline(c.Context, r, lease, tree, c.String("config"), con)
+		p, failure = boot.Offline(c.Context, o, lease, tree, c.String("config"), con)
 	} else {
-		p, failure = boot.Preview(c.Context, r, con)
+		p, failure = boot.Preview(c.Context, o, con)
 	}
 	if err := console.WriteJSON(c.App.Writer, p); err != nil {
 		return err
@@ -91,8 +84,8 @@ func planUse(c *cli.Context) error {
 }
 
 // leaseOf is the lease that the flags describe.
-func leaseOf(c *cli.Context, r boot.Options) (*dhcpclient.Lease, error) {
-	lease := &dhcpclient.Lease{NextServer: r.Server, ServerID: r.Server, BootFile: r.BootFile}
+func leaseOf(c *cli.Context, o boot.Options) (*dhcpclient.Lease, error) {
+	lease := &dhcpclient.Lease{NextServer: o.Server, ServerID: o.Server, BootFile: o.BootFile}
 	if lease.BootFile == "" {
 		lease.BootFile = "pxelinux.0"
 	}
@@ -115,7 +108,7 @@ func leaseOf(c *cli.Context, r boot.Options) (*dhcpclient.Lease, error) {
 		}
 		lease.Router, lease.Routers = address, []netip.Addr{address}
 	}
-	for _, option := range *c.Generic("option").(*options) {
+	for _, option := range *c.Generic("option").(*dhcpOptions) {
 		number, value, _ := strings.Cut(option, "=")
 		code, err := strconv.Atoi(number)
 		if err != nil {

@@ -11,29 +11,46 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
-// Identify completes a request with what the toolstack knows about the guest
-// that it is creating: the MAC and the bridge when nobody wrote them down, and
-// the uuid, for which PXELINUX has a file name. Without the MAC there is no
-// boot, without the others there may be one.
-func Identify(ctx context.Context, o *Options, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
+// Complete adds to the options what the toolstack knows about the guest that it is
+// creating, as far as the call did not say it.
+func (o *Options) Complete(ctx context.Context, call *xenout.Call, con *console.Console) error {
+	if call.Toolstack == xenout.XAPI && call.VM != "" && o.Repository == nil {
+		round, err := install.NextRound(ctx, o.Host, call.VM, o.Disk, con)
+		if err != nil {
+			return err
+		}
+		if round != nil {
+			o.Repository, o.LocalBoot, o.Commit = round.Repository, round.Repository == nil, round.Commit
+			o.Transfer.Proxy = cmp.Or(o.Transfer.Proxy, round.Proxy)
+		}
+	}
+	o.Domid = o.Host.Domid(*call)
+	return o.identify(ctx, *call, con)
+}
+
+// identify finds the MAC and the bridge where they are not written down, and the
+// uuid, for which PXELINUX has a file name. Without the MAC there is no boot,
+// without the others there may be one.
+func (o *Options) identify(ctx context.Context, call xenout.Call, con *console.Console) error {
 	// Who calls by hand names a guest by its MAC, and nothing else is known.
-	known := invocation.Domid != 0 || invocation.VM != "" || invocation.Toolstack == xenout.XAPI
+	known := call.Domid != 0 || call.VM != "" || call.Toolstack == xenout.XAPI
 	switch {
 	case o.LocalBoot || !o.NeedsVIF():
 	case o.MAC == nil:
-		err := find(ctx, o, invocation, host, con)
+		err := o.find(ctx, call, con)
 		if fault.CodeOf(err) == fault.Usage && o.AsDom0(con) {
 			con.Detail(err.Error())
 			return nil
 		}
 		return err
-	case o.Bridge == "" && o.Elsewhere == nil && known:
-		findBridge(ctx, o, invocation, host, con)
+	case o.Bridge == "" && o.Unreachable == nil && known:
+		o.findBridge(ctx, call, con)
 	case (o.UUID == "" || o.Type == "") && known:
-		guest, err := host.Identity(ctx, invocation)
+		guest, err := o.Host.Identity(ctx, call)
 		if err != nil {
 			con.Detail(err.Error()) // a name of the search path less, no more
 		}
@@ -43,8 +60,8 @@ func Identify(ctx context.Context, o *Options, invocation xenout.Invocation, hos
 }
 
 // find looks for the one of the guest's interfaces that boots.
-func find(ctx context.Context, o *Options, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
-	guest, err := host.Find(ctx, invocation)
+func (o *Options) find(ctx context.Context, call xenout.Call, con *console.Console) error {
+	guest, err := o.Host.Find(ctx, call)
 	o.know(guest)
 	if unknown, ok := errors.AsType[*domain.UnknownError](err); ok {
 		return fault.New(fault.Usage, "usage", unknown, "")
@@ -52,11 +69,11 @@ func find(ctx context.Context, o *Options, invocation xenout.Invocation, host *d
 	if err != nil {
 		return fault.In(ctx, fault.Own, "usage", err, "")
 	}
-	vif := guest.VIFs[invocation.Interface]
-	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, invocation.Interface, len(guest.VIFs), guest.Source))
+	vif := guest.VIFs[call.Interface]
+	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, call.Interface, len(guest.VIFs), guest.Source))
 	o.MAC = bytes.Clone(vif.MAC)
-	if o.Elsewhere == nil {
-		o.Put(vif.On(o.Bridge, o.VLAN), con)
+	if o.Unreachable == nil {
+		o.Put(vif, o.Bridge, o.VLAN, con)
 	}
 	return nil
 }
@@ -67,11 +84,16 @@ func (o *Options) know(guest domain.Info) {
 	o.Type = cmp.Or(o.Type, guest.Type)
 }
 
-// Put puts the guest where its vif says that it is.
-func (o *Options) Put(vif xenout.VIF, con *console.Console) {
-	bridge, vlan, err := vif.Place()
-	o.Bridge, o.VLAN, o.Elsewhere = bridge, vlan, nil
-	errors.As(err, &o.Elsewhere)
+// Put puts the guest where its vif says that it is; a bridge and a VLAN that were
+// said beside it count more, "" and 0 say nothing.
+func (o *Options) Put(vif xenout.VIF, bridge string, vlan uint16, con *console.Console) {
+	if bridge == "" && vlan == 0 && o.Host.IgnoresVLAN(vif) {
+		con.Warn(fmt.Sprintf("vlan=%s: Xen's vif-bridge here does not look at it, and puts the guest into no VLAN: the hook in docs/toolstacks.md does", vif.VLAN))
+	}
+	var err error
+	o.Bridge, o.VLAN, err = vif.On(bridge, vlan).Place()
+	o.Unreachable = nil
+	errors.As(err, &o.Unreachable)
 	for _, key := range vif.Unknown {
 		con.Warn(key.String())
 	}
@@ -79,8 +101,8 @@ func (o *Options) Put(vif xenout.VIF, con *console.Console) {
 
 // findBridge looks for the interface with the MAC that is known. Where none is
 // found the default bridge has to do, as for a vif without one.
-func findBridge(ctx context.Context, o *Options, invocation xenout.Invocation, host *domain.Host, con *console.Console) {
-	guest, err := host.Find(ctx, invocation)
+func (o *Options) findBridge(ctx context.Context, call xenout.Call, con *console.Console) {
+	guest, err := o.Host.Find(ctx, call)
 	o.know(guest)
 	if err != nil {
 		con.Detail(err.Error())
@@ -88,7 +110,7 @@ func findBridge(ctx context.Context, o *Options, invocation xenout.Invocation, h
 	for _, vif := range guest.VIFs {
 		if bytes.Equal(vif.MAC, o.MAC) {
 			con.Detail(fmt.Sprintf("guest: %s is on %s, says %s", vif.MAC, cmp.Or(vif.Bridge, "the default bridge"), guest.Source))
-			o.Put(vif.On("", o.VLAN), con)
+			o.Put(vif, "", o.VLAN, con)
 			return
 		}
 	}

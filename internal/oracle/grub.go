@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 // isGRUB says whether the case is one of GRUB: its boot file is what
@@ -25,7 +25,7 @@ func makeGRUB(c *Case, root string) error {
 	if _, err := os.Stat(file); err == nil {
 		return nil // the case's own
 	}
-	cmd, err := lab.Program("grub-mknetdir")
+	cmd, err := real.Program("grub-mknetdir")
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -77,7 +77,7 @@ func dnsmasq(c *Case, root, dir string) (*exec.Cmd, error) {
 	for name, address := range c.Names {
 		args = append(args, "--address=/"+name+"/"+address)
 	}
-	return lab.Program("dnsmasq", args...)
+	return real.Program("dnsmasq", args...)
 }
 
 // A recorder notes what is asked for. It reads TFTP from the wire, because

@@ -183,7 +183,7 @@ func (x *grubProgram) config(r *grub.Result) plan.Config {
 		}
 		c.Tried = append(c.Tried, try)
 	}
-	if r.Config == "" {
+	if r.Config == "" || x.machine.NoLint {
 		return c
 	}
 	for _, f := range LintGRUB(path.Base(r.Config), x.read.texts[r.Config]) {
