@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -115,6 +116,11 @@ func (x *grubProgram) decide(ctx context.Context, choice grub.Choice) (*Decision
 	wanted := false
 	if err == nil {
 		x.setBoot(d, result.Boot)
+		if i := slices.IndexFunc(result.Boot.Initrds, func(i grub.Initrd) bool { return i.Newc != "" }); i >= 0 {
+			err = fmt.Errorf("%s:%d: newc:%s: a file that is to be wrapped into an archive can't be handed over", result.Boot.File, result.Boot.Line, result.Boot.Initrds[i].Newc)
+		}
+	}
+	if err == nil {
 		d.NotFound = func(ctx context.Context, url string) (*Decision, error) {
 			if url != result.Boot.Kernel { // GRUB would boot without it, to a panic
 				return d, &Error{Stage: plan.StageBoot, Err: fmt.Errorf("%s is missing", url)}
@@ -192,6 +198,14 @@ func (x *grubProgram) config(r *grub.Result) plan.Config {
 		}
 	}
 	return c
+}
+
+// isGRUB is what lines of a grub.cfg begin with, and none of PXELINUX's.
+var isGRUB = regexp.MustCompile(`(?m)^\s*(menuentry|submenu|configfile|source|insmod|search|function|export|if \[)\s|^\s*set \w+=`)
+
+// IsGRUBConfig says whether a file is a grub.cfg, by its name or content.
+func IsGRUBConfig(name string, text []byte) bool {
+	return strings.HasPrefix(path.Base(name), "grub.cfg") || isGRUB.Match(text)
 }
 
 // LintGRUB is what lint says of a grub.cfg.
