@@ -20,7 +20,7 @@ import (
 
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
-	return append(slices.Concat(guestFlags(), programFlags(), transferFlags(), locationFlags()),
+	return append(slices.Concat(guestFlags(), programFlags(), transferFlags(), verifyFlags(), locationFlags()),
 		typeFlag("the toolstack's"),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO", DefaultText: "standard output"},
 		&cli.StringFlag{Name: "output-format", Usage: "the `FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json, shell or xe", DefaultText: "the toolstack's, else sxp"},
