@@ -17,7 +17,7 @@ type Invocation struct {
 	VIF       VIF
 	Interface int    // which of the guest's boots where VIF does not say it, counted from 0
 	Disk      string // the guest's first disk; it need not exist
-	VM        string // the guest's uuid, which XAPI gives
+	VM        string // the uuid of a VM of XAPI's; "" when it is not known, or the guest is none
 	Domid     int    // 0 when it is not known; see DomidOf and ParseDomid
 
 	Output          string // the file to answer in; "" and "-" are stdout
@@ -79,6 +79,10 @@ func (t Toolstack) DefaultDirectory() string {
 // them. The comparison is textual: /run/xend/boot is another one
 // (bootloader.ml, sanity_check_path).
 var xapiDirectories = []string{"/var/run/xen/pygrub", "/var/run/xend/boot"}
+
+// XEDirectory is where, or below where, XAPI takes the files of a VM from that
+// boots without a bootloader (xapi_xenops.ml). It deletes none there.
+const XEDirectory = "/var/lib/xcp/guest"
 
 // TakesFilesFrom says whether the toolstack boots a kernel in this directory,
 // named as it will be in the answer.

@@ -18,21 +18,31 @@ import (
 // that it is creating: the MAC and the bridge when nobody wrote them down, and
 // the uuid, for which PXELINUX has a file name. Without the MAC there is no
 // boot, without the others there may be one.
+//
+// A PVH VM under XAPI can't boot by a bootloader at all.
 func Identify(ctx context.Context, o *Options, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
+	err := identify(ctx, o, invocation, host, con)
+	if err == nil && invocation.Toolstack == xenout.XAPI && o.Type == xenout.PVH {
+		return pvhUnderXAPI(o.UUID)
+	}
+	return err
+}
+
+func identify(ctx context.Context, o *Options, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
 	// Who calls by hand names a guest by its MAC, and nothing else is known.
 	known := invocation.Domid != 0 || invocation.VM != "" || invocation.Toolstack == xenout.XAPI
+	needed := !o.LocalBoot && o.NeedsVIF()
 	switch {
-	case o.LocalBoot || !o.NeedsVIF():
-	case o.MAC == nil:
+	case needed && o.MAC == nil:
 		err := find(ctx, o, invocation, host, con)
 		if fault.CodeOf(err) == fault.Usage && o.AsDom0(con) {
 			con.Detail(err.Error())
 			return nil
 		}
 		return err
-	case o.Bridge == "" && o.Elsewhere == nil && known:
+	case needed && o.Bridge == "" && o.Elsewhere == nil && known:
 		findBridge(ctx, o, invocation, host, con)
-	case (o.UUID == "" || o.Type == "") && known:
+	case (needed || invocation.Toolstack == xenout.XAPI) && (o.UUID == "" || o.Type == "") && known:
 		guest, err := host.Identity(ctx, invocation)
 		if err != nil {
 			con.Detail(err.Error()) // a name of the search path less, no more
@@ -45,20 +55,27 @@ func Identify(ctx context.Context, o *Options, invocation xenout.Invocation, hos
 // find looks for the one of the guest's interfaces that boots.
 func find(ctx context.Context, o *Options, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
 	guest, err := host.Find(ctx, invocation)
+	if err == nil {
+		o.Take(guest, invocation.Interface, con)
+		return nil
+	}
 	o.know(guest)
 	if unknown, ok := errors.AsType[*domain.UnknownError](err); ok {
 		return fault.New(fault.Usage, "usage", unknown, "")
 	}
-	if err != nil {
-		return fault.In(ctx, fault.Own, "usage", err, "")
-	}
-	vif := guest.VIFs[invocation.Interface]
-	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, invocation.Interface, len(guest.VIFs), guest.Source))
+	return fault.In(ctx, fault.Own, "usage", err, "")
+}
+
+// Take makes the options those of a guest that was found. wanted is the interface
+// that boots, counted from 0.
+func (o *Options) Take(guest domain.Info, wanted int, con *console.Console) {
+	o.know(guest)
+	vif := guest.VIFs[wanted]
+	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, wanted, len(guest.VIFs), guest.Source))
 	o.MAC = bytes.Clone(vif.MAC)
 	if o.Elsewhere == nil {
 		o.Put(vif.On(o.Bridge, o.VLAN), con)
 	}
-	return nil
 }
 
 // know takes what was found out about the guest, as far as it was not said.
@@ -70,7 +87,7 @@ func (o *Options) know(guest domain.Info) {
 // Put puts the guest where its vif says that it is.
 func (o *Options) Put(vif xenout.VIF, con *console.Console) {
 	bridge, vlan, err := vif.Place()
-	o.Bridge, o.VLAN, o.Elsewhere = bridge, vlan, nil
+	o.Bridge, o.VLAN, o.IP, o.Elsewhere = bridge, vlan, vif.IP, nil
 	errors.As(err, &o.Elsewhere)
 	for _, key := range vif.Unknown {
 		con.Warn(key.String())

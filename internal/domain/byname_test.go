@@ -12,7 +12,9 @@ import (
 // A guest is found by any of what a person calls it.
 func TestNamed(t *testing.T) {
 	const listed = "xe vm-list name-label=guest1 params=uuid"
-	xl := func() *fake { return dom0With("bash").file("/etc/xen/guest1.cfg", "uuid='"+uuid+"'\ntype='pvh'\n"+simple) }
+	xl := func() *fake {
+		return dom0With("bash").file("/etc/xen/guest1.cfg", "uuid='"+uuid+"'\ntype='pvh'\n"+simple)
+	}
 	xapi := func() *fake {
 		return dom0With("bash").program(vifList, golden(t, "xe-vif-list.txt")).program(bridgeOf, golden(t, "xe-network-list.txt")).
 			program(typeOfVM, "pv_in_pvh\n").program(listed, "uuid ( RO)    : "+uuid+"\n\n\n")
