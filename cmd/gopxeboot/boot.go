@@ -8,13 +8,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/once"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -24,7 +27,7 @@ import (
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
 	args := &kernelArgs{}
-	return append(slices.Concat(guestFlags(), programFlags(), transferFlags(), locationFlags()),
+	return append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), transferFlags(), locationFlags()),
 		typeFlag("the toolstack's"),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO", DefaultText: "standard output"},
 		&cli.StringFlag{Name: "output-format", Usage: "the `FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json, shell or xe", DefaultText: "the toolstack's, else sxp"},
@@ -34,7 +37,12 @@ func bootFlags() []cli.Flag {
 		&cli.GenericFlag{Name: "args", Value: args, Usage: "add these `ARGUMENTS` to the command line"},
 		&cli.BoolFlag{Name: "l", Aliases: []string{"list-entries"}, Usage: "list the labels, and boot nothing"},
 		&cli.BoolFlag{Name: "n", Aliases: []string{"not-really"}, Usage: "say what would boot, and boot nothing"},
-		&cli.StringFlag{Name: "vif", Usage: "the guest's vif to boot by, `N`, counted from 0, where no VIF says which", DefaultText: "0"},
+		vifFlag(), confFlag(),
+		&cli.BoolFlag{Name: "apply", Usage: "with the format xe: set it, too"},
+		&cli.BoolFlag{Name: "unapply", Usage: "have the VM of --uuid boot as before the first --apply, and remove the files"},
+		&cli.BoolFlag{Name: "once", Usage: "boot from the network the first time, and from DISK after that"},
+		&cli.BoolFlag{Name: "again", Usage: "forget that the guest has booted once: gopxeboot --again GUEST"},
+		&cli.StringFlag{Name: "once-dir", Value: once.Dir, Usage: "the `DIRECTORY` that remembers who has booted"},
 		&cli.StringFlag{Name: "vm", Usage: "the guest's `UUID`, as XAPI gives it to its eliloader"},
 		&cli.StringFlag{Name: "domid", Usage: "the guest's domain `ID`, as XAPI gives it to its pygrub"},
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
@@ -52,24 +60,33 @@ func bootFlags() []cli.Flag {
 }
 
 // bootAction is what the toolstack runs us for.
-func bootAction(toolstack xenout.Toolstack, out *handover.Output) cli.ActionFunc {
+func bootAction(toolstack xenout.Toolstack, out *handover.Output, file *settings) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.Bool("version") {
 			cli.ShowVersion(c)
 			return nil
 		}
-		return bootTo(c, toolstack, out)
+		return bootTo(c, toolstack, out, file)
 	}
 }
 
-func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) error {
+func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output, file *settings) error {
 	where, vif, disk, unknown, err := positionals(c)
 	if err != nil {
+		return err
+	}
+	if c.Bool("again") {
+		return again(c, disk)
+	}
+	if err := file.apply(c, func() []string { return sectionsOfCall(c, toolstack, vif, disk) }); err != nil {
 		return err
 	}
 	invocation, err := invocationOf(c, toolstack, vif, disk)
 	if err != nil {
 		return err
+	}
+	if c.Bool("unapply") {
+		return unapply(c, invocation)
 	}
 	r, err := request(c, invocation.VIF)
 	if err != nil {
@@ -89,6 +106,9 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) er
 	if r.Repository, err = repository(c, where); err != nil {
 		return err
 	}
+	if err := giveLease(c, &r); err != nil {
+		return err
+	}
 	inTime(&r, invocation, con)
 	// One deadline for everything, the search for the guest included; libxl's
 	// may be nearer than the one that counts since runApp.
@@ -98,7 +118,13 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) er
 		return err
 	}
 	host := r.Host
-	if toolstack == xenout.XAPI && invocation.VM != "" && r.Repository == nil {
+	r.Disk = invocation.Disk
+	if c.Bool("once") {
+		if err := r.BootOnce(ctx, c.String("once-dir"), invocation, con); err != nil {
+			return err
+		}
+	}
+	if toolstack == xenout.XAPI && invocation.VM != "" && r.Repository == nil && !r.LocalBoot {
 		round, err := install.NextRound(ctx, host, invocation.VM, invocation.Disk, con)
 		if err != nil {
 			return err
@@ -114,17 +140,68 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output) er
 	r.Domid = host.Domid(invocation)
 	r.OfVM = toolstack == xenout.XAPI
 	r.Kernel, r.Ramdisk, r.Args = invocation.Kernel, invocation.Ramdisk, invocation.Args
-	r.Disk, r.Pygrub, r.Offset = invocation.Disk, c.String("pygrub"), c.String("offset")
+	r.Pygrub, r.Offset = c.String("pygrub"), c.String("offset")
 	r.Quiet, r.Interactive = invocation.Quiet, c.Bool("i")
 	r.Format = invocation.Format
 	r.OutputDirectory = invocation.OutputDirectory
 	r.MaxKernel = c.Generic("max-kernel").(*size).value
 	r.MaxInitrd = c.Generic("max-initrd").(*size).value
+	if r.Format == xenout.XE {
+		r.Apply = c.Bool("apply")
+		if err := r.AddPVArgs(ctx); err != nil {
+			return err
+		}
+	}
 	if c.Bool("l") || c.Bool("n") {
 		return say(ctx, c, r, con)
 	}
 	_, err = boot.Boot(ctx, r, out, con)
 	return err
+}
+
+// unapply is --unapply.
+func unapply(c *cli.Context, invocation xenout.Invocation) error {
+	did, err := boot.Unapply(c.Context, domain.ThisHost(), invocation.VM, invocation.OutputDirectory)
+	if err == nil {
+		text := "output: nothing was applied to VM " + invocation.VM
+		if did {
+			text = "output: VM " + invocation.VM + " boots as before the first --apply"
+		}
+		console.New(c.App.ErrWriter, level(c)).Stage(text)
+	}
+	return err
+}
+
+// again is --again: it forgets a guest by its name or uuid, and boots nothing. A
+// toolstack that said it would do so at each boot, and install at each.
+func again(c *cli.Context, called string) error {
+	called = cmp.Or(called, c.String("uuid"))
+	switch {
+	case c.String("output") != "":
+		return usage(errors.New("--again in a guest's configuration would boot it from the network each time"), "run gopxeboot --again GUEST by hand")
+	case called == "":
+		return usage(errors.New("--again: which guest?"), "gopxeboot --again GUEST, by its name or uuid")
+	}
+	names := []string{called}
+	// Of libvirt's and XAPI's guests the uuid is remembered.
+	if guest, err := domain.ThisHost().Named(c.Context, called, 0); err == nil && guest.UUID != "" {
+		names = append(names, guest.UUID)
+	}
+	con := console.New(c.App.ErrWriter, level(c))
+	var gone []string
+	for _, name := range names {
+		files, err := once.Forget(c.String("once-dir"), name)
+		if err != nil {
+			return fault.New(fault.NoOutput, "once", err, "")
+		}
+		gone = append(gone, files...)
+	}
+	if gone == nil {
+		con.Stage(fmt.Sprintf("once: %q has not booted with --once", called))
+		return nil
+	}
+	con.Stage(fmt.Sprintf("once: forgot %q (%s): the next boot is from the network", called, strings.Join(gone, ", ")))
+	return nil
 }
 
 // inTime keeps the time within what libxl gives a restricted bootloader, with
@@ -189,29 +266,36 @@ func invocationOf(c *cli.Context, toolstack xenout.Toolstack, vif xenout.VIF, di
 			return i, usage(fmt.Errorf("--domid: %w", err), "")
 		}
 	}
-	if n := c.String("vif"); c.IsSet("vif") {
-		number, err := strconv.ParseUint(n, 10, 8)
-		switch {
-		case err != nil:
-			return i, usage(fmt.Errorf("--vif %q is no number from 0 on", n), "")
-		case vif.MAC != nil || c.String("mac") != "":
-			return i, usage(errors.New("--vif chooses among the vifs that the toolstack knows, and a MAC is written down"), "leave one of the two away")
-		}
-		i.Interface = int(number)
+	if i.Interface, err = vifNumber(c, vif.MAC); err != nil {
+		return i, err
 	}
 	if image := c.String("pygrub-image"); image != "" {
 		i.Disk = image
-	}
-	if i.OutputDirectory == "" {
-		i.OutputDirectory = toolstack.DefaultDirectory()
-	}
-	if i.OutputDirectory, err = filepath.Abs(i.OutputDirectory); err != nil {
-		return i, err
 	}
 	if f := c.String("output-format"); f != "" {
 		if i.Format, err = xenout.ParseFormat(f); err != nil {
 			return i, usage(err, "")
 		}
+	}
+	direct := i.Format == xenout.XE || c.Bool("unapply")
+	switch {
+	case c.Bool("apply") && !direct:
+		return i, usage(errors.New("--apply is for --output-format=xe"), "")
+	case direct && c.Bool("once"):
+		return i, usage(errors.New("a VM without a bootloader boots the same files each time: --once can't help it"), "gopxeboot --unapply after the installation")
+	}
+	directory := toolstack.DefaultDirectory()
+	if direct {
+		directory = xenout.XEDirectory
+	}
+	i.OutputDirectory = cmp.Or(i.OutputDirectory, directory)
+	if i.OutputDirectory, err = filepath.Abs(i.OutputDirectory); err != nil {
+		return i, err
+	}
+	if direct {
+		i.VM = c.String("uuid")
+		i.OutputDirectory, err = boot.DirectoryOfVM(i.OutputDirectory, i.VM)
+		return i, err
 	}
 	if !toolstack.TakesFilesFrom(i.OutputDirectory) {
 		return i, usage(fmt.Errorf("XAPI takes no kernel from %s", i.OutputDirectory),

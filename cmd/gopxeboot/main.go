@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/conf"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -120,7 +122,8 @@ func runApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, argv 
 func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name string, words []string, output string) error {
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
-	ctx, cancel := context.WithTimeoutCause(ctx, timeoutOf(words), context.DeadlineExceeded)
+	file := readSettings(cmp.Or(lastValue(words, "conf"), conf.Name))
+	ctx, cancel := context.WithTimeoutCause(ctx, file.timeoutOf(words), context.DeadlineExceeded)
 	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
 	out, err := handover.OpenOutput(ctx, output)
@@ -134,7 +137,7 @@ func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name
 	if slices.Contains(words, "--") {
 		app.Commands = nil // what follows is no command's name
 	}
-	app.Action = bootAction(toolstack, out)
+	app.Action = bootAction(toolstack, out, file)
 	err = app.RunContext(ctx, slices.Concat([]string{name}, words))
 	if err == nil && out.Unanswered() {
 		err = usage(errors.New("nothing was booted: --help, --version, --list-entries and --not-really have no answer for a toolstack"), "")
@@ -146,19 +149,37 @@ func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name
 	return out.Close()
 }
 
-// timeoutOf finds the --timeout that the parser would, which comes later: the
-// opening of --output is within it. Of a wrong one the parser complains.
-func timeoutOf(words []string) time.Duration {
+// timeoutOf is the longest that a boot may take. The parser, which comes later,
+// knows it better, but the opening of --output is within it. Of a wrong one the
+// parser complains.
+func (s *settings) timeoutOf(words []string) time.Duration {
 	timeout := newDuration(defaultTimeout)
+	if said := lastValue(words, "timeout"); said != "" {
+		_ = timeout.Set(said)
+		return timeout.value
+	}
+	longest := timeout.value
+	for _, o := range s.file.All() {
+		for _, value := range o.Values {
+			if o.Name == "timeout" && timeout.Set(value) == nil {
+				longest = max(longest, timeout.value)
+			}
+		}
+	}
+	return longest
+}
+
+// lastValue finds the value of an option that the parser would; "" for none.
+func lastValue(words []string, option string) (last string) {
 	for _, word := range words {
 		if word == "--" {
 			break
 		}
-		if name, value, _ := strings.Cut(strings.TrimLeft(word, "-"), "="); name == "timeout" {
-			_ = timeout.Set(value)
+		if name, value, _ := strings.Cut(strings.TrimLeft(word, "-"), "="); name == option {
+			last = value
 		}
 	}
-	return timeout.value
+	return last
 }
 
 // exitStatus is the error of a command that ran another program, and ends as
