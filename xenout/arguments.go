@@ -21,41 +21,22 @@ var firstCounts = []string{"output", "output-format", "output-directory", "runas
 // optionStart matches the dashes and the name that an option begins with.
 var optionStart = regexp.MustCompile(`^(--?)([A-Za-z][^=\s]*)`)
 
-// Arguments rewrites the words a toolstack gives, the program's name left
-// out, into what a parser understands that stops at the first positional:
-// options first, each with its value as --name=value, then "--", then the
-// positionals. takesValue says whether an option, named without its dashes,
-// has a value; for one it does not know it says false. XAPI's words are for
-// [XAPIArguments].
-//
-//   - Options and positionals may come in any order, until "--".
-//   - Empty words are dropped. An empty word after an option that takes a value
-//     is that value.
-//   - A word that holds several is split, because libvirt passes all of its
-//     bootloader_args as one: at blanks before what looks like an option or
-//     like a key of a vif string, and after an option's name. Quotes around
-//     the whole of a value in such a word are taken off, as xend's shlex
-//     did. A value of --args, one that is a word of its own, one of the
-//     --kernel and --ramdisk that libxl writes before its --output, and a
-//     word that is an absolute path stay as they are.
-//   - An option whose value is missing ends the result, so that the parser
-//     sees it.
-//   - Of --output, --output-format, --output-directory and --runas the first
-//     one stays, which is the toolstack's own.
-func Arguments(words []string, takesValue func(option string) bool) []string {
-	options, positionals := scan(words, takesValue)
-	return join(options, positionals, takesValue)
-}
-
-// join writes down what scan found.
-func join(options []option, positionals []string, takesValue func(string) bool) []string {
-	var out []string
+// firstOnly leaves out what repeats an option of firstCounts.
+func firstOnly(options []option) (kept []option) {
 	seen := make(map[string]bool)
 	for _, o := range options {
-		if slices.Contains(firstCounts, o.name) && seen[o.name] {
-			continue
+		if !slices.Contains(firstCounts, o.name) || !seen[o.name] {
+			kept = append(kept, o)
 		}
 		seen[o.name] = true
+	}
+	return kept
+}
+
+// join writes down what scan found, for a parser.
+func join(options []option, positionals []string, takesValue func(string) bool) []string {
+	var out []string
+	for _, o := range options {
 		if o.hasValue {
 			out = append(out, o.dashes+o.name+"="+o.value)
 			continue
@@ -69,19 +50,6 @@ func join(options []option, positionals []string, takesValue func(string) bool) 
 		out = append(append(out, "--"), positionals...)
 	}
 	return out
-}
-
-// OutputOf finds the value of the --output that Arguments would keep, in
-// words that may be wrong in every other respect; "" when there is none. A
-// bootloader that fails without opening it leaves xend waiting for ever.
-func OutputOf(words []string, takesValue func(option string) bool) string {
-	options, _ := scan(words, takesValue)
-	for _, o := range options {
-		if o.name == "output" {
-			return o.value
-		}
-	}
-	return ""
 }
 
 // option is one option as it was written.
@@ -98,7 +66,7 @@ type scanner struct {
 	wantsValue  bool // the last option's value is the next word
 }
 
-func scan(words []string, takesValue func(option string) bool) ([]option, []string) {
+func scan(words []string, takesValue func(option string) bool) ([]option, []string, error) {
 	s := &scanner{takesValue: takesValue}
 	output := slices.IndexFunc(words, isOutput)
 	for i, word := range words {
@@ -114,7 +82,7 @@ func scan(words []string, takesValue func(option string) bool) ([]option, []stri
 					s.positionals = append(s.positionals, word)
 				}
 			}
-			return s.options, s.positionals
+			return s.options, s.positionals, nil
 		case isOneArgument(word, i < output || output < 0):
 			s.add(word)
 		default:
@@ -123,7 +91,7 @@ func scan(words []string, takesValue func(option string) bool) ([]option, []stri
 			}
 		}
 	}
-	return s.options, s.positionals
+	return s.options, s.positionals, nil
 }
 
 // isOneArgument says that a word is not to be split. libxls says that it

@@ -121,7 +121,7 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-func TestOutputOf(t *testing.T) {
+func TestOutput(t *testing.T) {
 	for _, test := range []struct {
 		in   []string
 		want string
@@ -136,8 +136,8 @@ func TestOutputOf(t *testing.T) {
 		{[]string{"-v --output=/fifo mac=x"}, "/fifo"},
 		{[]string{"--", "--output=/x"}, ""},
 	} {
-		if got := xenout.OutputOf(test.in, takesValue); got != test.want {
-			t.Errorf("OutputOf(%q) = %q, want %q", test.in, got, test.want)
+		if got, _ := xenout.ParseCall(slices.Concat([]string{"gopxeboot"}, test.in), nil, takesValue); got.Output != test.want {
+			t.Errorf("%q has the output %q, want %q", test.in, got.Output, test.want)
 		}
 	}
 }
@@ -193,8 +193,8 @@ func FuzzArguments(f *testing.F) {
 		if values := options["output"]; values != nil {
 			output = values[0]
 		}
-		if early := xenout.OutputOf(words, takesValue); early != output {
-			t.Errorf("%q: OutputOf says %q, the parser %q", words, early, output)
+		if call, _ := xenout.ParseCall(slices.Concat([]string{"gopxeboot"}, words), nil, takesValue); call.Toolstack == xenout.Xen && call.Output != output {
+			t.Errorf("%q: the output is %q, the parser says %q", words, call.Output, output)
 		}
 		// An option before "--" is never left among the positionals.
 		if !slices.Contains(words, "--") {

@@ -3,12 +3,9 @@
 //
 // # How a bootloader is called
 //
-// [Arguments] turns the words a toolstack gives into what a plain option
-// parser understands, and [XAPIArguments] does so under XAPI, where only the
-// first of them may be trusted; [ToolstackOf] knows. [Positionals] says what the words that are no options
-// mean, and an [Invocation] holds what came out. [OutputOf] finds the file
-// that the toolstack reads the answer from even when nothing else can be
-// understood, because xend waits for it.
+// [ParseCall] turns the words a toolstack gives into a [Call], and into what a
+// plain option parser understands. Under XAPI only the first of them may be
+// trusted: [XAPIOptions] says what others may say.
 //
 // # How it answers
 //

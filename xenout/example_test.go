@@ -8,33 +8,29 @@ import (
 )
 
 // libvirt passes all of its bootloader_args as one word.
-func ExampleArguments() {
-	words := []string{
-		"--output=/var/lib/xen/bootloader.7.out", "--output-format=simple0",
-		"--interface=xenbr0 mac=00:16:3e:72:79:e3 -v",
+func ExampleParseCall() {
+	argv := []string{
+		"/usr/bin/gopxeboot", "--output=/var/lib/xen/bootloader.7.out", "--output-format=simple0",
+		"--interface=xenbr0 mac=00:16:3E:72:79:E3 -v",
 		"/dev/vg/guest",
 	}
 	takesValue := func(option string) bool {
 		return option != "v" // only -v has none among the options above
 	}
-	for _, word := range xenout.Arguments(words, takesValue) {
+	call, err := xenout.ParseCall(argv, os.Environ(), takesValue)
+	fmt.Println(call.Domid, call.Format, call.VIF.MAC, call.Disk, err)
+	for _, word := range call.Words {
 		fmt.Println(word)
 	}
 	// Output:
+	// 7 simple0 00:16:3e:72:79:e3 /dev/vg/guest <nil>
 	// --output=/var/lib/xen/bootloader.7.out
 	// --output-format=simple0
 	// --interface=xenbr0
 	// -v
 	// --
-	// mac=00:16:3e:72:79:e3
+	// mac=00:16:3E:72:79:E3
 	// /dev/vg/guest
-}
-
-// xm splits its configuration's vif[0] at blanks.
-func ExamplePositionals() {
-	vif, disk, _, err := xenout.Positionals([]string{"mac=00:16:3E:72:79:E3,", "bridge=xenbr0", "/dev/vg/guest"})
-	fmt.Println(vif.MAC, vif.Bridge, disk, err)
-	// Output: 00:16:3e:72:79:e3 xenbr0 /dev/vg/guest <nil>
 }
 
 func ExampleWrite() {

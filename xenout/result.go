@@ -32,6 +32,10 @@ const (
 	XE      Format = "xe"      // a command that makes XAPI boot this without a bootloader
 )
 
+// Direct says whether a format is for direct kernel boot, which HVM guests have,
+// too.
+func (f Format) Direct() bool { return f == XL || f == Libvirt || f == JSON || f == Shell }
+
 // writers holds each format's writer, which may rely on Result.check.
 var writers = map[Format]func(Result) ([]byte, error){
 	SXP:     sxp,

@@ -137,27 +137,3 @@ func (v VIF) MayHave(address netip.Addr) bool {
 // vifStart matches what a piece of a vif string begins with. Keys we do not
 // know count too: toolstacks grow new ones.
 var vifStart = regexp.MustCompile(`^[\s,]*([A-Za-z_][A-Za-z0-9_-]*\s*=|$)`)
-
-// Positionals says what the words that are no options mean. Words that are
-// pieces of a vif string are read as one: xm's shlex makes two of
-// "mac=00:16:3e:72:79:e3, bridge=xenbr0". A MAC address by itself is one, too.
-// Of the other words the last is the guest's first disk, which libxl, xend and XAPI always pass; rest holds
-// those before it. The error is ParseVIF's; disk and rest are right also
-// when it is not nil.
-func Positionals(words []string) (vif VIF, disk string, rest []string, err error) {
-	var pieces []string
-	for _, word := range words {
-		if vifStart.MatchString(word) {
-			pieces = append(pieces, word)
-		} else if mac, err := net.ParseMAC(word); err == nil && len(mac) == 6 {
-			pieces = append(pieces, "mac="+word)
-		} else {
-			rest = append(rest, word)
-		}
-	}
-	if last := len(rest) - 1; last >= 0 {
-		disk, rest = rest[last], rest[:last]
-	}
-	vif, err = ParseVIF(strings.Join(pieces, ","))
-	return vif, disk, rest, err
-}

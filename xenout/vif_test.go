@@ -85,39 +85,36 @@ func TestParseMACRefuses(t *testing.T) {
 func TestPositionals(t *testing.T) {
 	both := xenout.VIF{MAC: guestMAC, Bridge: "xenbr0"}
 	for _, test := range []struct {
-		name  string
-		words []string
-		vif   xenout.VIF
-		disk  string
-		rest  []string
+		name     string
+		words    []string
+		vif      xenout.VIF
+		location string
+		disk     string
+		rest     []string
 	}{
 		{name: "nothing"},
-		{"libxl", []string{"mac=00:16:3e:72:79:e3,bridge=xenbr0", "/dev/loop0"}, both, "/dev/loop0", []string{}},
-		{"xm's shlex", []string{"mac=00:16:3e:72:79:e3,", "bridge=xenbr0", "/dev/vg/g"}, both, "/dev/vg/g", []string{}},
-		{"xm, lone comma", []string{"mac=00:16:3e:72:79:e3", ",", "bridge=xenbr0", "/dev/vg/g"}, both, "/dev/vg/g", []string{}},
-		{"xm, type first", []string{"type=netfront,", "mac=00:16:3e:72:79:e3,", "bridge=xenbr0", "/dev/vg/g"}, both, "/dev/vg/g", []string{}},
-		{"disk first", []string{"/dev/vg/g", "bridge=xenbr0", "mac=00:16:3e:72:79:e3"}, both, "/dev/vg/g", []string{}},
-		{"a lone MAC", []string{"00-16-3E-72-79-E3", "/dev/vg/g"}, xenout.VIF{MAC: guestMAC}, "/dev/vg/g", []string{}},
-		{"no disk", []string{"bridge=xenbr0,mac=00:16:3e:72:79:e3"}, both, "", nil},
-		{"disk only", []string{"/dev/vg/g"}, xenout.VIF{}, "/dev/vg/g", []string{}},
-		{"disk with = in its path", []string{"/dev/disk/by-path/ip-10.0.0.1:3260-iscsi-a=b"}, xenout.VIF{}, "/dev/disk/by-path/ip-10.0.0.1:3260-iscsi-a=b", []string{}},
-		{"relative disk", []string{"mac=00:16:3e:72:79:e3,bridge=xenbr0", "plan"}, both, "plan", []string{}},
-		{"xenpvboot's location", []string{"nfs:host:/p", "bridge=xenbr0,mac=00:16:3e:72:79:e3", "/dev/vg/g"}, both, "/dev/vg/g", []string{"nfs:host:/p"}},
-		{"location with a query", []string{"http://h/p?a=b,mac=c", "/dev/vg/g"}, xenout.VIF{}, "/dev/vg/g", []string{"http://h/p?a=b,mac=c"}},
+		{"libxl", []string{"mac=00:16:3e:72:79:e3,bridge=xenbr0", "/dev/loop0"}, both, "", "/dev/loop0", []string{}},
+		{"xm's shlex", []string{"mac=00:16:3e:72:79:e3,", "bridge=xenbr0", "/dev/vg/g"}, both, "", "/dev/vg/g", []string{}},
+		{"xm, lone comma", []string{"mac=00:16:3e:72:79:e3", ",", "bridge=xenbr0", "/dev/vg/g"}, both, "", "/dev/vg/g", []string{}},
+		{"xm, type first", []string{"type=netfront,", "mac=00:16:3e:72:79:e3,", "bridge=xenbr0", "/dev/vg/g"}, both, "", "/dev/vg/g", []string{}},
+		{"disk first", []string{"/dev/vg/g", "bridge=xenbr0", "mac=00:16:3e:72:79:e3"}, both, "", "/dev/vg/g", []string{}},
+		{"a lone MAC", []string{"00-16-3E-72-79-E3", "/dev/vg/g"}, xenout.VIF{MAC: guestMAC}, "", "/dev/vg/g", []string{}},
+		{"no disk", []string{"bridge=xenbr0,mac=00:16:3e:72:79:e3"}, both, "", "", nil},
+		{"disk only", []string{"/dev/vg/g"}, xenout.VIF{}, "", "/dev/vg/g", []string{}},
+		{"disk with = in its path", []string{"/dev/disk/by-path/ip-10.0.0.1:3260-iscsi-a=b"}, xenout.VIF{}, "", "/dev/disk/by-path/ip-10.0.0.1:3260-iscsi-a=b", []string{}},
+		{"relative disk", []string{"mac=00:16:3e:72:79:e3,bridge=xenbr0", "plan"}, both, "", "plan", []string{}},
+		{"xenpvboot's location", []string{"nfs:host:/p", "bridge=xenbr0,mac=00:16:3e:72:79:e3", "/dev/vg/g"}, both, "nfs:host:/p", "/dev/vg/g", []string{}},
+		{"location with a query", []string{"http://h/p?a=b,mac=c", "/dev/vg/g"}, xenout.VIF{}, "http://h/p?a=b,mac=c", "/dev/vg/g", []string{}},
+		{"a second location", []string{"nfs:host:/p", "http://h/", "/dev/vg/g"}, xenout.VIF{}, "nfs:host:/p", "/dev/vg/g", []string{"http://h/"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			vif, disk, rest, err := xenout.Positionals(test.words)
+			got, err := xenout.Positionals(test.words)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.vif, vif); diff != "" {
-				t.Errorf("vif (-want +got):\n%s", diff)
-			}
-			if disk != test.disk {
-				t.Errorf("disk %q, want %q", disk, test.disk)
-			}
-			if diff := cmp.Diff(test.rest, rest); diff != "" {
-				t.Errorf("rest (-want +got):\n%s", diff)
+			want := xenout.Call{VIF: test.vif, Location: test.location, Disk: test.disk, Unknown: test.rest}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -125,10 +122,10 @@ func TestPositionals(t *testing.T) {
 
 // A MAC that cannot be used does not hide the disk.
 func TestPositionalsBadMAC(t *testing.T) {
-	_, disk, rest, err := xenout.Positionals([]string{"mac=1", "x", "/dev/null"})
+	c, err := xenout.Positionals([]string{"mac=1", "x", "/dev/null"})
 	var refused *xenout.MACError
-	if !errors.As(err, &refused) || disk != "/dev/null" || !cmp.Equal(rest, []string{"x"}) {
-		t.Errorf("got disk %q, rest %q, error %v", disk, rest, err)
+	if !errors.As(err, &refused) || c.Disk != "/dev/null" || !cmp.Equal(c.Unknown, []string{"x"}) {
+		t.Errorf("got %+v, error %v", c, err)
 	}
 }
 

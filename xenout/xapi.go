@@ -40,7 +40,7 @@ var XAPIOptions = []XAPIOption{
 	{Names: []string{"offset"}, Values: "digits", Why: "a place on the VM's own disk", allows: isNumber},
 	// The next boots are of the VM's own disk, as without us.
 	{Names: []string{"once"}, Why: "the VM boots from its own disk after the first time"},
-	// Which these are TakesFilesFrom says, which is asked wherever one was named.
+	// Which these are takesFilesFrom says, which is asked wherever one was named.
 	{Names: []string{"output-directory"}, Values: "`/var/run/xen/pygrub` or `/var/run/xend/boot`", Why: "XAPI takes files from these two"},
 	// xenopsd keeps what is said in a file of its own while it runs us.
 	{Names: []string{"debug", "logging", "q", "quiet", "v", "verbose"}, Why: "how much xenopsd's log gets to hear"},
@@ -56,35 +56,35 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("PV-bootloader-args must not say %q: %s", e.Word, e.Reason)
 }
 
-// XAPIArguments is [Arguments] for XAPI's words. The first of them are XAPI's
-// own, and the last, an absolute path, is the VM's disk, whatever stands before
-// it. What is between is PV-bootloader-args, cut at each blank: of that only
-// [XAPIOptions] are taken, and locations of servers. Anything else is a
-// *RefusedError, as a VM might boot something else without it.
-func XAPIArguments(words []string, takesValue func(option string) bool) ([]string, error) {
+// scanXAPI is scan for XAPI's words. The first of them are XAPI's own, and the
+// last, an absolute path, is the VM's disk, whatever stands before it. What is
+// between is PV-bootloader-args, cut at each blank: of that only XAPIOptions are
+// taken, and locations of servers. Anything else is a *RefusedError, as a VM might
+// boot something else without it.
+func scanXAPI(words []string, takesValue func(option string) bool) ([]option, []string, error) {
 	own, words := cutXAPI(words)
-	options, positionals := scan(own, takesValue)
+	options, positionals, _ := scan(own, takesValue)
 	var disk []string
 	if last := len(words) - 1; last >= 0 && filepath.IsAbs(words[last]) {
 		words, disk = words[:last], words[last:]
 	}
 	words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "" })
-	theirs, more := scan(words, takesValue)
+	theirs, more, _ := scan(words, takesValue)
 	for i, o := range theirs {
 		// The first eliloaders were given --vm after other options of XAPI's.
 		if own == nil && o.name == "vm" && !slices.ContainsFunc(theirs[:i], func(o option) bool { return o.name == "vm" }) {
 			continue
 		}
 		if err := o.refused(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for _, word := range more {
 		if !serverForm.MatchString(word) {
-			return nil, &RefusedError{word, "it is no option and no URL of a server; XAPI itself says which disk and interface a VM has"}
+			return nil, nil, &RefusedError{word, "it is no option and no URL of a server; XAPI itself says which disk and interface a VM has"}
 		}
 	}
-	return join(append(options, theirs...), slices.Concat(positionals, more, disk), takesValue), nil
+	return append(options, theirs...), slices.Concat(positionals, more, disk), nil
 }
 
 // refused is nil for an option that PV-bootloader-args may hold.
@@ -155,6 +155,13 @@ func underXAPI(words, environ []string) bool {
 func isPersons(variable string) bool {
 	name, _, _ := strings.Cut(variable, "=")
 	return !slices.Contains([]string{"PATH", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}, name)
+}
+
+// IsLocation says whether a word has a location's form with a scheme, as
+// xenpvboot took it without an option. A bare path has none: a toolstack's last
+// word is the guest's disk.
+func IsLocation(word string) bool {
+	return serverForm.MatchString(word) || strings.HasPrefix(strings.ToLower(word), "file://")
 }
 
 // serverForm matches a location that is on a server.

@@ -16,7 +16,6 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
-	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/once"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -26,7 +25,6 @@ import (
 
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
-	args := &kernelArgs{}
 	return append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), transferFlags(), locationFlags()),
 		typeFlag("the toolstack's"),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO", DefaultText: "standard output"},
@@ -34,7 +32,7 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output-directory", Usage: "the `DIRECTORY` for the kernel and the initrd", DefaultText: xenout.Xen.DefaultDirectory() + ", under XAPI " + xenout.XAPI.DefaultDirectory()},
 		&cli.StringFlag{Name: "pygrub", Usage: "the `PROGRAM` that boots from DISK for LOCALBOOT", DefaultText: "Xen's pygrub"},
 		&cli.StringFlag{Name: "pygrub-image", Usage: "the `IMAGE` that it boots from", DefaultText: "DISK"},
-		&cli.GenericFlag{Name: "args", Value: args, Usage: "add these `ARGUMENTS` to the command line"},
+		&cli.StringFlag{Name: "args", Usage: "add these `ARGUMENTS` to the command line"},
 		&cli.BoolFlag{Name: "l", Aliases: []string{"list-entries"}, Usage: "list the labels, and boot nothing"},
 		&cli.BoolFlag{Name: "n", Aliases: []string{"not-really"}, Usage: "say what would boot, and boot nothing"},
 		vifFlag(), confFlag(),
@@ -48,52 +46,35 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
 		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
 		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
+		&cli.BoolFlag{Name: "force", Usage: "hand over also what is no kernel or no initrd for this guest, with a warning"},
 		&cli.BoolFlag{Name: "version", Usage: "print the version"},
 		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Usage: "let pygrub ask, also with -q, and read DISK as root"},
 		// What those before us took, and what is not needed or not there.
-		&cli.GenericFlag{Name: "default_args", Value: args, Hidden: true},
-		&cli.GenericFlag{Name: "extra_args", Value: args, Hidden: true},
+		&cli.StringFlag{Name: "default_args", Hidden: true},
+		&cli.StringFlag{Name: "extra_args", Hidden: true},
 		&cli.BoolFlag{Name: "debug", Aliases: []string{"logging"}, Hidden: true},
 		&cli.BoolFlag{Name: "isconfig", Hidden: true},
 		&cli.StringFlag{Name: "udhcpc", Hidden: true},
 	)
 }
 
-// bootAction is what the toolstack runs us for.
-func bootAction(toolstack xenout.Toolstack, out *handover.Output, file *settings) cli.ActionFunc {
-	return func(c *cli.Context) error {
-		if c.Bool("version") {
-			cli.ShowVersion(c)
-			return nil
-		}
-		return bootTo(c, toolstack, out, file)
-	}
-}
-
-func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output, file *settings) error {
-	where, vif, disk, unknown, err := positionals(c)
-	if err != nil {
-		return err
-	}
+// bootTo is what the toolstack runs us for.
+func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *settings) error {
 	if c.Bool("again") {
-		return again(c, disk)
+		return again(c, call)
 	}
-	if err := file.apply(c, func() []string { return sectionsOfCall(c, toolstack, vif, disk) }); err != nil {
+	if err := file.apply(c, call, func() []string { return sectionsOfCall(c, call) }); err != nil {
 		return err
 	}
-	invocation, err := invocationOf(c, toolstack, vif, disk)
+	con := console.New(c.App.ErrWriter, level(c))
+	o, err := options(c, call, con)
 	if err != nil {
 		return err
 	}
 	if c.Bool("unapply") {
-		return unapply(c, invocation)
+		return unapply(c.Context, &o, con)
 	}
-	r, err := request(c, invocation.VIF)
-	if err != nil {
-		return err
-	}
-	con := console.New(c.App.ErrWriter, level(c))
-	for _, word := range unknown {
+	for _, word := range call.Unknown {
 		text := fmt.Sprintf("%q is neither an option, nor a vif, nor a location with a scheme, nor the last word, which is the disk: it is ignored", word)
 		if filepath.IsAbs(word) {
 			text += "; --location=" + word + " names a directory or an image"
@@ -103,81 +84,46 @@ func bootTo(c *cli.Context, toolstack xenout.Toolstack, out *handover.Output, fi
 	if c.IsSet("udhcpc") {
 		con.Warn("--udhcpc is not needed any more")
 	}
-	if r.Repository, err = repository(c, where); err != nil {
-		return err
-	}
-	if err := giveLease(c, &r); err != nil {
-		return err
-	}
-	inTime(&r, invocation, con)
+	inTime(&o, call, con)
 	// One deadline for everything, the search for the guest included; libxl's
 	// may be nearer than the one that counts since runApp.
-	ctx, cancel := context.WithTimeoutCause(c.Context, r.Timeout, context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(c.Context, o.Timeout, context.DeadlineExceeded)
 	defer cancel()
-	if r.Transfer, err = transfer(c); err != nil {
-		return err
-	}
-	host := r.Host
-	r.Disk = invocation.Disk
 	if c.Bool("once") {
-		if err := r.BootOnce(ctx, c.String("once-dir"), invocation, con); err != nil {
+		if err := o.BootOnce(ctx, c.String("once-dir"), call, con); err != nil {
 			return err
 		}
 	}
-	if toolstack == xenout.XAPI && invocation.VM != "" && r.Repository == nil && !r.LocalBoot {
-		round, err := install.NextRound(ctx, host, invocation.VM, invocation.Disk, con)
-		if err != nil {
-			return err
-		}
-		if round != nil {
-			r.Repository, r.LocalBoot, r.Commit = round.Repository, round.Repository == nil, round.Commit
-			r.Transfer.Proxy = cmp.Or(r.Transfer.Proxy, round.Proxy)
-		}
-	}
-	if err := boot.Identify(ctx, &r, invocation, host, con); err != nil {
+	if err := o.Complete(ctx, call, con); err != nil {
 		return err
-	}
-	r.Domid = host.Domid(invocation)
-	r.OfVM = toolstack == xenout.XAPI
-	r.Kernel, r.Ramdisk, r.Args = invocation.Kernel, invocation.Ramdisk, invocation.Args
-	r.Pygrub, r.Offset = c.String("pygrub"), c.String("offset")
-	r.Quiet, r.Interactive = invocation.Quiet, c.Bool("i")
-	r.Format = invocation.Format
-	r.OutputDirectory = invocation.OutputDirectory
-	r.MaxKernel = c.Generic("max-kernel").(*size).value
-	r.MaxInitrd = c.Generic("max-initrd").(*size).value
-	if r.Format == xenout.XE {
-		r.Apply = c.Bool("apply")
-		if err := r.AddPVArgs(ctx); err != nil {
-			return err
-		}
 	}
 	if c.Bool("l") || c.Bool("n") {
-		return say(ctx, c, r, con)
+		return say(ctx, c, o, con)
 	}
-	_, err = boot.Boot(ctx, r, out, con)
+	_, err = boot.Boot(ctx, o, out, con)
 	return err
 }
 
 // unapply is --unapply.
-func unapply(c *cli.Context, invocation xenout.Invocation) error {
-	did, err := boot.Unapply(c.Context, domain.ThisHost(), invocation.VM, invocation.OutputDirectory)
-	if err == nil {
-		text := "output: nothing was applied to VM " + invocation.VM
-		if did {
-			text = "output: VM " + invocation.VM + " boots as before the first --apply"
-		}
-		console.New(c.App.ErrWriter, level(c)).Stage(text)
+func unapply(ctx context.Context, o *boot.Options, con *console.Console) error {
+	did, err := o.Unapply(ctx)
+	switch {
+	case err != nil:
+		return err
+	case did:
+		con.Stage(fmt.Sprintf("output: VM %s boots as before the first --apply", o.UUID))
+	default:
+		con.Stage(fmt.Sprintf("output: nothing was applied to VM %s", o.UUID))
 	}
-	return err
+	return nil
 }
 
 // again is --again: it forgets a guest by its name or uuid, and boots nothing. A
 // toolstack that said it would do so at each boot, and install at each.
-func again(c *cli.Context, called string) error {
-	called = cmp.Or(called, c.String("uuid"))
+func again(c *cli.Context, call *xenout.Call) error {
+	called := cmp.Or(call.Disk, c.String("uuid"))
 	switch {
-	case c.String("output") != "":
+	case call.Output != "":
 		return usage(errors.New("--again in a guest's configuration would boot it from the network each time"), "run gopxeboot --again GUEST by hand")
 	case called == "":
 		return usage(errors.New("--again: which guest?"), "gopxeboot --again GUEST, by its name or uuid")
@@ -206,20 +152,20 @@ func again(c *cli.Context, called string) error {
 
 // inTime keeps the time within what libxl gives a restricted bootloader, with
 // some left to say why it failed.
-func inTime(r *boot.Options, invocation xenout.Invocation, con *console.Console) {
-	if invocation.Domid == 0 || invocation.RunAs == 0 {
+func inTime(o *boot.Options, call *xenout.Call, con *console.Console) {
+	if call.Domid == 0 || call.RunAs == 0 {
 		return
 	}
 	limit := xenout.RestrictedTime(os.Getenv("LIBXL_BOOTLOADER_TIMEOUT"))
-	if margin := min(limit/10, 5*time.Second); limit > 0 && r.Timeout > limit-margin {
-		r.Timeout = limit - margin
-		con.Warn(fmt.Sprintf("libxl gives a restricted bootloader %v: all has to be done in %v; LIBXL_BOOTLOADER_TIMEOUT raises that", limit, r.Timeout))
+	if margin := min(limit/10, 5*time.Second); limit > 0 && o.Timeout > limit-margin {
+		o.Timeout = limit - margin
+		con.Warn(fmt.Sprintf("libxl gives a restricted bootloader %v: all has to be done in %v; LIBXL_BOOTLOADER_TIMEOUT raises that", limit, o.Timeout))
 	}
 }
 
 // say is pygrub's -l and -n: what there is, and what would boot.
-func say(ctx context.Context, c *cli.Context, r boot.Options, con *console.Console) error {
-	plan, err := boot.Preview(ctx, r, con)
+func say(ctx context.Context, c *cli.Context, o boot.Options, con *console.Console) error {
+	plan, err := boot.Preview(ctx, o, con)
 	w := c.App.Writer
 	if c.Bool("l") {
 		for _, label := range plan.Labels {
@@ -233,78 +179,18 @@ func say(ctx context.Context, c *cli.Context, r boot.Options, con *console.Conso
 		return err
 	}
 	if plan.Outcome == pxelinux.LocalBoot {
-		fmt.Fprintf(w, "disk: %s\n", printable.Redacted(r.Disk))
+		fmt.Fprintf(w, "disk: %s\n", printable.Redacted(o.Disk))
 		return nil
 	}
 	fmt.Fprintf(w, "kernel: %s\n", printable.Redacted(plan.Kernel))
 	for _, initrd := range plan.Initrds {
 		fmt.Fprintf(w, "initrd: %s\n", printable.Redacted(initrd))
 	}
-	fmt.Fprintf(w, "args: %s\n", printable.Redacted(xenout.MergeArgs(plan.Args, r.Args)))
+	fmt.Fprintf(w, "args: %s\n", printable.Redacted(xenout.MergeArgs(plan.Args, o.Args)))
 	return nil
 }
 
-// invocationOf is what the toolstack asks for.
-func invocationOf(c *cli.Context, toolstack xenout.Toolstack, vif xenout.VIF, disk string) (i xenout.Invocation, err error) {
-	i = xenout.Invocation{
-		Toolstack:       toolstack,
-		VIF:             vif,
-		Disk:            disk,
-		VM:              c.String("vm"),
-		Domid:           xenout.DomidOf(c.String("output"), c.String("output-directory")),
-		RunAs:           c.Int("runas"),
-		Kernel:          c.String("kernel"),
-		Ramdisk:         c.String("ramdisk"),
-		Args:            c.Generic("args").(*kernelArgs).text,
-		Quiet:           c.Bool("q"),
-		Output:          c.String("output"),
-		OutputDirectory: c.String("output-directory"),
-		Format:          toolstack.DefaultFormat(),
-	}
-	if domid := c.String("domid"); c.IsSet("domid") {
-		if i.Domid, err = xenout.ParseDomid(domid); err != nil {
-			return i, usage(fmt.Errorf("--domid: %w", err), "")
-		}
-	}
-	if i.Interface, err = vifNumber(c, vif.MAC); err != nil {
-		return i, err
-	}
-	if image := c.String("pygrub-image"); image != "" {
-		i.Disk = image
-	}
-	if f := c.String("output-format"); f != "" {
-		if i.Format, err = xenout.ParseFormat(f); err != nil {
-			return i, usage(err, "")
-		}
-	}
-	direct := i.Format == xenout.XE || c.Bool("unapply")
-	switch {
-	case c.Bool("apply") && !direct:
-		return i, usage(errors.New("--apply is for --output-format=xe"), "")
-	case direct && c.Bool("once"):
-		return i, usage(errors.New("a VM without a bootloader boots the same files each time: --once can't help it"), "gopxeboot --unapply after the installation")
-	}
-	directory := toolstack.DefaultDirectory()
-	if direct {
-		directory = xenout.XEDirectory
-	}
-	i.OutputDirectory = cmp.Or(i.OutputDirectory, directory)
-	if i.OutputDirectory, err = filepath.Abs(i.OutputDirectory); err != nil {
-		return i, err
-	}
-	if direct {
-		i.VM = c.String("uuid")
-		i.OutputDirectory, err = boot.DirectoryOfVM(i.OutputDirectory, i.VM)
-		return i, err
-	}
-	if !toolstack.TakesFilesFrom(i.OutputDirectory) {
-		return i, usage(fmt.Errorf("XAPI takes no kernel from %s", i.OutputDirectory),
-			"leave --output-directory away; to have room elsewhere, mount it on "+toolstack.DefaultDirectory())
-	}
-	return i, nil
-}
-
-// whileParentLives ends when the process that started us does: nobody would
+// whileParentLives ends when the process that started us does: no one would
 // read the answer, or delete the files. A terminal would tell, too, by SIGHUP,
 // but XAPI gives none. PR_SET_PDEATHSIG would tell also when only the thread
 // ends that started us, and libvirt has threads that come and go.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/gopxeboot/gopxeboot/internal/xenread"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/vishvananda/netlink"
@@ -38,21 +39,21 @@ var servers = map[string]func(context.Context, *lab.Host, string) error{
 		return h.ServeTFTP(tree)
 	},
 	"dnsmasq": func(ctx context.Context, h *lab.Host, tree string) error {
-		_, err := h.Dnsmasq(ctx, lab.SampleDHCP(), tree)
+		_, err := real.Dnsmasq(ctx, h, lab.SampleDHCP(), tree)
 		return err
 	},
 	"dhcpd and tftpd-hpa": func(ctx context.Context, h *lab.Host, tree string) error {
-		if _, err := h.DHCPD(ctx, lab.SampleDHCP()); err != nil {
+		if _, err := real.DHCPD(ctx, h, lab.SampleDHCP()); err != nil {
 			return err
 		}
-		_, err := h.TFTPD(ctx, tree)
+		_, err := real.TFTPD(ctx, h, tree)
 		return err
 	},
 	"kea and atftpd": func(ctx context.Context, h *lab.Host, tree string) error {
-		if _, err := h.Kea(ctx, lab.SampleDHCP()); err != nil {
+		if _, err := real.Kea(ctx, h, lab.SampleDHCP()); err != nil {
 			return err
 		}
-		_, err := h.ATFTPD(ctx, tree)
+		_, err := real.ATFTPD(ctx, h, tree)
 		return err
 	},
 }
@@ -542,7 +543,7 @@ while :; do echo kernel >"${dir}boot_kernel.$((n += 1))"; done
 func TestOverride(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	tree := sampleTree(t)
-	labtest.Check(t, os.WriteFile(filepath.Join(tree, "other.krn"), []byte("another kernel"), 0o644))
+	labtest.Check(t, os.WriteFile(filepath.Join(tree, "other.krn"), kernelOf("another"), 0o644))
 	labtest.Check(t, os.WriteFile(filepath.Join(tree, "other.img"), []byte("another initrd"), 0o644))
 	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
 	dir := t.TempDir()

@@ -22,7 +22,7 @@ func TestBytes(t *testing.T) {
 	tree := sampleTree(t)
 	writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"),
 		"default other\nlabel other\n kernel nothing\nlabel caf\xe9\n kernel vml\xef\n append "+odd+"\nlabel caf\xe8\n kernel nothing\n")
-	writeFile(t, filepath.Join(tree, "vml\xef"), "the kernel")
+	writeFile(t, filepath.Join(tree, "vml\xef"), string(kernelOf("the kernel")))
 	labtest.Check(t, servers["dhcpd and tftpd-hpa"](t.Context(), l.Servers, tree))
 
 	for _, args := range [][]string{{"--label=caf\xe9"}, {"--label=other", "--kernel=vml\xef", "--args=" + odd}} {
@@ -37,7 +37,7 @@ func TestBytes(t *testing.T) {
 		result, err := xenread.Simple0(o.Stdout)
 		labtest.Check(t, err)
 		equal(t, "args", result.Args, want)
-		equal(t, "the kernel", readFile(t, result.Kernel), "the kernel")
+		equal(t, "the kernel", readFile(t, result.Kernel), string(kernelOf("the kernel")))
 	}
 
 	plan := func(label string) (args string, args64 *string) {
@@ -83,7 +83,7 @@ func TestTooLarge(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	tree := sampleTree(t)
 	writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), many.String())
-	writeFile(t, filepath.Join(tree, "vmlinuz"), "the kernel")
+	writeFile(t, filepath.Join(tree, "vmlinuz"), string(kernelOf("the kernel")))
 	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
 	if o := gopxeboot(t, "plan", "--json", vif); o.Code != 4 || !strings.Contains(lastLine(o.Stderr), "what it says is too large") {
 		t.Errorf("code %d: %s", o.Code, lastLine(o.Stderr))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +22,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
+
+// randomMAC is the --mac that has check make one up.
+const randomMAC = "random"
 
 func checkCommand() *cli.Command {
 	return withHelp(&cli.Command{
@@ -84,40 +86,31 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	if look.Count < 0 || look.Count > most || look.Rate <= 0 {
 		return 0, usage(fmt.Errorf("--count %d --rate %g: want up to %d guests, and a rate above 0", look.Count, look.Rate, most), "")
 	}
-	vif, disk, unknown, err := xenout.Positionals(c.Args().Slice())
-	if err != nil {
-		return 0, usage(err, "")
-	}
-	if c.String("mac") == "random" {
-		if err := c.Set("mac", ""); err != nil {
-			return 0, err
-		}
-		vif.MAC = nil
-	}
-	r, err := optionsOf(c, vif, disk, unknown)
+	call, err := callOf(c)
 	if err != nil {
 		return 0, err
 	}
-	if r.Transfer, err = transfer(c); err != nil {
+	call.Location = "" // it looks at a lab
+	o, err := namedOptions(c, call)
+	if err != nil {
 		return 0, err
-	}
-	r.Format = xenout.Xen.DefaultFormat()
-	if r.OutputDirectory, err = filepath.Abs(cmp.Or(c.String("output-directory"), xenout.Xen.DefaultDirectory())); err != nil {
-		return 0, usage(err, "")
 	}
 	con := console.New(c.App.ErrWriter, level(c))
+	if c.String("mac") == randomMAC {
+		o.MAC = nil
+	}
 	page, err := openPage(c.String("report"))
 	if err != nil {
 		return 0, usage(fmt.Errorf("--report: %w", err), "")
 	}
-	see := func() (*check.Facts, *plan.Plan, error) { return boot.Check(c.Context, r, look, con) }
+	see := func() (*check.Facts, *plan.Plan, error) { return boot.Check(c.Context, o, look, con) }
 	switch name := c.String("replay"); {
 	case name != "" && c.Bool("watch"):
 		return 0, usage(errors.New("--watch looks at a network, and --replay asks none"), "")
 	case name != "":
-		see = func() (*check.Facts, *plan.Plan, error) { return replayed(name, r) }
-	case r.MAC == nil:
-		r.MAC, look.Random = probe.RandomMAC(), true
+		see = func() (*check.Facts, *plan.Plan, error) { return replayed(name, o) }
+	case o.MAC == nil:
+		o.MAC, look.Random = probe.RandomMAC(), true
 	}
 	if c.Bool("watch") {
 		return watch(c, see, page)
@@ -148,7 +141,7 @@ func checkUse(c *cli.Context) error {
 
 // replayed looks at a capture. It is somebody else's bytes, like those from the
 // network: nothing is left to this process but the files that it has open.
-func replayed(name string, r boot.Options) (*check.Facts, *plan.Plan, error) {
+func replayed(name string, o boot.Options) (*check.Facts, *plan.Plan, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, nil, usage(err, "")
@@ -158,7 +151,7 @@ func replayed(name string, r boot.Options) (*check.Facts, *plan.Plan, error) {
 		return nil, nil, fmt.Errorf("--replay: %w", err)
 	}
 	facts, p, err := replay.Read(wire.ReadCapture(file), replay.Options{
-		Name: filepath.Base(name), MAC: r.MAC, ConfigDir: r.ConfigDir, Label: r.Label, Machine: probe.Machine(), GuestType: r.Type,
+		Name: filepath.Base(name), MAC: o.MAC, ConfigDir: o.ConfigDir, Label: o.Label, Machine: probe.Machine(), GuestType: o.Type,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--replay %s: %w", name, err)

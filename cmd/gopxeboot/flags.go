@@ -1,12 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"net/netip"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -14,15 +10,8 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
-	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
-	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
-	"github.com/gopxeboot/gopxeboot/internal/guest"
-	"github.com/gopxeboot/gopxeboot/internal/handover"
-	"github.com/gopxeboot/gopxeboot/internal/program"
-	"github.com/gopxeboot/gopxeboot/internal/session"
-	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
 
@@ -43,7 +32,7 @@ func guestFlags() []cli.Flag {
 		&cli.StringFlag{Name: "client-id", Usage: "ask DHCP with this client identifier, `TEXT` or 0xHEX", DefaultText: "the MAC address"},
 		&cli.StringFlag{Name: "user-class", Usage: "ask DHCP with this user class, `TEXT`"},
 		&cli.StringFlag{Name: "vendor-class", Usage: "ask DHCP with this vendor class, `TEXT`", DefaultText: "PXEClient:..."},
-		&cli.GenericFlag{Name: "option", Value: &options{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of our own"},
+		&cli.GenericFlag{Name: "option", Value: &dhcpOptions{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of our own"},
 		&cli.GenericFlag{Name: "dhcp-timeout", Value: &waitTime{dhcpclient.DefaultPatience, 1}, Usage: "wait this `TIME` for an offer"},
 		&cli.GenericFlag{Name: "retransmit", Value: newWaitTimes(dhcpclient.DefaultRetransmit()), Usage: "send again after these `TIMES`, the last one repeated; each is by chance up to a fifth shorter or longer"},
 		&cli.GenericFlag{Name: "proxy-wait", Value: &waitTime{value: dhcpclient.DefaultProxyWait}, Usage: "wait this `TIME` after an offer without a boot file for another one, or a proxyDHCP server; 0 for none"},
@@ -71,76 +60,10 @@ func vifFlag() cli.Flag {
 	return &cli.StringFlag{Name: "vif", Usage: "the guest's vif to boot by, `N`, counted from 0, where no VIF says which", DefaultText: "0"}
 }
 
-// vifNumber is what it says. MAC is one that was written down.
-func vifNumber(c *cli.Context, mac net.HardwareAddr) (int, error) {
-	n := c.String("vif")
-	if !c.IsSet("vif") {
-		return 0, nil
-	}
-	number, err := strconv.ParseUint(n, 10, 8)
-	switch {
-	case err != nil:
-		return 0, usage(fmt.Errorf("--vif %q is no number from 0 on", n), "")
-	case mac != nil || c.String("mac") != "":
-		return 0, usage(errors.New("--vif chooses among the vifs that the toolstack knows, and a MAC is written down"), "leave one of the two away")
-	}
-	return int(number), nil
-}
-
 // typeFlag is for every command that says what a guest can boot; otherwise is
 // what it is when nothing is said.
 func typeFlag(otherwise string) cli.Flag {
 	return &cli.StringFlag{Name: "guest-type", Usage: "the guest's `TYPE`: pv, pvh, pvshim or hvm", DefaultText: otherwise}
-}
-
-// request reads guestFlags, programFlags, typeFlag and the positionals.
-func request(c *cli.Context, vif xenout.VIF) (boot.Options, error) {
-	r := boot.Options{
-		Network:  session.Network{Host: domain.ThisHost(), MAC: vif.MAC},
-		UUID:     c.String("uuid"),
-		Wanted:   program.Wanted{Label: c.String("label"), ConfigDir: c.String("config-dir")},
-		BootFile: c.String("bootfile"),
-		Timeout:  c.Generic("timeout").(*duration).value,
-		Spec:     handover.Spec{RunAs: c.Int("runas"), MaxKernel: 128 << 20, MaxInitrd: 2 << 30},
-	}
-	if n := c.Uint("vlan"); n > 4094 || n == 0 && c.IsSet("vlan") {
-		return r, usage(fmt.Errorf("--vlan %d is not between 1 and 4094", n), "")
-	}
-	r.Put(vif.On(c.String("bridge"), uint16(c.Uint("vlan"))), console.New(c.App.ErrWriter, level(c)))
-	r.Timing = timingOf(c)
-	var err error
-	if r.ROM, err = romOf(c); err != nil {
-		return r, usage(err, "")
-	}
-	if r.RunAs < 0 || int64(r.RunAs) >= 1<<32-1 {
-		// setresuid(2) takes -1 for "stay who you are".
-		return r, usage(fmt.Errorf("--runas %d is no uid", r.RunAs), "")
-	}
-	if name := c.String("guest-type"); c.IsSet("guest-type") {
-		if r.Type, err = xenout.ParseGuestType(name); err != nil {
-			return r, usage(fmt.Errorf("--guest-type: %w", err), "")
-		}
-	}
-	if r.Net, err = guest.ParseNet(c.String("net")); err != nil {
-		return r, usage(err, "")
-	}
-	if mac := c.String("mac"); mac != "" {
-		if r.MAC, err = xenout.ParseMAC(mac); err != nil {
-			return r, usage(err, "")
-		}
-	}
-	if server := c.String("server"); server != "" {
-		if r.Server, err = netip.ParseAddr(server); err != nil {
-			return r, usage(fmt.Errorf("--server: %w", err), "")
-		}
-	}
-	if name := c.String("pcap"); name != "" {
-		// Here, as the child has no files. It is open as long as this process is.
-		if r.Pcap, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
-			return r, usage(fmt.Errorf("--pcap: %w", err), "")
-		}
-	}
-	return r, nil
 }
 
 // noMAC is the remedy for a command line without a MAC.
@@ -195,17 +118,6 @@ func firstNames(flags []cli.Flag) map[string]string {
 		}
 	}
 	return first
-}
-
-// kernelArgs collects the values of options that add to the kernel's command
-// line, in their order on ours, as eliloader did.
-type kernelArgs struct{ text string }
-
-func (a *kernelArgs) String() string { return a.text }
-
-func (a *kernelArgs) Set(text string) error {
-	a.text = xenout.MergeArgs(a.text, text)
-	return nil
 }
 
 // duration is a flag's value as Go writes it, or in plain seconds.

@@ -12,7 +12,6 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/session"
-	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
 
@@ -41,43 +40,29 @@ func transferFlags() []cli.Flag {
 	}
 }
 
-func transfer(c *cli.Context) (t boot.Transfer, err error) {
-	t.Proxy = c.String("proxy")
-	if name := c.String("ca"); name != "" {
-		if t.CA, err = os.ReadFile(name); err != nil {
-			return t, usage(fmt.Errorf("--ca: %w", err), "")
-		}
-	}
-	return t, nil
-}
-
 func getAction(c *cli.Context) error {
-	var urls, words []string
+	call, err := callOf(c)
+	if err != nil {
+		return err
+	}
+	var urls []string
 	for _, word := range c.Args().Slice() {
 		if strings.Contains(word, "://") {
 			urls = append(urls, word)
-		} else {
-			words = append(words, word)
 		}
 	}
-	vif, _, _, err := xenout.Positionals(words)
-	if err != nil {
-		return usage(err, "")
-	}
-	if vif.MAC == nil && c.String("mac") == "" {
+	if call.VIF.MAC == nil && c.String("mac") == "" {
 		if err := onlyThese(c, "without a VIF", "o max-size json ca proxy timeout v q"); err != nil {
 			return err
 		}
 	}
-	r, err := request(c, vif)
+	con := console.New(c.App.ErrWriter, level(c))
+	call.Location = ""
+	o, err := options(c, call, con)
 	if err != nil {
 		return err
 	}
-	r.MaxInitrd = c.Generic("max-size").(*size).value
-	if r.Transfer, err = transfer(c); err != nil {
-		return err
-	}
-	r.Transfer.Digests = c.Bool("json") // which has them
+	o.Transfer.Digests = c.Bool("json") // which has them
 	output := c.String("o")
 	switch {
 	case len(urls) == 0:
@@ -87,7 +72,6 @@ func getAction(c *cli.Context) error {
 	case output == "-" && c.Bool("json"):
 		return usage(errors.New("--json and -o - both want standard output"), "")
 	}
-	con := console.New(c.App.ErrWriter, level(c))
 	var files []*os.File
 	var made []string
 	var downloads []session.Download
@@ -107,7 +91,7 @@ func getAction(c *cli.Context) error {
 		files, made = append(files, f), append(made, isNew)
 	}
 	var failure error
-	downloads, failure = boot.Get(c.Context, r, urls, files, con)
+	downloads, failure = boot.Get(c.Context, o, urls, files, con)
 	if c.Bool("json") {
 		if err := console.WriteJSON(c.App.Writer, append([]session.Download{}, downloads...)); err != nil { // [], not null
 			return err

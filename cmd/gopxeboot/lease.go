@@ -27,7 +27,9 @@ func leaseFlags() []cli.Flag {
 func giveLease(c *cli.Context, o *boot.Options) error {
 	text := c.String("address")
 	switch {
-	case text == "" && c.String("router") != "" && c.String("tree") == "":
+	case c.String("tree") != "": // its lease is another one
+		return nil
+	case text == "" && c.String("router") != "":
 		return usage(errors.New("--router belongs to --address, and there is none"), "")
 	case text == "":
 		return nil
@@ -43,8 +45,8 @@ func giveLease(c *cli.Context, o *boot.Options) error {
 }
 
 // leaseOf is the lease that the flags describe.
-func leaseOf(c *cli.Context, r boot.Options) (*dhcpclient.Lease, error) {
-	lease := &dhcpclient.Lease{NextServer: r.Server, ServerID: r.Server, BootFile: r.BootFile}
+func leaseOf(c *cli.Context, o boot.Options) (*dhcpclient.Lease, error) {
+	lease := &dhcpclient.Lease{NextServer: o.Server, ServerID: o.Server, BootFile: o.BootFile}
 	if lease.BootFile == "" {
 		lease.BootFile = "pxelinux.0"
 	}
@@ -74,7 +76,7 @@ func leaseOf(c *cli.Context, r boot.Options) (*dhcpclient.Lease, error) {
 		}
 		lease.Router, lease.Routers = address, []netip.Addr{address}
 	}
-	for _, option := range *c.Generic("option").(*options) {
+	for _, option := range *c.Generic("option").(*dhcpOptions) {
 		number, value, _ := strings.Cut(option, "=")
 		code, err := strconv.Atoi(number)
 		if err != nil {

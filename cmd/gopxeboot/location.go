@@ -3,12 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
-	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
 
@@ -23,30 +21,6 @@ func locationFlags() []cli.Flag {
 	}
 }
 
-// positionals are xenout's, and a location as xenpvboot took it, which no disk
-// looks like.
-func positionals(c *cli.Context) (where string, vif xenout.VIF, disk string, unknown []string, err error) {
-	words := c.Args().Slice()
-	if i := slices.IndexFunc(words, install.IsForm); i >= 0 {
-		where = words[i]
-		words = slices.Delete(words, i, i+1)
-	}
-	if named := c.String("location"); c.IsSet("location") {
-		if named == "" { // a variable of a script that was not set: the lab is not what was meant
-			return "", vif, "", nil, usage(errors.New("--location is empty"), "")
-		}
-		if where != "" {
-			return "", vif, "", nil, usage(fmt.Errorf("two locations: %s and %s", printable.WithoutPassword(where), printable.WithoutPassword(named)), "")
-		}
-		where = named
-	}
-	vif, disk, unknown, err = xenout.Positionals(words)
-	if err != nil {
-		err = usage(err, "")
-	}
-	return where, vif, disk, unknown, err
-}
-
 // repository is what the flags name, nil when a configuration is to be looked
 // for. A kernel by its full URL needs none, as in xenpvnetboot, unless a label
 // is named or the ramdisk is one of the lab's.
@@ -54,6 +28,15 @@ func repository(c *cli.Context, where string) (*install.Repository, error) {
 	w := install.Wanted{Kernel: c.String("kernel"), Ramdisk: c.String("ramdisk"), Release: c.String("release")}
 	if machine := c.Generic("arch").(*archFlag).machine; machine != "" {
 		w.Archs = []arch.Machine{machine}
+	}
+	if named := c.String("location"); c.IsSet("location") {
+		if named == "" { // a variable of a script that was not set: the lab is not what was meant
+			return nil, usage(errors.New("--location is empty"), "")
+		}
+		if where != "" {
+			return nil, usage(fmt.Errorf("two locations: %s and %s", printable.WithoutPassword(where), printable.WithoutPassword(named)), "")
+		}
+		where = named
 	}
 	var err error
 	if w.Distro, err = install.ParseDistro(c.String("distro")); err != nil {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"debug/elf"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -20,14 +22,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/gopxeboot/gopxeboot/internal/xenread"
 	"golang.org/x/sys/unix"
 )
 
-// repository is a tree with installers of several distributions. The content
-// of each file is its name.
+// repository is a tree with installers of several distributions: kernels and
+// initrds as far as one can tell, each with its name in it.
 func repositoryTree(t *testing.T) string {
 	t.Helper()
 	tree := filepath.Join(t.TempDir(), "repository")
@@ -46,13 +50,22 @@ func repositoryTree(t *testing.T) string {
 		"netbsd/netbsd-INSTALL_XEN3_DOMU.gz",
 		"a b/images/pxeboot/vmlinuz", "a b/images/pxeboot/initrd.img",
 	} {
-		writeFile(t, filepath.Join(tree, name), "this is "+name)
+		content := "070701 this is " + name
+		if base := filepath.Base(name); strings.HasPrefix(base, "vmlinuz") || base == "linux" || strings.HasPrefix(base, "netbsd") {
+			content = string(kernelOf(name))
+		}
+		writeFile(t, filepath.Join(tree, name), content)
 	}
 	writeFile(t, filepath.Join(tree, "fedora/.treeinfo"), "[general]\narch = x86_64\n[images-x86_64]\nkernel = images/f/vmlinuz\ninitrd = images/f/initrd.img\n")
 	for dir := tree; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		os.Chmod(dir, 0o755) // servers that leave root have to get there
 	}
 	return tree
+}
+
+// kernelOf is a kernel with that text in it.
+func kernelOf(text string) []byte {
+	return fake.BzImage(fake.Vmlinux(elf.EM_X86_64, []byte(text), fake.Notes(true, true), elf.SHT_NULL))
 }
 
 func writeFile(t *testing.T, name, text string) {
@@ -69,7 +82,7 @@ func embeddedTFTP(t *testing.T, l *lab.Lab, tree string) {
 }
 
 func tftpdHPA(t *testing.T, l *lab.Lab, tree string) {
-	_, err := l.Servers.TFTPD(t.Context(), tree)
+	_, err := real.TFTPD(t.Context(), l.Servers, tree)
 	labtest.Check(t, err)
 }
 
@@ -80,7 +93,7 @@ func nginx(t *testing.T, l *lab.Lab, tree string) {
 	dir := filepath.Dir(tree)
 	certificate(t, dir, l.Servers.Address.Addr())
 	writeFile(t, dir+"/users", "user:{PLAIN}pass\n")
-	_, err := l.Servers.Nginx(t.Context(), tree, fmt.Sprintf(`
+	_, err := real.Nginx(t.Context(), l.Servers, tree, fmt.Sprintf(`
 		listen 443 ssl; ssl_certificate %[1]s/ca.pem; ssl_certificate_key %[1]s/key.pem;
 		location /secret/ { alias %[2]s/; auth_basic "a lab"; auth_basic_user_file %[1]s/users; }
 		location /forbidden/ { deny all; }
@@ -124,7 +137,7 @@ isolate_network=NO
 one_process_model=NO
 pasv_enable=YES
 `, tree, dir))
-	cmd, err := lab.Program("vsftpd", dir+"/vsftpd.conf")
+	cmd, err := real.Program("vsftpd", dir+"/vsftpd.conf")
 	labtest.Check(t, err)
 	labtest.Start(t, l.Servers, cmd, 21)
 }
@@ -139,7 +152,7 @@ func makeImage(t *testing.T, src, dst, program string, args ...string) {
 	for i := range args {
 		args[i] = strings.NewReplacer("SRC", src, "DST", dst).Replace(args[i])
 	}
-	cmd, err := lab.Program(program, args...)
+	cmd, err := real.Program(program, args...)
 	labtest.Check(t, err)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", program, err, out)
@@ -391,10 +404,16 @@ func fakeHTTP(header string, endless bool) starter {
 				}
 				go func() {
 					defer conn.Close()
-					conn.Read(make([]byte, 4096))
+					request := make([]byte, 4096)
+					conn.Read(request)
 					fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\n%s\r\n", header)
+					content := make([]byte, 1<<16)
+					copy(content, "070701")
+					if bytes.Contains(request, []byte("vmlinuz")) {
+						copy(content, kernelOf("x"))
+					}
 					for {
-						if _, err := conn.Write(make([]byte, 1<<16)); err != nil || !endless {
+						if _, err := conn.Write(content); err != nil || !endless {
 							return
 						}
 					}
@@ -405,7 +424,7 @@ func fakeHTTP(header string, endless bool) starter {
 }
 
 var badLocations = []badLocation{
-	{name: "http, host down", args: []string{"--location=http://192.168.1.250/OL6"}, code: 4, says: []string{"location: http://192.168.1.250/OL6/images/xen/vmlinuz", "no route to host"}},
+	{name: "http, host down", args: []string{"--location=http://192.168.1.250/OL6"}, code: 4, says: []string{"location: http://192.168.1.250/OL6/.treeinfo", "no route to host"}},
 	{name: "http, nobody listens", args: []string{"--location=http://192.168.1.166/OL6"}, code: 4, says: []string{"location: http://192.168.1.166/OL6/", "connection refused"}},
 	{name: "http, path missing", serve: nginx, args: []string{"--location=http://192.168.1.166/OL9"}, code: 4, says: []string{"no kernel found in http://192.168.1.166/OL9/", "names asked for", "--kernel"}},
 	{name: "http, file missing", serve: nginx, args: []string{"--location=http://192.168.1.166/OL6", "--kernel=vmlinuz"}, code: 6, says: []string{"kernel: http://192.168.1.166/OL6/vmlinuz", "404"}},
@@ -415,15 +434,15 @@ var badLocations = []badLocation{
 	{name: "http, endless", serve: fakeHTTP("", true), args: []string{"--location=http://192.168.1.166/", "--max-kernel=1M", "--max-initrd=1M"}, code: 6, says: []string{"http://192.168.1.166/images/xen/", "--max-"}},
 	{name: "http, a redirect to dom0", serve: nginx, args: []string{"--location=http://192.168.1.166/away"}, code: 4, says: []string{"no kernel found", "redirect to file:///etc/passwd"}},
 	{name: "https, a certificate of nobody's", serve: nginx, args: []string{"--location=https://192.168.1.166/OL6"}, code: 4, says: []string{"certificate"}},
-	{name: "ftp, host down", args: []string{"--location=ftp://192.168.1.250/OL6"}, code: 4, says: []string{"ftp://192.168.1.250/OL6/images/xen/vmlinuz"}},
+	{name: "ftp, host down", args: []string{"--location=ftp://192.168.1.250/OL6"}, code: 4, says: []string{"ftp://192.168.1.250/OL6/.treeinfo"}},
 	{name: "ftp, path missing", serve: vsftpd, args: []string{"--location=ftp://192.168.1.166/OL9"}, code: 4, says: []string{"no kernel found"}},
 	{name: "ftp, permission denied", serve: vsftpd, tree: forbid, args: []string{"--location=ftp://192.168.1.166/OL6"}, code: 4, says: []string{"no kernel found"}},
 	{name: "ftp, too large", serve: vsftpd, tree: huge, args: []string{"--location=ftp://192.168.1.166/OL6"}, code: 6, says: []string{"kernel: 1024.0 GiB announced", "--max-kernel"}},
-	{name: "tftp, host down", args: []string{"--location=tftp://192.168.1.250/OL6", "--timeout=20"}, code: 4, says: []string{"tftp://192.168.1.250/OL6/images/xen/vmlinuz"}},
+	{name: "tftp, host down", args: []string{"--location=tftp://192.168.1.250/OL6", "--timeout=20"}, code: 4, says: []string{"tftp://192.168.1.250/OL6/.treeinfo"}},
 	{name: "tftp, path missing", serve: tftpdHPA, args: []string{"--location=tftp://192.168.1.166/OL9"}, code: 4, says: []string{"no kernel found"}},
 	{name: "tftp, permission denied", serve: tftpdHPA, tree: forbid, args: []string{"--location=tftp://192.168.1.166/OL6"}, code: 4, says: []string{"no kernel found"}},
 	{name: "tftp, too large", serve: tftpdHPA, tree: huge, args: []string{"--location=tftp://192.168.1.166/OL6"}, code: 6, says: []string{"kernel: 1024.0 GiB announced", "--max-kernel"}},
-	{name: "nfs, host down", args: []string{"--location=nfs:192.168.1.250:/srv"}, code: 4, says: []string{"nfs://192.168.1.250/srv/images/xen/vmlinuz"}},
+	{name: "nfs, host down", args: []string{"--location=nfs:192.168.1.250:/srv"}, code: 4, says: []string{"nfs://192.168.1.250/srv/.treeinfo"}},
 	{name: "nfs, path missing", serve: ganesha, args: []string{"--location=nfs:192.168.1.166:TREE/OL9"}, code: 4, says: []string{"no kernel found"}},
 	{name: "nfs, not exported", serve: ganesha, args: []string{"--location=nfs:192.168.1.166:/etc"}, code: 4, says: []string{"nfs://192.168.1.166/etc/"}},
 	{name: "nfs, permission denied", serve: ganesha, tree: forbid, args: []string{"--location=nfs:192.168.1.166:TREE/OL6"}, code: 4, says: []string{"no kernel found", "ermission denied"}},

@@ -73,8 +73,8 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 			c.OnUsageError = usageError("see gopxeboot help " + c.Name)
 		}
 	}
-	toolstack := xenout.ToolstackOf(argv, environ)
-	err := runApp(ctx, app, toolstack, argv)
+	call := new(xenout.Call)
+	err := runApp(ctx, app, call, argv, environ)
 	var status exitStatus
 	switch {
 	case errors.As(err, &status):
@@ -82,7 +82,7 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 	case err != nil:
 		con := console.New(stderr, console.Normal)
 		con.Error(err)
-		con.Failure(toolstack, err)
+		con.Failure(call.Toolstack, err)
 	}
 	return int(fault.CodeOf(err))
 }
@@ -92,52 +92,80 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 //
 // A toolstack never names one of our commands, but its disk may be called like
 // one, and it always says --output, unless it is XAPI.
-func runApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, argv []string) error {
+func runApp(ctx context.Context, app *cli.App, call *xenout.Call, argv, environ []string) (err error) {
+	*call, err = xenout.ParseCall(argv, environ, takesValue(app.Flags))
 	if len(argv) < 2 {
 		argv = []string{argv[0], "help"}
 	}
-	words, ours := argv[1:], takesValue(app.Flags)
-	if toolstack == xenout.XAPI {
-		words, err := xenout.XAPIArguments(words, ours)
-		if err != nil {
-			return usage(err, "xe vm-param-set uuid=UUID PV-bootloader-args=... changes it, and docs/toolstacks.md lists what it may say")
-		}
-		return bootApp(ctx, app, toolstack, argv[0], words, "")
+	if _, refused := errors.AsType[*xenout.RefusedError](err); refused {
+		return usage(err, "xe vm-param-set uuid=UUID PV-bootloader-args=... changes it, and docs/toolstacks.md lists what it may say")
 	}
-	output := xenout.OutputOf(words, ours)
-	if command := app.Command(words[0]); command != nil && output == "" {
-		rest, err := oneForm(xenout.Arguments(words[1:], takesValue(command.Flags)), command.Flags)
-		if err != nil {
-			return command.OnUsageError(cli.NewContext(app, nil, nil), err, true)
-		}
-		return app.RunContext(ctx, slices.Concat(argv[:1], words[:1], rest))
+	name, flags := argv[:1], app.Flags
+	command := app.Command(argv[1])
+	switch {
+	case call.Toolstack == xenout.XAPI || call.Output != "":
+		command = nil
+	case command != nil:
+		name, flags = argv[:2], command.Flags
+		*call, err = xenout.ParseCall(argv[1:], environ, takesValue(flags))
+	case misspelt(argv[1], app):
+		return noCommand(app, argv[1])
 	}
-	if output == "" && toolstack == xenout.Xen && misspelt(words[0], app) {
-		return noCommand(app, words[0])
+	app.Metadata = map[string]any{"call": call, "error": err}
+	words, err := oneForm(call.Words, flags)
+	switch {
+	case command == nil:
+		return bootApp(ctx, app, call, argv[0], words, err)
+	case err != nil:
+		return command.OnUsageError(cli.NewContext(app, nil, nil), err, true)
 	}
-	return bootApp(ctx, app, toolstack, argv[0], xenout.Arguments(words, ours), output)
+	return app.RunContext(ctx, slices.Concat(name, words))
 }
 
-// bootApp runs the bootloader.
-func bootApp(ctx context.Context, app *cli.App, toolstack xenout.Toolstack, name string, words []string, output string) error {
+// callOf is how the command was called.
+func callOf(c *cli.Context) (*xenout.Call, error) {
+	call := c.App.Metadata["call"].(*xenout.Call)
+	switch err := c.App.Metadata["error"].(type) {
+	case nil:
+		return call, nil
+	case *xenout.CallError:
+		return call, usage(err, err.Try)
+	case error:
+		return call, usage(err, "")
+	}
+	return call, nil
+}
+
+// bootApp runs the bootloader. wrong is what is wrong with its words.
+func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, words []string, wrong error) error {
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
-	file := readSettings(cmp.Or(lastValue(words, "conf"), conf.Name))
-	ctx, cancel := context.WithTimeoutCause(ctx, file.timeoutOf(words), context.DeadlineExceeded)
+	file := readSettings(cmp.Or(lastValue(call.Words, "conf"), conf.Name))
+	ctx, cancel := context.WithTimeoutCause(ctx, file.timeoutOf(call.Words), context.DeadlineExceeded)
 	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
-	out, err := handover.OpenOutput(ctx, output)
+	out, err := handover.OpenOutput(ctx, call.Output)
 	if err != nil {
 		return err
 	}
-	if words, err = oneForm(words, app.Flags); err != nil {
+	if wrong != nil {
 		out.Discard()
-		return app.OnUsageError(nil, err, false)
+		return app.OnUsageError(nil, wrong, false)
 	}
 	if slices.Contains(words, "--") {
 		app.Commands = nil // what follows is no command's name
 	}
-	app.Action = bootAction(toolstack, out, file)
+	app.Action = func(c *cli.Context) error {
+		if c.Bool("version") {
+			cli.ShowVersion(c)
+			return nil
+		}
+		call, err := callOf(c)
+		if err != nil {
+			return err
+		}
+		return bootTo(c, call, out, file)
+	}
 	err = app.RunContext(ctx, slices.Concat([]string{name}, words))
 	if err == nil && out.Unanswered() {
 		err = usage(errors.New("nothing was booted: --help, --version, --list-entries and --not-really have no answer for a toolstack"), "")

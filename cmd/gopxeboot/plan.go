@@ -36,41 +36,31 @@ func planAction(c *cli.Context) error {
 	if err := planUse(c); err != nil {
 		return err
 	}
-	where, vif, disk, unknown, err := positionals(c)
+	call, err := callOf(c)
 	if err != nil {
 		return err
 	}
-	r, err := optionsOf(c, vif, disk, unknown)
+	o, err := namedOptions(c, call)
 	if err != nil {
-		return err
-	}
-	r.Kernel, r.Ramdisk = c.String("kernel"), c.String("ramdisk")
-	if r.Repository, err = repository(c, where); err != nil {
-		return err
-	}
-	if r.Transfer, err = transfer(c); err != nil {
-		return err
-	}
-	if err := giveLease(c, &r); err != nil {
 		return err
 	}
 	con := console.New(c.App.ErrWriter, level(c))
 	switch {
-	case r.Repository != nil && c.String("tree") != "":
+	case o.Repository != nil && c.String("tree") != "":
 		return usage(errors.New("--tree is of a configuration, and --location needs none"), "")
-	case r.MAC == nil && r.NeedsVIF() && !r.AsDom0(con):
+	case o.MAC == nil && o.NeedsVIF() && !o.AsDom0(con):
 		return usage(errors.New("the guest's MAC is not known"), noMAC)
 	}
 	var p *plan.Plan
 	var failure error
 	if tree := c.String("tree"); tree != "" {
-		lease, err := leaseOf(c, r)
+		lease, err := leaseOf(c, o)
 		if err != nil {
 			return usage(err, "")
 		}
-		p, failure = boot.Offline(c.Context, r, lease, tree, c.String("config"), con)
+		p, failure = boot.Offline(c.Context, o, lease, tree, c.String("config"), con)
 	} else {
-		p, failure = boot.Preview(c.Context, r, con)
+		p, failure = boot.Preview(c.Context, o, con)
 	}
 	if err := console.WriteJSON(c.App.Writer, p); err != nil {
 		return err

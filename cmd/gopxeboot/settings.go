@@ -23,7 +23,7 @@ func confFlag() cli.Flag {
 
 // notInConf are the options that can't stand there: the toolstack says them, or
 // they boot nothing.
-var notInConf = strings.Fields("output output-format output-directory vm domid runas conf apply unapply again l n version help isconfig udhcpc")
+var notInConf = strings.Fields("output output-format output-directory vm domid runas conf apply unapply again vif default_args extra_args l n version help isconfig udhcpc")
 
 // settings are the options of /etc/gopxeboot.conf.
 type settings struct {
@@ -63,7 +63,7 @@ func (s *settings) wrong(o conf.Option, err error) error {
 // apply sets the options that the command line does not say, as far as the
 // command has them. Only where the file has sections it asks which ones are the
 // guest's.
-func (s *settings) apply(c *cli.Context, sections func() []string) error {
+func (s *settings) apply(c *cli.Context, call *xenout.Call, sections func() []string) error {
 	if s.err != nil {
 		return usage(s.err, "")
 	}
@@ -76,7 +76,7 @@ func (s *settings) apply(c *cli.Context, sections func() []string) error {
 		flags = c.App.Flags
 	}
 	known := firstNames(flags)
-	said := func(name string) bool { return c.IsSet(name) }
+	said := func(name string) bool { return c.IsSet(name) || name == "args" && call.Args != "" }
 	var set []conf.Option
 	for _, o := range s.file.For(own...) {
 		if first, ok := known[o.Name]; ok && !said(first) {
@@ -89,27 +89,28 @@ func (s *settings) apply(c *cli.Context, sections func() []string) error {
 			if err := c.Set(o.Name, value); err != nil {
 				return usage(s.wrong(o, err), "")
 			}
+			if o.Name == "args" {
+				call.Args = xenout.MergeArgs(call.Args, value)
+			}
 		}
 	}
+	call.Quiet = call.Quiet || c.Bool("q")
 	return nil
 }
 
 // sectionsOfCall are those of the guest that the toolstack calls for.
-func sectionsOfCall(c *cli.Context, toolstack xenout.Toolstack, vif xenout.VIF, disk string) []string {
-	invocation, err := invocationOf(c, toolstack, vif, disk)
-	if err != nil {
-		return nil // it is said in a moment
-	}
+func sectionsOfCall(c *cli.Context, call *xenout.Call) []string {
 	// Without an answer there is no section; whether the boot can do without one,
 	// it says itself.
-	guest, _ := domain.ThisHost().Find(c.Context, invocation)
-	if toolstack == xenout.XAPI {
+	guest, _ := domain.ThisHost().Find(c.Context, *call)
+	if call.Toolstack == xenout.XAPI {
 		guest.Name = "" // VM administrators write it
 	}
-	if vif.Bridge == "" && invocation.Interface < len(guest.VIFs) {
-		vif.Bridge = guest.VIFs[invocation.Interface].Bridge
+	bridge := call.VIF.Bridge
+	if bridge == "" && call.Interface < len(guest.VIFs) {
+		bridge = guest.VIFs[call.Interface].Bridge
 	}
-	return sectionsOf(c, guest, vif.Bridge)
+	return sectionsOf(c, guest, bridge)
 }
 
 // sectionsOf are a guest's sections, the first of which counts most.
@@ -119,46 +120,43 @@ func sectionsOf(c *cli.Context, guest domain.Info, bridge string) []string {
 }
 
 // calledGuest is the guest that a word on the command line calls by its name, its
-// uuid or its domain id, with the vif to boot by; nil where none does. Words with
-// a slash are a bootloader's disk.
-func calledGuest(c *cli.Context, vif xenout.VIF, disk string, unknown []string) (*domain.Info, int, error) {
-	wanted, err := vifNumber(c, vif.MAC)
+// uuid or its domain id; nil where none does. Words with a slash are a bootloader's
+// disk.
+func calledGuest(c *cli.Context, call *xenout.Call) (*domain.Info, error) {
 	switch {
-	case err != nil || disk == "" || strings.Contains(disk, "/"):
-		return nil, 0, err
-	case len(unknown) > 0:
-		return nil, 0, usage(fmt.Errorf("one guest at a time: %s, %s", strings.Join(unknown, ", "), disk), "")
-	case vif.MAC != nil || c.String("mac") != "":
-		return nil, 0, usage(fmt.Errorf("%q would be a guest, and a MAC is written down", disk), "leave one of the two away")
+	case call.Disk == "" || strings.Contains(call.Disk, "/"):
+		return nil, nil
+	case len(call.Unknown) > 0:
+		return nil, usage(fmt.Errorf("one guest at a time: %s, %s", strings.Join(call.Unknown, ", "), call.Disk), "")
+	case call.VIF.MAC != nil || c.String("mac") != "":
+		return nil, usage(fmt.Errorf("%q would be a guest, and a MAC is written down", call.Disk), "leave one of the two away")
 	}
-	guest, err := domain.ThisHost().Named(c.Context, disk, wanted)
+	guest, err := domain.ThisHost().Named(c.Context, call.Disk, call.Interface)
 	if err != nil {
-		return nil, 0, usage(err, "")
+		return nil, usage(err, "")
 	}
-	return &guest, wanted, nil
+	return &guest, nil
 }
 
-// optionsOf are the options of plan and check: those that the command line says,
+// namedOptions are the options of plan and check: those that the command line says,
 // of the file, and of the guest that it calls.
-func optionsOf(c *cli.Context, vif xenout.VIF, disk string, unknown []string) (boot.Options, error) {
-	guest, wanted, err := calledGuest(c, vif, disk, unknown)
-	if err != nil {
-		return boot.Options{}, err
-	}
-	if c.String("tree") == "" && c.String("replay") == "" { // which are of no network of this host's
-		err = readSettings(c.String("conf")).apply(c, func() []string {
+func namedOptions(c *cli.Context, call *xenout.Call) (boot.Options, error) {
+	guest, err := calledGuest(c, call)
+	if err == nil && c.String("tree") == "" && c.String("replay") == "" { // those are of no network of this host's
+		err = readSettings(c.String("conf")).apply(c, call, func() []string {
 			if guest == nil {
-				return sectionsOf(c, domain.Info{}, vif.Bridge)
+				return sectionsOf(c, domain.Info{}, call.VIF.Bridge)
 			}
-			return sectionsOf(c, *guest, guest.VIFs[wanted].Bridge)
+			return sectionsOf(c, *guest, guest.VIFs[call.Interface].Bridge)
 		})
 	}
 	if err != nil {
 		return boot.Options{}, err
 	}
-	o, err := request(c, vif)
+	con := console.New(c.App.ErrWriter, level(c))
+	o, err := options(c, call, con)
 	if err == nil && guest != nil {
-		o.Take(*guest, wanted, console.New(c.App.ErrWriter, level(c)))
+		o.Take(*guest, call.Interface, con)
 	}
 	return o, err
 }

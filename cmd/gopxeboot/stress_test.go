@@ -25,9 +25,8 @@ var boots = flag.Int("boots", 60, "how many boots TestStress does")
 func TestStress(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
 	tree := sampleTree(t)
-	for name, size := range map[string]int{lab.SampleKernel: 200_000, lab.SampleInitrd: 300_000} {
-		labtest.Check(t, os.Truncate(filepath.Join(tree, name), int64(size)))
-	}
+	writeFile(t, filepath.Join(tree, lab.SampleKernel), string(kernelOf(strings.Repeat("x", 200_000))))
+	labtest.Check(t, os.Truncate(filepath.Join(tree, lab.SampleInitrd), 300_000))
 	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
 	before, processes := links(t), len(helpers(t))
 	dir := t.TempDir()

@@ -53,7 +53,7 @@ func (w *waitTimes) Set(text string) error {
 	*w = nil
 	for _, word := range strings.Split(text, ",") {
 		d, err := parseDuration(word)
-		// Faster than this is a flood, of which nobody has anything.
+		// Faster than this is a flood that helps no one.
 		if err != nil || d < 10*time.Millisecond || len(*w) == 16 {
 			return fmt.Errorf("%q is no list of times to wait: write 1s,2s,4s, none below 10ms", text)
 		}

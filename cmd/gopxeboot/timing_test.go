@@ -1,11 +1,13 @@
 package main
 
 import (
+	"io"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -38,7 +40,7 @@ func TestTiming(t *testing.T) {
 		var got boot.Timing
 		app := &cli.App{Flags: guestFlags(), HideHelp: true, OnUsageError: func(_ *cli.Context, err error, _ bool) error { return err },
 			Action: func(c *cli.Context) error {
-				r, err := request(c, xenout.VIF{})
+				r, err := options(c, &xenout.Call{}, console.New(io.Discard, console.Quiet))
 				got = r.Timing
 				return err
 			}}

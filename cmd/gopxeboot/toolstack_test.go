@@ -357,6 +357,20 @@ var forms = []form{
 		},
 	},
 	{
+		name: "libvirt, PVH", parent: []string{"/usr/sbin/libvirtd"}, format: xenout.Simple0, want: withArgs(strings.Repeat("x", 1100)),
+		call: func(t *testing.T, d *dom0) call {
+			d.write(t, "guest1.xml", recipe(t, "libvirt-pvh"))
+			return d.libxl(t, libxl{Cmdline: strings.Repeat("x", 1100)})
+		},
+	},
+	{
+		name: "libvirt, <vlan>", parent: []string{"/usr/sbin/libvirtd"}, want: expected{code: 3, says: "xenbr0, VLAN 20"},
+		call: func(t *testing.T, d *dom0) call {
+			d.write(t, "guest1.xml", recipe(t, "libvirt-vlan"))
+			return d.libxl(t, libxl{Args: []string{"--dhcp-timeout=1s"}})
+		},
+	},
+	{
 		name: "libvirt, <cmdline>", parent: []string{"/usr/sbin/libvirtd"}, format: xenout.Simple0, want: withArgs("ro quiet"),
 		call: func(t *testing.T, d *dom0) call {
 			return d.libxl(t, libxl{Cmdline: "ro quiet", Args: []string{"--interface=xenbr0 mac=" + lab.SampleMAC + " --udhcpc=/usr/bin/udhcpc --label=linux"}})
@@ -516,8 +530,11 @@ func TestToolstacks(t *testing.T) {
 		t.Run(form.name, func(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
 			tree := sampleTree(t)
-			for _, name := range []string{"other.krn", "other.img", "isolinux/vmlinuz", "isolinux/initrd.img"} {
-				writeFile(t, filepath.Join(tree, name), "this is "+name)
+			for _, name := range []string{"other.krn", "isolinux/vmlinuz"} {
+				writeFile(t, filepath.Join(tree, name), string(kernelOf(name)))
+			}
+			for _, name := range []string{"other.img", "isolinux/initrd.img"} {
+				writeFile(t, filepath.Join(tree, name), "070701 this is "+name)
 			}
 			if form.config != "" {
 				labtest.Check(t, os.WriteFile(filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), []byte(form.config), 0o644))

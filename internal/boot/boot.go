@@ -43,6 +43,8 @@ type Options struct {
 	Repository *install.Repository // instead of DHCP's boot file and a configuration; nil for none
 	LocalBoot  bool                // boot from the disk at once, asking no server
 
+	Force bool // hand over also what the guest can't boot
+
 	handover.Spec // RunAs is also the uid of the process that reads from the network
 
 	// Once is the mark that the guest has booted from the network, made before the
@@ -116,6 +118,8 @@ func Boot(ctx context.Context, o Options, out *handover.Output, con *console.Con
 
 // run is a boot in the child.
 func (t *bootTask) run(ctx context.Context, p *pipeline) error {
+	p.gate = t.Gate
+	t.Plan.Wanted.NoLint = true
 	decided, err := t.Plan.run(ctx, p)
 	if err != nil || p.Plan.Outcome == pxelinux.LocalBoot {
 		return err

@@ -21,6 +21,7 @@ type pipeline struct {
 	say   session.Say
 	files fetch.Client
 	open  program.Opener
+	gate  gate
 }
 
 // child is what the child process does. It returns the process's exit status.

@@ -35,9 +35,9 @@ func DirectoryOfVM(named, uuid string) (string, error) {
 	return filepath.Join(named, strings.ToLower(uuid)), nil
 }
 
-// AddPVArgs adds the VM's own PV-args to the command line, as they were before
+// addPVArgs adds the VM's own PV-args to the command line, as they were before
 // ours took their place.
-func (o *Options) AddPVArgs(ctx context.Context) error {
+func (o *Options) addPVArgs(ctx context.Context) error {
 	args, err := o.Host.ArgsBefore(ctx, o.UUID)
 	if err != nil {
 		return fault.In(ctx, fault.Usage, "usage", err, "")
@@ -63,10 +63,10 @@ func (o *Options) removeEarlier(r xenout.Result, con *console.Console) {
 
 // Unapply makes a VM boot as it did before it was first applied to, and removes
 // its files. It says whether it did not already.
-func Unapply(ctx context.Context, host *domain.Host, uuid, directoryOfVM string) (bool, error) {
-	did, err := host.Restore(ctx, uuid)
+func (o *Options) Unapply(ctx context.Context) (bool, error) {
+	did, err := o.Host.Restore(ctx, o.UUID)
 	if err == nil {
-		err = handover.RemoveEarlier(directoryOfVM, xenout.Result{})
+		err = handover.RemoveEarlier(o.OutputDirectory, xenout.Result{})
 	}
 	if err != nil {
 		return did, fault.In(ctx, fault.NoOutput, "output", err, "")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,12 +14,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
-	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
-	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
-	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
@@ -67,50 +63,22 @@ func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, ke
 		images = append(images, job.image("initrd", ramdisk, l.MaxInitrd, "--max-initrd"))
 		urls = append(urls, boot.Initrds)
 	}
+	var rest sync.WaitGroup // of what the look at the kernel may take as long as
+	rest.Add(len(images) - 1)
 	for i, m := range images {
 		group.Go(func() error {
 			err := m.fetch(ctx, urls[i])
-			if err == nil && m.file == kernel { // while the initrd is under way
-				err = p.inspect(boot.Kernel, kernel, l.Type)
+			if m.file != kernel {
+				rest.Done()
+				return err
 			}
-			return err
+			if err != nil {
+				return err
+			}
+			return p.lookAtKernel(ctx, boot.Kernel, kernel, rest.Wait)
 		})
 	}
 	return group.Wait()
-}
-
-// inspect refuses a kernel that has not the entry point that the guest's type
-// needs, and warns of what can't be the kernel that was meant, although it came
-// whole: a server's page for people, or a file that is cut short there. What
-// it is else, the domain builder says, not in words that lead anywhere.
-func (p *pipeline) inspect(url string, file *os.File, guest xenout.GuestType) error {
-	stat, err := file.Stat()
-	if err != nil {
-		return nil // not a word about the kernel
-	}
-	url = printable.WithoutPassword(url)
-	warn := func(format string, args ...any) {
-		p.say.Warn("kernel: " + url + fmt.Sprintf(format, args...))
-	}
-	debug.SetMemoryLimit(256 << 20) // what unpacks a kernel
-	info, _ := kernel.Inspect(file, stat.Size())
-	switch {
-	case info.Format == kernel.HTML:
-		warn(" is a page of HTML, %q: see what the server has there", info.Line)
-	case info.Length > stat.Size():
-		warn(" has %d bytes, but by its header %d: it is cut short on the server", stat.Size(), info.Length)
-	case info.Xen == nil || info.Format == kernel.Multiboot: // for which Xen has other ways
-	default:
-		entry := kernel.CheckEntry(guest, info.Xen.PV(), info.Xen.PVH())
-		switch {
-		case entry == nil:
-		case entry.Type == "":
-			warn(": %v", entry)
-		default:
-			return fault.New(fault.NotBootable, "kernel", fmt.Errorf("%s: %w", url, entry), entry.Try())
-		}
-	}
-	return nil
 }
 
 // job is all that is downloaded for one boot.
@@ -189,6 +157,11 @@ func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, e
 	}
 	if err != nil {
 		return n, m.failed(ctx, err)
+	}
+	if m.stage == "initrd" {
+		if err := m.p.lookAtInitrd(f.URL(), io.NewSectionReader(m.file, offset, n)); err != nil {
+			return n, err
+		}
 	}
 	m.p.say.Stage("%s: %s, %s%s", m.stage, f.URL(), rate(n, time.Since(begin)), agreed(f.Stats()))
 	return n, nil

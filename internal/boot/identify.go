@@ -11,39 +11,56 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
-// Identify completes a request with what the toolstack knows about the guest
-// that it is creating: the MAC and the bridge when nobody wrote them down, and
-// the uuid, for which PXELINUX has a file name. Without the MAC there is no
-// boot, without the others there may be one.
-//
-// A PVH VM under XAPI can't boot by a bootloader at all.
-func Identify(ctx context.Context, o *Options, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
-	err := identify(ctx, o, invocation, host, con)
-	if err == nil && invocation.Toolstack == xenout.XAPI && o.Type == xenout.PVH {
-		return pvhUnderXAPI(o.UUID)
+// Complete adds to the options what the toolstack knows about the guest that it is
+// creating, as far as the call did not say it. A PVH VM of XAPI's can't boot by a
+// bootloader at all.
+func (o *Options) Complete(ctx context.Context, call *xenout.Call, con *console.Console) error {
+	if call.Toolstack == xenout.XAPI && call.VM != "" && o.Repository == nil && !o.LocalBoot {
+		round, err := install.NextRound(ctx, o.Host, call.VM, o.Disk, con)
+		if err != nil {
+			return err
+		}
+		if round != nil {
+			o.Repository, o.LocalBoot, o.Commit = round.Repository, round.Repository == nil, round.Commit
+			o.Transfer.Proxy = cmp.Or(o.Transfer.Proxy, round.Proxy)
+		}
 	}
-	return err
+	o.Domid = o.Host.Domid(*call)
+	if err := o.identify(ctx, *call, con); err != nil {
+		return err
+	}
+	switch {
+	case call.Toolstack == xenout.XAPI && o.Type == xenout.PVH:
+		return pvhUnderXAPI(o.UUID)
+	case o.Format == xenout.XE:
+		return o.addPVArgs(ctx)
+	}
+	return nil
 }
 
-func identify(ctx context.Context, o *Options, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
+// identify finds the MAC and the bridge where they are not written down, and the
+// uuid, for which PXELINUX has a file name. Without the MAC there is no boot,
+// without the others there may be one.
+func (o *Options) identify(ctx context.Context, call xenout.Call, con *console.Console) error {
 	// Who calls by hand names a guest by its MAC, and nothing else is known.
-	known := invocation.Domid != 0 || invocation.VM != "" || invocation.Toolstack == xenout.XAPI
+	known := call.Domid != 0 || call.VM != "" || call.Toolstack == xenout.XAPI
 	needed := !o.LocalBoot && o.NeedsVIF()
 	switch {
 	case needed && o.MAC == nil:
-		err := find(ctx, o, invocation, host, con)
+		err := o.find(ctx, call, con)
 		if fault.CodeOf(err) == fault.Usage && o.AsDom0(con) {
 			con.Detail(err.Error())
 			return nil
 		}
 		return err
-	case needed && o.Bridge == "" && o.Elsewhere == nil && known:
-		findBridge(ctx, o, invocation, host, con)
-	case (needed || invocation.Toolstack == xenout.XAPI) && (o.UUID == "" || o.Type == "") && known:
-		guest, err := host.Identity(ctx, invocation)
+	case needed && o.Bridge == "" && o.Unreachable == nil && known:
+		o.findBridge(ctx, call, con)
+	case (needed || call.Toolstack == xenout.XAPI) && (o.UUID == "" || o.Type == "") && known:
+		guest, err := o.Host.Identity(ctx, call)
 		if err != nil {
 			con.Detail(err.Error()) // a name of the search path less, no more
 		}
@@ -53,10 +70,10 @@ func identify(ctx context.Context, o *Options, invocation xenout.Invocation, hos
 }
 
 // find looks for the one of the guest's interfaces that boots.
-func find(ctx context.Context, o *Options, invocation xenout.Invocation, host *domain.Host, con *console.Console) error {
-	guest, err := host.Find(ctx, invocation)
+func (o *Options) find(ctx context.Context, call xenout.Call, con *console.Console) error {
+	guest, err := o.Host.Find(ctx, call)
 	if err == nil {
-		o.Take(guest, invocation.Interface, con)
+		o.Take(guest, call.Interface, con)
 		return nil
 	}
 	o.know(guest)
@@ -73,7 +90,7 @@ func (o *Options) Take(guest domain.Info, wanted int, con *console.Console) {
 	vif := guest.VIFs[wanted]
 	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, wanted, len(guest.VIFs), guest.Source))
 	o.MAC = bytes.Clone(vif.MAC)
-	if o.Elsewhere == nil {
+	if o.Unreachable == nil {
 		o.Put(vif.On(o.Bridge, o.VLAN), con)
 	}
 }
@@ -87,8 +104,8 @@ func (o *Options) know(guest domain.Info) {
 // Put puts the guest where its vif says that it is.
 func (o *Options) Put(vif xenout.VIF, con *console.Console) {
 	bridge, vlan, err := vif.Place()
-	o.Bridge, o.VLAN, o.IP, o.Elsewhere = bridge, vlan, vif.IP, nil
-	errors.As(err, &o.Elsewhere)
+	o.Bridge, o.VLAN, o.IP, o.Unreachable = bridge, vlan, vif.IP, nil
+	errors.As(err, &o.Unreachable)
 	for _, key := range vif.Unknown {
 		con.Warn(key.String())
 	}
@@ -96,8 +113,8 @@ func (o *Options) Put(vif xenout.VIF, con *console.Console) {
 
 // findBridge looks for the interface with the MAC that is known. Where none is
 // found the default bridge has to do, as for a vif without one.
-func findBridge(ctx context.Context, o *Options, invocation xenout.Invocation, host *domain.Host, con *console.Console) {
-	guest, err := host.Find(ctx, invocation)
+func (o *Options) findBridge(ctx context.Context, call xenout.Call, con *console.Console) {
+	guest, err := o.Host.Find(ctx, call)
 	o.know(guest)
 	if err != nil {
 		con.Detail(err.Error())

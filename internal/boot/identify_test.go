@@ -43,8 +43,8 @@ func TestIdentify(t *testing.T) {
 		}, asked
 	}
 	driver := &xenout.NetworkError{Key: "backend", Value: "sys-net"}
-	called := xenout.Invocation{Domid: 7}
-	nobody := xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}
+	called := xenout.Call{Domid: 7}
+	nobody := xenout.Call{Toolstack: xenout.XAPI, VM: "none"}
 	local, err := install.NewRepository("/there/is/none", install.Wanted{})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestIdentify(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		in, want Options
-		by       xenout.Invocation
+		by       xenout.Call
 		asks     bool
 		code     fault.Code
 	}{
@@ -63,30 +63,31 @@ func TestIdentify(t *testing.T) {
 		"a bridge":                  {Options{Network: session.Network{Bridge: "br9"}}, Options{Network: session.Network{MAC: mac, Bridge: "br9"}, UUID: uuid}, called, true, fault.Done},
 		"the MAC":                   {Options{Network: session.Network{MAC: mac}}, Options{Network: session.Network{MAC: mac, Bridge: "br1"}, UUID: uuid}, called, true, fault.Done},
 		"the second MAC":            {Options{Network: session.Network{MAC: second}}, Options{Network: session.Network{MAC: second, Bridge: "br2", VLAN: 20}, UUID: uuid}, called, true, fault.Done},
-		"--vif 1":                   {Options{}, Options{Network: session.Network{MAC: second, Bridge: "br2", VLAN: 20}, UUID: uuid}, xenout.Invocation{Domid: 7, Interface: 1}, true, fault.Done},
-		"--vif 3 of 0 to 2":         {Options{}, Options{}, xenout.Invocation{Domid: 7, Interface: 3}, true, fault.Usage},
+		"--vif 1":                   {Options{}, Options{Network: session.Network{MAC: second, Bridge: "br2", VLAN: 20}, UUID: uuid}, xenout.Call{Domid: 7, Interface: 1}, true, fault.Done},
+		"--vif 3 of 0 to 2":         {Options{}, Options{}, xenout.Call{Domid: 7, Interface: 3}, true, fault.Usage},
 		"and a VLAN":                {Options{Network: session.Network{MAC: second, VLAN: 30}}, Options{Network: session.Network{MAC: second, Bridge: "br2", VLAN: 30}, UUID: uuid}, called, true, fault.Done},
-		"a driver domain's":         {Options{Network: session.Network{MAC: third}}, Options{Network: session.Network{MAC: third, Elsewhere: driver}, UUID: uuid}, called, true, fault.Done},
+		"a driver domain's":         {Options{Network: session.Network{MAC: third}}, Options{Network: session.Network{MAC: third, Unreachable: driver}, UUID: uuid}, called, true, fault.Done},
 		"--bridge for that":         {Options{Network: session.Network{MAC: third, Bridge: "br9"}}, Options{Network: session.Network{MAC: third, Bridge: "br9"}, UUID: uuid}, called, true, fault.Done},
-		"--vif 2 and a bridge":      {Options{Network: session.Network{Bridge: "br9"}}, Options{Network: session.Network{MAC: third, Bridge: "br9"}, UUID: uuid}, xenout.Invocation{Domid: 7, Interface: 2}, true, fault.Done},
-		"elsewhere by its own word": {Options{Network: session.Network{Elsewhere: driver}}, Options{Network: session.Network{MAC: mac, Elsewhere: driver}, UUID: uuid}, called, true, fault.Done},
+		"--vif 2 and a bridge":      {Options{Network: session.Network{Bridge: "br9"}}, Options{Network: session.Network{MAC: third, Bridge: "br9"}, UUID: uuid}, xenout.Call{Domid: 7, Interface: 2}, true, fault.Done},
+		"elsewhere by its own word": {Options{Network: session.Network{Unreachable: driver}}, Options{Network: session.Network{MAC: mac, Unreachable: driver}, UUID: uuid}, called, true, fault.Done},
 		"a MAC of nobody's":         {Options{Network: session.Network{MAC: other}}, Options{Network: session.Network{MAC: other}, UUID: uuid}, called, true, fault.Done},
 		"both":                      {Options{Network: session.Network{MAC: other, Bridge: "br9"}}, Options{Network: session.Network{MAC: other, Bridge: "br9"}, UUID: uuid}, called, true, fault.Done},
 		"all":                       {Options{Network: session.Network{MAC: mac, Bridge: "br9"}, UUID: "u", Spec: handover.Spec{Type: xenout.PV}}, Options{Network: session.Network{MAC: mac, Bridge: "br9"}, UUID: "u", Spec: handover.Spec{Type: xenout.PV}}, called, false, fault.Done},
-		"by hand":                   {Options{Network: session.Network{MAC: mac}}, Options{Network: session.Network{MAC: mac}}, xenout.Invocation{}, false, fault.Done},
+		"by hand":                   {Options{Network: session.Network{MAC: mac}}, Options{Network: session.Network{MAC: mac}}, xenout.Call{}, false, fault.Done},
 		"dom0's own files":          {Options{Repository: local}, Options{Repository: local}, called, false, fault.Done},
 		"as dom0":                   {Options{Network: session.Network{Net: guest.Dom0}, Repository: web}, Options{Network: session.Network{Net: guest.Dom0}, Repository: web}, called, false, fault.Done},
 		"a location":                {Options{Repository: web}, Options{Network: session.Network{MAC: mac, Bridge: "br1"}, Repository: web, UUID: uuid}, called, true, fault.Done},
 		"a location, nobody":        {Options{Network: session.Network{Net: guest.Auto}, Repository: web}, Options{Network: session.Network{Net: guest.Dom0}, Repository: web}, nobody, false, fault.Done},
 		"a guest of nobody's":       {Options{Network: session.Network{Net: guest.Own}, Repository: web}, Options{}, nobody, false, fault.Usage},
 		"pygrub at once":            {Options{LocalBoot: true}, Options{LocalBoot: true}, called, false, fault.Done},
-		"XAPI without a uuid":       {Options{}, Options{}, xenout.Invocation{Toolstack: xenout.XAPI, VM: "none"}, false, fault.Usage},
+		"XAPI without a uuid":       {Options{}, Options{}, xenout.Call{Toolstack: xenout.XAPI, VM: "none"}, false, fault.Usage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dom0, asked := host()
 			o := test.in
 			var said bytes.Buffer
-			err := Identify(t.Context(), &o, test.by, dom0, console.New(&said, console.Verbose))
+			o.Host = dom0
+			err := o.identify(t.Context(), test.by, console.New(&said, console.Verbose))
 			if fault.CodeOf(err) != test.code {
 				t.Fatalf("got %v", err)
 			}
@@ -95,7 +96,7 @@ func TestIdentify(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.want, o, cmp.Comparer(func(a, b Options) bool {
 				return a.MAC.String() == b.MAC.String() && a.Bridge == b.Bridge && a.UUID == b.UUID && a.Net == b.Net && a.Type == b.Type && a.VLAN == b.VLAN &&
-					(a.Elsewhere == nil) == (b.Elsewhere == nil)
+					(a.Unreachable == nil) == (b.Unreachable == nil)
 			})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}

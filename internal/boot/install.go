@@ -20,6 +20,7 @@ import (
 // run finds what boots, and fetches it. Without a lease it does so in dom0's
 // network, as xenpvnetboot did, or in none.
 func (t *installTask) run(ctx context.Context, p *pipeline) error {
+	p.gate = t.Gate
 	if t.Firmware == nil {
 		if err := p.confine(ctx); err != nil {
 			return err
@@ -42,7 +43,7 @@ func (t *installTask) run(ctx context.Context, p *pipeline) error {
 	p.files.Images = fetch.NewImages(ctx) // else each name would open the image again
 	defer p.files.Images.Close()
 	begin := time.Now()
-	found, err := t.Repository.Find(ctx, p.files)
+	found, err := t.Repository.Find(ctx, p.files, p.lookFirst)
 	t.record(p.Plan, found)
 	for _, try := range found.Tried {
 		p.say.Detail("location: %s: %s (%.1f ms)", try.URL, try.Result, try.Millis)

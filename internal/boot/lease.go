@@ -113,3 +113,15 @@ func (p *pipeline) offered(o dhcpclient.Offer) {
 	}
 	p.say.Detail("dhcp: %s %s, next-server %s, boot file %s (after %s)", o.Server, what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(o.BootFile, "none"), o.After.Round(100*time.Microsecond))
 }
+
+// Timing is how long DHCP waits for what: the fields of dhcpclient.Client with
+// these names. Zero values are its own.
+type Timing struct {
+	Patience, ProxyWait, ProbeWait time.Duration
+	Retransmit                     []time.Duration
+}
+
+// apply sets the client's times.
+func (t Timing) apply(c *dhcpclient.Client) {
+	c.Patience, c.ProxyWait, c.ProbeWait, c.Retransmit = t.Patience, t.ProxyWait, t.ProbeWait, t.Retransmit
+}

@@ -14,18 +14,18 @@ import (
 // BootOnce makes the boot one of the guest's disk if the guest has booted from
 // the network before, and has that remembered otherwise. o.UUID is one that the
 // caller said, or "".
-func (o *Options) BootOnce(ctx context.Context, dir string, invocation xenout.Invocation, con *console.Console) error {
+func (o *Options) BootOnce(ctx context.Context, dir string, call *xenout.Call, con *console.Console) error {
 	uuid, name := o.UUID, ""
 	if uuid == "" {
 		var err error
-		if uuid, name, err = o.Host.Lasting(ctx, invocation); err != nil {
+		if uuid, name, err = o.Host.Lasting(ctx, *call); err != nil {
 			return fault.In(ctx, fault.Usage, "usage", fmt.Errorf("--once: %w", err), "say --uuid with a uuid of the guest's own")
 		}
 	}
 	mark := once.ByUUID(dir, uuid)
 	if uuid == "" {
 		if o.MAC == nil {
-			if err := find(ctx, o, invocation, o.Host, con); err != nil {
+			if err := o.find(ctx, *call, con); err != nil {
 				return err
 			}
 		}

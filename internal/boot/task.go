@@ -10,7 +10,6 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/program"
-	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // tasks are what the parent may ask of the child; one of them is set. Each has
@@ -65,12 +64,12 @@ type planTask struct {
 type bootTask struct {
 	Plan   planTask
 	Limits limits
+	Gate   gate
 }
 
-// limits are what is taken as kernel and initrds.
+// limits are how much is taken as kernel and initrds.
 type limits struct {
-	Type                 xenout.GuestType // whose kernel it has to be; "" when unknown
-	MaxKernel, MaxInitrd int64            // bytes
+	MaxKernel, MaxInitrd int64 // bytes
 }
 
 // installTask finds an install repository's kernel and ramdisk.
@@ -79,6 +78,7 @@ type installTask struct {
 	Transfer   Transfer
 	Repository install.Repository
 	Limits     *limits `json:",omitempty"` // nil downloads nothing
+	Gate       gate
 }
 
 // getTask downloads files to those that the child has, in their order.
@@ -108,10 +108,10 @@ func (o *Options) planTask() planTask { return planTask{o.firmware(), o.Transfer
 
 // task is that of a boot, or of a plan.
 func (o *Options) task(boots bool) tasks {
-	limits := &limits{o.Type, o.MaxKernel, o.MaxInitrd}
+	limits := &limits{o.MaxKernel, o.MaxInitrd}
 	switch {
 	case o.Repository != nil:
-		t := &installTask{Transfer: o.Transfer, Repository: *o.Repository}
+		t := &installTask{Transfer: o.Transfer, Repository: *o.Repository, Gate: o.gate()}
 		if boots {
 			t.Limits = limits
 		}
@@ -121,7 +121,7 @@ func (o *Options) task(boots bool) tasks {
 		}
 		return tasks{Install: t}
 	case boots:
-		return tasks{Boot: &bootTask{o.planTask(), *limits}}
+		return tasks{Boot: &bootTask{o.planTask(), *limits, o.gate()}}
 	}
 	t := o.planTask()
 	return tasks{Plan: &t}

@@ -1,11 +1,13 @@
 package boot
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"sync"
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
@@ -13,7 +15,7 @@ import (
 
 // Transfer is what a caller can say about how files are downloaded.
 type Transfer struct {
-	CA    []byte // PEM: whom https believes beside those the system does
+	CA    []byte // PEM: whom https trusts beside those the system does
 	Proxy string // URL of the proxy for http and https; "" is none
 
 	Digests bool // Get says the SHA-256 of what it got
@@ -43,4 +45,35 @@ func (t Transfer) apply(c *fetch.Client) error {
 		c.Proxy = http.ProxyURL(u)
 	}
 	return nil
+}
+
+// bundles is where systems keep all certificates that they trust, in one
+// file. The first one that holds any counts.
+var bundles = []string{
+	"/etc/ssl/certs/ca-certificates.crt", // Debian, Arch, Alpine
+	"/etc/pki/tls/certs/ca-bundle.crt",   // Red Hat, XenServer
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	"/etc/ssl/ca-bundle.pem", // SUSE
+	"/etc/ssl/cert.pem",      // Alpine without ca-certificates
+}
+
+// systemRoots reads whom https trusts. What it read is parsed when https is
+// first used, which is seldom, and takes some milliseconds. The function it
+// returns returns nil when there is none to trust; https then says so.
+func systemRoots() func() *x509.CertPool {
+	return rootsOf(bundles, x509.SystemCertPool)
+}
+
+func rootsOf(bundles []string, otherwise func() (*x509.CertPool, error)) func() *x509.CertPool {
+	for _, file := range bundles {
+		if pem, err := os.ReadFile(file); err == nil && bytes.Contains(pem, []byte("-----BEGIN CERTIFICATE-----")) {
+			return sync.OnceValue(func() *x509.CertPool {
+				pool := x509.NewCertPool()
+				pool.AppendCertsFromPEM(pem)
+				return pool
+			})
+		}
+	}
+	pool, _ := otherwise() // from a file each
+	return func() *x509.CertPool { return pool }
 }

@@ -67,14 +67,14 @@ func (c *Console) Detail(text string) {
 	}
 }
 
-// Warn says what a person should mend though it boots.
+// Warn says what should be changed though it boots.
 func (c *Console) Warn(text string) { c.print("warning: " + text) }
 
 // Error says why it does not boot.
 func (c *Console) Error(err error) { c.print(err.Error()) }
 
 // Failure says once more, and for a toolstack to show, why it does not boot.
-// Of all that is said only this has the toolstack's prefix.
+// Of all lines only this has the toolstack's prefix.
 func (c *Console) Failure(toolstack xenout.Toolstack, err error) {
 	if prefix := toolstack.FailurePrefix(); prefix != "" {
 		c.line(prefix, err.Error())

@@ -73,10 +73,10 @@ func TestNamed(t *testing.T) {
 // What --once remembers a guest by.
 func TestLasting(t *testing.T) {
 	const file = "/etc/libvirt/libxl/guest1.xml"
-	xapi := xenout.Invocation{Toolstack: xenout.XAPI, VM: uuid}
+	xapi := xenout.Call{Toolstack: xenout.XAPI, VM: uuid}
 	for name, test := range map[string]struct {
 		dom0            *fake
-		inv             xenout.Invocation
+		inv             xenout.Call
 		uuid, name, err string
 	}{
 		"xl":                        {dom0With("xl", "create", "/root/g"), fromLibxl, "", "guest1", ""},
@@ -88,7 +88,7 @@ func TestLasting(t *testing.T) {
 		"libvirt, nonsense":         {dom0With("virtxend").file(file, "<"), fromLibxl, "", "", "XML"},
 		"XAPI":                      {dom0With("xenopsd"), xapi, uuid, "", ""},
 		"a shell":                   {dom0With("bash"), fromLibxl, "", "", "no toolstack says what stays the same"},
-		"a shell, and no domain":    {dom0With("bash"), xenout.Invocation{}, "", "", "no toolstack says which guest it is"},
+		"a shell, and no domain":    {dom0With("bash"), xenout.Call{}, "", "", "no toolstack says which guest it is"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			id, called, err := test.dom0.host().Lasting(t.Context(), test.inv)

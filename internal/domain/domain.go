@@ -53,7 +53,7 @@ type lookup func(ctx context.Context, guest Info, wanted int) (Info, error)
 // Find returns the guest's name, uuid and interfaces. Its error is an
 // *UnknownError, unless ctx is over; what is known of name and uuid by then is
 // returned also with an error, because PXELINUX has a file name for the uuid.
-func (h *Host) Find(ctx context.Context, inv xenout.Invocation) (Info, error) {
+func (h *Host) Find(ctx context.Context, inv xenout.Call) (Info, error) {
 	parent := h.parent()
 	guest, err := h.identify(ctx, inv, parent)
 	unknown := &UnknownError{Guest: guest.Name, Add: lineToAdd(inv, parent, guest)}
@@ -89,7 +89,7 @@ func (h *Host) ask(ctx context.Context, guest Info, wanted int, unknown *Unknown
 // Identity returns only the guest's name, uuid and type, for which it asks xenstore
 // and reads at most the file that "xl create" was given. It is cheap enough
 // for when the MAC address is known.
-func (h *Host) Identity(ctx context.Context, inv xenout.Invocation) (Info, error) {
+func (h *Host) Identity(ctx context.Context, inv xenout.Call) (Info, error) {
 	guest, err := h.identify(ctx, inv, h.parent())
 	if err != nil {
 		return guest, overOr(ctx, fmt.Errorf("the guest's name and uuid are not known: %w", err))
@@ -100,7 +100,7 @@ func (h *Host) Identity(ctx context.Context, inv xenout.Invocation) (Info, error
 // Lasting is what stays the same of a guest from one start to the next: its
 // uuid, or where that is "" its name. xl makes a new uuid at each start, and so
 // does libvirt for a guest that it has no file of.
-func (h *Host) Lasting(ctx context.Context, inv xenout.Invocation) (uuid, name string, err error) {
+func (h *Host) Lasting(ctx context.Context, inv xenout.Call) (uuid, name string, err error) {
 	parent := h.parent()
 	guest, err := h.identify(ctx, inv, parent)
 	switch {
@@ -136,7 +136,7 @@ func overOr(ctx context.Context, err error) error {
 }
 
 // identify returns an error only when neither name nor uuid is known.
-func (h *Host) identify(ctx context.Context, inv xenout.Invocation, parent process) (Info, error) {
+func (h *Host) identify(ctx context.Context, inv xenout.Call, parent process) (Info, error) {
 	if inv.VM != "" {
 		if !IsUUID(inv.VM) {
 			return Info{}, fmt.Errorf("--vm %q is not a uuid", inv.VM)
@@ -174,7 +174,7 @@ func (h *Host) identify(ctx context.Context, inv xenout.Invocation, parent proce
 // lookups are the places to ask for the interfaces, best first. A toolstack
 // is not asked about the guest of another one: what it knows of a guest with
 // that name may be left from before the guest moved.
-func (h *Host) lookups(inv xenout.Invocation, parent process) []lookup {
+func (h *Host) lookups(inv xenout.Call, parent process) []lookup {
 	switch {
 	case inv.Toolstack == xenout.XAPI, inv.VM != "":
 		return []lookup{h.fromXAPI}
@@ -187,7 +187,7 @@ func (h *Host) lookups(inv xenout.Invocation, parent process) []lookup {
 }
 
 // lineToAdd is what makes all this looking unnecessary.
-func lineToAdd(inv xenout.Invocation, parent process, guest Info) string {
+func lineToAdd(inv xenout.Call, parent process, guest Info) string {
 	const vif = "mac=00:16:3e:XX:XX:XX,bridge=xenbr0"
 	switch {
 	case inv.Toolstack == xenout.XAPI && guest.UUID == "":

@@ -32,11 +32,11 @@ const (
 )
 
 func TestFind(t *testing.T) {
-	xapi := xenout.Invocation{Toolstack: xenout.XAPI, VM: uuid}
+	xapi := xenout.Call{Toolstack: xenout.XAPI, VM: uuid}
 	tests := []struct {
 		name   string
 		dom0   *fake
-		inv    xenout.Invocation
+		inv    xenout.Call
 		source string
 		vifs   []string
 	}{
@@ -49,7 +49,7 @@ func TestFind(t *testing.T) {
 		{
 			"the domain id is in the output's name",
 			dom0With("xl", "create", "/root/guest1.cfg").file("/root/guest1.cfg", simple),
-			xenout.Invocation{Output: "/var/lib/xen/bootloader.5.out"}, "/root/guest1.cfg",
+			xenout.Call{Domid: 5}, "/root/guest1.cfg",
 			[]string{simpleVIF},
 		},
 		{
@@ -204,7 +204,7 @@ func TestFind(t *testing.T) {
 			"XAPI in the place of pygrub",
 			dom0With("/usr/sbin/xenopsd-xc").program(vifList, golden(t, "xe-vif-list.txt")).program(bridgeOf, "bridge ( RO)           : xenbr0\n    other-config (MRW): \n\n\n").
 				file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nqemu_base:x:65536:65536::/:/sbin/nologin\n"),
-			xenout.Invocation{Toolstack: xenout.XAPI, RunAs: 65541}, "xe vif-list vm-uuid=" + uuid,
+			xenout.Call{Toolstack: xenout.XAPI, RunAs: 65541}, "xe vif-list vm-uuid=" + uuid,
 			[]string{"mac=3a:5c:10:0b:22:9e,bridge=xenbr0", ""},
 		},
 		{
@@ -218,14 +218,14 @@ func TestFind(t *testing.T) {
 			"XAPI, and the second interface",
 			dom0With("/usr/sbin/xenopsd-xc").program(vifList, golden(t, "xe-vif-list.txt")).
 				program("xe network-list uuid=7404e9f7-7dfe-b666-d6f2-1fe9886498cd params=bridge,other-config", golden(t, "xe-network-list.txt")),
-			xenout.Invocation{Toolstack: xenout.XAPI, VM: uuid, Interface: 1}, "xe vif-list vm-uuid=" + uuid,
+			xenout.Call{Toolstack: xenout.XAPI, VM: uuid, Interface: 1}, "xe vif-list vm-uuid=" + uuid,
 			[]string{"", "mac=3a:5c:10:0b:22:9f,bridge=xapi3"},
 		},
 		{
 			"the second interface",
 			dom0With("xl", "create", "/root/guest1.cfg").
 				file("/root/guest1.cfg", `name="guest1"; vif=["bridge=xenbr1", "mac=00:16:3e:72:79:e3,bridge=xenbr1,vlan=10p/20"]`),
-			xenout.Invocation{Domid: 5, Interface: 1}, "/root/guest1.cfg",
+			xenout.Call{Domid: 5, Interface: 1}, "/root/guest1.cfg",
 			[]string{"bridge=xenbr1", simpleVIF + ",vlan=10p/20"},
 		},
 		{
@@ -329,7 +329,7 @@ func TestType(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inv := fromLibxl
 			if strings.HasPrefix(name, "XAPI") {
-				inv = xenout.Invocation{Toolstack: xenout.XAPI, VM: uuid}
+				inv = xenout.Call{Toolstack: xenout.XAPI, VM: uuid}
 			}
 			found, err := test.dom0.host().Find(t.Context(), inv)
 			if err != nil || found.Type != test.found {
@@ -354,11 +354,11 @@ func TestFindUnknown(t *testing.T) {
 	created := func(text string) *fake {
 		return dom0With("xl", "create", "/etc/xen/guest1.cfg").file("/etc/xen/guest1.cfg", text)
 	}
-	xapi := xenout.Invocation{Toolstack: xenout.XAPI, VM: uuid}
+	xapi := xenout.Call{Toolstack: xenout.XAPI, VM: uuid}
 	tests := []struct {
 		name string
 		dom0 *fake
-		inv  xenout.Invocation
+		inv  xenout.Call
 		want string
 	}{
 		{
@@ -429,7 +429,7 @@ func TestFindUnknown(t *testing.T) {
 			"the MAC address of the guest is not known: xenstore-read: /local/domain/5/name is empty" + lineOfXL,
 		},
 		{
-			"not even that", dom0With("sh"), xenout.Invocation{},
+			"not even that", dom0With("sh"), xenout.Call{},
 			"the MAC address of the guest is not known: no toolstack says which guest it is, because --output is not a bootloader.<domid>.out" + lineOfXL,
 		},
 		{
@@ -501,39 +501,39 @@ func TestFindUnknown(t *testing.T) {
 			`the MAC address of guest "` + uuid + `" is not known: xe network-list uuid=` + network + " shows no bridge: see that this host has the network's PIF",
 		},
 		{
-			"a third interface of two", created(golden(t, "guest1.cfg")), xenout.Invocation{Domid: 5, Interface: 2},
+			"a third interface of two", created(golden(t, "guest1.cfg")), xenout.Call{Domid: 5, Interface: 2},
 			guest1 + "/etc/xen/guest1.cfg has no vif[2], the last one is vif[1]",
 		},
 		{
-			"a third interface of two, under libvirt", dom0With("libvirtd").program(dumpxml, golden(t, "libvirt-file.xml")), xenout.Invocation{Domid: 5, Interface: 2},
+			"a third interface of two, under libvirt", dom0With("libvirtd").program(dumpxml, golden(t, "libvirt-file.xml")), xenout.Call{Domid: 5, Interface: 2},
 			guest1 + "virsh dumpxml " + uuid + " has 2 of <interface>, and --vif 2 is none of them, counted from 0",
 		},
 		{
-			"a third interface of two, under XAPI", dom0With("xenopsd").program(vifList, golden(t, "xe-vif-list.txt")), xenout.Invocation{Toolstack: xenout.XAPI, VM: uuid, Interface: 2},
+			"a third interface of two, under XAPI", dom0With("xenopsd").program(vifList, golden(t, "xe-vif-list.txt")), xenout.Call{Toolstack: xenout.XAPI, VM: uuid, Interface: 2},
 			`the MAC address of guest "` + uuid + `" is not known: xe vif-list vm-uuid=` + uuid + " shows 2 VIFs, and --vif 2 is none of them, counted from 0",
 		},
 		{
-			"the second interface has no mac=", created("name='guest1'\nvif=['mac=00:16:3e:72:79:e4', 'bridge=xenbr0']"), xenout.Invocation{Domid: 5, Interface: 1},
+			"the second interface has no mac=", created("name='guest1'\nvif=['mac=00:16:3e:72:79:e4', 'bridge=xenbr0']"), xenout.Call{Domid: 5, Interface: 1},
 			guest1 + "vif[1] of /etc/xen/guest1.cfg has no mac=: xl makes a new one at each start and tells nobody; write mac= there",
 		},
 		{
-			"XAPI, with a --vm that is none", dom0With("xenopsd"), xenout.Invocation{Toolstack: xenout.XAPI, VM: "--help"},
+			"XAPI, with a --vm that is none", dom0With("xenopsd"), xenout.Call{Toolstack: xenout.XAPI, VM: "--help"},
 			`the MAC address of the guest is not known: --vm "--help" is not a uuid` + lineOfXAPI,
 		},
 		{
-			"XAPI, in the place of pygrub, before it said --runas", dom0With("xenopsd"), xenout.Invocation{Toolstack: xenout.XAPI},
+			"XAPI, in the place of pygrub, before it said --runas", dom0With("xenopsd"), xenout.Call{Toolstack: xenout.XAPI},
 			"the MAC address of the guest is not known: no toolstack says which guest it is, because --output is not a bootloader.<domid>.out" +
 				lineOfXAPI,
 		},
 		{
 			"XAPI, in the place of pygrub, without a user of qemu's",
-			dom0With("xenopsd").file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nqemu_base:x:many\n"), xenout.Invocation{Toolstack: xenout.XAPI, RunAs: 65541},
+			dom0With("xenopsd").file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nqemu_base:x:many\n"), xenout.Call{Toolstack: xenout.XAPI, RunAs: 65541},
 			"the MAC address of the guest is not known: no toolstack says which guest it is, because --output is not a bootloader.<domid>.out" +
 				lineOfXAPI,
 		},
 		{
 			"XAPI, and xenstore has no uuid",
-			dom0With("xenopsd").without(readVM), xenout.Invocation{Toolstack: xenout.XAPI, Domid: 5},
+			dom0With("xenopsd").without(readVM), xenout.Call{Toolstack: xenout.XAPI, Domid: 5},
 			guest1 + "xe: not asked, because the VM's uuid is not known" + lineOfXAPI,
 		},
 	}
@@ -596,7 +596,7 @@ func TestFindEndsWithItsContext(t *testing.T) {
 	if got.UUID != uuid {
 		t.Errorf("uuid is %q", got.UUID)
 	}
-	if _, err := host.Identity(ctx, xenout.Invocation{}); !errors.Is(err, boom) {
+	if _, err := host.Identity(ctx, xenout.Call{}); !errors.Is(err, boom) {
 		t.Errorf("error of Identity is %v, want %v", err, boom)
 	}
 }
@@ -605,7 +605,7 @@ func TestIdentity(t *testing.T) {
 	tests := []struct {
 		name  string
 		dom0  *fake
-		inv   xenout.Invocation
+		inv   xenout.Call
 		want  Info
 		calls []string
 	}{
@@ -615,7 +615,7 @@ func TestIdentity(t *testing.T) {
 			[]string{readName, readVM, readType},
 		},
 		{
-			"from XAPI", dom0With("xenopsd"), xenout.Invocation{Toolstack: xenout.XAPI, VM: strings.ToUpper(uuid)},
+			"from XAPI", dom0With("xenopsd"), xenout.Call{Toolstack: xenout.XAPI, VM: strings.ToUpper(uuid)},
 			Info{UUID: uuid, Source: "--vm"}, []string{typeOfVM},
 		},
 		{

@@ -82,7 +82,7 @@ func (f *fake) host() *Host {
 }
 
 // fromLibxl is what xl and libvirt tell a bootloader.
-var fromLibxl = xenout.Invocation{Toolstack: xenout.Xen, Domid: 5}
+var fromLibxl = xenout.Call{Toolstack: xenout.Xen, Domid: 5}
 
 func golden(t testing.TB, name string) string {
 	t.Helper()

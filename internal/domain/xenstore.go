@@ -61,12 +61,9 @@ func unsanitise(s string) string {
 }
 
 // Domid is the id of the domain that is being created, 0 when it is not known.
-func (h *Host) Domid(inv xenout.Invocation) int {
+func (h *Host) Domid(inv xenout.Call) int {
 	if inv.Domid != 0 {
 		return inv.Domid
-	}
-	if domid := xenout.DomidOf(inv.Output, inv.OutputDirectory); domid != 0 {
-		return domid
 	}
 	// In the place of pygrub, XAPI tells it as the distance of --runas from
 	// the uid of the user qemu_base (xenopsd's bootloader.ml, command).

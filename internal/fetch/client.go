@@ -26,8 +26,8 @@ type Client struct {
 	// "BOOTIF=01-00-16-3e-72-79-e3". HTTP servers get them as cookies.
 	SysAppend []string
 
-	// RootCAs are whom https believes, and is called each time that somebody is
-	// to be believed; nil means the system's.
+	// RootCAs are whom https trusts, and is called each time that a server has to be
+	// trusted; nil means the system's.
 	RootCAs func() *x509.CertPool
 
 	// MaxSize is the size in bytes of the largest file; 0 means any.

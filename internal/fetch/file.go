@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,32 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 		return out.n, failed(f.ctx, f.from, err)
 	}
 	return out.n, nil
+}
+
+// Head reads the first bytes, most at most, in place of WriteTo.
+func (f *File) Head(most int) ([]byte, error) {
+	h := &headWriter{most: most}
+	_, err := f.WriteTo(h)
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return h.Bytes(), err
+}
+
+// headWriter keeps the first bytes, and wants no more.
+type headWriter struct {
+	bytes.Buffer
+	most int
+}
+
+var errEnough = errors.New("that is enough")
+
+func (h *headWriter) Write(p []byte) (int, error) {
+	n, _ := h.Buffer.Write(p[:min(len(p), h.most-h.Len())])
+	if h.Len() == h.most {
+		return n, errEnough
+	}
+	return n, nil
 }
 
 // Close ends the transfer. It must be called, also after WriteTo.

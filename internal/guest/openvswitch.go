@@ -3,7 +3,6 @@ package guest
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,13 +28,13 @@ func newOpenVSwitch() *openVSwitch {
 	}}
 }
 
-// vsctl gives up soon: without a database it would wait for one without end.
-// A change ends when the switch has made it, and on a busy host gets the time
-// that Xen's vif-openvswitch gives it.
+// vsctl gives up soon when it is asked whether there is such a bridge: without
+// a database it would wait for one without end. After that a busy host gets the
+// time that Xen's vif-openvswitch gives it.
 func vsctl(ctx context.Context, args ...string) (string, error) {
-	limit := 5 * time.Second
-	if slices.Contains(args, "add-port") || slices.Contains(args, "del-port") {
-		limit = 30 * time.Second
+	limit := 30 * time.Second
+	if args[0] == "br-exists" {
+		limit = 5 * time.Second
 	}
 	out, err := domain.RunFor(ctx, limit, "ovs-vsctl", append([]string{fmt.Sprintf("--timeout=%.0f", limit.Seconds())}, args...)...)
 	return string(out), err
@@ -65,10 +64,10 @@ func (o *openVSwitch) allows(ctx context.Context, bridge string, vlan uint16) er
 	return nil
 }
 
-// plug makes an interface a port of the bridge, in a VLAN unless that is 0: its
+// addPort makes an interface a port of the bridge, in a VLAN unless that is 0: its
 // frames then come and go without the tag. It returns when the switch has done
 // it. Ports that a killed gopxeboot left are removed first.
-func (o *openVSwitch) plug(ctx context.Context, bridge, port string, vlan uint16) error {
+func (o *openVSwitch) addPort(ctx context.Context, bridge, port string, vlan uint16) error {
 	if err := o.sweep(ctx, bridge); err != nil {
 		return err
 	}

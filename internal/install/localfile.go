@@ -13,9 +13,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 )
 
-// LocalFiles opens files of dom0's for the child, of which it believes
-// nothing: those below the directory that the person named who wrote the
-// location, and those that were named themselves. What a server says, or an
+// LocalFiles opens files of dom0's for the child, which may have been
+// taken over: those below the directory that the location names, and those that
+// were named themselves. What a server says, or an
 // image, or a .treeinfo, names none.
 type LocalFiles struct {
 	dir   string

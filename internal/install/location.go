@@ -1,3 +1,10 @@
+// Package install boots install repositories, which no configuration names: it
+// decides which kernel and ramdisk one boots, by what xenpvnetboot, eliloader
+// and virt-install know of where distributions keep them, and, in eliloader's
+// place, what a VM of XAPI's installs.
+//
+// A location is text that becomes the URL of a directory; what is below it is
+// asked for through a Site.
 package install
 
 import (
@@ -22,11 +29,6 @@ type Location struct {
 
 // schemes are those of which a URL names a location as it stands.
 var schemes = []string{"http://", "https://", "ftp://", "tftp://", "nfs://", "file://"}
-
-// IsForm says whether a word has a location's form with a scheme, as
-// xenpvboot took it without an option. A bare path has none: a toolstack's last
-// word is the guest's disk.
-func IsForm(word string) bool { return isForm(lowered(word)) }
 
 func isForm(word string) bool {
 	return strings.HasPrefix(word, "nfs:") || strings.HasPrefix(word, "nfs+iso:") || isURL(word)

@@ -161,27 +161,6 @@ func TestLocalFile(t *testing.T) {
 	}
 }
 
-func TestIsForm(t *testing.T) {
-	for word, want := range map[string]bool{
-		"nfs:10.182.120.78:/share/iso/el5/u4/i386": true,
-		"nfs+iso:h:/x.iso":                         true,
-		"http://h/p":                               true,
-		"file:///srv":                              true,
-		"tftp://h/p":                               true,
-		"TFTP://h/p":                               true,
-		"/share/iso/el5":                           false, // the guest's disk
-		"/dev/vg/guest":                            false,
-		"mac=00:16:3e:72:79:e3,bridge=xenbr0":      false,
-		"file:/var/lib/xen/guest.img":              false, // xm's disk=
-		"phy:/dev/vg/guest":                        false,
-		"httpd":                                    false,
-	} {
-		if got := IsForm(word); got != want {
-			t.Errorf("IsForm(%q) = %v", word, got)
-		}
-	}
-}
-
 func TestIsFullURL(t *testing.T) {
 	for name, want := range map[string]bool{
 		"http://h/k":         true,

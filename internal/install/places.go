@@ -23,7 +23,7 @@ var xenpvnetboot = []place{
 	{"isolinux/vmlinuz", "isolinux/initrd.img", "", RedHat},                                    // the same
 }
 
-// places are those to look at before .treeinfo, and those after it.
+// places are xenpvnetboot's, and those to look at after them.
 func (w *Wanted) places() (first, rest []place) {
 	archs := w.Archs
 	if len(archs) == 0 {
@@ -34,6 +34,9 @@ func (w *Wanted) places() (first, rest []place) {
 			p.arch = m
 			rest = append(rest, p)
 		}
+	}
+	for _, m := range archs {
+		rest = append(rest, others(m)...)
 	}
 	unwanted := func(p place) bool {
 		return w.Distro != Any && w.Distro != Pygrub && p.distro != w.Distro || len(w.Archs) > 0 && p.arch != "" && !slices.Contains(w.Archs, p.arch)
@@ -75,6 +78,9 @@ func (w *Wanted) debian(m arch.Machine) []place {
 	for _, dir := range []string{cd + "xen/", cd, "install/"} {
 		list = append(list, place{dir + "vmlinuz", dir + "initrd.gz", m, Debian})
 	}
+	for _, dir := range []string{"netboot/", ""} { // Ubuntu's netboot tarball, since 22.04
+		list = append(list, place{dir + string(m) + "/linux", dir + string(m) + "/initrd", m, Debian})
+	}
 	return append(list, place{"casper/vmlinuz", "casper/initrd", m, Debian})
 }
 
@@ -94,4 +100,16 @@ func suse(m arch.Machine) []place {
 		return append(list, place{"boot/loader/linux64", "boot/loader/initrd64", m, SUSE})
 	}
 	return list
+}
+
+// others are those of families without a name of eliloader's: Mageia, Alpine
+// (its CD, its netboot directory) and XCP-ng.
+func others(m arch.Machine) []place {
+	list := []place{{"isolinux/" + m.RPM() + "/vmlinuz", "isolinux/" + m.RPM() + "/all.rdz", m, Any}}
+	for _, dir := range []string{"boot/", ""} {
+		for _, flavour := range []string{"virt", "lts"} {
+			list = append(list, place{dir + "vmlinuz-" + flavour, dir + "initramfs-" + flavour, "", Any})
+		}
+	}
+	return append(list, place{"boot/vmlinuz", "install.img", "", Any})
 }

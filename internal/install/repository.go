@@ -69,52 +69,67 @@ func (r *Repository) OnNetwork() bool {
 	return false
 }
 
+// A Look says what is wrong with a file by its first bytes, and its size, which
+// may be -1; nil for nothing.
+type Look func(head []byte, size int64, of Part) error
+
 // Find finds what boots there.
-func (r *Repository) Find(ctx context.Context, files fetch.Client) (Found, error) {
-	return r.Location.Search(ctx, r.Wanted, servers{files})
+func (r *Repository) Find(ctx context.Context, files fetch.Client, look Look) (Found, error) {
+	return r.Location.Search(ctx, r.Wanted, servers{files, look})
 }
 
 // servers are a Site.
-type servers struct{ fetch.Client }
+type servers struct {
+	fetch.Client
+	look Look
+}
 
-// Has opens the file and reads nothing. An empty one is as good as refused, as
-// nothing boots it.
-func (s servers) Has(ctx context.Context, url string) (bool, error) {
+// headSize is how much of a file is looked at, in bytes.
+const headSize = 16 << 10
+
+// Has reads a file's beginning. One that is not what it is to be is as good as
+// refused: a server may have a page for each name that it does not know.
+func (s servers) Has(ctx context.Context, url string, of Part) (bool, error) {
 	s.TFTP.WindowSize = 1 // else much of the file would be under way
 	f, err := s.Open(ctx, url)
-	if err != nil {
-		return false, answered(err)
+	switch {
+	case errors.Is(err, fetch.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
 	}
 	defer f.Close()
-	if f.Size() == 0 {
-		return false, refusal{fmt.Errorf("%s: %w", f.URL(), fetch.ErrEmpty)}
+	head, err := f.Head(headSize)
+	if err != nil {
+		return true, nil // the download will say what is wrong with it
+	}
+	if len(head) == 0 {
+		return false, fmt.Errorf("%s: %w", f.URL(), fetch.ErrEmpty)
+	}
+	if err := s.look(head, f.Size(), of); err != nil {
+		return false, &unfit{fmt.Errorf("%s: %w", f.URL(), err)}
 	}
 	return true, nil
 }
 
+// unfit is a file that is not what it was to be.
+type unfit struct{ error }
+
+func (u *unfit) Unwrap() error { return u.error }
+
 func (s servers) Read(ctx context.Context, url string) ([]byte, error) {
-	text, err := s.ReadAll(ctx, url, MaxTreeinfo)
-	if errors.Is(err, fetch.ErrTooBig) {
-		return nil, refusal{err}
+	text, err := s.ReadAll(ctx, url, maxTreeinfo)
+	if errors.Is(err, fetch.ErrNotFound) {
+		return nil, nil
 	}
-	return text, answered(err)
+	return text, err
 }
 
-// answered is nil for "not there", and says which other errors are a server's
-// answer to one name.
-func answered(err error) error {
-	switch {
-	case errors.Is(err, fetch.ErrNotFound):
-		return nil
-	case errors.Is(err, fetch.ErrLogin):
-		return err // no other name will be given either
-	case errors.Is(err, fetch.ErrRefused):
-		return refusal{err}
+// isOfOneFile says whether an error is a server's answer to one name. A login that
+// it refuses is for all names.
+func isOfOneFile(err error) bool {
+	if _, ok := errors.AsType[*unfit](err); ok {
+		return true
 	}
-	return err
+	return errors.Is(err, fetch.ErrRefused) && !errors.Is(err, fetch.ErrLogin) || errors.Is(err, fetch.ErrEmpty) || errors.Is(err, fetch.ErrTooBig)
 }
-
-// refusal is ErrRefused in the words of a server.
-type refusal struct{ error }
-
-func (r refusal) Unwrap() []error { return []error{ErrRefused, r.error} }

@@ -52,21 +52,26 @@ func (w *Wanted) Check() error {
 	return nil
 }
 
+// Part is what a file is to be.
+type Part string
+
+// The parts of what boots.
+const (
+	Kernel  Part = "kernel"
+	Ramdisk Part = "ramdisk"
+)
+
 // A Site is how Search looks at a location.
 type Site interface {
-	// Has says whether a file is there. An error that wraps ErrRefused is
-	// that of one name; any other ends the search.
-	Has(ctx context.Context, url string) (bool, error)
+	// Has says whether a file is there that may be that part. An error of
+	// fetch's that is of one file only does not end the search.
+	Has(ctx context.Context, url string, of Part) (bool, error)
 	// Read returns a small file, and nil when it is not there.
 	Read(ctx context.Context, url string) ([]byte, error)
 }
 
-var (
-	// ErrRefused is a server's answer to one name that it does not give.
-	ErrRefused = errors.New("refused")
-	// ErrNothing is the end of a search without a kernel.
-	ErrNothing = errors.New("no kernel found")
-)
+// ErrNothing is the end of a search without a kernel.
+var ErrNothing = errors.New("no kernel found")
 
 // Found is what boots.
 type Found struct {
@@ -81,8 +86,8 @@ type Found struct {
 // fetched is the download's business. Found.Tried is complete also with an
 // error.
 //
-// The order is xenpvnetboot's six places, then what .treeinfo says, then the
-// places of eliloader and virt-install. Both files of a place have to be
+// The order is what .treeinfo says, then xenpvnetboot's six places, then those of
+// eliloader and virt-install, and of what came later. Both files of a place have to be
 // there: xenpvnetboot mixed two places' files.
 func (l Location) Search(ctx context.Context, w Wanted, site Site) (Found, error) {
 	s := &search{Location: l, wanted: w, site: site}
@@ -130,8 +135,8 @@ func (s *search) run(ctx context.Context) (err error) {
 	}
 	first, rest := w.places()
 	for _, step := range []func() (bool, error){
-		func() (bool, error) { return s.tryAll(ctx, first) },
 		func() (bool, error) { return s.tryTreeinfo(ctx) },
+		func() (bool, error) { return s.tryAll(ctx, first) },
 		func() (bool, error) { return s.tryAll(ctx, rest) },
 	} {
 		if done, err := step(); done || err != nil {
@@ -170,7 +175,7 @@ func (s *search) ramdiskOf(ctx context.Context, kernel string) error {
 			continue
 		}
 		url := s.join(strings.TrimPrefix(above+"/"+p.ramdisk, "/"))
-		there, err := s.hasURL(ctx, url)
+		there, err := s.hasURL(ctx, url, Ramdisk)
 		switch {
 		case err != nil:
 			return err
@@ -195,12 +200,12 @@ func (s *search) tryAll(ctx context.Context, places []place) (bool, error) {
 
 // try takes a place when what was not named is there.
 func (s *search) try(ctx context.Context, p place) (bool, error) {
-	there, err := s.has(ctx, p.kernel)
+	there, err := s.has(ctx, p.kernel, Kernel)
 	if err != nil || !there {
 		return false, err
 	}
 	if s.wanted.Ramdisk == "" {
-		if there, err = s.has(ctx, p.ramdisk); err != nil {
+		if there, err = s.has(ctx, p.ramdisk, Ramdisk); err != nil {
 			return false, err
 		}
 		if !there {
@@ -224,23 +229,23 @@ func (s *search) below(name string) (string, error) {
 	return s.Base + escape(name), nil
 }
 
-func (s *search) has(ctx context.Context, name string) (bool, error) {
+func (s *search) has(ctx context.Context, name string, of Part) (bool, error) {
 	url, err := s.below(name)
 	if err != nil {
 		return false, err
 	}
-	return s.hasURL(ctx, url)
+	return s.hasURL(ctx, url, of)
 }
 
 // hasURL asks for a file once.
-func (s *search) hasURL(ctx context.Context, url string) (bool, error) {
+func (s *search) hasURL(ctx context.Context, url string, of Part) (bool, error) {
 	for _, t := range s.found.Tried {
 		if t.URL == url {
 			return t.Result == plan.Found, nil
 		}
 	}
 	begin := time.Now()
-	there, err := s.site.Has(ctx, url)
+	there, err := s.site.Has(ctx, url, of)
 	return there, s.note(url, there, err, begin)
 }
 
@@ -255,7 +260,7 @@ func (s *search) note(url string, there bool, err error, begin time.Time) error 
 		result = plan.Found
 	}
 	s.found.Tried = append(s.found.Tried, plan.Try{URL: printable.WithoutPassword(url), Result: result, Millis: plan.Millis(time.Since(begin))})
-	if errors.Is(err, ErrRefused) {
+	if isOfOneFile(err) {
 		if s.refused == nil {
 			s.refused = err
 		}

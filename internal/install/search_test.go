@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/gopxeboot/gopxeboot/internal/arch"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
 )
 
 // site is a server's files by their URLs. A content of "!refused" and the like
@@ -23,7 +24,7 @@ var errDown = errors.New("no answer")
 func (s site) get(url string) (string, bool, error) {
 	switch content, ok := s[url]; content {
 	case "!refused":
-		return "", false, fmt.Errorf("%w: %s: 403 Forbidden", ErrRefused, url)
+		return "", false, fmt.Errorf("%w: %s: 403 Forbidden", fetch.ErrRefused, url)
 	case "!down":
 		return "", false, errDown
 	default:
@@ -31,8 +32,11 @@ func (s site) get(url string) (string, bool, error) {
 	}
 }
 
-func (s site) Has(_ context.Context, url string) (bool, error) {
-	_, ok, err := s.get(url)
+func (s site) Has(_ context.Context, url string, of Part) (bool, error) {
+	content, ok, err := s.get(url)
+	if content == "!page" {
+		return false, fmt.Errorf("%w: %s: a page of HTML, and no %s", fetch.ErrRefused, url, of)
+	}
 	return ok, err
 }
 
@@ -105,6 +109,22 @@ func TestSearch(t *testing.T) {
 		{name: "a Debian CD without Xen", site: at("install.386/vmlinuz", "install.386/initrd.gz"), kernel: "install.386/vmlinuz", ramdisk: "install.386/initrd.gz"},
 		{name: "an old Ubuntu CD", site: at("install/vmlinuz", "install/initrd.gz"), kernel: "install/vmlinuz", ramdisk: "install/initrd.gz"},
 		{name: "an Ubuntu CD", site: at("casper/vmlinuz", "casper/initrd"), kernel: "casper/vmlinuz", ramdisk: "casper/initrd"},
+		{name: "Debian 13", wanted: Wanted{Release: "trixie"}, site: at("dists/trixie/main/installer-amd64/current/images/netboot/debian-installer/amd64/linux", "dists/trixie/main/installer-amd64/current/images/netboot/debian-installer/amd64/initrd.gz"),
+			kernel: "dists/trixie/main/installer-amd64/current/images/netboot/debian-installer/amd64/linux", ramdisk: "dists/trixie/main/installer-amd64/current/images/netboot/debian-installer/amd64/initrd.gz"},
+		{name: "Ubuntu's netboot tarball", site: at("netboot/amd64/linux", "netboot/amd64/initrd"), kernel: "netboot/amd64/linux", ramdisk: "netboot/amd64/initrd"},
+		{name: "Ubuntu's netboot tarball, inside", site: at("amd64/linux", "amd64/initrd"), kernel: "amd64/linux", ramdisk: "amd64/initrd"},
+		{name: "Ubuntu's live server", site: at("casper/vmlinuz", "casper/initrd", "boot/grub/grub.cfg"), kernel: "casper/vmlinuz", ramdisk: "casper/initrd"},
+		{name: "Fedora 42, RHEL 10", site: at("images/pxeboot/vmlinuz", "images/pxeboot/initrd.img", "images/install.img").with(".treeinfo", "[general]\narch = x86_64\n[images-x86_64]\nkernel = images/pxeboot/vmlinuz\ninitrd = images/pxeboot/initrd.img\n"), kernel: "images/pxeboot/vmlinuz", ramdisk: "images/pxeboot/initrd.img"},
+		{name: "Leap 15.6, Leap 16 and SLES 16 (Agama)", site: at("boot/x86_64/loader/linux", "boot/x86_64/loader/initrd", "boot/x86_64/efi"), kernel: "boot/x86_64/loader/linux", ramdisk: "boot/x86_64/loader/initrd"},
+		{name: "Mageia", site: at("isolinux/x86_64/vmlinuz", "isolinux/x86_64/all.rdz"), kernel: "isolinux/x86_64/vmlinuz", ramdisk: "isolinux/x86_64/all.rdz"},
+		{name: "XCP-ng", site: at("boot/vmlinuz", "install.img", "boot/xen.gz"), kernel: "boot/vmlinuz", ramdisk: "install.img"},
+		{name: "Alpine's CD", site: at("boot/vmlinuz-lts", "boot/initramfs-lts"), kernel: "boot/vmlinuz-lts", ramdisk: "boot/initramfs-lts"},
+		{name: "Alpine's netboot directory", site: at("vmlinuz-virt", "initramfs-virt", "vmlinuz-lts", "initramfs-lts"), kernel: "vmlinuz-virt", ramdisk: "initramfs-virt"},
+		{name: "treeinfo comes first", site: at("images/f/vmlinuz", "images/f/initrd.img", "images/pxeboot/vmlinuz", "images/pxeboot/initrd.img").with(".treeinfo", fedora), kernel: "images/f/vmlinuz", ramdisk: "images/f/initrd.img"},
+		{name: "treeinfo's kernel is none", site: at("images/f/initrd.img", "images/f/initrd-xen.img", "isolinux/vmlinuz", "isolinux/initrd.img").with(".treeinfo", fedora).with("images/f/vmlinuz", "!page").with("images/f/vmlinuz-xen", "!page"), kernel: "isolinux/vmlinuz", ramdisk: "isolinux/initrd.img"},
+		{name: "a page in a kernel's place", site: at("isolinux/vmlinuz", "isolinux/initrd.img", "images/xen/initrd.img").with("images/xen/vmlinuz", "!page"), kernel: "isolinux/vmlinuz", ramdisk: "isolinux/initrd.img"},
+		{name: "a page in a ramdisk's place", site: at("isolinux/vmlinuz", "isolinux/initrd.img", "images/xen/vmlinuz").with("images/xen/initrd.img", "!page"), kernel: "isolinux/vmlinuz", ramdisk: "isolinux/initrd.img"},
+		{name: "pages only", site: at().with("images/xen/vmlinuz", "!page"), err: "images/xen/vmlinuz: a page of HTML, and no kernel"},
 		{name: "another distribution is not looked at", wanted: Wanted{Distro: SUSE}, site: at("isolinux/vmlinuz", "isolinux/initrd.img").with(".treeinfo", fedora), err: "no kernel found"},
 
 		{name: "both named", wanted: Wanted{Kernel: "k", Ramdisk: "r"}, site: at(), kernel: "k", ramdisk: "r"},
@@ -180,7 +200,7 @@ func TestTried(t *testing.T) {
 	for _, try := range got.Tried {
 		lines = append(lines, strings.TrimPrefix(try.URL, "http://u@h/p/")+": "+string(try.Result))
 	}
-	want := []string{"images/xen/vmlinuz: found", "images/xen/initrd.img: not found", "images/pxeboot/vmlinuz: not found", "isolinux/vmlinuz: error", ".treeinfo: not found", "treeinfo: not found"}
+	want := []string{".treeinfo: not found", "treeinfo: not found", "images/xen/vmlinuz: found", "images/xen/initrd.img: not found", "images/pxeboot/vmlinuz: not found", "isolinux/vmlinuz: error"}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -207,7 +227,7 @@ func TestRefusesAll(t *testing.T) {
 // closed lets nobody in.
 type closed struct{}
 
-func (closed) Has(context.Context, string) (bool, error) {
+func (closed) Has(context.Context, string, Part) (bool, error) {
 	return false, errors.New("401 Unauthorized")
 }
 
@@ -218,12 +238,12 @@ func (closed) Read(context.Context, string) ([]byte, error) {
 // forbidding gives nothing.
 type forbidding struct{}
 
-func (forbidding) Has(context.Context, string) (bool, error) {
-	return false, fmt.Errorf("%w: 403 Forbidden", ErrRefused)
+func (forbidding) Has(context.Context, string, Part) (bool, error) {
+	return false, fmt.Errorf("%w: 403 Forbidden", fetch.ErrRefused)
 }
 
 func (forbidding) Read(context.Context, string) ([]byte, error) {
-	return nil, fmt.Errorf("%w: 403 Forbidden", ErrRefused)
+	return nil, fmt.Errorf("%w: 403 Forbidden", fetch.ErrRefused)
 }
 
 // No name is asked for twice, and there is an end to them.

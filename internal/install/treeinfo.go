@@ -11,9 +11,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/arch"
 )
 
-// MaxTreeinfo is as much as a .treeinfo can be, in bytes. Fedora's have 2 to 10
+// maxTreeinfo is as much as a .treeinfo can be, in bytes. Fedora's have 2 to 10
 // KiB.
-const MaxTreeinfo = 256 << 10
+const maxTreeinfo = 256 << 10
 
 // treeinfos are the names of the file, as virt-install asks for them.
 var treeinfos = []string{".treeinfo", "treeinfo"}
@@ -51,7 +51,7 @@ func (s *search) tryTreeinfo(ctx context.Context) (bool, error) {
 func parseTreeinfo(text []byte) sections {
 	all := make(sections)
 	var section map[string]string
-	for line := range strings.Lines(string(text[:min(len(text), MaxTreeinfo)])) {
+	for line := range strings.Lines(string(text[:min(len(text), maxTreeinfo)])) {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' || line[0] == ';' {
 			continue

@@ -132,7 +132,7 @@ type Config struct {
 	Error     string    `json:"error"`                // why it could not be read to its end
 }
 
-// How much of a configuration is recorded beside its entries.
+// How much of a configuration is recorded with its entries.
 const (
 	MaxLabels   = 200
 	MaxFindings = 50

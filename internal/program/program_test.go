@@ -43,3 +43,17 @@ func TestDecide(t *testing.T) {
 		})
 	}
 }
+
+// A boot decides the same without what lint finds.
+func TestNoLint(t *testing.T) {
+	for _, c := range programtest.Configs(t, "testdata") {
+		open := program.Opener(pxelinux.OpenFS(c.Files, c.Machine.Lease.NextServer))
+		want, _ := program.Decide(t.Context(), c.Machine, open)
+		c.Machine.NoLint = true
+		got, _ := program.Decide(t.Context(), c.Machine, open)
+		want.Config.Findings, want.Config.Problems = nil, nil
+		if diff := cmp.Diff(programtest.Text(t, want.Config, want.Boot), programtest.Text(t, got.Config, got.Boot)); diff != "" {
+			t.Errorf("%s (-with lint +without):\n%s", c.Name, diff)
+		}
+	}
+}

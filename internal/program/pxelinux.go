@@ -32,7 +32,10 @@ func PXELINUX(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 	read := &reader{open: open, texts: map[string][]byte{}, errors: map[string]string{}}
 	x := &pxe{wanted: m.Wanted, host: m.Host()}
 	found, err := pxelinux.Find(ctx, x.host, read.file)
-	x.config = config(ctx, x.host, found, read)
+	x.config = config(found, read)
+	if found.URL != "" && !m.NoLint {
+		lint(ctx, x.host, &x.config, read)
+	}
 	if err != nil {
 		if found.URL != "" {
 			x.config.Error = err.Error()
@@ -55,25 +58,25 @@ type pxe struct {
 }
 
 // config is the record of a configuration.
-func config(ctx context.Context, h pxelinux.Host, c *pxelinux.Config, read *reader) plan.Config {
-	text := read.texts[c.URL]
-	r := plan.Config{URL: c.URL, Tried: []plan.Try{}, Bytes: int64(len(text)), Lines: c.Lines}
+func config(c *pxelinux.Config, read *reader) plan.Config {
+	r := plan.Config{URL: c.URL, Tried: []plan.Try{}, Bytes: int64(len(read.texts[c.URL])), Lines: c.Lines}
 	for _, t := range c.Tried {
 		r.Tried = append(r.Tried, plan.Try{URL: t.URL, Result: plan.Result(t.Result), Message: read.errors[t.URL], Millis: plan.Millis(t.Took)})
 	}
-	if c.URL == "" {
-		return r
-	}
+	return r
+}
+
+// lint adds what is wrong in a configuration.
+func lint(ctx context.Context, h pxelinux.Host, c *plan.Config, read *reader) {
 	// An error of the opener is one that Find had, too.
-	findings, _ := pxelinux.Lint(ctx, h, c.URL[strings.LastIndexByte(c.URL, '/')+1:], text, read.again)
+	findings, _ := pxelinux.Lint(ctx, h, c.URL[strings.LastIndexByte(c.URL, '/')+1:], read.texts[c.URL], read.again)
 	for _, f := range findings {
-		// Foreman and others write TIMEOUT beside a DEFAULT that boots at once,
+		// Foreman and others write TIMEOUT with a DEFAULT that boots at once,
 		// and it does no harm.
-		if f.Code != pxelinux.TimeoutUnused && len(r.Findings) < plan.MaxFindings {
-			r.Findings, r.Problems = append(r.Findings, f), append(r.Problems, f.String())
+		if f.Code != pxelinux.TimeoutUnused && len(c.Findings) < plan.MaxFindings {
+			c.Findings, c.Problems = append(c.Findings, f), append(c.Problems, f.String())
 		}
 	}
-	return r
 }
 
 // entry is what boots when somebody picks a label. PXELINUX would take another

@@ -34,8 +34,8 @@ type Network struct {
 	VLAN   uint16           // where the guest is on the bridge; 0 for no VLAN
 	Net    guest.Net
 
-	// Elsewhere is why its network can't be reached from here; nil if it can.
-	Elsewhere *xenout.NetworkError
+	// Unreachable is why its network can't be reached from here; nil if it can.
+	Unreachable *xenout.NetworkError
 
 	// Host tells which domains run; nil is not to ask. Domid is the one that is
 	// being created, 0 when it is not known.
@@ -141,10 +141,10 @@ func Run(ctx context.Context, s Spec, job any, con *console.Console) (Answer, er
 
 // Reachable says why the guest's network can't be reached from here.
 func (s *Spec) Reachable() error {
-	if s.Elsewhere == nil || !s.Leases {
+	if s.Unreachable == nil || !s.Leases {
 		return nil
 	}
-	return fault.New(fault.Usage, "network", s.Elsewhere, s.Elsewhere.Try)
+	return fault.New(fault.Usage, "network", s.Unreachable, s.Unreachable.Try)
 }
 
 // notStarted is why there is no child.

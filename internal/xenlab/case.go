@@ -2,8 +2,10 @@ package xenlab
 
 import (
 	"embed"
+	"fmt"
 	"path"
 	"strings"
+	"time"
 )
 
 //go:embed cases
@@ -13,9 +15,16 @@ var caseFiles embed.FS
 // is not so.
 type Case struct {
 	Name   string
-	About  string // what it shows: the comment that the script begins with
-	Later  string // what has to be built before it can pass; "" for a case that passes
+	About  string        // what it shows: the comment that the script begins with
+	Xen    string        // the first version that has what it is about; "" for all
+	Slow   time.Duration // how long it may take, if it is too slow to run every time
 	Script []byte
+}
+
+// On says whether the case runs on that version of Xen, where slow ones are
+// run or not.
+func (c Case) On(xen string, slow bool) bool {
+	return c.Xen <= xen && (slow || c.Slow == 0) // the versions are from 4.10 to 4.99
 }
 
 // Cases are all there are, by name.
@@ -30,14 +39,18 @@ func Cases() ([]Case, error) {
 		if err != nil {
 			return nil, err
 		}
-		cases = append(cases, parseCase(strings.TrimSuffix(entry.Name(), ".sh"), script))
+		c, err := parseCase(strings.TrimSuffix(entry.Name(), ".sh"), script)
+		if err != nil {
+			return nil, err
+		}
+		cases = append(cases, c)
 	}
 	return cases, nil
 }
 
-// parseCase reads the comment at the script's begin: prose, and maybe a line
-// "later: what it waits for".
-func parseCase(name string, script []byte) Case {
+// parseCase reads the comment at the script's begin: prose, and maybe the lines
+// "xen: VERSION" and "slow: DURATION".
+func parseCase(name string, script []byte) (Case, error) {
 	c := Case{Name: name, Script: script}
 	var about []string
 	for line := range strings.Lines(string(script)) {
@@ -46,12 +59,26 @@ func parseCase(name string, script []byte) Case {
 			break
 		}
 		comment = strings.TrimSpace(comment)
-		if later, ok := strings.CutPrefix(comment, "later: "); ok {
-			c.Later = later
+		if xen, ok := strings.CutPrefix(comment, "xen: "); ok {
+			c.Xen = xen
+		} else if slow, ok := strings.CutPrefix(comment, "slow: "); ok {
+			var err error
+			if c.Slow, err = time.ParseDuration(slow); err != nil {
+				return c, fmt.Errorf("case %s: %w", name, err)
+			}
 		} else {
 			about = append(about, comment)
 		}
 	}
 	c.About = strings.Join(about, " ")
-	return c
+	return c, nil
 }
+
+// installs says whether the case needs Debian's installer.
+func (c Case) installs() bool { return strings.HasPrefix(c.Name, "installer-") }
+
+// quick is how long a case may take that does not say that it is slow.
+const quick = 5 * time.Minute
+
+// limit is how long the case may take.
+func (c Case) limit() time.Duration { return max(quick, c.Slow) }

@@ -2,10 +2,12 @@ package xenlab
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -16,17 +18,45 @@ func TestParseCase(t *testing.T) {
 		want         Case
 	}{
 		{"comment", "# A guest boots,\n# and ends.\ncreate\n# not this\n", Case{About: "A guest boots, and ends."}},
-		{"later", "# A guest boots.\n# later: the disk (issue 4)\ncreate\n", Case{About: "A guest boots.", Later: "the disk (issue 4)"}},
+		{"of new ones", "# A guest boots.\n# xen: 4.20\ncreate\n", Case{About: "A guest boots.", Xen: "4.20"}},
+		{"slow", "# A guest\n# slow: 20m\n# boots.\ncreate\n", Case{About: "A guest boots.", Slow: 20 * time.Minute}},
 		{"no comment", "create\n", Case{}},
 		{"empty", "", Case{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Name, tt.want.Script = tt.name, []byte(tt.script)
-			if diff := cmp.Diff(tt.want, parseCase(tt.name, []byte(tt.script))); diff != "" {
+			got, err := parseCase(tt.name, []byte(tt.script))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("case (-want +got):\n%s", diff)
 			}
 		})
+	}
+	if _, err := parseCase("slow", []byte("# slow: 20\n")); err == nil {
+		t.Error("slow without a unit: no error")
+	}
+}
+
+func TestOn(t *testing.T) {
+	for _, tt := range []struct {
+		c    Case
+		xen  string
+		slow bool
+		want bool
+	}{
+		{Case{}, "4.14", false, true},
+		{Case{Xen: "4.17"}, "4.14", true, false},
+		{Case{Xen: "4.17"}, "4.17", false, true},
+		{Case{Xen: "4.17"}, "4.20", false, true},
+		{Case{Slow: time.Minute}, "4.20", false, false},
+		{Case{Slow: time.Minute}, "4.20", true, true},
+	} {
+		if got := tt.c.On(tt.xen, tt.slow); got != tt.want {
+			t.Errorf("%+v on %s, slow %t: %t, want %t", tt.c, tt.xen, tt.slow, got, tt.want)
+		}
 	}
 }
 
@@ -56,6 +86,30 @@ func TestCases(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkSyntax(t, file, script)
+	}
+}
+
+// TestDocumented compares what the document says with what is run.
+func TestDocumented(t *testing.T) {
+	document, err := os.ReadFile("../../docs/toolstacks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook, err := os.ReadFile("dom0/vlan.hook")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(document, fmt.Appendf(nil, "```sh vlan-hook\n%s```\n", hook)) {
+		t.Error("docs/toolstacks.md has another vlan.hook")
+	}
+	cases, err := Cases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		if !bytes.Contains(document, []byte("`"+c.Name+"`")) {
+			t.Errorf("docs/toolstacks.md does not name the case %s", c.Name)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"testing"
 
+	xenkernel "github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
@@ -24,13 +25,9 @@ func TestAssemble(t *testing.T) {
 	if f.Type != elf.ET_EXEC || f.Machine != elf.EM_X86_64 {
 		t.Errorf("%v for %v, want an x86-64 program", f.Type, f.Machine)
 	}
-	notes := f.Section(".note.Xen")
-	if notes == nil {
-		t.Fatal("no .note.Xen: to Xen it is no guest")
-	}
-	data, err := notes.Data()
-	if err != nil || !bytes.Contains(data, []byte("xen-3.0\x00")) || !bytes.Contains(data, []byte("generic\x00")) {
-		t.Errorf("notes %q, %v", data, err)
+	info, err := xenkernel.Inspect(bytes.NewReader(kernel), int64(len(kernel)))
+	if err != nil || !info.Xen.PV() || !info.Xen.PVH() {
+		t.Errorf("to Xen it is no guest of both types: %+v, %v", info.Xen, err)
 	}
 	for _, segment := range f.Progs {
 		if segment.Type == elf.PT_LOAD && segment.Vaddr != segment.Paddr {

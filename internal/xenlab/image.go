@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,8 +17,8 @@ import (
 )
 
 // dom0Files are what dom0 has of the packages: files, or directories with all
-// that is in them. Shared libraries come along with the programs that name
-// them.
+// that is in them, of the first pattern of several that is there. Shared
+// libraries come along with the programs that name them.
 var dom0Files = []string{
 	"bin/busybox", "bin/bash", "bin/ip", "sbin/bridge", "sbin/brctl", "usr/sbin/dnsmasq",
 	"usr/bin/flock", "usr/bin/stat", "usr/bin/script", // Xen's hotplug scripts want more than busybox has
@@ -25,15 +26,18 @@ var dom0Files = []string{
 	"usr/lib/xen-*/bin/xl", "usr/lib/xen-*/bin/libxl-save-helper", "usr/lib/xen-*/bin/xen-init-dom0",
 	"usr/lib/xen-*/bin/xenstored", "usr/lib/xen-*/bin/xenconsoled", "usr/lib/xen-*/bin/xenconsole",
 	"usr/lib/xen-*/bin/pygrub", "usr/lib/xen-*/lib", "usr/bin/python3*", "usr/lib/python3*",
-	"lib/terminfo/v/vt100", // pygrub's menu, which it shows even where nobody looks
+	"lib/terminfo/v/vt100|usr/share/terminfo/v/vt100", // pygrub's menu, which it shows even where nobody looks
 	"usr/sbin/libvirtd", "usr/bin/virsh", "usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_libxl.so", "etc/libvirt", "usr/share/libvirt/cpu_map",
-	"usr/bin/ovs-vsctl", "usr/bin/ovs-appctl", "usr/bin/ovsdb-tool", "usr/sbin/ovsdb-server", "usr/lib/openvswitch-switch/ovs-vswitchd", "usr/share/openvswitch/vswitch.ovsschema",
-	// Opened by name when a thread of xl is cancelled.
-	"lib/x86_64-linux-gnu/libgcc_s.so.1",
+	"usr/bin/ovs-vsctl", "usr/bin/ovs-appctl", "usr/bin/ovsdb-tool", "usr/sbin/ovsdb-server", "usr/lib/openvswitch-*/ovs-vswitchd", "usr/share/openvswitch/vswitch.ovsschema",
+	// Opened by name: when a thread of xl is cancelled, and to look up a user.
+	"lib/x86_64-linux-gnu/libgcc_s.so.1", "lib/x86_64-linux-gnu/libnss_files.so.2",
 }
 
-// libraryDirs are where libraries are looked for.
-var libraryDirs = []string{"lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib/xen-*/lib/x86_64-linux-gnu"}
+// libraryFiles are where a library is looked for. Debian 11 has Open vSwitch's
+// behind links that only an installation makes.
+var libraryFiles = []string{
+	"lib/x86_64-linux-gnu/%s", "usr/lib/x86_64-linux-gnu/%s", "usr/lib/xen-*/lib/x86_64-linux-gnu/%s", "usr/lib/openvswitch-common/%s.*",
+}
 
 //go:embed dom0
 var dom0Scripts embed.FS
@@ -54,7 +58,7 @@ func writeDom0(w io.Writer, u unpacked, files map[string][]byte) error {
 	a.symlink("var/lock", "/run/lock")
 	a.symlink("init", "/lab/init")
 	a.dir("lab")
-	for _, name := range []string{"init", "case.sh", "clean.sh"} {
+	for _, name := range []string{"init", "case.sh", "clean.sh", "vlan.hook"} {
 		data, err := dom0Scripts.ReadFile("dom0/" + name)
 		if err != nil {
 			return err
@@ -65,8 +69,17 @@ func writeDom0(w io.Writer, u unpacked, files map[string][]byte) error {
 	a.file("etc/group", 0o644, []byte("root:x:0:\nbootloader:x:60001:\n"))
 	a.file("etc/hosts", 0o644, []byte("127.0.0.1 localhost dom0\n"))
 
-	if err := a.addPackages(u.root); err != nil {
+	libraries, err := a.addFiles(u.root, dom0Files)
+	if err != nil {
 		return err
+	}
+	if err := a.addLibraries(u.root, libraries); err != nil {
+		return err
+	}
+	if u.installer != "" { // what its programs need is PXELINUX's
+		if _, err := a.addFiles(u.installer, []string{"usr/lib/debian-installer/images/12/amd64/text"}); err != nil {
+			return err
+		}
 	}
 	if err := a.addModules(filepath.Join(u.dom0Kernel, "lib/modules")); err != nil {
 		return err
@@ -88,13 +101,18 @@ func merged(name string) string {
 	return name
 }
 
-// addPackages adds dom0Files of the directory, and the libraries they need.
-func (a *archive) addPackages(root string) error {
-	var libraries []string
-	for _, pattern := range dom0Files {
-		found, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil || len(found) == 0 {
-			return fmt.Errorf("no %s in the packages", pattern)
+// addFiles adds files of the directory, named as in dom0Files, and returns the
+// libraries they need.
+func (a *archive) addFiles(root string, files []string) (libraries []string, err error) {
+	for _, patterns := range files {
+		var found []string
+		for pattern := range strings.SplitSeq(patterns, "|") {
+			if len(found) == 0 {
+				found, _ = filepath.Glob(filepath.Join(root, pattern)) // the patterns are good
+			}
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("no %s in the packages", patterns)
 		}
 		for _, top := range found {
 			err := filepath.WalkDir(top, func(file string, entry fs.DirEntry, err error) error {
@@ -106,10 +124,15 @@ func (a *archive) addPackages(root string) error {
 				return err
 			})
 			if err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
+	return libraries, a.err
+}
+
+// addLibraries adds libraries, and those that they need.
+func (a *archive) addLibraries(root string, libraries []string) error {
 	for done := 0; done < len(libraries); done++ {
 		if slices.Contains(libraries[:done], libraries[done]) {
 			continue
@@ -163,13 +186,15 @@ func (a *archive) parents(name string) {
 // addLibrary adds a shared library under the name that programs ask for, and
 // returns those that it needs itself.
 func (a *archive) addLibrary(root, name string) ([]string, error) {
-	for _, dir := range append([]string{"lib64"}, libraryDirs...) {
-		found, _ := filepath.Glob(filepath.Join(root, dir, name))
+	for _, pattern := range libraryFiles {
+		found, _ := filepath.Glob(filepath.Join(root, fmt.Sprintf(pattern, name)))
 		if len(found) == 0 {
 			continue
 		}
 		data, err := os.ReadFile(found[0])
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // such a link
+			continue
+		} else if err != nil {
 			return nil, err
 		}
 		where := "usr/lib/x86_64-linux-gnu/"

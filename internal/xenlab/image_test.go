@@ -90,6 +90,37 @@ func TestAddFile(t *testing.T) {
 	}
 }
 
+// TestAddLibrary finds a library where its link leads nowhere, as Debian 11 has
+// Open vSwitch's.
+func TestAddLibrary(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"usr/lib/x86_64-linux-gnu", "usr/lib/openvswitch-common"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("libovs.so.0.0.0", filepath.Join(root, "usr/lib/x86_64-linux-gnu/libovs.so.0")); err != nil {
+		t.Fatal(err)
+	}
+	var data bytes.Buffer
+	a := &archive{w: &data}
+	if _, err := a.addLibrary(root, "libovs.so.0"); err == nil {
+		t.Error("a link that leads nowhere: no error")
+	}
+	if err := os.WriteFile(filepath.Join(root, "usr/lib/openvswitch-common/libovs.so.0.0.0"), []byte("library"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.addLibrary(root, "libovs.so.0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.close(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"usr/lib/x86_64-linux-gnu/libovs.so.0": "library"}, contents(t, data.Bytes())); diff != "" {
+		t.Errorf("archive (-want +got):\n%s", diff)
+	}
+}
+
 // contents reads an archive.
 func contents(t *testing.T, data []byte) map[string]string {
 	field := func(i int) int {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,26 +18,24 @@ import (
 
 // Lab is a Xen host in the making.
 type Lab struct {
-	dir      string
+	shared   string // what all releases have
+	dir      string // what this one has
 	packages unpacked
 }
 
 // New fetches and unpacks what is not in dir yet. The error is a
 // *MissingError for what this machine lacks.
-func New(ctx context.Context, dir string) (*Lab, error) {
+func New(ctx context.Context, dir string, release Release) (*Lab, error) {
 	for _, program := range []string{"apt-get", "dpkg-deb", "xz", "as", "ld", qemu} {
 		if _, err := exec.LookPath(program); err != nil {
 			return nil, &MissingError{What: program, Err: errors.New("not installed")}
 		}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	u, err := unpack(ctx, dir)
+	u, err := unpack(ctx, dir, release)
 	if err != nil {
 		return nil, err
 	}
-	return &Lab{dir: dir, packages: u}, nil
+	return &Lab{shared: dir, dir: filepath.Join(dir, release.Suite), packages: u}, nil
 }
 
 // writeInitramfs writes dom0's, with the program under test and the cases.
@@ -70,6 +69,11 @@ const qemu = "qemu-system-x86_64"
 // program as /usr/bin/gopxeboot. It ends with the context. The goroutine that
 // boots it has to close it.
 func (l *Lab) Boot(ctx context.Context, program string, cases []Case) (*Machine, error) {
+	if slices.ContainsFunc(cases, Case.installs) {
+		if err := l.packages.unpackInstaller(ctx, l.shared); err != nil {
+			return nil, err
+		}
+	}
 	xen, dom0Kernel, err := l.packages.kernels()
 	if err != nil {
 		return nil, err
@@ -78,15 +82,16 @@ func (l *Lab) Boot(ctx context.Context, program string, cases []Case) (*Machine,
 	if err := l.writeInitramfs(ctx, initramfs, program, cases); err != nil {
 		return nil, err
 	}
-	m := &Machine{console: filepath.Join(l.dir, "console.log")}
+	m := &Machine{console: filepath.Join(l.dir, "console.log"), cases: cases}
 	m.cmd = exec.CommandContext(ctx, qemu,
-		// Xen finds SVM in qemu64 and wants more of it than TCG has; with
-		// -cpu max its dom0 crashes. One processor is as fast as two.
-		"-accel", "tcg", "-cpu", "qemu64,-svm", "-smp", "1", "-m", "1792",
+		// PVH guests need SVM with nested paging, which TCG has; with -cpu max
+		// dom0 crashes. One processor is as fast as two. The memory is for dom0
+		// and the largest guest.
+		"-accel", "tcg", "-cpu", "qemu64,+svm,+npt", "-smp", "1", "-m", "2304",
 		"-nodefaults", "-display", "none", "-no-reboot",
 		"-serial", "file:"+m.console, "-serial", "stdio",
 		"-kernel", xen,
-		"-append", "console=com1 com1=115200,8n1 dom0_mem=1152M,max:1152M loglvl=warning guest_loglvl=warning",
+		"-append", "console=com1 com1=115200,8n1 dom0_mem=1152M,max:1152M bootscrub=0 loglvl=warning guest_loglvl=warning",
 		"-initrd", dom0Kernel+" console=hvc0 panic=1 quiet mitigations=off,"+initramfs)
 	m.cmd.Stderr = &m.stderr
 	out, err := m.cmd.StdoutPipe()
@@ -118,17 +123,22 @@ type Machine struct {
 	log     io.Closer
 	results *results
 	stderr  strings.Builder
+	cases   []Case // those whose result nobody has asked for
 }
 
-// patience is how long a case, and dom0's start before the first, may take
-// where other work keeps the processor busy. A case's own limit, in
-// dom0/init, is shorter.
-const patience = 7 * time.Minute
+// patience is how much longer than its limit, which dom0/init keeps, a case may
+// take, with dom0's start before the first, where other work keeps the
+// processor busy.
+const patience = 2 * time.Minute
 
 // Next waits for the next case's end. The error says what dom0's console and
 // QEMU said last.
 func (m *Machine) Next() (Result, error) {
-	kill := time.AfterFunc(patience, func() { m.cmd.Process.Kill() })
+	limit := quick
+	if len(m.cases) > 0 {
+		limit, m.cases = m.cases[0].limit(), m.cases[1:]
+	}
+	kill := time.AfterFunc(limit+patience, func() { m.cmd.Process.Kill() })
 	defer kill.Stop()
 	result, err := m.results.next()
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -24,12 +24,20 @@ func fakePrograms(t *testing.T, scripts map[string]string) {
 
 // fakeApt leaves empty packages where apt-get is told to.
 const fakeApt = `
-for option; do
-	case $option in Dir::Cache::archives=*) archives=${option#*=} ;; esac
-done
 echo "$*" >>"$LOG"
-touch "$archives/xen-utils-4.17_1_amd64.deb" "$archives/linux-image-6.1.0-9-amd64_1_amd64.deb" \
-	"$archives/linux-image-6.1.0-9-cloud-amd64_1_amd64.deb"
+for option; do
+	case $option in
+	indextargets) echo "http://mirror.example/debian-security/ http://mirror.example/debian/"; exit ;;
+	Dir::Cache::archives=*) archives=${option#*=} ;;
+	esac
+done
+for package; do :; done
+case $package in
+update) ;;
+linux-image-amd64) touch "$archives/linux-image-6.1.0-9-amd64_1_amd64.deb" "$archives/linux-base_1_all.deb" ;;
+linux-image-cloud-amd64) touch "$archives/linux-image-6.1.0-9-cloud-amd64_1_amd64.deb" "$archives/linux-base_1_all.deb" ;;
+*) touch "$archives/xen-utils-4.14_1_amd64.deb" ;;
+esac
 `
 
 func TestUnpack(t *testing.T) {
@@ -38,9 +46,9 @@ func TestUnpack(t *testing.T) {
 	t.Setenv("LOG", log)
 	fakePrograms(t, map[string]string{
 		"apt-get":  fakeApt,
-		"dpkg-deb": `mkdir -p "$3" && echo "${2##*/}" >"$3/which"`,
+		"dpkg-deb": `mkdir -p "$3" && echo "${2##*/}" >>"$3/which"`,
 	})
-	u, err := unpack(t.Context(), dir)
+	u, err := unpack(t.Context(), dir, Release{"4.14", "bullseye"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,65 +58,64 @@ func TestUnpack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got[filepath.Base(d)] = strings.TrimSpace(string(which))
+		got[strings.TrimPrefix(d, dir+"/")] = strings.TrimSpace(string(which))
 	}
 	want := map[string]string{
-		"root":         "xen-utils-4.17_1_amd64.deb",
-		"kernel-dom0":  "linux-image-6.1.0-9-amd64_1_amd64.deb",
-		"kernel-guest": "linux-image-6.1.0-9-cloud-amd64_1_amd64.deb",
+		"bullseye/root": "xen-utils-4.14_1_amd64.deb",
+		"kernel-dom0":   "linux-image-6.1.0-9-amd64_1_amd64.deb",
+		"kernel-guest":  "linux-image-6.1.0-9-cloud-amd64_1_amd64.deb",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("unpacked (-want +got):\n%s", diff)
 	}
 
-	// Nothing is to be installed on this machine, and nothing fetched twice.
+	// Nothing is to be installed on this machine, and nothing fetched twice: a
+	// second release has its own packages and the same kernels.
 	commands, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Split(strings.TrimSpace(string(commands)), "\n"); len(lines) != 1 ||
-		!strings.Contains(lines[0], "--download-only install xen-system-amd64 ") {
-		t.Errorf("apt-get was called with %q", lines)
+	if got := strings.Count(string(commands), "--download-only install "); got != 3 {
+		t.Errorf("apt-get was called with %s", commands)
 	}
-	if _, err := unpack(t.Context(), dir); err != nil {
-		t.Fatal(err)
-	}
-	if again, err := os.ReadFile(log); err != nil || len(again) != len(commands) {
-		t.Errorf("apt-get was called again: %s, %v", again, err)
-	}
-}
-
-func TestUnpackRenewsOldLists(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("LOG", filepath.Join(dir, "log"))
-	fakePrograms(t, map[string]string{
-		"apt-get":  `case "$*" in *Dir::State::lists=*) ;; *) echo "E: 404" >&2; exit 100 ;; esac` + fakeApt,
-		"dpkg-deb": `mkdir -p "$3"`,
-	})
-	if _, err := unpack(t.Context(), dir); err != nil {
-		t.Error(err)
+	for _, tt := range []struct {
+		release Release
+		fetched int
+	}{{Release{"4.14", "bullseye"}, 3}, {Release{"4.20", "trixie"}, 4}} {
+		if _, err := unpack(t.Context(), dir, tt.release); err != nil {
+			t.Fatal(err)
+		}
+		again, err := os.ReadFile(log)
+		if err != nil || strings.Count(string(again), " install ") != tt.fetched {
+			t.Errorf("%s: apt-get was called with %s, %v", tt.release.Suite, again[len(commands):], err)
+		}
 	}
 }
 
 func TestUnpackSaysWhatIsMissing(t *testing.T) {
-	fakePrograms(t, map[string]string{"apt-get": "echo 'E: no network' >&2; exit 100"})
-	dir := t.TempDir()
-	_, err := unpack(t.Context(), dir)
-	var missing *MissingError
-	if !errors.As(err, &missing) {
-		t.Fatalf("error %v, want a MissingError", err)
-	}
-	if want := "Debian packages: apt-get: exit status 100: E: no network"; err.Error() != want {
-		t.Errorf("error %q, want %q", err, want)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "unpacked")); err == nil {
-		t.Error("what failed counts as done")
+	for name, tt := range map[string]struct{ apt, want string }{
+		"no network": {`[ "$1" = indextargets ] && echo http://mirror.example/debian/ && exit; echo 'E: no network' >&2; exit 100`,
+			"Debian trixie's packages: apt-get: exit status 100: E: no network"},
+		"not Debian": {"echo http://mirror.example/ubuntu/", "Debian trixie's packages: no mirror of Debian among apt's sources"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fakePrograms(t, map[string]string{"apt-get": tt.apt})
+			dir := t.TempDir()
+			_, err := unpack(t.Context(), dir, Releases[0])
+			var missing *MissingError
+			if !errors.As(err, &missing) || err.Error() != tt.want {
+				t.Errorf("error %v, want a MissingError %q", err, tt.want)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "trixie/root.unpacked")); err == nil {
+				t.Error("what failed counts as done")
+			}
+		})
 	}
 }
 
 func TestNewSaysWhatIsMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, err := New(context.Background(), t.TempDir())
+	_, err := New(context.Background(), t.TempDir(), Releases[0])
 	var missing *MissingError
 	if !errors.As(err, &missing) || err.Error() != "apt-get: not installed" {
 		t.Errorf("error %v, want that apt-get is not installed", err)

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,32 +19,51 @@ import (
 )
 
 var (
-	xen     = flag.Bool("xen", false, "boot real Xen in QEMU and run the cases in its dom0")
-	only    = flag.String("case", "", "with -xen: the cases whose names match this pattern, also those that are for later")
+	xen     = flag.String("xen", "", "boot this version of real Xen in QEMU and run the cases in its dom0: newest, one of 4.20, 4.17 and 4.14, or all of them and the slow cases")
+	only    = flag.String("case", "", "with -xen: the cases whose names match one of these patterns, with commas between; slow ones, too")
 	program = flag.String("program", "", "with -xen: the program under test (default: build ./cmd/gopxeboot)")
 	cache   = flag.String("cache", "../../build/xenlab", "with -xen: the directory for packages and images")
 )
 
 // TestXen runs the cases on real Xen, and prints a line for each.
 func TestXen(t *testing.T) {
-	if !*xen {
+	if *xen == "" {
 		t.Skip("boots a virtual machine: needs -xen")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
-	defer cancel()
 	dir, err := filepath.Abs(*cache)
 	if err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
-	lab, err := xenlab.New(ctx, dir)
+	releases := xenlab.Releases
+	switch *xen {
+	case "all":
+	case "newest":
+		releases = releases[:1]
+	default:
+		releases = slices.DeleteFunc(slices.Clone(releases), func(r xenlab.Release) bool { return r.Xen != *xen })
+	}
+	if len(releases) == 0 {
+		t.Fatalf("-xen %s: there is no such version", *xen)
+	}
+	began, count := time.Now(), 0
+	for _, release := range releases {
+		t.Run(release.Xen, func(t *testing.T) { count += testXen(t, dir, release) })
+	}
+	fmt.Printf("%d cases, %.0f s in all\n", count, time.Since(began).Seconds())
+}
+
+// testXen runs the cases on one version of Xen, and returns how many.
+func testXen(t *testing.T, dir string, release xenlab.Release) int {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	lab, err := xenlab.New(ctx, dir, release)
 	if missing := (*xenlab.MissingError)(nil); errors.As(err, &missing) {
 		fmt.Println("SKIP", err)
 		labtest.Missing(t, err)
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	cases := selected(t)
+	cases := selected(t, release)
 	machine, err := lab.Boot(ctx, underTest(t, dir), cases)
 	if err != nil {
 		t.Fatal(err)
@@ -53,41 +74,40 @@ func TestXen(t *testing.T) {
 			result, err := machine.Next()
 			switch {
 			case err != nil:
-				fmt.Printf("FAIL %s: the machine failed\n", c.Name)
+				fmt.Printf("FAIL %s %s: the machine failed\n", release.Xen, c.Name)
 				t.Fatal(err)
 			case result.Case != c.Name:
 				t.Fatalf("dom0 ran case %q", result.Case)
 			case result.Failure != "":
-				fmt.Printf("FAIL %s: %s\n", c.Name, result.Failure)
+				fmt.Printf("FAIL %s %s: %s\n", release.Xen, c.Name, result.Failure)
 				t.Fatalf("%s: %s\n%s", c.About, result.Failure, result.Log)
 			}
-			fmt.Printf("PASS %s (%.1f s)\n", c.Name, result.Seconds)
+			fmt.Printf("PASS %s %s (%.1f s)\n", release.Xen, c.Name, result.Seconds)
 		})
 		if !ok && ctx.Err() != nil {
 			t.Fatal(ctx.Err())
 		}
 	}
-	fmt.Printf("%d cases, %.0f s in all\n", len(cases), time.Since(began).Seconds())
+	return len(cases)
 }
 
-// selected are the cases to run.
-func selected(t *testing.T) []xenlab.Case {
+// selected are the cases to run on a version of Xen.
+func selected(t *testing.T, release xenlab.Release) []xenlab.Case {
 	all, err := xenlab.Cases()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var cases []xenlab.Case
-	for _, c := range all {
-		matches, err := path.Match(*only, c.Name)
-		switch {
-		case err != nil:
-			t.Fatalf("-case %s: %v", *only, err)
-		case matches, *only == "" && c.Later == "":
-			cases = append(cases, c)
-		case *only == "":
-			fmt.Printf("SKIP %s: waits for %s\n", c.Name, c.Later)
-		}
-	}
+	named := strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
+	cases := slices.DeleteFunc(all, func(c xenlab.Case) bool {
+		named := slices.ContainsFunc(named, func(pattern string) bool {
+			matches, err := path.Match(pattern, c.Name)
+			if err != nil {
+				t.Fatalf("-case %s: %v", pattern, err)
+			}
+			return matches
+		})
+		return !c.On(release.Xen, *xen == "all" || named) || *only != "" && !named
+	})
 	if len(cases) == 0 {
 		t.Fatalf("no case matches %q", *only)
 	}

@@ -54,14 +54,14 @@ func (r *reading) find() {
 	}
 }
 
-// try takes down one name, once for each thing that came of it.
+// try records one name, once for each thing that came of it.
 func (r *reading) try(t plan.Try) {
 	if !slices.ContainsFunc(r.facts.Search, func(o plan.Try) bool { return o.URL == t.URL && o.Result == t.Result }) {
 		r.facts.Search = append(r.facts.Search, t)
 	}
 }
 
-// meant says whether a name is one that a person may have thought that
+// meant says whether a name is one that an administrator may expect
 // PXELINUX asks for: a check that was captured has asked for some.
 func (r *reading) meant(name string) bool {
 	plain := strings.NewReplacer("-", "", ":", "").Replace(strings.ToLower(name))

@@ -1,21 +1,7 @@
 # A guest on a bridge of Open vSwitch, in a VLAN and in none: from a port of
 # its own, which is gone afterwards also when gopxeboot was killed, and from
 # dom0's. The servers are behind a trunk port.
-mkdir -p /run/openvswitch /etc/openvswitch /var/log/openvswitch
-ovsdb-tool create /etc/openvswitch/conf.db /usr/share/openvswitch/vswitch.ovsschema
-ovsdb-server --remote=punix:/run/openvswitch/db.sock --pidfile --detach --no-chdir
-ovs-vsctl --no-wait init
-/usr/lib/openvswitch-switch/ovs-vswitchd --pidfile --detach --no-chdir
-trap 'ip netns exec servers kill $(cat "$work"/vlan*.pid); ip link del ovsservers
-	ovs-vsctl del-br ovsbr0; ovs-appctl -t ovs-vswitchd exit --cleanup; ovs-appctl -t ovsdb-server exit; rm -rf /etc/openvswitch' EXIT
-ovs-vsctl add-br ovsbr0
-ip link set ovsbr0 up
-ip link add ovsservers type veth peer name eth1 netns servers
-ip link set ovsservers up
-ip -n servers link set eth1 up
-ovs-vsctl add-port ovsbr0 ovsservers
-vlan_servers servers eth1 0 192.168.78
-vlan_servers servers eth1 20 192.168.20
+openvswitch
 
 boots_from 192.168.78 --net guest --bridge ovsbr0
 boots_from 192.168.20 --net guest --bridge ovsbr0.20

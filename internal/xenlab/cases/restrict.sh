@@ -1,6 +1,11 @@
-# With LIBXL_BOOTLOADER_RESTRICT libxl asks for another user (--runas): the
-# process that reads from the network is that user's, and the guest boots.
-export LIBXL_BOOTLOADER_RESTRICT=1 LIBXL_BOOTLOADER_USER=bootloader
+# In restricted mode libxl asks for another user (--runas): the process that
+# reads from the network is that user's, and the guest boots.
+# xen: 4.17
+if compgen -G '/usr/lib/xen-4.17/bin/xl'; then
+	export LIBXL_BOOTLOADER_RESTRICT=1 LIBXL_BOOTLOADER_USER=bootloader
+else
+	cfg 'bootloader_restrict = 1' 'bootloader_user = "bootloader"'
+fi
 initrd 6M
 cfg 'memory = 32'
 creating

@@ -2,8 +2,7 @@
 # boots from that VLAN's servers, and nobody outside of it, nor in another VLAN,
 # answers it. xenbr0.20 is VLAN 20 on xenbr0, or the device of that name.
 vlan_servers servers eth0 20 192.168.20
-trap 'ip netns exec servers kill "$(cat "$work/vlan20.pid")"; ip -n servers link del eth0.20
-	ip link del xenbr0.20 2>/dev/null || true; ip link set xenbr0 type bridge vlan_filtering 0' EXIT
+at_end 'ip link del xenbr0.20; ip link set xenbr0 type bridge vlan_filtering 0'
 
 boots_from 192.168.20 --net guest --bridge xenbr0.20
 leases_from 192.168.20 --net dom0 --bridge xenbr0 --vlan 20

@@ -6,4 +6,4 @@ within 60 downloading
 kill -TERM "$(pidof xl)"
 within 10 no_process
 xl destroy "$name"
-rm -r /var/lib/xen/bootloader.*
+rm -r $(libxl_files)

@@ -119,16 +119,26 @@ leased() { served | sed -n "s/.*DHCPACK(eth0) \([0-9.]*\) $mac.*/\1/p" | tail -n
 # bootlog: what the last bootloader said, as libxl wrote it down.
 bootlog() { ls -t /var/log/xen/bootloader.*.log | head -n 1 | xargs cat; }
 
+# libxl_files: those that libxl makes for a bootloader, in /run before Xen 4.17.
+libxl_files() { ls -d /var/lib/xen/bootloader.* /run/xen/bootloader.* 2>/dev/null || true; }
+
 # is WHAT GOT WANT
 is() { [ "$2" = "$3" ] || fail "$1: got \"$2\", want \"$3\""; }
 
 # has FILE TEXT
 has() { grep -qaF -- "$2" "$1" || fail "no \"$2\" in ${1##*/}"; }
 
+# at_end COMMAND: runs when the case ends, the last one first.
+at_end() {
+	ending="$1
+$ending"
+	trap 'set +e; eval "$ending"' EXIT
+}
+
 # address: dom0 has an address on the bridge until the case ends.
 address() {
 	ip address add 192.168.77.1/24 dev xenbr0
-	trap 'ip address del 192.168.77.1/24 dev xenbr0' EXIT
+	at_end 'ip address del 192.168.77.1/24 dev xenbr0'
 }
 
 # vlan_servers NAMESPACE INTERFACE VLAN NET: DHCP and TFTP of a network of their
@@ -139,12 +149,74 @@ vlan_servers() {
 		interface=$2.$3
 		ip -n "$1" link add link "$2" name "$interface" type vlan id "$3"
 		ip -n "$1" link set "$interface" up
+		at_end "ip -n $1 link del $interface"
 	fi
 	ip -n "$1" address add "$4.254/24" dev "$interface"
 	ip netns exec "$1" dnsmasq --keep-in-foreground --port=0 --interface="$interface" --bind-interfaces --user=root \
 		--leasefile-ro --no-ping --log-facility=- --dhcp-range="$4.100,$4.200,1h" --pid-file="$work/vlan$3.pid" \
 		--dhcp-boot="pxelinux.0,servers,$4.254" --enable-tftp --tftp-root=/srv/tftp >"$log" 2>&1 &
 	within 20 grep -q 'TFTP root' "$log"
+	at_end "ip netns exec $1 kill $(cat "$work/vlan$3.pid")"
+}
+
+# openvswitch: a bridge ovsbr0 of Open vSwitch until the case ends, with servers
+# behind a trunk port: untagged ones at 192.168.78.254, and 192.168.20.254 in VLAN 20.
+openvswitch() {
+	mkdir -p /run/openvswitch /etc/openvswitch /var/log/openvswitch
+	ovsdb-tool create /etc/openvswitch/conf.db /usr/share/openvswitch/vswitch.ovsschema
+	ovsdb-server --remote=punix:/run/openvswitch/db.sock --pidfile --detach --no-chdir
+	ovs-vsctl --no-wait init
+	/usr/lib/openvswitch-*/ovs-vswitchd --pidfile --detach --no-chdir
+	at_end 'ip link del ovsservers; ovs-vsctl del-br ovsbr0
+		ovs-appctl -t ovs-vswitchd exit --cleanup; ovs-appctl -t ovsdb-server exit; rm -rf /etc/openvswitch'
+	ovs-vsctl add-br ovsbr0
+	ip link set ovsbr0 up
+	ip link add ovsservers type veth peer name eth1 netns servers
+	ip link set ovsservers up
+	ip -n servers link set eth1 up
+	ovs-vsctl add-port ovsbr0 ovsservers
+	vlan_servers servers eth1 0 192.168.78
+	vlan_servers servers eth1 20 192.168.20
+}
+
+# libvirtd_runs: it does, until the case ends.
+libvirtd_runs() {
+	# The emulated processor has no virtual 8086 mode, so it is less than the
+	# least that libvirt knows.
+	sed -i '/vme/d' /usr/share/libvirt/cpu_map/x86_486.xml
+	mkdir -p /run/libvirt
+	echo 'auth_unix_rw = "none"' >/etc/libvirt/libvirtd.conf
+	libvirtd --config /etc/libvirt/libvirtd.conf >"$work/libvirtd.log" 2>&1 &
+	at_end "kill $!"
+	within 60 virsh -c xen:///system version
+}
+
+# virsh_creates TYPE SOURCE [ON_POWEROFF]: the guest, which is of that <type> and
+# has an interface with that <source>.
+virsh_creates() {
+	cat >"$work/guest.xml" <<END
+<domain type='xen'>
+  <name>$name</name>
+  <memory unit='MiB'>32</memory>
+  <bootloader>/usr/bin/gopxeboot</bootloader>
+  <bootloader_args>--net guest --mac $mac</bootloader_args>
+  <os>$1</os>
+  <on_poweroff>${3:-destroy}</on_poweroff>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='phy'/>
+      <source file='$work/$name.img'/>
+      <target dev='xvda' bus='xen'/>
+    </disk>
+    <interface type='bridge'>
+      <mac address='$mac'/>
+      $2
+    </interface>
+    <console type='pty'/>
+  </devices>
+</domain>
+END
+	virsh -c xen:///system create "$work/guest.xml" || fail "virsh create: exit status $?"
 }
 
 # boots_from NET OPTIONS...: gopxeboot, by itself, gets a lease and the guest's

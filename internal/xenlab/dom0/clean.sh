@@ -10,7 +10,7 @@ processes() { ls -l /proc/[0-9]*/exe 2>/dev/null | sed -n 's|.* /proc/\([0-9]*\)
 left() {
 	for id in $(domains); do echo "left over: domain $id ($(xl domname "$id" 2>&1))"; done
 	for pid in $(processes); do echo "left over: process $pid ($(tr '\0' ' ' <"/proc/$pid/cmdline"))"; done
-	ls -d /var/lib/xen/bootloader.* /tmp/* /run/gopxeboot* 2>/dev/null | sed 's/^/left over: /'
+	ls -d /var/lib/xen/bootloader.* /run/xen/bootloader.* /tmp/* /run/gopxeboot* 2>/dev/null | sed 's/^/left over: /'
 	ip -o link show | awk -F': ' '{ sub(/@.*/, "", $2); print $2 }' | grep -vxE 'lo|xenbr0|servers' | sed 's/^/left over: interface /'
 	ip netns list | awk '$1 != "servers" { print "left over: namespace " $1 }'
 	ip -o address show dev xenbr0 | awk '$3 == "inet" { print "left over: address " $4 }'
@@ -27,5 +27,5 @@ done
 [ -n "$what" ] || exit 0
 for id in $(domains); do xl destroy "$id"; done
 for pid in $(processes); do kill -KILL "$pid"; done
-rm -rf /var/lib/xen/bootloader.* /tmp/* /run/gopxeboot*
+rm -rf /var/lib/xen/bootloader.* /run/xen/bootloader.* /tmp/* /run/gopxeboot*
 ip address flush dev xenbr0

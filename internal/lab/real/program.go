@@ -1,4 +1,6 @@
-package lab
+// Package real runs real servers on the hosts of a lab, for tests and the
+// benchmark: Debian's, installed or as .ci/servers unpacks them.
+package real
 
 import (
 	"fmt"

@@ -1,0 +1,253 @@
+package ipxe
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"path"
+	"slices"
+	"strings"
+)
+
+// image is a file that was fetched. Of what is no script only the head is kept:
+// the caller fetches what boots.
+type image struct {
+	name     string
+	uri      uri
+	args     string // its command line; "" where it has none
+	hasArgs  bool
+	head     []byte
+	text     string // of a script
+	kind     format
+	autofree bool
+	posted   bool
+}
+
+// format is what an image is.
+type format string
+
+const (
+	isScript    format = "script"
+	isKernel    format = "kernel"
+	isMultiboot format = "multiboot"
+	isEmpty     format = "empty"
+	isEFI       format = "efi"
+	isHTML      format = "html"
+	isOther     format = "other"
+)
+
+func (f format) says() string {
+	switch f {
+	case isEmpty:
+		return "is empty"
+	case isEFI:
+		return "is a program for UEFI, which a guest without firmware can't run"
+	case isHTML:
+		return "is an HTML page"
+	case isOther:
+		return "is neither a script nor a kernel; a boot program can't run in a guest without firmware"
+	}
+	return "is a " + string(f)
+}
+
+// formatOf recognises an image as iPXE does (image_probe), by its head.
+func formatOf(head []byte) format {
+	at := func(offset int, magic string) bool {
+		return len(head) >= offset+len(magic) && string(head[offset:offset+len(magic)]) == magic
+	}
+	trimmed := strings.ToLower(string(bytes.TrimSpace(head[:min(len(head), 256)])))
+	switch {
+	case len(head) == 0:
+		return isEmpty
+	case IsScript(head):
+		return isScript
+	case at(0x202, "HdrS"), at(0x38, "ARM\x64"):
+		return isKernel
+	case hasMultiboot(head):
+		return isMultiboot
+	case at(0, "\x7fELF"):
+		return isKernel
+	case at(0, "MZ"):
+		return isEFI
+	case strings.HasPrefix(trimmed, "<!doctype html"), strings.HasPrefix(trimmed, "<html"):
+		return isHTML
+	}
+	return isOther
+}
+
+// hasMultiboot looks for a Multiboot header (Multiboot specification 0.6.96, §3.1).
+func hasMultiboot(head []byte) bool {
+	for i := 0; i+12 <= len(head); i += 4 {
+		magic, flags, sum := binary.LittleEndian.Uint32(head[i:]), binary.LittleEndian.Uint32(head[i+4:]), binary.LittleEndian.Uint32(head[i+8:])
+		if magic == 0x1badb002 && magic+flags+sum == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// fetch asks for a file and puts it at the end of the images.
+func (r *runner) fetch(ctx context.Context, u uri) (*image, error) {
+	if r.requests++; r.requests > maxRequests {
+		return nil, r.end(tooMuch("more than %d files", maxRequests))
+	}
+	i := &image{name: u.name(), uri: u}
+	content, err := r.open(ctx, u, i)
+	if err != nil {
+		r.waited = false
+		return nil, err
+	}
+	defer content.Close()
+	if moved, ok := content.(interface{ URL() string }); ok && moved.URL() != "" {
+		i.uri = parseURI(moved.URL())
+	}
+	head := make([]byte, headSize)
+	n, err := io.ReadFull(content, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	i.head = slices.Clip(slices.Clone(head[:n]))
+	if i.kind = formatOf(i.head); i.kind == isScript {
+		rest, err := io.ReadAll(io.LimitReader(content, maxScript+1-int64(n)))
+		if err != nil {
+			return nil, err
+		}
+		if n+len(rest) > maxScript {
+			return nil, tooMuch("a script of more than %d bytes", maxScript)
+		}
+		i.text = string(i.head) + string(rest)
+	}
+	r.images = append(r.images, i)
+	return i, nil
+}
+
+// open asks for a file, by POST where the URI names a list of parameters (core/uri.c,
+// "#params").
+func (r *runner) open(ctx context.Context, u uri, i *image) (io.ReadCloser, error) {
+	switch u.scheme {
+	case "tftp", "http", "https":
+	case "file", "":
+		return nil, failed("%q is no file of a server", u.String())
+	default:
+		return nil, failed("%s can't be downloaded from in a guest without firmware", u.scheme)
+	}
+	if list, ok := strings.CutPrefix(u.fragment, "#params"); ok {
+		list = strings.TrimPrefix(list, "=")
+		if form, ok := r.forms[list]; ok {
+			delete(r.forms, list)
+			if r.env.Post == nil {
+				return nil, failed("params can't be sent here")
+			}
+			i.posted = true
+			return r.env.Post(ctx, u.url(), strings.Join(form, "&"))
+		}
+	}
+	return r.env.Open(ctx, u.url())
+}
+
+// find is the first image of a name; nil where there is none.
+func (r *runner) find(name string) *image {
+	if i := slices.IndexFunc(r.images, func(i *image) bool { return i.name == name }); i >= 0 {
+		return r.images[i]
+	}
+	return nil
+}
+
+// acquire is the image of that name, or else what is fetched from there (imgacquire).
+func (r *runner) acquire(ctx context.Context, name string) (*image, error) {
+	if i := r.find(name); i != nil {
+		return i, nil
+	}
+	return r.fetch(ctx, r.cwuri().resolve(name))
+}
+
+func (r *runner) unregister(i *image) {
+	r.images = slices.DeleteFunc(r.images, func(j *image) bool { return i == j })
+	if r.selected == i {
+		r.selected = nil
+	}
+}
+
+// choose makes an image the one that boots (image_select). What is no program
+// of the kinds that iPXE knows still is one to a BIOS: a PXE NBP.
+func (r *runner) choose(i *image) error {
+	r.selected = nil
+	if i.kind == isEmpty || i.kind == isEFI {
+		return failed("%s %s", i.name, i.kind.says())
+	}
+	r.selected = i
+	return nil
+}
+
+// cannot names programs that begin as a Linux kernel does and are none.
+var cannot = []string{"wimboot", "memdisk", "grub.exe", "ipxe.lkrn", "gpxe.lkrn"}
+
+// execute runs an image (image_exec): a script, or what the guest boots.
+func (r *runner) execute(ctx context.Context, i *image) error {
+	if err := r.choose(i); err != nil {
+		return err
+	}
+	if i.autofree {
+		defer r.unregister(i)
+	}
+	if i.kind == isScript {
+		return r.run(ctx, i)
+	}
+	if i.kind != isKernel && i.kind != isMultiboot {
+		return failed("%s %s", i.name, i.kind.says())
+	}
+	if slices.Contains(cannot, strings.ToLower(path.Base(i.uri.path))) {
+		return failed("%s can't run in a guest without firmware", path.Base(i.uri.path))
+	}
+	b := r.result
+	b.Kernel, b.Args, b.Outcome = i.uri.url(), i.args, Linux
+	files := []*image{i}
+	for _, other := range r.images {
+		if other != i {
+			files = append(files, other)
+		}
+	}
+	for n, f := range files {
+		if f.posted {
+			return failed("%s was asked for with params, which can't be done again", f.name)
+		}
+		file := File{URL: f.uri.url()}
+		if i.kind == isMultiboot {
+			file.Args = strings.TrimSuffix(f.uri.String()+" "+f.args, " ")
+			b.Modules, b.Outcome = append(b.Modules, file), Multiboot
+			continue
+		}
+		if n == 0 {
+			continue
+		}
+		if f.kind == isScript {
+			r.warn("%s is a script that has returned: it is an initrd of %s, as by iPXE; imgfree before kernel, or chain --autofree", f.name, i.name)
+		}
+		if f.hasArgs {
+			file.Path, _, _ = strings.Cut(f.args, " ")
+			file.Mode = cpioMode(f.args)
+		}
+		b.Initrds = append(b.Initrds, file)
+	}
+	r.booted = true
+	return nil
+}
+
+// cpioMode is the mode that arguments say, in octal (core/cpio.c).
+func cpioMode(args string) uint32 {
+	const regular, usual = 0o100000, 0o644
+	_, after, ok := strings.Cut(args, "mode=")
+	if !ok {
+		return regular | usual
+	}
+	var mode uint32
+	for _, c := range after {
+		if c < '0' || c > '7' {
+			break
+		}
+		mode = mode<<3 | uint32(c-'0')
+	}
+	return regular | mode
+}
