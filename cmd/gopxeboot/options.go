@@ -42,7 +42,7 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 	if n := c.Uint("vlan"); n > 4094 || n == 0 && c.IsSet("vlan") {
 		return o, usage(fmt.Errorf("--vlan %d is not between 1 and 4094", n), "")
 	}
-	o.Put(call.VIF.On(c.String("bridge"), uint16(c.Uint("vlan"))), con)
+	o.Put(call.VIF, c.String("bridge"), uint16(c.Uint("vlan")), con)
 	if o.ROM, err = romOf(c); err != nil {
 		return o, usage(err, "")
 	}

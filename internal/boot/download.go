@@ -34,7 +34,11 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, fetch.ErrEmpty) {
 			return err
 		}
-		next, nextErr := d.NotFound(ctx)
+		missing := d.Boot.Kernel
+		if e, ok := errors.AsType[*fetch.Error](err); ok {
+			missing = e.URL
+		}
+		next, nextErr := d.NotFound(ctx, missing)
 		if nextErr != nil || next.Boot.Kernel == "" || tried[next.Boot.Kernel] {
 			return err
 		}

@@ -91,7 +91,7 @@ func (o *Options) Take(guest domain.Info, wanted int, con *console.Console) {
 	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, wanted, len(guest.VIFs), guest.Source))
 	o.MAC = bytes.Clone(vif.MAC)
 	if o.Unreachable == nil {
-		o.Put(vif.On(o.Bridge, o.VLAN), con)
+		o.Put(vif, o.Bridge, o.VLAN, con)
 	}
 }
 
@@ -101,10 +101,15 @@ func (o *Options) know(guest domain.Info) {
 	o.Type = cmp.Or(o.Type, guest.Type)
 }
 
-// Put puts the guest where its vif says that it is.
-func (o *Options) Put(vif xenout.VIF, con *console.Console) {
-	bridge, vlan, err := vif.Place()
-	o.Bridge, o.VLAN, o.IP, o.Unreachable = bridge, vlan, vif.IP, nil
+// Put puts the guest where its vif says that it is; a bridge and a VLAN that were
+// said beside it count more, "" and 0 say nothing.
+func (o *Options) Put(vif xenout.VIF, bridge string, vlan uint16, con *console.Console) {
+	if bridge == "" && vlan == 0 && o.Host.IgnoresVLAN(vif) {
+		con.Warn(fmt.Sprintf("vlan=%s: Xen's vif-bridge here does not look at it, and puts the guest into no VLAN: the hook in docs/toolstacks.md does", vif.VLAN))
+	}
+	var err error
+	o.Bridge, o.VLAN, err = vif.On(bridge, vlan).Place()
+	o.IP, o.Unreachable = vif.IP, nil
 	errors.As(err, &o.Unreachable)
 	for _, key := range vif.Unknown {
 		con.Warn(key.String())
@@ -122,7 +127,7 @@ func (o *Options) findBridge(ctx context.Context, call xenout.Call, con *console
 	for _, vif := range guest.VIFs {
 		if bytes.Equal(vif.MAC, o.MAC) {
 			con.Detail(fmt.Sprintf("guest: %s is on %s, says %s", vif.MAC, cmp.Or(vif.Bridge, "the default bridge"), guest.Source))
-			o.Put(vif.On("", o.VLAN), con)
+			o.Put(vif, "", o.VLAN, con)
 			return
 		}
 	}
