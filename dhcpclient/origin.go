@@ -22,7 +22,7 @@ type Origin struct {
 // Field is where a value stands that is in no option.
 type Field string
 
-// The fields of a message, and what there is beside them.
+// The fields of a message, and what else there is.
 const (
 	FieldYIAddr Field = "yiaddr"
 	FieldSIAddr Field = "siaddr"

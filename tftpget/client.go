@@ -72,7 +72,7 @@ type Client struct {
 // server has been told, for 2 x (Retries+1) x Timeout at most unless the server
 // keeps it busy with new OACKs.
 //
-// A port where nobody listens is noticed within 0.2 s, and not after all
+// A port where no server listens is noticed within 0.2 s, and not after all
 // retries. Errors are of type *Error.
 func (c *Client) Open(ctx context.Context, server netip.AddrPort, name string) (*File, error) {
 	server = netip.AddrPortFrom(server.Addr().Unmap(), server.Port())
@@ -152,13 +152,13 @@ func parseURL(ctx context.Context, link string) (server netip.AddrPort, name str
 // of any PXE ROM from pin/tftp, and one that wants no options at all the
 // request of RFC 1350.
 func start(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (transfer, error) {
-	var said *serverError
+	var reply *serverError
 	if o.window > 1 {
 		d, err := startDownload(ctx, server, name, o, retransmits)
 		if err == nil {
 			return d, nil
 		}
-		if !errors.Is(err, errBadOptions) && !(errors.As(err, &said) && said.aboutOptions()) {
+		if !errors.Is(err, errBadOptions) && !(errors.As(err, &reply) && reply.aboutOptions()) {
 			return nil, err
 		}
 	}
@@ -166,7 +166,7 @@ func start(ctx context.Context, server netip.AddrPort, name string, o options, r
 	if err == nil {
 		return l, nil
 	}
-	if errors.As(err, &said) && said.aboutOptions() {
+	if errors.As(err, &reply) && reply.aboutOptions() {
 		d := &download{ctx: ctx, server: server, name: name, options: o, retransmits: retransmits}
 		if d.ask(plainTerms) == nil {
 			return d, nil

@@ -15,6 +15,6 @@
 // The file of a server that announces no size ends at the first block that is
 // not full: TFTP has no other mark. Size returns -1 for such a file.
 //
-// Off Linux a port where nobody listens costs all retries, as the kernel does
+// Off Linux a port where no server listens costs all retries, as the kernel does
 // not tell.
 package tftpget

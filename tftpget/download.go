@@ -52,7 +52,7 @@ func startDownload(ctx context.Context, server netip.AddrPort, name string, o op
 		return nil, err
 	}
 	large := o.chooseBlock && d.first == nil && d.terms.window == 1 && d.terms.size >= worthIt && d.terms.blockSize == t.blockSize
-	if !large && !d.hasty() {
+	if !large && !d.resendsSooner() {
 		return d, nil
 	}
 	d.abort()
@@ -78,9 +78,9 @@ func startDownload(ctx context.Context, server netip.AddrPort, name string, o op
 	return d, d.ask(t)
 }
 
-// hasty says whether the server agreed to send a block again sooner than our
+// resendsSooner says whether the server agreed to send a block again sooner than our
 // answer can be there, or a window, for which it needs a time of its own.
-func (d *download) hasty() bool {
+func (d *download) resendsSooner() bool {
 	return d.terms.resend > 0 && (d.terms.window > 1 || d.rtt.smooth == 0 || d.rtt.smooth > d.terms.resend/2)
 }
 
@@ -191,8 +191,8 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 			// took its time or the network was away.
 			again.resend = time.Second
 		default:
-			var said *serverError
-			if err != nil && !errors.As(err, &said) {
+			var reply *serverError
+			if err != nil && !errors.As(err, &reply) {
 				d.socket.send(errorPacket(0, errStopped.Error()))
 			}
 			d.socket.close()
@@ -240,7 +240,7 @@ func (d *download) smallerBlock(sometimes bool) int {
 	return largest
 }
 
-// abort tells the server that nobody wants the rest.
+// abort tells the server that the rest is not wanted.
 func (d *download) abort() {
 	d.socket.send(errorPacket(0, errStopped.Error()))
 	d.socket.close()

@@ -166,9 +166,9 @@ func (f *File) Stats() Stats {
 // fail makes err an *Error of this file.
 func (f *File) fail(err error) error {
 	e := &Error{Server: f.server, File: f.name, Code: -1, Err: err}
-	var said *serverError
-	if errors.As(err, &said) {
-		e.Code, e.Message, e.Err = said.code, said.message, said.kind()
+	var reply *serverError
+	if errors.As(err, &reply) {
+		e.Code, e.Message, e.Err = reply.code, reply.message, reply.kind()
 	}
 	return e
 }

@@ -40,8 +40,8 @@ func startLockstep(ctx context.Context, server netip.AddrPort, name string, o op
 	client.SetBlockSize(o.blockSize)
 	client.RequestTSize(true)
 	l := &lockstep{ctx: ctx, patience: o.timeout}
-	unheard := func() bool { return nobodyListens(ctx, server, name, o) }
-	if l.incoming, err = receive(ctx, client, name, unheard); err != nil {
+	closed := func() bool { return portClosed(ctx, server, name, o) }
+	if l.incoming, err = receive(ctx, client, name, closed); err != nil {
 		return nil, err
 	}
 
@@ -54,7 +54,7 @@ func startLockstep(ctx context.Context, server netip.AddrPort, name string, o op
 		go l.incoming.WriteTo(new(gate))
 		client.SetBlockSize(512) // asking for none makes pin/tftp send an OACK back, or panic
 		client.RequestTSize(false)
-		if l.incoming, err = receive(ctx, client, name, unheard); err != nil {
+		if l.incoming, err = receive(ctx, client, name, closed); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +77,7 @@ const unheardAfter = 100 * time.Millisecond
 // receive is pin/tftp's Receive with a context. When that ends first, or when
 // nobody hears us, Receive goes on in the background until it has an answer or
 // no more patience, and an answer is then turned down.
-func receive(ctx context.Context, client *tftp.Client, name string, unheard func() bool) (incoming, error) {
+func receive(ctx context.Context, client *tftp.Client, name string, closed func() bool) (incoming, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func receive(ctx context.Context, client *tftp.Client, name string, unheard func
 			}
 			return a.w.(incoming), nil
 		case <-look.C:
-			if unheard() {
+			if closed() {
 				err = ErrNoServer
 			}
 		case <-ctx.Done():
@@ -118,11 +118,11 @@ func receive(ctx context.Context, client *tftp.Client, name string, unheard func
 	}
 }
 
-// nobodyListens asks once more from a socket of ours. The kernel tells it, but
+// portClosed asks once more from a socket of ours. The kernel tells it, but
 // not pin/tftp's, when the server's port is closed. An answer comes from
 // another port than asked, so it does not reach this socket, and the kernel
 // refuses it in our name.
-func nobodyListens(ctx context.Context, server netip.AddrPort, name string, o options) bool {
+func portClosed(ctx context.Context, server netip.AddrPort, name string, o options) bool {
 	s, err := dial(ctx, server, o.localAddr)
 	if err != nil {
 		return false

@@ -29,8 +29,8 @@ func TestTyped(t *testing.T) {
 		{errors.New("code: 0, message: a, message: b\x00c"), &serverError{0, "a, message: b"}},
 	} {
 		got := typed(tt.in)
-		var said *serverError
-		if errors.As(tt.want, &said) {
+		var reply *serverError
+		if errors.As(tt.want, &reply) {
 			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(serverError{})); diff != "" {
 				t.Errorf("%v (-want +got)\n%s", tt.in, diff)
 			}
@@ -94,16 +94,16 @@ func FuzzTyped(f *testing.F) {
 		if err == nil {
 			t.Fatal("the error got lost")
 		}
-		var said *serverError
-		if !errors.As(err, &said) {
+		var reply *serverError
+		if !errors.As(err, &reply) {
 			return
 		}
-		if said.code < 0 || said.code > 65535 || len(said.message) > maxMessage || !utf8.ValidString(said.message) {
-			t.Errorf("%q became code %d, %q", text, said.code, said.message)
+		if reply.code < 0 || reply.code > 65535 || len(reply.message) > maxMessage || !utf8.ValidString(reply.message) {
+			t.Errorf("%q became code %d, %q", text, reply.code, reply.message)
 		}
-		for _, r := range said.message {
+		for _, r := range reply.message {
 			if !unicode.IsPrint(r) {
-				t.Errorf("%q is not printable", said.message)
+				t.Errorf("%q is not printable", reply.message)
 			}
 		}
 	})

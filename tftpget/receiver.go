@@ -148,7 +148,7 @@ func (r *receiver) run(w io.Writer, first []byte) error {
 			}
 		}
 		switch {
-		case r.tooWide():
+		case r.windowTooLarge():
 			return errTooWide
 		case r.fragments && r.lostLate >= lateBlocks*maxBlockSize/r.blockSize:
 			return errLossy
@@ -213,7 +213,7 @@ func (r *receiver) take(block int64, payload []byte, now time.Time) {
 		}
 		copy(r.place(block), payload)
 		r.have[block%int64(r.window)] = true
-		r.heard(now)
+		r.noteDelay(now)
 	}
 	if block > r.next {
 		r.missed(block, now)
@@ -226,9 +226,9 @@ func (r *receiver) take(block int64, payload []byte, now time.Time) {
 	r.ahead = 0
 }
 
-// heard notes the time that an answer took, or a block of a window after the
+// noteDelay notes the time that an answer took, or a block of a window after the
 // other.
-func (r *receiver) heard(now time.Time) {
+func (r *receiver) noteDelay(now time.Time) {
 	switch {
 	case r.newAt.After(r.sentAt):
 		r.pause += (now.Sub(r.newAt) - r.pause) / 8
@@ -312,11 +312,11 @@ func (r *receiver) lostBlock(now time.Time) {
 	r.lostLate++
 }
 
-// tooWide tells whether a smaller window would do better: each time so far,
+// windowTooLarge tells whether a smaller window would do better: each time so far,
 // its end was lost, as in a switch that has no room for that many packets. What
 // is lost here and there is better made up for in a large window, where what
 // follows shows it.
-func (r *receiver) tooWide() bool {
+func (r *receiver) windowTooLarge() bool {
 	return r.window > 1 && r.base == 1 && r.cuts > trialWindows/2 && r.narrower() < r.window
 }
 

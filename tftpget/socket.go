@@ -26,7 +26,7 @@ var (
 )
 
 func (s *udpSocket) repeat(p []byte, every time.Duration) (stop func()) {
-	var mu sync.Mutex // nobody must send on a socket that is closed
+	var mu sync.Mutex // nothing may be sent on a socket that is closed
 	mu.Lock()
 	defer mu.Unlock()
 	var timer *time.Timer

@@ -50,7 +50,7 @@ func dial(ctx context.Context, server netip.AddrPort, local netip.Addr) (*udpSoc
 	}
 	s := &udpSocket{fd: fd, server: server, from: server}
 	// The answer comes from another port, so the socket can't be connected
-	// yet; this way the kernel still tells when nobody listens on this one.
+	// yet; this way the kernel still tells when no server listens there.
 	err = unix.SetsockoptInt(fd, level, option, 1)
 	if err == nil && local.IsValid() {
 		err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(local.Unmap(), 0)))

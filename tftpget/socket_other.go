@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// udpSocket is package net's. It does not learn that nobody listens on the
+// udpSocket is package net's. It does not learn that no server listens on the
 // server's port, so that costs all retries here.
 type udpSocket struct {
 	conn      *net.UDPConn

@@ -27,7 +27,7 @@ const (
 	tryBridge = "if a bridge of dom0's is on that network, name it by --bridge; or give the guest a vif on one (bridge=xenbr0) while it boots"
 )
 
-// On is the vif with what was said of its network beside it: a bridge takes the
+// On is the vif with what else was said of its network: a bridge takes the
 // place of the vif's own, and of its backend and script; a VLAN that of its
 // vlan=. "" and 0 say nothing.
 func (v VIF) On(bridge string, vlan uint16) VIF {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/gopxeboot/gopxeboot/internal/xenread"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/vishvananda/netlink"
@@ -38,21 +39,21 @@ var servers = map[string]func(context.Context, *lab.Host, string) error{
 		return h.ServeTFTP(tree)
 	},
 	"dnsmasq": func(ctx context.Context, h *lab.Host, tree string) error {
-		_, err := h.Dnsmasq(ctx, lab.SampleDHCP(), tree)
+		_, err := real.Dnsmasq(ctx, h, lab.SampleDHCP(), tree)
 		return err
 	},
 	"dhcpd and tftpd-hpa": func(ctx context.Context, h *lab.Host, tree string) error {
-		if _, err := h.DHCPD(ctx, lab.SampleDHCP()); err != nil {
+		if _, err := real.DHCPD(ctx, h, lab.SampleDHCP()); err != nil {
 			return err
 		}
-		_, err := h.TFTPD(ctx, tree)
+		_, err := real.TFTPD(ctx, h, tree)
 		return err
 	},
 	"kea and atftpd": func(ctx context.Context, h *lab.Host, tree string) error {
-		if _, err := h.Kea(ctx, lab.SampleDHCP()); err != nil {
+		if _, err := real.Kea(ctx, h, lab.SampleDHCP()); err != nil {
 			return err
 		}
-		_, err := h.ATFTPD(ctx, tree)
+		_, err := real.ATFTPD(ctx, h, tree)
 		return err
 	},
 }

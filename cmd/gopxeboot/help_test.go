@@ -1,11 +1,21 @@
 package main
 
 import (
+	"cmp"
+	"io"
+	"os"
+	"reflect"
+	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
 
@@ -72,6 +82,69 @@ func checkShown(t *testing.T, text string, f cli.Flag) {
 	if n := strings.Count(text, "\n"+strings.SplitAfter(optionOf(f).help(), "\n")[0]); n != 1 {
 		t.Errorf("--%s is shown %d times", f.Names()[0], n)
 	}
+}
+
+// Each option of a command does something there: what it says is among the
+// options of the boot, or the command reads it by itself.
+func TestOptionsUsed(t *testing.T) {
+	values := map[string]string{
+		"mac": "00:16:3e:00:00:01", "vlan": "7", "vif": "1", "guest-type": "pvh", "net": "dom0", "server": "10.0.0.1", "timeout": "7s", "runas": "7",
+		"pcap": os.DevNull, "ca": os.DevNull, "arch": "7", "option": "60=x", "dhcp-timeout": "7s", "retransmit": "7s", "proxy-wait": "7s",
+		"arp-probe": "7s", "location": "http://h/", "distro": "rhlike", "max-kernel": "7", "max-initrd": "7", "max-size": "7",
+		"output-format": "xl", "domid": "7",
+	}
+	elsewhere := readElsewhere(t)
+	for _, name := range []string{"", "plan", "check", "get"} {
+		for _, f := range helps()[name].Flags {
+			option := f.Names()[0]
+			if !f.(cli.VisibleFlag).IsVisible() || slices.Contains(elsewhere, option) {
+				continue
+			}
+			var base []string
+			if option == "distro" || option == "release" {
+				base = []string{"--location=http://h/"}
+			}
+			value := cmp.Or(values[option], "x")
+			if _, ok := f.(*cli.BoolFlag); ok {
+				value = "true"
+			}
+			with := append(base, dashed(option)+"="+value)
+			if reflect.DeepEqual(optionsOf(t, name, base), optionsOf(t, name, with)) {
+				t.Errorf("gopxeboot %s: %s changes nothing", name, dashed(option))
+			}
+		}
+	}
+}
+
+// optionsOf is what a command makes of its options.
+func optionsOf(t *testing.T, command string, args []string) any {
+	t.Helper()
+	flags := helps()[command].Flags
+	call, err := xenout.ParseCall(append([]string{"gopxeboot"}, args...), nil, takesValue(flags))
+	labtest.Check(t, err)
+	words, err := oneForm(call.Words, flags)
+	labtest.Check(t, err)
+	var o boot.Options
+	app := &cli.App{Flags: flags, Writer: io.Discard, Action: func(c *cli.Context) (err error) {
+		o, err = options(c, &call, console.New(io.Discard, console.Quiet))
+		return err
+	}}
+	labtest.Check(t, app.Run(append([]string{"gopxeboot"}, words...)))
+	call.Words = nil
+	return []any{call, o}
+}
+
+// readElsewhere has the options that commands look at beside those of the boot.
+func readElsewhere(t *testing.T) (options []string) {
+	t.Helper()
+	for _, file := range []string{"boot.go", "check.go", "plan.go", "get.go", "main.go", "flags.go"} {
+		text, err := os.ReadFile(file)
+		labtest.Check(t, err)
+		for _, m := range regexp.MustCompile(`\bc\.(?:String|Bool|Int|Float64|IsSet|Generic)\("([a-z-]+)"`).FindAllSubmatch(text, -1) {
+			options = append(options, string(m[1]))
+		}
+	}
+	return append(options, "help", "version")
 }
 
 // A default that is a value is the one that the flag has, and not only words

@@ -25,6 +25,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/gopxeboot/gopxeboot/internal/xenread"
 	"golang.org/x/sys/unix"
 )
@@ -81,7 +82,7 @@ func embeddedTFTP(t *testing.T, l *lab.Lab, tree string) {
 }
 
 func tftpdHPA(t *testing.T, l *lab.Lab, tree string) {
-	_, err := l.Servers.TFTPD(t.Context(), tree)
+	_, err := real.TFTPD(t.Context(), l.Servers, tree)
 	labtest.Check(t, err)
 }
 
@@ -92,7 +93,7 @@ func nginx(t *testing.T, l *lab.Lab, tree string) {
 	dir := filepath.Dir(tree)
 	certificate(t, dir, l.Servers.Address.Addr())
 	writeFile(t, dir+"/users", "user:{PLAIN}pass\n")
-	_, err := l.Servers.Nginx(t.Context(), tree, fmt.Sprintf(`
+	_, err := real.Nginx(t.Context(), l.Servers, tree, fmt.Sprintf(`
 		listen 443 ssl; ssl_certificate %[1]s/ca.pem; ssl_certificate_key %[1]s/key.pem;
 		location /secret/ { alias %[2]s/; auth_basic "a lab"; auth_basic_user_file %[1]s/users; }
 		location /forbidden/ { deny all; }
@@ -136,7 +137,7 @@ isolate_network=NO
 one_process_model=NO
 pasv_enable=YES
 `, tree, dir))
-	cmd, err := lab.Program("vsftpd", dir+"/vsftpd.conf")
+	cmd, err := real.Program("vsftpd", dir+"/vsftpd.conf")
 	labtest.Check(t, err)
 	labtest.Start(t, l.Servers, cmd, 21)
 }
@@ -151,7 +152,7 @@ func makeImage(t *testing.T, src, dst, program string, args ...string) {
 	for i := range args {
 		args[i] = strings.NewReplacer("SRC", src, "DST", dst).Replace(args[i])
 	}
-	cmd, err := lab.Program(program, args...)
+	cmd, err := real.Program(program, args...)
 	labtest.Check(t, err)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", program, err, out)

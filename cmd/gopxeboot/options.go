@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -78,8 +80,44 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 			return o, usage(fmt.Errorf("--ca: %w", err), "")
 		}
 	}
+	if o.Transfer.Policy, err = policy(c); err != nil {
+		return o, usage(err, "")
+	}
 	o.Repository, err = repository(c, call.Location)
 	return o, err
+}
+
+// policy is what files have to be.
+func policy(c *cli.Context) (p verify.Policy, err error) {
+	if pins, ok := c.Generic("sha256").(*texts); ok {
+		p.Pins = *pins
+	}
+	for name, content := range map[string]*[]byte{"sums": &p.Sums, "key": &p.Key} {
+		file := c.String(name)
+		if file == "" {
+			continue
+		}
+		if *content, err = readAtMost(file, verify.MaxList); err != nil {
+			return p, fmt.Errorf("--%s: %w", name, err)
+		}
+	}
+	_, err = p.Checker()
+	return p, err
+}
+
+// readAtMost reads a file of dom0's, and not more than so many bytes: it may be a
+// device.
+func readAtMost(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if int64(len(content)) > most {
+		return nil, fmt.Errorf("%s has more than %d bytes", name, most)
+	}
+	return append([]byte{}, content...), err
 }
 
 // sizeOf is the value of a flag for a size, where the command has it.

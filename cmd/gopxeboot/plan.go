@@ -23,7 +23,7 @@ func planCommand() *cli.Command {
 		UsageText: "gopxeboot plan [OPTIONS] [VIF]\ngopxeboot plan --tree DIR [OPTIONS] [VIF]",
 		Description: "Finds out what would boot, as the guest on its network or offline from a directory, and prints it as JSON: " +
 			"the lease, each name that was asked for, what boots with which command line, all labels, warnings.",
-		Flags: append(slices.Concat(guestFlags(), programFlags(), transferFlags(), locationFlags()),
+		Flags: append(slices.Concat(guestFlags(), programFlags(), transferFlags(), verifyFlags(), locationFlags()),
 			typeFlag(""),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON (always done)", Hidden: true},
 			&cli.StringFlag{Name: "tree", Usage: "ask no network: this `DIR` is the root of the TFTP server, and the options below are the lease, with --server, --bootfile and --option 209, 210"},
@@ -108,7 +108,7 @@ func leaseOf(c *cli.Context, o boot.Options) (*dhcpclient.Lease, error) {
 		}
 		lease.Router, lease.Routers = address, []netip.Addr{address}
 	}
-	for _, option := range *c.Generic("option").(*dhcpOptions) {
+	for _, option := range *c.Generic("option").(*texts) {
 		number, value, _ := strings.Cut(option, "=")
 		code, err := strconv.Atoi(number)
 		if err != nil {

@@ -22,7 +22,7 @@ var ErrNoGuest = errors.New("nobody asks for a lease by DHCP in the capture")
 // in their order in time; those that are not of DHCP are passed over.
 //
 // Where the guest went on to a lease, Survey.Lease is that one. Holder is never
-// set, for nobody probes. Of several tries, with several transaction ids, the
+// set, for there is no probe. Of several tries, with several transaction ids, the
 // first that was offered an address counts, of those made as a PXE client if
 // there are any.
 func Replay(mac net.HardwareAddr, frames []dhcpclient.Frame) (*Survey, error) {
@@ -40,7 +40,7 @@ func Replay(mac net.HardwareAddr, frames []dhcpclient.Frame) (*Survey, error) {
 			j.sent(f.At, f.Data)
 		case j.last.IsZero(): // before the guest
 		case !slices.Equal(m.VLANs, c.vlans):
-			j.receivedElsewhere(f.At, f.Data)
+			j.receivedInOtherVLAN(f.At, f.Data)
 		default:
 			j.received(f.At, f.Data)
 			own = append(own, f)

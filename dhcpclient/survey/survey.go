@@ -123,7 +123,7 @@ func (j *journal) listen(conn dhcpclient.FrameConn) (stop func() error) {
 				failed <- err
 				return
 			}
-			j.receivedElsewhere(time.Now(), buffer[:n])
+			j.receivedInOtherVLAN(time.Now(), buffer[:n])
 		}
 	}()
 	return func() error {
@@ -219,8 +219,8 @@ func (j *journal) received(at time.Time, frame []byte) {
 	j.add(s)
 }
 
-// receivedElsewhere records a frame in another VLAN.
-func (j *journal) receivedElsewhere(at time.Time, frame []byte) {
+// receivedInOtherVLAN records a frame in another VLAN.
+func (j *journal) receivedInOtherVLAN(at time.Time, frame []byte) {
 	m, err := Decode(frame)
 	if err != nil || !m.fromServer() {
 		return

@@ -23,6 +23,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"golang.org/x/sys/unix"
 )
@@ -83,7 +84,7 @@ func (b *bench) bootFrom(out io.Writer, program, server string, rounds int) erro
 	}
 	config := lab.SampleDHCP()
 	config.NextServer = b.hosts[server]
-	dnsmasq, err := b.lab.Servers.Dnsmasq(context.Background(), config, "")
+	dnsmasq, err := real.Dnsmasq(context.Background(), b.lab.Servers, config, "")
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/gopxeboot/gopxeboot/tftpget"
 )
 
@@ -21,12 +22,12 @@ var servers = []struct {
 	start func(ctx context.Context, h *lab.Host, tree string) error
 }{
 	{"tftpd-hpa", func(ctx context.Context, h *lab.Host, tree string) error {
-		_, err := h.TFTPD(ctx, tree)
+		_, err := real.TFTPD(ctx, h, tree)
 		return err
 	}},
 	{"atftpd", func(ctx context.Context, h *lab.Host, tree string) error {
 		// Its own log costs it a third of its speed.
-		cmd, err := lab.Program("atftpd", "--daemon", "--no-fork", "--user", "root", "--group", "root", "--logfile", "-", "--verbose=3", tree)
+		cmd, err := real.Program("atftpd", "--daemon", "--no-fork", "--user", "root", "--group", "root", "--logfile", "-", "--verbose=3", tree)
 		if err != nil {
 			return err
 		}
@@ -34,7 +35,7 @@ var servers = []struct {
 		return err
 	}},
 	{"dnsmasq", func(ctx context.Context, h *lab.Host, tree string) error {
-		_, err := h.Dnsmasq(ctx, lab.DHCP{}, tree) // gives nobody an address
+		_, err := real.Dnsmasq(ctx, h, lab.DHCP{}, tree) // gives nobody an address
 		return err
 	}},
 	{"a server by RFC 7440", func(_ context.Context, h *lab.Host, tree string) error {
@@ -42,11 +43,11 @@ var servers = []struct {
 		return err
 	}},
 	{"vsftpd", func(ctx context.Context, h *lab.Host, tree string) error {
-		_, err := h.VSFTPD(ctx, tree)
+		_, err := real.VSFTPD(ctx, h, tree)
 		return err
 	}},
 	{"nginx", func(ctx context.Context, h *lab.Host, tree string) error {
-		_, err := h.Nginx(ctx, tree)
+		_, err := real.Nginx(ctx, h, tree)
 		return err
 	}},
 }
@@ -54,7 +55,7 @@ var servers = []struct {
 // fetched is a program that .ci/servers put into a package's directory, or
 // this machine's own.
 func fetched(pkg, name string, args ...string) (*exec.Cmd, error) {
-	if cmd, err := lab.Program(name, args...); err == nil {
+	if cmd, err := real.Program(name, args...); err == nil {
 		return cmd, nil
 	}
 	servers := os.Getenv("GOPXEBOOT_SERVERS")
@@ -109,7 +110,7 @@ var (
 		if j.block > 0 {
 			args = append(args, "--tftp-blksize", strconv.Itoa(j.block))
 		}
-		return lab.Program("curl", args...)
+		return real.Program("curl", args...)
 	}}
 	hpa = client{"tftp-hpa", func(j job) (*exec.Cmd, error) { // knows no options
 		return fetched("tftp-hpa", "tftp", "-m", "binary", j.server.String(), "-c", "get", j.name, j.out)

@@ -70,7 +70,7 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 			"set next-server in the DHCP server, or use --server ADDRESS")
 	case lease.BootFile == "" && lease.PathPrefix == "" && lease.ConfigFile == "":
 		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s gave %s no boot file", lease.ServerID, lease.Address.Addr()),
-			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0")
+			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0"+f.otherFirmware())
 	}
 	return lease, p.child.Configure(lease)
 }
@@ -94,6 +94,14 @@ func (p *pipeline) offered(o dhcpclient.Offer) {
 		what += fmt.Sprintf(", PXE boot menu %q", o.Menu)
 	}
 	p.say.Detail("dhcp: %s %s, next-server %s, boot file %s (after %s)", o.Server, what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(o.BootFile, "none"), o.After.Round(100*time.Microsecond))
+}
+
+// otherFirmware ends advice where a lab may serve UEFI machines only.
+func (f *firmware) otherFirmware() string {
+	if f.ROM.Arch != 0 {
+		return ""
+	}
+	return "; a lab for UEFI machines only has one for --arch efi64"
 }
 
 // Timing is how long DHCP waits for what: the fields of dhcpclient.Client with

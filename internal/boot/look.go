@@ -39,9 +39,9 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 		return notHeard(ctx, err)
 	}
 	defer t.Wire.Close()
-	heard, elsewhereErr := c.ListenOthers()
-	if elsewhereErr == nil {
-		t.Elsewhere = heard
+	others, othersErr := c.ListenOthers()
+	if othersErr == nil {
+		t.OtherVLANs = others
 	}
 	for _, vlan := range l.VLANs {
 		if other, err := c.ListenVLAN(vlan); err == nil {
@@ -80,8 +80,8 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 	if err != nil {
 		return err
 	}
-	if elsewhereErr != nil {
-		facts.Errors = append(facts.Errors, fmt.Sprintf("other VLANs can't be listened to: %v", elsewhereErr))
+	if othersErr != nil {
+		facts.Errors = append(facts.Errors, fmt.Sprintf("other VLANs can't be listened to: %v", othersErr))
 	}
 	p.Facts, p.Plan = facts, found
 	return nil

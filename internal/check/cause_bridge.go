@@ -21,7 +21,7 @@ func macInUse(f *Facts) *finding {
 	if f.Bridge == nil || f.Bridge.MACOn == "" {
 		return nil
 	}
-	d := doubtful(
+	d := warning(
 		fmt.Sprintf("The guest's MAC %s is in use on port %s.", f.Subject.MAC, f.Bridge.MACOn),
 		fmt.Sprintf("%s has seen frames of that MAC from %s just now", f.Bridge.Name, f.Bridge.MACOn),
 		"if that is this guest, shut it down before it boots again; if it is another one, give one of them another MAC")
@@ -64,13 +64,13 @@ func stpBlocking(f *Facts) *finding {
 		return broken("Spanning tree keeps the way to the servers closed.", strings.Join(closed, ", "), hint)
 	}
 	if b.STP && b.ForwardDelay > 0 && !f.unanswered() {
-		return doubtful(fmt.Sprintf("%s runs spanning tree: a guest's new port forwards only after %g s.", b.Name, 2*b.ForwardDelay),
+		return warning(fmt.Sprintf("%s runs spanning tree: a guest's new port forwards only after %g s.", b.Name, 2*b.ForwardDelay),
 			"stp_state is 1 and forward_delay is not 0", fmt.Sprintf("ip link set %s type bridge stp_state 0 forward_delay 0, unless there are loops", b.Name))
 	}
 	return nil
 }
 
-// noUplink matters only when nobody answers: servers may well be guests.
+// noUplink matters only when no server answers: servers may well be guests.
 func noUplink(f *Facts) *finding {
 	b := f.Bridge
 	if b == nil || b.Kind != "bridge" || !f.unanswered() {

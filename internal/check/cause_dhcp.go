@@ -19,15 +19,15 @@ func (f *Facts) discovered() bool {
 	return len(f.Offers)+len(f.Variants) > 0 || slices.ContainsFunc(f.Events, func(e Event) bool { return e.Kind == string(survey.TypeDiscover) })
 }
 
-// silent says that nobody answers the guest's own question.
+// silent says that no server answers the guest's own question.
 func (f *Facts) silent() bool { return f.discovered() && len(f.Offers) == 0 }
 
-// unanswered says that nobody answers, however he is asked.
+// unanswered says that no server answers, however it is asked.
 func (f *Facts) unanswered() bool {
 	return f.silent() && !slices.ContainsFunc(f.Variants, func(v Variant) bool { return v.Answered })
 }
 
-// asked is what came of asking in another way; nil when nobody answered.
+// asked is what came of asking in another way; nil when no server answered.
 func (f *Facts) asked(name string) *Variant {
 	i := slices.IndexFunc(f.Variants, func(v Variant) bool { return v.Name == name && v.Answered })
 	if i < 0 {
@@ -141,7 +141,7 @@ func packetLoss(f *Facts) *finding {
 	if !f.Unsteady {
 		return f.downloadLoss(hint)
 	}
-	d := doubtful("Frames get lost between the guest and the DHCP server.",
+	d := warning("Frames get lost between the guest and the DHCP server.",
 		"the first DISCOVERs were in vain, and the same ones some seconds later were answered",
 		hint)
 	if f.getsLost() {
@@ -157,7 +157,7 @@ func (f *Facts) downloadLoss(hint string) *finding {
 		if few := 3; file.Lost < few || file.Lost*100 < file.Packets || file.Result != plan.Found || file.Blocks != nil {
 			continue
 		}
-		d := doubtful("TFTP packets get lost on the way, and the boot goes slowly.",
+		d := warning("TFTP packets get lost on the way, and the boot goes slowly.",
 			fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), hint)
 		if f.getsLost() {
 			d.status = Fail
@@ -182,7 +182,7 @@ func proxySilent(f *Facts) *finding {
 	if len(f.SilentProxies) == 0 {
 		return nil
 	}
-	d := doubtful(fmt.Sprintf("The proxyDHCP server %s does not answer on port 4011.", f.SilentProxies[0]),
+	d := warning(fmt.Sprintf("The proxyDHCP server %s does not answer on port 4011.", f.SilentProxies[0]),
 		fmt.Sprintf("the offer of %s does not say what to boot; it was asked there, and said nothing", f.SilentProxies[0]),
 		"see that it runs, that it listens on UDP port 4011, and that no firewall on it drops that; or switch it off, if it does not belong here")
 	if f.failsLater() {
@@ -312,7 +312,7 @@ func rogueServer(f *Facts) *finding {
 		if len(differ) == 0 {
 			continue
 		}
-		d := doubtful(fmt.Sprintf("Two DHCP servers disagree: %s and %s.", own.Server, o.Server),
+		d := warning(fmt.Sprintf("Two DHCP servers disagree: %s and %s.", own.Server, o.Server),
 			fmt.Sprintf("%s (MAC %s) and %s (MAC %s) say: %s", own.Server, cmp.Or(own.ServerMAC, "none"), o.Server, cmp.Or(o.ServerMAC, "none"), strings.Join(differ, ", ")),
 			"switch off the one that does not belong here, or let both say the same; its MAC tells the switch port")
 		// The other server might be the right one, if it would lead elsewhere.
@@ -458,7 +458,7 @@ func filenameGarbage(f *Facts) *finding {
 		if raw == v.Value && strings.IndexFunc(v.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\'' }) < 0 {
 			continue
 		}
-		d := doubtful(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, v.Origin.Label()),
+		d := warning(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, v.Origin.Label()),
 			"write the name without spaces, quotes and line ends, and as text and not as a string of bytes; ROMs take what stands behind it for a part of it")
 		if len(f.Search) > 0 && f.found() == nil && f.NextServer != nil && f.NextServer.TFTP == PortAnswers {
 			d.status = Fail

@@ -132,7 +132,7 @@ func waitsForever(f *Facts) *finding {
 	if b == nil || !b.Waits {
 		return nil
 	}
-	return doubtful("A real machine would wait at the prompt or the menu for a person, for ever.", "there is no TIMEOUT, or it is 0; for this guest the highlighted entry is taken",
+	return warning("A real machine would wait at the prompt or the menu for a person, for ever.", "there is no TIMEOUT, or it is 0; for this guest the highlighted entry is taken",
 		"add TIMEOUT 50 (5 s), or PROMPT 0")
 }
 
@@ -147,7 +147,7 @@ func configProblems(f *Facts) *finding {
 	if len(problems) == 0 {
 		return nil
 	}
-	return doubtful(fmt.Sprintf("The configuration has %s.", console.Count(len(problems), "problem")), strings.Join(problems[:min(len(problems), 3)], "; "),
+	return warning(fmt.Sprintf("The configuration has %s.", console.Count(len(problems), "problem")), strings.Join(problems[:min(len(problems), 3)], "; "),
 		"gopxeboot lint shows them all, with their lines")
 }
 
@@ -252,7 +252,7 @@ func unreachable(role string) func(*Facts) *finding {
 	}
 }
 
-// unresolved says where a name leads that nobody can resolve.
+// unresolved says where a name leads that can't be resolved.
 func (f *Facts) unresolved(link string) string {
 	u, err := url.Parse(link)
 	if err != nil || len(f.Lease.DNS) > 0 {
@@ -337,7 +337,7 @@ func kernelNoXen(f *Facts) *finding {
 	entry := kernel.CheckEntry(guest, k.PV, k.PVH)
 	switch {
 	case entry == nil && guest == "" && !k.PV:
-		return doubtful("The kernel boots as PVH only.", file.URL+" has the PVH entry point in its notes, and not the PV one",
+		return warning("The kernel boots as PVH only.", file.URL+" has the PVH entry point in its notes, and not the PV one",
 			`say type="pvh" in the guest's configuration, or serve a kernel with CONFIG_XEN_PV`)
 	case entry == nil:
 		return nil
@@ -367,7 +367,7 @@ func argsTooLong(f *Facts) *finding {
 	}
 	evidence := fmt.Sprintf("it has %d bytes, and a guest gets %d", a.Bytes, a.Limit)
 	if a.Shortened <= a.Limit && a.Shortened > 0 {
-		return doubtful("The command line is too long: BOOT_IMAGE= and initrd= will be left out.", evidence, "shorten APPEND")
+		return warning("The command line is too long: BOOT_IMAGE= and initrd= will be left out.", evidence, "shorten APPEND")
 	}
 	hint := "shorten APPEND"
 	if f.Config != nil {
@@ -398,7 +398,7 @@ func tooSlow(f *Facts) *finding {
 	if s <= toolstackPatience {
 		return nil
 	}
-	return doubtful("The downloads take longer than the toolstack waits.",
+	return warning("The downloads take longer than the toolstack waits.",
 		fmt.Sprintf("%s at the measured rate take about %s, and %d s are given", console.Size(f.size()), secondsText(s), toolstackPatience),
 		"serve the files by HTTP (http:// in KERNEL and INITRD, or in option 210), or from a TFTP server that knows windowsize, or raise --timeout where the toolstack allows it")
 }
@@ -428,7 +428,7 @@ func stormLoss(f *Facts) *finding {
 		return broken(fmt.Sprintf("None of %d guests got an answer from a DHCP server.", s.Count), fmt.Sprintf("at %g DISCOVERs a second", s.PerSec),
 			"look as one guest first, without --count; these have MACs that are made up, and a server that serves known guests only answers none of them")
 	}
-	return doubtful(fmt.Sprintf("The DHCP server left %d of %d guests without an answer.", s.Lost, s.Count),
+	return warning(fmt.Sprintf("The DHCP server left %d of %d guests without an answer.", s.Lost, s.Count),
 		fmt.Sprintf("at %g DISCOVERs a second, median %.1f ms, p99 %.1f ms", s.PerSec, s.MedianMs, s.P99Ms),
 		"see the server's load and its pool; a ping check before each offer (dnsmasq: no-ping, dhcpd: ping-check false) slows it down")
 }

@@ -48,10 +48,10 @@ func nextServerUnreachable(f *Facts) *finding {
 		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, cmp.Or(plan.Text(f.Lease.Router), "none")), "no answer to ARP for the router",
 			"correct the router (option 3) in the DHCP server, or see that it is up")
 	case s.TFTP == PortUnreachable && f.Subject.Net == "dom0":
-		return broken(address+" from dom0, which would download for the guest.", "dom0's kernel says that there is no way to it",
+		return broken(address+" from dom0, which would download for the guest.", "dom0's kernel says: no route to host",
 			"give dom0 an address or a route there, or take --net guest, which needs none")
 	case s.TFTP == PortUnreachable:
-		return broken(address+".", "the network says that there is no way to it", "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint, write...)
+		return broken(address+".", "the network says: no route to host", "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint, write...)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func tftpRefused(f *Facts) *finding {
 	return d
 }
 
-// refusalHint goes by what servers say beside the error's number.
+// refusalHint goes by what servers say with the error's number.
 func refusalHint(message string) string {
 	switch message = strings.ToLower(message); {
 	case strings.Contains(message, "absolute"):

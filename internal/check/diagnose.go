@@ -22,7 +22,7 @@ func broken(summary, evidence, hint string, write ...Stanza) *finding {
 	return &finding{Fail, summary, evidence, hint, write}
 }
 
-func doubtful(summary, evidence, hint string) *finding {
+func warning(summary, evidence, hint string) *finding {
 	return &finding{Warn, summary, evidence, hint, nil}
 }
 

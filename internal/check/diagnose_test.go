@@ -221,7 +221,7 @@ func TestDiagnose(t *testing.T) {
 		{"no such machine, another has it", all(tftp("silent"), func(f *Facts) { f.NextServer.MAC = "" }, otherTFTP(true)), NextServerUnreachable, Fail, "dhcp-boot=pxelinux.0,,192.168.1.2"},
 		{"no router", all(tftp("unreachable"), func(f *Facts) { f.NextServer.Route, f.NextServer.MAC = "none", "" }), NextServerUnreachable, Fail, "option 3"},
 		{"router is dead", all(tftp("silent"), func(f *Facts) { f.NextServer.Route, f.NextServer.MAC = "router", "" }), NextServerUnreachable, Fail, "router"},
-		{"network says no", tftp("unreachable"), NextServerUnreachable, Fail, "no way"},
+		{"network says no", tftp("unreachable"), NextServerUnreachable, Fail, "no route"},
 		{"dom0 has no route", all(tftp("unreachable"), func(f *Facts) { f.Subject.Net = "dom0" }), NextServerUnreachable, Fail, "--net guest"},
 		{"wrong machine", all(tftp("closed"), otherTFTP(false)), NextServerWrong, Fail, "192.168.1.2"},
 		{"wrong machine with TFTP", all(nothingFound("not found"), func(f *Facts) { f.NextServer.HasFile = false }, otherTFTP(true)), NextServerWrong, Fail, "192.168.1.2"},

@@ -31,7 +31,7 @@ type Facts struct {
 	Events   []Event    `json:"events,omitempty"`
 	Offers   []Offer    `json:"offers,omitempty"` // in the order of their arrival
 	Variants []Variant  `json:"variants,omitempty"`
-	Unsteady bool       `json:"unsteady"`         // nobody answered the guest until it asked again, after the variants
+	Unsteady bool       `json:"unsteady"`         // no server answered the guest until it asked again, after the variants
 	Merged   []Value    `json:"merged,omitempty"` // what the guest would go by
 	Lease    plan.Lease `json:"lease"`            // the same, as addresses
 	Request  *Request   `json:"request,omitempty"`
@@ -73,10 +73,11 @@ func (f *Facts) Decided(p *plan.Plan) {
 
 // Instead says what would boot because the server lacks a file.
 func (f *Facts) Instead(ctx context.Context, d *program.Decision) {
-	if !slices.ContainsFunc(f.Files, func(file File) bool { return file.Result.Missing() }) {
+	missing := slices.IndexFunc(f.Files, func(file File) bool { return file.Result.Missing() })
+	if missing < 0 {
 		return
 	}
-	if next, err := d.NotFound(ctx); err == nil && next.Boot.Kernel != "" && next.Boot.Kernel != d.Boot.Kernel {
+	if next, err := d.NotFound(ctx, f.Files[missing].URL); err == nil && next.Boot.Kernel != "" && next.Boot.Kernel != d.Boot.Kernel {
 		f.Boot.Instead = cmp.Or(next.Boot.Label, next.Boot.Kernel)
 	}
 }
@@ -91,7 +92,7 @@ type Subject struct {
 	Machine     string `json:"machine"`      // what this host's guests are: x86_64 or arm64; "" when not known
 	Xen         string `json:"xen"`          // this host's, as 4.17; "" when there is none or it is not known
 	Net         string `json:"net"`          // from where: guest or dom0, as --net; "" from a capture
-	Random      bool   `json:"random"`       // the MAC is nobody's, made up for this look
+	Random      bool   `json:"random"`       // the MAC is made up for this look
 
 	GuestType xenout.GuestType `json:"guest_type"` // "" when not known
 }
@@ -202,7 +203,7 @@ type Option struct {
 }
 
 // Variant is the same question asked in another way, to learn what the server
-// wants to hear.
+// wants.
 type Variant struct {
 	Name     string       `json:"name"` // one of the Asked constants
 	Arch     uint16       `json:"arch"` // for AskedArch
@@ -220,7 +221,7 @@ const (
 	AskedWithout60   = "without option 60" // not as a PXE client
 	AskedWith60      = "with option 60"    // as one, when the question was not
 	AskedNoBroadcast = "broadcast flag 0"  // with the answer to the guest's MAC
-	AskedOtherMAC    = "another MAC"       // as a guest that nobody knows
+	AskedOtherMAC    = "another MAC"       // as a guest that no server knows
 	AskedVLAN        = "VLAN"              // in another VLAN
 	AskedInform      = "INFORM"            // not for an address
 )
@@ -270,7 +271,7 @@ type Station struct {
 	Address netip.Addr `json:"address"`
 	Why     string     `json:"why"` // "next-server", "DHCP server", "option 66", "router", ...
 	Route   Route      `json:"route"`
-	MAC     string     `json:"mac"`    // of it, or of the router on the way; "" when nobody answered ARP
+	MAC     string     `json:"mac"`    // of it, or of the router on the way; "" when ARP was not answered
 	ARPMs   float64    `json:"arp_ms"` // how long that took
 	TFTP    TFTPState  `json:"tftp"`
 	TFTPMs  float64    `json:"tftp_ms"`

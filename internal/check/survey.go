@@ -26,7 +26,7 @@ func (f *Facts) AddSurvey(s *survey.Survey) {
 			f.Events = append(f.Events, f.dhcpEvent(s.Begin, m))
 		}
 		if m.Stray == survey.OtherVLAN {
-			f.heardElsewhere(m)
+			f.otherVLAN(m)
 		}
 	}
 	f.SilentProxies = s.Silent
@@ -96,7 +96,7 @@ func values(l *dhcpclient.Lease, o *dhcpclient.Origins) []Value {
 	return list
 }
 
-// keepRaw puts the bytes as they came beside texts that had something behind
+// keepRaw puts the bytes as they came with texts that had something behind
 // them.
 func (f *Facts) keepRaw(s *survey.Survey) {
 	for i := range f.Merged {
@@ -169,8 +169,8 @@ func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 	return o
 }
 
-// heardElsewhere: a server speaks in another VLAN than the guest's.
-func (f *Facts) heardElsewhere(m *survey.Seen) {
+// otherVLAN: a server speaks in another VLAN than the guest's.
+func (f *Facts) otherVLAN(m *survey.Seen) {
 	v := Variant{Name: AskedVLAN, Answered: true, Server: m.From.Addr(), Millis: plan.Millis(m.Delay)}
 	if len(m.VLANs) > 0 {
 		v.VLAN = m.VLANs[0]

@@ -80,7 +80,7 @@ func right(c menu.Choice) bool { return c.Password == "sesame" }
 
 // choose types these keys one after the other, each 10 ms behind the last, and
 // returns what is on the screen at the end, too.
-func choose(t *testing.T, o menu.Offer, typed string, change func(*Terminal)) (choice menu.Choice, err error, screen *vt, took time.Duration) {
+func choose(t *testing.T, o menu.Offer, typed string, change func(*Terminal)) (choice menu.Choice, screen *vt, took time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		input := make(chan byte)
@@ -110,7 +110,7 @@ func choose(t *testing.T, o menu.Offer, typed string, change func(*Terminal)) (c
 		close(done)
 		typing.Wait()
 	})
-	return choice, err, screen, took
+	return choice, screen, took, err
 }
 
 func TestChoose(t *testing.T) {
@@ -140,7 +140,7 @@ func TestChoose(t *testing.T) {
 		{"noise", "\xff\xfe\x00\x1b[999999999999999999999Zq\x1b[5;2$\x1bxé\r", menu.Choice{Entry: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err, screen, _ := choose(t, sample(), c.keys, nil)
+			got, screen, _, err := choose(t, sample(), c.keys, nil)
 			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 				t.Errorf("%v (-want +got):\n%s\n%s", err, diff, screen)
 			}
@@ -158,7 +158,7 @@ func TestUntouched(t *testing.T) {
 		{"at the prompt", "\x1b", 20*time.Second + 110*time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err, screen, took := choose(t, sample(), c.keys, nil)
+			_, screen, took, err := choose(t, sample(), c.keys, nil)
 			if !errors.Is(err, menu.ErrUntouched) || c.keys == "" && took != c.took || took < c.took || took > c.took+time.Second {
 				t.Errorf("after %v: %v\n%s", took, err, screen)
 			}
@@ -265,7 +265,7 @@ Press [Tab] to edit options`},
 
 // A countdown writes one short line a second: all of it goes to a log, too.
 func TestWritesLittle(t *testing.T) {
-	_, _, screen, _ := choose(t, sample(), "", func(t *Terminal) { t.First = 10 * time.Second })
+	_, screen, _, _ := choose(t, sample(), "", func(t *Terminal) { t.First = 10 * time.Second })
 	if n := screen.all.Len(); n > 900 {
 		t.Errorf("%d bytes for a countdown of 10 s:\n%q", n, screen.all.String())
 	}

@@ -26,8 +26,8 @@ type Client struct {
 	// "BOOTIF=01-00-16-3e-72-79-e3". HTTP servers get them as cookies.
 	SysAppend []string
 
-	// RootCAs are whom https believes, and is called each time that somebody is
-	// to be believed; nil means the system's.
+	// RootCAs are whom https trusts, and is called each time that a server has to be
+	// trusted; nil means the system's.
 	RootCAs func() *x509.CertPool
 
 	// MaxSize is the size in bytes of the largest file; 0 means any.
@@ -68,6 +68,10 @@ type Client struct {
 	// Images keeps images open between files; nil means that each file opens
 	// the image that it is in.
 	Images *Images
+
+	// Verify, when not nil, is asked about what ReadAll has read, and its error
+	// is that of the file.
+	Verify func(link string, content []byte) error
 
 	// Warn is told what a person should know although it went well.
 	Warn func(text string)
@@ -138,6 +142,11 @@ func (c *Client) ReadAll(ctx context.Context, link string, limit int64) ([]byte,
 	var content bytes.Buffer
 	if _, err := f.WriteTo(&content); err != nil {
 		return nil, err
+	}
+	if c.Verify != nil && content.Len() > 0 { // an empty file is as good as none
+		if err := c.Verify(link, content.Bytes()); err != nil {
+			return nil, &Error{f.URL(), err}
+		}
 	}
 	return content.Bytes(), nil
 }

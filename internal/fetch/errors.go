@@ -19,7 +19,7 @@ var (
 	ErrLogin       error = loginRefused{}                // HTTP 401 and 407, a login that FTP refuses: ErrRefused for all of a server's files
 	ErrRefused           = tftpget.ErrRefused            // any other answer that is no file: not allowed, a directory, a damaged image
 	ErrTimeout           = tftpget.ErrTimeout            // silence
-	ErrNoServer          = tftpget.ErrNoServer           // a TFTP port where nobody listens
+	ErrNoServer          = tftpget.ErrNoServer           // a TFTP port where no server listens
 	ErrShort             = tftpget.ErrShort
 	ErrLong              = tftpget.ErrLong
 	ErrTooBig            = tftpget.ErrTooBig

@@ -93,8 +93,8 @@ func (f *ftpFile) ask(address string, offset int64) (_ io.ReadCloser, begin int6
 	server, err := ftp.Dial(address,
 		ftp.DialWithDialFunc(dial),
 		ftp.DialWithDisabledUTF8(true)) // names are bytes
-	var said *textproto.Error
-	if err == nil || errors.As(err, &said) {
+	var reply *textproto.Error
+	if err == nil || errors.As(err, &reply) {
 		f.client.Servers.note(address)
 	}
 	if err != nil {
@@ -116,7 +116,7 @@ func (f *ftpFile) ask(address string, offset int64) (_ io.ReadCloser, begin int6
 	}
 	f.seen, f.size, f.changed = true, size, changed
 	body, err := server.RetrFrom(f.name, uint64(offset))
-	if offset > 0 && errors.As(err, &said) && said.Code < ftp.StatusNotLoggedIn { // 500 to 504: it knows no REST
+	if offset > 0 && errors.As(err, &reply) && reply.Code < ftp.StatusNotLoggedIn { // 500 to 504: it knows no REST
 		offset = 0
 		body, err = server.Retr(f.name)
 	}
@@ -139,13 +139,13 @@ func (b *ftpBody) Read(p []byte) (int, error) {
 	if err != io.EOF {
 		return n, err
 	}
-	var said *textproto.Error
+	var reply *textproto.Error
 	switch err := b.data.Close(); {
 	case err == nil:
 		b.server.Quit()
 		return n, io.EOF
-	case errors.As(err, &said):
-		return n, fmt.Errorf("%w: %d %s", ErrShort, said.Code, printable.Line(said.Msg, maxMessage))
+	case errors.As(err, &reply):
+		return n, fmt.Errorf("%w: %d %s", ErrShort, reply.Code, printable.Line(reply.Msg, maxMessage))
 	case errors.Is(err, io.EOF): // hung up without a word
 		return n, io.ErrUnexpectedEOF
 	default:
@@ -160,16 +160,16 @@ func (b *ftpBody) Close() error {
 
 // fromFTP gives a server's answers their kinds.
 func fromFTP(err error) error {
-	var said *textproto.Error
-	if !errors.As(err, &said) {
+	var reply *textproto.Error
+	if !errors.As(err, &reply) {
 		return err
 	}
 	kind := ErrRefused
-	if said.Code == ftp.StatusFileUnavailable {
+	if reply.Code == ftp.StatusFileUnavailable {
 		kind = ErrNotFound
 	}
-	err = fmt.Errorf("%w: %d %s", kind, said.Code, printable.Line(said.Msg, maxMessage))
-	if said.Code == ftp.StatusNotAvailable {
+	err = fmt.Errorf("%w: %d %s", kind, reply.Code, printable.Line(reply.Msg, maxMessage))
+	if reply.Code == ftp.StatusNotAvailable {
 		return &busyError{err, 0}
 	}
 	return err
@@ -178,12 +178,12 @@ func fromFTP(err error) error {
 // fromLogin does so for Login, where the library returns some answers as text
 // only.
 func fromLogin(err error) error {
-	var said *textproto.Error
+	var reply *textproto.Error
 	var garbled textproto.ProtocolError
 	var network net.Error
 	switch {
-	case errors.As(err, &said):
-		return fmt.Errorf("%w: %d %s", ErrLogin, said.Code, printable.Line(said.Msg, maxMessage))
+	case errors.As(err, &reply):
+		return fmt.Errorf("%w: %d %s", ErrLogin, reply.Code, printable.Line(reply.Msg, maxMessage))
 	case errors.As(err, &network), errors.As(err, &garbled), errors.Is(err, ftp.ErrInvalidCommand),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errTalkative):
 		return err

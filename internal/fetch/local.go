@@ -36,7 +36,7 @@ type localFile struct {
 
 func (f *localFile) Size() int64 { return f.size }
 
-// contentSize is how much can be read from a file. What could wait for ever,
+// contentSize is how much can be read from a file. What could wait without end,
 // as a FIFO or a terminal, is an error.
 func contentSize(file *os.File) (int64, error) {
 	info, err := file.Stat()

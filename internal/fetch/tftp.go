@@ -33,7 +33,7 @@ func (c *Client) openTFTP(ctx context.Context, l location) (source, error) {
 			client.Retries = int(time.Until(end) / cmp.Or(client.Timeout, tftpget.DefaultTimeout))
 		}
 		f, err = client.Open(ctx, server, l.name())
-		if said, ok := errors.AsType[*tftpget.Error](err); err == nil || ok && said.Code >= 0 {
+		if reply, ok := errors.AsType[*tftpget.Error](err); err == nil || ok && reply.Code >= 0 {
 			c.Servers.note(server.String())
 		}
 		return err

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nobodyBase is the first of the uids that the child takes when nobody said
+// uidBase is the first of the uids that the child takes when nobody said
 // which: far above users, containers and systemd's dynamic ranges. Its pid is
 // added, so that no two children share one and could signal each other.
-const nobodyBase = 0x70000000
+const uidBase = 0x70000000
 
-// nobody is the uid that the kernel shows for one that a namespace lacks, and
+// overflowUID is the uid that the kernel shows for one that a namespace lacks, and
 // that containers map for that reason.
-const nobody = 65534
+const overflowUID = 65534
 
 // Confine gives up everything that the child does not need any more, for
 // good: root's uid, all capabilities, new privileges, the file system (it
@@ -60,7 +60,7 @@ func Seal() error {
 	uid := none // a person has no other to become
 	if os.Geteuid() == 0 {
 		var err error
-		if uid, err = availableUID(nobodyBase + os.Getpid()); err != nil {
+		if uid, err = availableUID(uidBase + os.Getpid()); err != nil {
 			return err
 		}
 	}
@@ -193,7 +193,7 @@ func limits(uid int, maxFile uint64) ([]resourceLimit, error) {
 	}
 	// It counts all threads of the uid, of which other processes may have many
 	// where it is somebody's.
-	if uid >= nobodyBase {
+	if uid >= uidBase {
 		list = append(list, resourceLimit{unix.RLIMIT_NPROC, "-u", maxThreads, 16})
 	}
 	return list, nil
@@ -287,8 +287,8 @@ func available(wanted int, uidMap string) int {
 	switch {
 	case total <= 1:
 		return none
-	case wanted >= nobodyBase:
-		return nobody
+	case wanted >= uidBase:
+		return overflowUID
 	}
 	return wanted // and fail, as somebody asked for this one
 }

@@ -2,7 +2,7 @@
 // guest's bridge with the guest's MAC, and that can do nothing else.
 //
 // The parent, which the toolstack started as root, makes the network, starts
-// the child and believes nothing that it says. The child opens its raw
+// the child and trusts nothing that it says. The child opens its raw
 // socket, gives up every right (Confine), and only then reads the first byte
 // from the network. When either process dies, however it dies, the child is
 // gone, and with it its network namespace and its port on the bridge.
@@ -67,13 +67,13 @@ type Spec struct {
 	Bridge string // "" is xenbr0, or the only bridge there is
 	VLAN   uint16 // where the guest is on the bridge, 1 to 4094; 0 for no VLAN
 	Net    Net
-	RunAs  int // the uid (and gid) that the child becomes; 0 is one that nobody has
+	RunAs  int // the uid (and gid) that the child becomes; 0 is one that no user has
 	// Files are what the child may write, in the order Child.File counts.
 	Files []*os.File
 	// MaxFile is how large a file the child can make, in bytes; 0 is no limit.
 	MaxFile uint64
 	// Open, when not nil, opens a file of dom0's that the child asks for, of
-	// which it has to believe nothing. It is called by one goroutine at a time,
+	// which it must trust in nothing. It is called by one goroutine at a time,
 	// 256 times at most, and should use OpenFlags. What it returns is the
 	// child's only if it is a regular file or a block device and opened for
 	// reading only.
@@ -195,7 +195,7 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 		return nil, err
 	}
 	if first.RunAs == 0 {
-		first.RunAs = nobodyBase + g.cmd.Process.Pid
+		first.RunAs = uidBase + g.cmd.Process.Pid
 	}
 	if g.Net == Own {
 		if g.port, err = bridge.addPort(ctx, g.cmd.Process.Pid, spec.MAC); err != nil {

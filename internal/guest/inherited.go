@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CloseOnExec keeps what this process inherited, beside the standard streams,
+// CloseOnExec keeps what this process inherited, other than the standard streams,
 // from all that it starts: the child is to have nothing of dom0's. main has to
 // call it before it starts anything.
 func CloseOnExec() error {

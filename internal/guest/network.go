@@ -205,7 +205,7 @@ func (b *bridge) addPort(ctx context.Context, pid int, mac net.HardwareAddr) (*p
 	switch {
 	case err != nil:
 	case b.ovs != nil:
-		err = b.ovs.plug(ctx, b.name, attrs.Name, b.vlan)
+		err = b.ovs.addPort(ctx, b.name, attrs.Name, b.vlan)
 	case access:
 		err = p.accessPort(b.vlan)
 	}

@@ -64,10 +64,10 @@ func (o *openVSwitch) allows(ctx context.Context, bridge string, vlan uint16) er
 	return nil
 }
 
-// plug makes an interface a port of the bridge, in a VLAN unless that is 0: its
+// addPort makes an interface a port of the bridge, in a VLAN unless that is 0: its
 // frames then come and go without the tag. It returns when the switch has done
 // it. Ports that a killed gopxeboot left are removed first.
-func (o *openVSwitch) plug(ctx context.Context, bridge, port string, vlan uint16) error {
+func (o *openVSwitch) addPort(ctx context.Context, bridge, port string, vlan uint16) error {
 	if err := o.sweep(ctx, bridge); err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func TestOpenVSwitch(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	for _, vlan := range []uint16{0, 20} {
-		if err := o.plug(t.Context(), "xapi0", "gpx42", vlan); err != nil {
+		if err := o.addPort(t.Context(), "xapi0", "gpx42", vlan); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]string{"eth0", "vif1.0", "gpx9", "gpx", "gpxtest", "gpx5x", "gpx42"}, f.bridges["xapi0"]); diff != "" {
@@ -111,7 +111,7 @@ func TestFakeBridge(t *testing.T) {
 func TestOpenVSwitchErrors(t *testing.T) {
 	for _, command := range []string{"list-ports", "del-port", "add-port"} {
 		f := &fakeSwitch{bridges: map[string][]string{"xapi0": {"gpx7"}}, fail: command}
-		err := f.openVSwitch().plug(t.Context(), "xapi0", "gpx42", 0)
+		err := f.openVSwitch().addPort(t.Context(), "xapi0", "gpx42", 0)
 		if want := command + ": exit status 1: no database"; err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
 		}

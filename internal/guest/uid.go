@@ -6,7 +6,7 @@ import "os"
 // runs on what a guest controls; 0 where this user namespace has none but its
 // own.
 func UnusedUID() (int, error) {
-	uid, err := availableUID(nobodyBase + os.Getpid())
+	uid, err := availableUID(uidBase + os.Getpid())
 	if err != nil || uid == none {
 		return 0, err
 	}

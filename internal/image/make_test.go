@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 const sieveBlock = 4096
@@ -119,7 +119,7 @@ func noError(tb testing.TB, err error) {
 // run runs a program, or skips the test where there is none.
 func run(tb testing.TB, stdin, program string, args ...string) {
 	tb.Helper()
-	cmd, err := lab.Program(program, args...)
+	cmd, err := real.Program(program, args...)
 	labtest.Check(tb, err)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out bytes.Buffer

@@ -48,7 +48,7 @@ func (h *Host) ServeDHCP(config DHCP) error {
 	server := &dhcpServer{DHCP: config, subnet: h.Address, leases: make(map[string]netip.Addr)}
 	var conn *net.UDPConn
 	err := h.Do(func() (err error) {
-		conn, err = server4.NewIPv4UDPConn(hostInterface, &net.UDPAddr{Port: dhcpv4.ServerPort})
+		conn, err = server4.NewIPv4UDPConn(HostInterface, &net.UDPAddr{Port: dhcpv4.ServerPort})
 		return err
 	})
 	if err != nil {

@@ -15,6 +15,9 @@ import (
 	"github.com/pin/tftp/v3"
 )
 
+// TFTPPort is the port of RFC 1350.
+const TFTPPort = 69
+
 // ServeTFTP starts an embedded TFTP server of the tree under dir on the host.
 // It reads only, never leaves the tree, and knows blksize (bounded by the
 // MTU) and tsize.
@@ -34,6 +37,11 @@ func (h *Host) ServeTFTP(dir string) error {
 		}
 		defer file.Close()
 		n, err := transfer.ReadFrom(file)
+		if late, ok := errors.AsType[net.Error](err); err != nil && n == 0 && !(ok && late.Timeout()) {
+			// The client ended it when it had heard the options (RFC 2349).
+			answered("told its size", 0)
+			return err
+		}
 		if err != nil {
 			answered(err.Error(), n)
 			return err
@@ -46,7 +54,7 @@ func (h *Host) ServeTFTP(dir string) error {
 
 	var conn *net.UDPConn
 	err = h.Do(func() (err error) {
-		conn, err = net.ListenUDP("udp4", &net.UDPAddr{Port: tftpPort})
+		conn, err = net.ListenUDP("udp4", &net.UDPAddr{Port: TFTPPort})
 		return err
 	})
 	if err != nil {

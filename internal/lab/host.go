@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostInterface is what a host's only interface is called in its namespace.
-const hostInterface = "eth0"
+// HostInterface is what a host's only interface is called in its namespace.
+const HostInterface = "eth0"
 
 // HostConfig says what AddHost plugs into the bridge.
 type HostConfig struct {
@@ -85,14 +85,14 @@ func (h *Host) plugIn(ctx context.Context, number int) error {
 		attrs.HardwareAddr = bridging.VIFMAC
 	}
 	pair := netlink.NewVeth(attrs)
-	pair.PeerName = hostInterface
+	pair.PeerName = HostInterface
 	pair.PeerHardwareAddr = h.MAC
 	pair.PeerNamespace = netlink.NsFd(h.ns)
 	if err := netlink.LinkAdd(pair); err != nil {
 		return err
 	}
 	h.vif = pair
-	if h.eth0, err = h.handle.LinkByName(hostInterface); err != nil {
+	if h.eth0, err = h.handle.LinkByName(HostInterface); err != nil {
 		return err
 	}
 	h.MAC = h.eth0.Attrs().HardwareAddr

@@ -53,7 +53,7 @@ type Lab struct {
 	mu     sync.Mutex
 	closed bool
 	hosts  []*Host
-	dir    string // of the real servers' files; made by tempDir
+	dir    string // of the real servers' files; made by TempDir
 }
 
 // New builds a lab in the current network namespace, which must be one that
@@ -169,8 +169,9 @@ func (l *Lab) Close() error {
 	return nil
 }
 
-// tempDir is a directory for the files of real servers, removed by Close.
-func (l *Lab) tempDir() (string, error) {
+// TempDir is a directory for the files of servers, removed by the lab's Close.
+func (h *Host) TempDir() (string, error) {
+	l := h.lab
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {

@@ -91,7 +91,8 @@ func (p *Process) Stop() {
 }
 
 // failed is the error of a program that should not have ended.
-func (p *Process) failed() error {
+// Failed is why a process that was not to end has ended.
+func (p *Process) Failed() error {
 	err := p.err
 	if err == nil {
 		err = errors.New("exit status 0")

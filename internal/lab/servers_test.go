@@ -13,6 +13,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 // TestRealServers starts each of Debian's servers, and has it do its work.
@@ -27,27 +28,31 @@ func TestRealServers(t *testing.T) {
 		{
 			name: "dnsmasq", dhcp: true, tftp: true,
 			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) {
-				return h.Dnsmasq(ctx, lab.SampleDHCP(), tree)
+				return real.Dnsmasq(ctx, h, lab.SampleDHCP(), tree)
 			},
 			log: "DHCPACK(eth0) 192.168.1.199 " + lab.SampleMAC,
 		},
 		{
 			name: "dhcpd", dhcp: true,
-			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) { return h.DHCPD(ctx, lab.SampleDHCP()) },
-			log:   "DHCPACK on 192.168.1.199 to " + lab.SampleMAC,
+			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) {
+				return real.DHCPD(ctx, h, lab.SampleDHCP())
+			},
+			log: "DHCPACK on 192.168.1.199 to " + lab.SampleMAC,
 		},
 		{
 			name: "kea-dhcp4", dhcp: true,
-			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) { return h.Kea(ctx, lab.SampleDHCP()) },
-			log:   lab.SampleMAC + "], cid=[no info], tid=",
+			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) {
+				return real.Kea(ctx, h, lab.SampleDHCP())
+			},
+			log: lab.SampleMAC + "], cid=[no info], tid=",
 		},
 		{
 			name: "in.tftpd", tftp: true,
-			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) { return h.TFTPD(ctx, tree) },
+			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) { return real.TFTPD(ctx, h, tree) },
 		},
 		{
 			name: "atftpd", tftp: true,
-			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) { return h.ATFTPD(ctx, tree) },
+			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) { return real.ATFTPD(ctx, h, tree) },
 			log:   "Serving " + lab.SampleKernel + " to 192.168.1.199",
 		},
 	}
@@ -81,7 +86,7 @@ func TestRealServers(t *testing.T) {
 
 func TestServerThatFails(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
-	_, err := l.Servers.Dnsmasq(t.Context(), lab.SampleDHCP(), "", "--no-such-option")
+	_, err := real.Dnsmasq(t.Context(), l.Servers, lab.SampleDHCP(), "", "--no-such-option")
 	if err == nil {
 		t.Fatal("dnsmasq started with a wrong option")
 	}

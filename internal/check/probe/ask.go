@@ -21,7 +21,7 @@ import (
 )
 
 // variants asks in other ways than the guest's, all at once, to learn what the
-// server wants to hear.
+// server wants.
 func (o *observer) variants(ctx context.Context) {
 	r := o.task
 	type question struct {
@@ -142,7 +142,7 @@ func (o *observer) storm(ctx context.Context) {
 	o.facts.Storm = s
 }
 
-// oneOfMany is how long a guest waits for an offer; 0 is in vain.
+// oneOfMany is how long a guest waits for an offer; 0 is without one.
 func (o *observer) oneOfMany(ctx context.Context, mac net.HardwareAddr) (took time.Duration) {
 	end := o.conn.end(forMAC(mac))
 	defer end.stop()
@@ -162,7 +162,7 @@ func (o *observer) oneOfMany(ctx context.Context, mac net.HardwareAddr) (took ti
 	return took
 }
 
-// RandomMAC is a MAC of Xen's that is most likely nobody's.
+// RandomMAC is a MAC of Xen's that most likely no machine has.
 func RandomMAC() net.HardwareAddr {
 	n := rand.Uint32()
 	return net.HardwareAddr{0x00, 0x16, 0x3e, byte(n>>16) & 0x7f, byte(n >> 8), byte(n)}

@@ -28,8 +28,8 @@ func XenRelease() string {
 	return strings.TrimSpace(string(major)) + "." + strings.Trim(string(minor), ". \n")
 }
 
-// Bridge looks at the guest's bridge, as it is before we plug in. idle is
-// an address of dom0's network there that nobody has, as far as dom0 knows.
+// Bridge looks at the guest's bridge, as it is before we add a port. idle is
+// an address of dom0's network there that no machine has, as far as dom0 knows.
 func Bridge(name string, mac net.HardwareAddr) (facts *check.Bridge, idle netip.Addr) {
 	facts = &check.Bridge{Name: name}
 	ifi, err := net.InterfaceByName(name)

@@ -108,7 +108,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// meant asks for names that PXELINUX does not ask for, but that a person may
+// meant asks for names that PXELINUX does not ask for, but that an administrator may
 // have thought so. A configuration of the guest's own was found without.
 func (o *observer) meant(ctx context.Context) {
 	if n := len(o.facts.Search); n > 0 {

@@ -48,9 +48,9 @@ type Task struct {
 	Server   netip.Addr        // instead of the lease's next-server
 	BootFile string            // instead of the lease's boot file
 
-	Wire      guest.Conn            // the guest's
-	Elsewhere guest.Conn            // hears all VLANs; nil where that is not possible
-	VLANs     map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
+	Wire       guest.Conn            // the guest's
+	OtherVLANs guest.Conn            // receives frames of all VLANs; nil where that is not possible
+	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
 
 	// Configure gives the guest its address, and returns how it downloads then.
 	Configure func(*dhcpclient.Lease) (fetch.Client, error)
@@ -140,9 +140,9 @@ func (o *observer) dhcp(ctx context.Context) error {
 	defer end.stop()
 	client := o.client(end)
 	config := survey.Config{Wait: o.task.Wait}
-	if heard := o.task.Elsewhere; heard != nil {
-		config.OtherVLANs = heard
-		defer heard.Close()
+	if others := o.task.OtherVLANs; others != nil {
+		config.OtherVLANs = others
+		defer others.Close()
 	}
 	seen, err := survey.Run(ctx, client, config)
 	if err != nil {
@@ -175,7 +175,7 @@ func (o *observer) dhcp(ctx context.Context) error {
 	return nil
 }
 
-// again asks as the guest once more, and often, before it is believed that the
+// again asks as the guest once more, and often, before it concludes that the
 // server wants to be asked in another way: frames may have got lost.
 func (o *observer) again(ctx context.Context, client *dhcpclient.Client) error {
 	client.Retransmit = []time.Duration{o.task.Wait / 10}
@@ -324,10 +324,10 @@ func (o *observer) server(ctx context.Context) bool {
 	}
 	if s.TFTP == check.PortSilent && s.MAC != "" && !s.AnswersFrom.IsValid() {
 		// A disk may have to spin up first. A ROM waits for minutes.
-		impatient := o.files.TFTP
+		client := o.files.TFTP
 		o.files.TFTP.Timeout, o.files.TFTP.Retries = 2*time.Second, 1
 		if s = o.station(ctx, address, why); s.TFTP != check.PortAnswers {
-			o.files.TFTP = impatient
+			o.files.TFTP = client
 		}
 	}
 	o.facts.NextServer = &s
@@ -459,7 +459,7 @@ func (o *observer) otherServers(ctx context.Context) {
 	ask(o.lease.Router, "the router")
 }
 
-// arp asks who has an address, in the guest's name. It is nil when nobody says
+// arp asks who has an address, in the guest's name. It is nil when no machine says
 // so within a second.
 func (o *observer) arp(ctx context.Context, a netip.Addr) net.HardwareAddr {
 	end := o.conn.end(isARP)

@@ -19,8 +19,8 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/check/render"
-	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 // browser is a headless Chromium with a home of its own and no network.
@@ -33,7 +33,7 @@ type browser struct {
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if cmd, err := lab.Program(name); err == nil {
+		if cmd, err := real.Program(name); err == nil {
 			return &browser{t, cmd.Path, t.TempDir()}
 		}
 	}

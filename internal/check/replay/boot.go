@@ -30,6 +30,9 @@ type reading struct {
 
 // find fills in the search, the configuration, what boots and its files.
 func (r *reading) find() {
+	if r.findGRUB() {
+		return
+	}
 	path := r.searchPath()
 	for _, t := range r.transfers {
 		link, ok := r.searched(t, path)
@@ -54,14 +57,32 @@ func (r *reading) find() {
 	}
 }
 
-// try takes down one name, once for each thing that came of it.
+// findGRUB is find for a guest that GRUB boots.
+func (r *reading) findGRUB() bool {
+	if !program.NamesGRUB(r.machine.Lease.BootFile) {
+		return false
+	}
+	d, _ := program.GRUB(context.Background(), r.machine, r.opener)
+	for _, try := range d.Config.Tried {
+		if t := r.seen(try.URL); t != nil {
+			r.try(plan.Try{URL: try.URL, Result: r.result(t), Message: t.message(), Millis: t.took(), Blocks: r.blocks(t)})
+		}
+	}
+	if d.Config.URL == "" {
+		return false
+	}
+	r.config(r.seen(d.Config.URL), d.Config.URL)
+	return true
+}
+
+// try records one name, once for each thing that came of it.
 func (r *reading) try(t plan.Try) {
 	if !slices.ContainsFunc(r.facts.Search, func(o plan.Try) bool { return o.URL == t.URL && o.Result == t.Result }) {
 		r.facts.Search = append(r.facts.Search, t)
 	}
 }
 
-// meant says whether a name is one that a person may have thought that
+// meant says whether a name is one that an administrator may expect
 // PXELINUX asks for: a check that was captured has asked for some.
 func (r *reading) meant(name string) bool {
 	plain := strings.NewReplacer("-", "", ":", "").Replace(strings.ToLower(name))

@@ -39,7 +39,7 @@ const patience = 3 * time.Second
 // by a PXE ROM, PXELINUX or iPXE, or of one by this program. What the capture
 // does not tell stays empty; Facts.Errors says what it lacks. The packets are
 // gone through twice. The error wraps wire.ErrFormat where the file can't be
-// read, or survey.ErrNoGuest where nobody asks for a lease in it.
+// read, or survey.ErrNoGuest where no machine asks for a lease in it.
 func Read(packets iter.Seq2[wire.Packet, error], o Options) (check.Facts, *plan.Plan, error) {
 	r := reading{plan: plan.New()}
 	f := check.Facts{Capture: o.Name, Subject: check.Subject{Machine: o.Machine, GuestType: o.GuestType}}

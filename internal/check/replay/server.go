@@ -94,7 +94,7 @@ func (t *transfer) message() string {
 	case t.unreachable == check.PortClosed:
 		return "nobody listens on its port 69"
 	case t.unreachable != "":
-		return "there is no way to " + t.server.String()
+		return "no route to " + t.server.String()
 	case t.stuck() && t.size >= 0:
 		return "the server agrees to send it, and no DATA arrives"
 	}

@@ -258,7 +258,7 @@ func (w *watch) icmp(p wirePacket) {
 	}
 	to := netip.AddrFrom4([4]byte(about[16:20]))
 	port := binary.BigEndian.Uint16(about[ports+2:])
-	text, result := fmt.Sprintf("there is no way to %s", to), check.PortUnreachable
+	text, result := fmt.Sprintf("no route to %s", to), check.PortUnreachable
 	switch code := p.data[1]; {
 	case code == portUnreachable:
 		text, result = fmt.Sprintf("nobody listens on port %d", port), check.PortClosed

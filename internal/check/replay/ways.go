@@ -113,7 +113,7 @@ func otherWays(f *check.Facts, frames []dhcpclient.Frame, guest net.HardwareAddr
 	return own
 }
 
-// answer takes down the first answer, and the first boot file.
+// answer records the first answer, and the first boot file.
 func (q *question) answer(at time.Time, m *survey.Message) {
 	if m.Type() != q.kind {
 		return

@@ -6,13 +6,14 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 func TestVsftpd(t *testing.T) {
 	l := newLab(t)
 	dir, sum := newTree(t)
 	labtest.NeedRoot(t, "vsftpd becomes another user")
-	p := labtest.Started(t, l.Servers)(l.Servers.VSFTPD(t.Context(), dir))
+	p := labtest.Started(t, l.Servers)(real.VSFTPD(t.Context(), l.Servers, dir))
 	c := client()
 	url := "ftp://" + server
 	wantKernel(t, c, url+"/boot/kernel", sum)

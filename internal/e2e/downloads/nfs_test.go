@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
-	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 func TestNFS(t *testing.T) {
@@ -99,7 +99,7 @@ func makeISO(t testing.TB, dir, name string) string {
 	if err := os.WriteFile(file, large, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd, err := lab.Program("genisoimage", "-quiet", "-R", "-graft-points", "-o", filepath.Join(dir, name), "boot/kernel="+filepath.Join(dir, "boot/kernel"), "boot/large="+file)
+	cmd, err := real.Program("genisoimage", "-quiet", "-R", "-graft-points", "-o", filepath.Join(dir, name), "boot/kernel="+filepath.Join(dir, "boot/kernel"), "boot/large="+file)
 	labtest.Check(t, err)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("genisoimage: %v\n%s", err, out)

@@ -6,12 +6,13 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 func TestTFTPD(t *testing.T) {
 	l := newLab(t)
 	dir, sum := newTree(t)
-	p, err := l.Servers.TFTPD(t.Context(), dir)
+	p, err := real.TFTPD(t.Context(), l.Servers, dir)
 	labtest.Check(t, err)
 	c := client()
 	url := "tftp://" + server

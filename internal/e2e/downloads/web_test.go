@@ -18,6 +18,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 // nginx serves a directory by http and https, some of it only with a password.
@@ -35,7 +36,7 @@ func nginx(t testing.TB, l *lab.Lab, dir string) (*lab.Process, *x509.CertPool) 
 		location /locked/ { alias %[2]s/boot/; auth_basic "lab"; auth_basic_user_file %[1]s/users; }
 		location /forbidden/ { alias %[2]s/boot/; deny all; }
 		location /moved/ { return 302 /locked/kernel; }`, etc, dir)
-	return labtest.Started(t, l.Servers)(l.Servers.Nginx(t.Context(), dir, statements)), authority
+	return labtest.Started(t, l.Servers)(real.Nginx(t.Context(), l.Servers, dir, statements)), authority
 }
 
 // certificate makes an authority, and a certificate of its for the server.

@@ -21,6 +21,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/server4"
 	"github.com/vishvananda/netlink"
@@ -237,7 +238,7 @@ var dhcpFaults = []fault{
 	{"no next-server, and TFTP is on another machine", check.NoNextServer, isBroken, func(s *site) {
 		s.dhcp.NextServer = netip.Addr{}
 		s.dhcpd()
-		_, err := s.host("tftp", "192.168.1.5/24").TFTPD(s.Context(), s.tree)
+		_, err := real.TFTPD(s.Context(), s.host("tftp", "192.168.1.5/24"), s.tree)
 		labtest.Check(s, err)
 	}},
 	{"no next-server, and TFTP is here", check.NoNextServer, warning, func(s *site) {
@@ -278,7 +279,7 @@ var serverFaults = []fault{
 	}},
 	{"next-server has another tree", check.NextServerWrong, isBroken, func(s *site) {
 		wrong := s.host("wrong", "192.168.1.5/24")
-		_, err := wrong.TFTPD(s.Context(), labtest.TempDir(s.T))
+		_, err := real.TFTPD(s.Context(), wrong, labtest.TempDir(s.T))
 		labtest.Check(s, err)
 		s.dhcp.NextServer = wrong.Address.Addr()
 		s.dnsmasq()

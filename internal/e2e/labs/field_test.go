@@ -13,6 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -43,7 +44,7 @@ var fieldFaults = []told{
 	}}, ""},
 	{fault{"DHCP and TFTP on two machines", check.Fine, fine, func(s *site) {
 		h := s.host("tftp", "192.168.1.5/24")
-		p, err := h.TFTPD(s.Context(), s.tree)
+		p, err := real.TFTPD(s.Context(), h, s.tree)
 		s.started(h, p, err)
 		s.dhcp.NextServer = h.Address.Addr()
 		s.dhcpd()
@@ -52,7 +53,7 @@ var fieldFaults = []told{
 		s.dhcpd()
 		s.tftpd()
 		h := s.host("second", "192.168.1.5/24")
-		p, err := h.DHCPD(s.Context(), s.dhcp)
+		p, err := real.DHCPD(s.Context(), h, s.dhcp)
 		s.started(h, p, err)
 	}}, ""},
 	{fault{"the server's disk has to spin up", check.Fine, fine, func(s *site) {
@@ -146,7 +147,7 @@ var fieldFaults = []told{
 		s.atftpd()
 	}}, configFile},
 	{fault{"tftpd-hpa without --secure", check.TFTPRefused, isBroken, func(s *site) {
-		cmd, err := lab.Program("in.tftpd", "-L", "-4", "-u", "root", s.tree)
+		cmd, err := real.Program("in.tftpd", "-L", "-4", "-u", "root", s.tree)
 		labtest.Check(s, err)
 		p, err := s.lab().Servers.Start(cmd)
 		s.started(s.lab().Servers, p, err)

@@ -26,6 +26,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -145,7 +146,7 @@ func (s *site) dnsmasqOn(h *lab.Host, tree string, args ...string) {
 	if slices.Contains(args, "--dhcp-reply-delay=1") {
 		s.wait = long
 	}
-	p, err := h.Dnsmasq(s.Context(), s.dhcp, tree, args...)
+	p, err := real.Dnsmasq(s.Context(), h, s.dhcp, tree, args...)
 	s.started(h, p, err)
 }
 
@@ -154,32 +155,32 @@ func (s *site) dhcpd(statements ...string) {
 	if s.dhcp.First.IsValid() { // addresses of a pool are pinged first
 		s.wait = long
 	}
-	p, err := s.lab().Servers.DHCPD(s.Context(), s.dhcp, statements...)
+	p, err := real.DHCPD(s.Context(), s.lab().Servers, s.dhcp, statements...)
 	s.started(s.lab().Servers, p, err)
 }
 
 func (s *site) kea() {
 	s.Helper()
-	p, err := s.lab().Servers.Kea(s.Context(), s.dhcp)
+	p, err := real.Kea(s.Context(), s.lab().Servers, s.dhcp)
 	s.started(s.lab().Servers, p, err)
 }
 
 func (s *site) tftpd() {
 	s.Helper()
-	p, err := s.lab().Servers.TFTPD(s.Context(), s.tree)
+	p, err := real.TFTPD(s.Context(), s.lab().Servers, s.tree)
 	s.started(s.lab().Servers, p, err)
 }
 
 func (s *site) atftpd() {
 	s.Helper()
-	p, err := s.lab().Servers.ATFTPD(s.Context(), s.tree)
+	p, err := real.ATFTPD(s.Context(), s.lab().Servers, s.tree)
 	s.started(s.lab().Servers, p, err)
 }
 
 // nginx serves the tree, with more statements for its server.
 func (s *site) nginx(statements string) {
 	s.Helper()
-	p, err := s.lab().Servers.Nginx(s.Context(), s.tree, statements)
+	p, err := real.Nginx(s.Context(), s.lab().Servers, s.tree, statements)
 	s.started(s.lab().Servers, p, err)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 // What the DHCP server's log says of a look, and what is left of it in dom0.
@@ -28,7 +29,7 @@ func TestTakesNothing(t *testing.T) {
 			s.lease = test.lease
 			s.dhcp.Fixed = nil
 			s.dhcp.First, s.dhcp.Last = netip.MustParseAddr("192.168.1.50"), netip.MustParseAddr("192.168.1.60")
-			server, err := s.lab().Servers.DHCPD(s.Context(), s.dhcp, "ping-check false;")
+			server, err := real.DHCPD(s.Context(), s.lab().Servers, s.dhcp, "ping-check false;")
 			s.started(s.lab().Servers, server, err)
 			s.tftpd()
 			before := len(labtest.Ports(s, s.lab()))

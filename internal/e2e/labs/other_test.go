@@ -12,6 +12,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/vishvananda/netlink"
 )
 
@@ -37,7 +38,7 @@ var otherFaults = []fault{
 	{"option 66 is a name, and no next-server", check.NoNextServer, isBroken, func(s *site) {
 		s.dhcp.NextServer = netip.Addr{}
 		s.dhcpd(`option tftp-server-name "tftp.lab.example";`)
-		_, err := s.host("tftp", "192.168.1.5/24").TFTPD(s.Context(), s.tree)
+		_, err := real.TFTPD(s.Context(), s.host("tftp", "192.168.1.5/24"), s.tree)
 		labtest.Check(s, err)
 	}},
 	{"boot file in quotes", check.FilenameGarbage, isBroken, func(s *site) {

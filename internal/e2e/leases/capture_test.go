@@ -8,6 +8,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 // The tools of the trade read a capture: a lease with a proxyDHCP server that
@@ -42,7 +43,7 @@ func TestCaptureTools(t *testing.T) {
 		{[]string{"tshark", "-n", "-r", "-", "-Y", "dhcp.option.dhcp == 5 && dhcp.file", "-T", "fields", "-e", "dhcp.file"}, []string{"pxelinux.0\n"}},
 	} {
 		t.Run(tool.args[0], func(t *testing.T) {
-			cmd, err := lab.Program(tool.args[0], tool.args[1:]...)
+			cmd, err := real.Program(tool.args[0], tool.args[1:]...)
 			labtest.Check(t, err)
 			cmd.Stdin = bytes.NewReader(file.Bytes())
 			var out, said bytes.Buffer

@@ -15,6 +15,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 var speed = flag.Int("speed", 0, "measure this many leases of each DHCP client, and print the medians")
@@ -114,12 +115,12 @@ func TestSpeed(t *testing.T) {
 	measure("Client.Lease", call(0))
 	measure("Client.Lease, without the ARP probe", call(-1))
 	measure("a program that calls it", run(self))
-	if busybox, err := lab.Program("busybox", "udhcpc", "-i", "eth0", "-f", "-q", "-n", "-s", "/bin/true"); err == nil {
+	if busybox, err := real.Program("busybox", "udhcpc", "-i", "eth0", "-f", "-q", "-n", "-s", "/bin/true"); err == nil {
 		measure("busybox udhcpc", run(busybox))
 	} else {
 		t.Log(err)
 	}
-	if dhclient, err := lab.Program("dhclient", "-1", "-4", "-cf", "/dev/null", "-sf", "/bin/true",
+	if dhclient, err := real.Program("dhclient", "-1", "-4", "-cf", "/dev/null", "-sf", "/bin/true",
 		"-lf", filepath.Join(dir, "leases"), "-pf", filepath.Join(dir, "pid"), "eth0"); err == nil {
 		measure("dhclient", func() (time.Duration, error) {
 			os.Remove(filepath.Join(dir, "leases")) // or it would ask for the one it knows

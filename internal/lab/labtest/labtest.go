@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -64,7 +65,7 @@ func TempDir(t testing.TB) string {
 // program or namespaces is Missing.
 func Check(t testing.TB, err error) {
 	t.Helper()
-	var missing *lab.MissingError
+	var missing *real.MissingError
 	if errors.As(err, &missing) || errors.Is(err, lab.ErrOutside) {
 		Missing(t, err)
 	}
@@ -88,7 +89,7 @@ func Missing(t testing.TB, what any) {
 // .ci/servers fetched. Without it something is Missing.
 func Program(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd, err := lab.Program(name, args...)
+	cmd, err := real.Program(name, args...)
 	Check(t, err)
 	return cmd
 }

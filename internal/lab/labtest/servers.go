@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 // patience bounds how long a server may take to come up.
@@ -22,7 +23,7 @@ func Start(t testing.TB, h *lab.Host, cmd *exec.Cmd, port int) *lab.Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	return Started(t, h)(h.StartListening(ctx, cmd, port))
+	return Started(t, h)(real.StartListening(ctx, h, cmd, port))
 }
 
 // Until starts a program on a host, and returns when it has printed the text.
@@ -36,7 +37,7 @@ func UntilPrinted(t testing.TB, h *lab.Host, text string, cmd *exec.Cmd) *lab.Pr
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	return Started(t, h)(h.StartUntil(ctx, cmd, text))
+	return Started(t, h)(real.StartUntil(ctx, h, cmd, text))
 }
 
 // Started takes what starting a server on that host returns. When the test
@@ -112,9 +113,9 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 // run.
 func Ganesha(t testing.TB, h *lab.Host, exports ...string) *lab.Process {
 	t.Helper()
-	rpcbind, err := lab.Program("rpcbind")
+	rpcbind, err := real.Program("rpcbind")
 	Check(t, err)
-	nfsd, err := lab.Program("ganesha.nfsd")
+	nfsd, err := real.Program("ganesha.nfsd")
 	Check(t, err)
 	NeedRoot(t, "nfs-ganesha opens files by handle (CAP_DAC_READ_SEARCH)")
 	root := filepath.Dir(filepath.Dir(filepath.Dir(nfsd.Path))) // of what .ci/servers unpacked, or of the system

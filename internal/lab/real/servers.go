@@ -1,4 +1,4 @@
-package lab
+package real
 
 import (
 	"context"
@@ -15,22 +15,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
-
-// tftpPort is the port of RFC 1350.
-const tftpPort = 69
 
 var errOptions = errors.New("DHCP.Options are for the embedded server")
 
 // Dnsmasq starts dnsmasq on the host as DHCP server, and as TFTP server of the
 // tree unless that is "". It returns when dnsmasq answers. The arguments are
 // added to its command line.
-func (h *Host) Dnsmasq(ctx context.Context, config DHCP, tree string, args ...string) (*Process, error) {
+func Dnsmasq(ctx context.Context, h *lab.Host, config lab.DHCP, tree string, args ...string) (*lab.Process, error) {
 	if len(config.Options) > 0 {
 		return nil, fmt.Errorf("start dnsmasq: %w", errOptions)
 	}
-	dir, err := h.lab.tempDir()
+	dir, err := h.TempDir()
 	if err != nil {
 		return nil, fmt.Errorf("start dnsmasq: %w", err)
 	}
@@ -40,16 +38,16 @@ func (h *Host) Dnsmasq(ctx context.Context, config DHCP, tree string, args ...st
 		"--conf-file=/dev/null", "--port=0", "--no-ping",
 		"--log-facility=-", "--log-dhcp",
 		"--dhcp-leasefile=" + filepath.Join(dir, "leases"), "--pid-file=",
-	}, config.dnsmasqArgs(h.Address), args)
-	ready := []check{h.listensUDP(dhcpv4.ServerPort)}
+	}, dnsmasqArgs(config, h.Address), args)
+	ready := []check{listensUDP(h, dhcpv4.ServerPort)}
 	if tree != "" {
 		args = append(args, "--enable-tftp", "--tftp-root="+tree)
-		ready = append(ready, h.listensUDP(tftpPort), h.answersTFTP)
+		ready = append(ready, listensUDP(h, lab.TFTPPort), answersTFTP(h))
 	}
-	return h.startServer(ctx, "dnsmasq", args, nil, ready...)
+	return startServer(ctx, h, "dnsmasq", args, nil, ready...)
 }
 
-func (d DHCP) dnsmasqArgs(subnet netip.Prefix) []string {
+func dnsmasqArgs(d lab.DHCP, subnet netip.Prefix) []string {
 	var args []string
 	for _, mac := range slices.Sorted(maps.Keys(d.Fixed)) {
 		args = append(args, fmt.Sprintf("--dhcp-host=%s,%s", mac, d.Fixed[mac]))
@@ -74,24 +72,24 @@ func (d DHCP) dnsmasqArgs(subnet netip.Prefix) []string {
 
 // DHCPD starts ISC dhcpd on the host, and returns when it answers. The
 // statements are added to its dhcpd.conf, at the top.
-func (h *Host) DHCPD(ctx context.Context, config DHCP, statements ...string) (*Process, error) {
+func DHCPD(ctx context.Context, h *lab.Host, config lab.DHCP, statements ...string) (*lab.Process, error) {
 	if len(config.Options) > 0 {
 		return nil, fmt.Errorf("start dhcpd: %w", errOptions)
 	}
-	dir, err := h.lab.tempDir()
+	dir, err := h.TempDir()
 	if err != nil {
 		return nil, fmt.Errorf("start dhcpd: %w", err)
 	}
 	conf, leases := filepath.Join(dir, "dhcpd.conf"), filepath.Join(dir, "dhcpd.leases")
-	text := strings.Join(append(statements, config.dhcpdConf(h.Address)), "\n")
+	text := strings.Join(append(statements, dhcpdConf(config, h.Address)), "\n")
 	if err := errors.Join(os.WriteFile(conf, []byte(text), 0o644), os.WriteFile(leases, nil, 0o644)); err != nil {
 		return nil, fmt.Errorf("start dhcpd: %w", err)
 	}
-	args := []string{"-4", "-f", "-d", "--no-pid", "-cf", conf, "-lf", leases, hostInterface}
-	return h.startServer(ctx, "dhcpd", args, nil, logs("Server starting service"))
+	args := []string{"-4", "-f", "-d", "--no-pid", "-cf", conf, "-lf", leases, lab.HostInterface}
+	return startServer(ctx, h, "dhcpd", args, nil, logs("Server starting service"))
 }
 
-func (d DHCP) dhcpdConf(subnet netip.Prefix) string {
+func dhcpdConf(d lab.DHCP, subnet netip.Prefix) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "subnet %s netmask %s {\n", subnet.Masked().Addr(), netmask(subnet))
 	if d.First.IsValid() {
@@ -114,15 +112,15 @@ func (d DHCP) dhcpdConf(subnet netip.Prefix) string {
 }
 
 // Kea starts kea-dhcp4 on the host, and returns when it answers.
-func (h *Host) Kea(ctx context.Context, config DHCP) (*Process, error) {
+func Kea(ctx context.Context, h *lab.Host, config lab.DHCP) (*lab.Process, error) {
 	if len(config.Options) > 0 {
 		return nil, fmt.Errorf("start kea-dhcp4: %w", errOptions)
 	}
-	dir, err := h.lab.tempDir()
+	dir, err := h.TempDir()
 	if err != nil {
 		return nil, fmt.Errorf("start kea-dhcp4: %w", err)
 	}
-	text, err := config.keaConf(h.Address)
+	text, err := keaConf(config, h.Address)
 	if err != nil {
 		return nil, fmt.Errorf("start kea-dhcp4: %w", err)
 	}
@@ -131,10 +129,10 @@ func (h *Host) Kea(ctx context.Context, config DHCP) (*Process, error) {
 		return nil, fmt.Errorf("start kea-dhcp4: %w", err)
 	}
 	env := []string{"KEA_PIDFILE_DIR=" + dir, "KEA_LOCKFILE_DIR=" + dir}
-	return h.startServer(ctx, "kea-dhcp4", []string{"-c", conf}, env, logs("DHCP4_STARTED"))
+	return startServer(ctx, h, "kea-dhcp4", []string{"-c", conf}, env, logs("DHCP4_STARTED"))
 }
 
-func (d DHCP) keaConf(subnet netip.Prefix) ([]byte, error) {
+func keaConf(d lab.DHCP, subnet netip.Prefix) ([]byte, error) {
 	type object = map[string]any
 	network := object{"id": 1, "subnet": subnet.Masked().String()}
 	if d.First.IsValid() {
@@ -157,7 +155,7 @@ func (d DHCP) keaConf(subnet netip.Prefix) ([]byte, error) {
 		network["reservations"] = reservations
 	}
 	return json.MarshalIndent(object{"Dhcp4": object{
-		"interfaces-config": object{"interfaces": []string{hostInterface}, "dhcp-socket-type": "raw"},
+		"interfaces-config": object{"interfaces": []string{lab.HostInterface}, "dhcp-socket-type": "raw"},
 		"lease-database":    object{"type": "memfile", "persist": false},
 		"subnet4":           []object{network},
 		"loggers": []object{{
@@ -169,21 +167,21 @@ func (d DHCP) keaConf(subnet netip.Prefix) ([]byte, error) {
 
 // TFTPD starts tftpd-hpa's in.tftpd of the tree on the host, and returns when
 // it answers. It logs to syslog only, so Log stays empty.
-func (h *Host) TFTPD(ctx context.Context, tree string) (*Process, error) {
+func TFTPD(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error) {
 	args := []string{"-L", "-4", "-u", "root", "-s", tree}
-	return h.startServer(ctx, "in.tftpd", args, nil, h.listensUDP(tftpPort), h.answersTFTP)
+	return startServer(ctx, h, "in.tftpd", args, nil, listensUDP(h, lab.TFTPPort), answersTFTP(h))
 }
 
 // ATFTPD starts atftpd of the tree on the host, and returns when it answers.
-func (h *Host) ATFTPD(ctx context.Context, tree string) (*Process, error) {
+func ATFTPD(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error) {
 	args := []string{"--daemon", "--no-fork", "--user", "root", "--group", "root", "--logfile", "-", "--verbose=7", tree}
-	return h.startServer(ctx, "atftpd", args, nil, h.listensUDP(tftpPort), h.answersTFTP)
+	return startServer(ctx, h, "atftpd", args, nil, listensUDP(h, lab.TFTPPort), answersTFTP(h))
 }
 
 // Nginx starts nginx on the host, which serves the tree on port 80, and returns
 // when it listens. The statements are added to its server block.
-func (h *Host) Nginx(ctx context.Context, tree string, statements ...string) (*Process, error) {
-	dir, err := h.lab.tempDir()
+func Nginx(ctx context.Context, h *lab.Host, tree string, statements ...string) (*lab.Process, error) {
+	dir, err := h.TempDir()
 	if err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
@@ -198,14 +196,14 @@ http {
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
-	return h.startServer(ctx, "nginx", []string{"-p", dir, "-c", conf, "-e", "stderr"}, nil, h.listensTCP(80))
+	return startServer(ctx, h, "nginx", []string{"-p", dir, "-c", conf, "-e", "stderr"}, nil, listensTCP(h, 80))
 }
 
 // VSFTPD starts vsftpd on the host, which serves the tree to the anonymous, and
 // returns when it listens. It becomes another user, so it needs the machine's
 // root.
-func (h *Host) VSFTPD(ctx context.Context, tree string) (*Process, error) {
-	dir, err := h.lab.tempDir()
+func VSFTPD(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error) {
+	dir, err := h.TempDir()
 	if err != nil {
 		return nil, fmt.Errorf("start vsftpd: %w", err)
 	}
@@ -223,32 +221,32 @@ func (h *Host) VSFTPD(ctx context.Context, tree string) (*Process, error) {
 	// others: vsftpd ends at one that it does not know.
 	cmd := exec.Command("sh", "-c", `"$@"; exit`, "sh", server.Path, conf)
 	cmd.Env = server.Env
-	return h.startReady(ctx, cmd, h.listensTCP(21))
+	return startReady(ctx, h, cmd, listensTCP(h, 21))
 }
 
-// StartUntil starts a server program as Start does, and returns when it has
+// StartUntil starts a server program as lab.Host.Start does, and returns when it has
 // printed the text.
-func (h *Host) StartUntil(ctx context.Context, cmd *exec.Cmd, text string) (*Process, error) {
-	return h.startReady(ctx, cmd, logs(text))
+func StartUntil(ctx context.Context, h *lab.Host, cmd *exec.Cmd, text string) (*lab.Process, error) {
+	return startReady(ctx, h, cmd, logs(text))
 }
 
-// StartListening starts a server program as Start does, and returns when it
+// StartListening starts a server program as lab.Host.Start does, and returns when it
 // listens on the TCP port.
-func (h *Host) StartListening(ctx context.Context, cmd *exec.Cmd, port int) (*Process, error) {
-	return h.startReady(ctx, cmd, h.listensTCP(port))
+func StartListening(ctx context.Context, h *lab.Host, cmd *exec.Cmd, port int) (*lab.Process, error) {
+	return startReady(ctx, h, cmd, listensTCP(h, port))
 }
 
-func (h *Host) startServer(ctx context.Context, name string, args, env []string, ready ...check) (*Process, error) {
+func startServer(ctx context.Context, h *lab.Host, name string, args, env []string, ready ...check) (*lab.Process, error) {
 	cmd, err := Program(name, args...)
 	if err != nil {
 		return nil, err
 	}
 	cmd.Env = append(cmd.Environ(), env...)
-	return h.startReady(ctx, cmd, ready...)
+	return startReady(ctx, h, cmd, ready...)
 }
 
 // startReady starts a program and returns when all of ready give no error.
-func (h *Host) startReady(ctx context.Context, cmd *exec.Cmd, ready ...check) (*Process, error) {
+func startReady(ctx context.Context, h *lab.Host, cmd *exec.Cmd, ready ...check) (*lab.Process, error) {
 	p, err := h.Start(cmd)
 	if err != nil {
 		return nil, err
@@ -260,7 +258,7 @@ func (h *Host) startReady(ctx context.Context, cmd *exec.Cmd, ready ...check) (*
 		}
 		select {
 		case <-p.Done():
-			return nil, p.failed()
+			return nil, p.Failed()
 		case <-ctx.Done():
 			p.Stop()
 			return nil, fmt.Errorf("wait for %s: %w: %w; it printed:\n%s", cmd.Path, context.Cause(ctx), err, p.Log())
@@ -270,9 +268,9 @@ func (h *Host) startReady(ctx context.Context, cmd *exec.Cmd, ready ...check) (*
 }
 
 // check tells why a server is not ready yet.
-type check func(*Process) error
+type check func(*lab.Process) error
 
-func firstError(p *Process, checks []check) error {
+func firstError(p *lab.Process, checks []check) error {
 	for _, c := range checks {
 		if err := c(p); err != nil {
 			return err
@@ -285,7 +283,7 @@ func firstError(p *Process, checks []check) error {
 // ready only when they say so: Kea throws away what came in while it set up
 // its packet sockets.
 func logs(text string) check {
-	return func(p *Process) error {
+	return func(p *lab.Process) error {
 		if !strings.Contains(p.Log(), text) {
 			return fmt.Errorf("it has not printed %q", text)
 		}
@@ -295,15 +293,15 @@ func logs(text string) check {
 
 // listensUDP checks that a socket of the host has that port: from then on the
 // kernel keeps requests for the server.
-func (h *Host) listensUDP(port int) check { return h.listens("udp", port, "") }
+func listensUDP(h *lab.Host, port int) check { return listens(h, "udp", port, "") }
 
 // listensTCP is listensUDP for a TCP socket that listens.
-func (h *Host) listensTCP(port int) check { return h.listens("tcp", port, "0A") }
+func listensTCP(h *lab.Host, port int) check { return listens(h, "tcp", port, "0A") }
 
 // listens looks for a socket in a table of the kernel's, in this state (as in
 // include/net/tcp_states.h) unless that is "".
-func (h *Host) listens(protocol string, port int, state string) check {
-	return func(*Process) error {
+func listens(h *lab.Host, protocol string, port int, state string) check {
+	return func(*lab.Process) error {
 		return h.Do(func() error {
 			for _, family := range []string{"", "6"} {
 				table, err := os.ReadFile("/proc/thread-self/net/" + protocol + family)
@@ -325,24 +323,26 @@ func (h *Host) listens(protocol string, port int, state string) check {
 // answersTFTP asks the host's TFTP server for a file that is not there. A
 // socket alone would not do: in.tftpd can fail later, in the process that is
 // to answer.
-func (h *Host) answersTFTP(*Process) error {
-	return h.Do(func() error {
-		// Not connected: the answer comes from another port (RFC 1350).
-		conn, err := net.ListenUDP("udp4", nil)
-		if err != nil {
+func answersTFTP(h *lab.Host) check {
+	return func(*lab.Process) error {
+		return h.Do(func() error {
+			// Not connected: the answer comes from another port (RFC 1350).
+			conn, err := net.ListenUDP("udp4", nil)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			if err := conn.SetDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+				return err
+			}
+			server := net.UDPAddrFromAddrPort(netip.AddrPortFrom(h.Address.Addr(), lab.TFTPPort))
+			if _, err := conn.WriteTo([]byte("\x00\x01lab-ready\x00octet\x00"), server); err != nil {
+				return err
+			}
+			_, _, err = conn.ReadFrom(make([]byte, 1500))
 			return err
-		}
-		defer conn.Close()
-		if err := conn.SetDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
-			return err
-		}
-		server := net.UDPAddrFromAddrPort(netip.AddrPortFrom(h.Address.Addr(), tftpPort))
-		if _, err := conn.WriteTo([]byte("\x00\x01lab-ready\x00octet\x00"), server); err != nil {
-			return err
-		}
-		_, _, err = conn.ReadFrom(make([]byte, 1500))
-		return err
-	})
+		})
+	}
 }
 
 func netmask(subnet netip.Prefix) net.IP {

@@ -1,4 +1,6 @@
-package lab
+// Package real runs real servers on the hosts of a lab, for tests and the
+// benchmark: Debian's, installed or as .ci/servers unpacks them.
+package real
 
 import (
 	"fmt"
@@ -40,6 +42,8 @@ var packages = map[string]string{
 	"mkfs.xfs":    "xfsprogs",
 	"fdisk":       "fdisk",
 	"sfdisk":      "fdisk",
+
+	"grub-mknetdir": "grub-pc-bin",
 }
 
 // MissingError is a program that this machine does not have.
