@@ -159,9 +159,7 @@ func (t *planTask) run(ctx context.Context, p *pipeline) (*program.Decision, err
 // fetch has a child fetch what boots. One that writes what it may not is ended.
 func (o *Options) fetch(ctx context.Context, h *handover.Handover, con *console.Console) (*plan.Plan, error) {
 	if o.LocalBoot {
-		p := plan.New()
-		p.Outcome = pxelinux.LocalBoot
-		return p, nil
+		return fromDisk(), nil
 	}
 	ctx, stop := h.Watch(ctx)
 	defer stop()
@@ -172,9 +170,19 @@ func (o *Options) fetch(ctx context.Context, h *handover.Handover, con *console.
 	return a.Plan, err
 }
 
+// fromDisk is the plan of a boot that asks no server.
+func fromDisk() *plan.Plan {
+	p := plan.New()
+	p.Outcome = pxelinux.LocalBoot
+	return p
+}
+
 // Preview finds out what would boot, without downloading it. The plan is
 // returned also with an error, with what is known by then.
 func Preview(ctx context.Context, o Options, con *console.Console) (*plan.Plan, error) {
+	if o.LocalBoot {
+		return o.describe(fromDisk()), nil
+	}
 	ctx, cancel := o.inTime(ctx)
 	defer cancel()
 	a, err := o.run(ctx, o.session(), o.task(false), con)
