@@ -35,7 +35,11 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, fetch.ErrEmpty) {
 			return err
 		}
-		next, nextErr := d.NotFound(ctx)
+		missing := d.Boot.Kernel
+		if e, ok := errors.AsType[*fetch.Error](err); ok {
+			missing = e.URL
+		}
+		next, nextErr := d.NotFound(ctx, missing)
 		if nextErr != nil || next.Boot.Kernel == "" || tried[next.Boot.Kernel] {
 			return err
 		}
@@ -297,5 +301,5 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 func rate(n int64, d time.Duration) string {
-	return fmt.Sprintf("%s in %.1f s (%.1f MB/s)", console.Size(n), d.Seconds(), float64(n)/1e6/max(d.Seconds(), 1e-6))
+	return fmt.Sprintf("%s in %.1f s (%.1f MiB/s)", console.Size(n), d.Seconds(), float64(n)/(1<<20)/max(d.Seconds(), 1e-6))
 }

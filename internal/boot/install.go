@@ -59,7 +59,7 @@ func (t *installTask) run(ctx context.Context, p *pipeline) error {
 	if err != nil {
 		return fault.In(ctx, fault.NoConfig, "location", err, adviceFor(err, p.child.AsDom0))
 	}
-	p.say.Stage("location: kernel %s, ramdisk %s (%d names asked for, %s)", p.Plan.Kernel, cmp.Or(strings.Join(p.Plan.Initrds, ""), "none"), len(found.Tried), took(begin))
+	p.say.Stage("location: kernel %s, ramdisk %s (%s, %s)", p.Plan.Kernel, cmp.Or(strings.Join(p.Plan.Initrds, ""), "none"), after(len(found.Tried)), took(begin))
 	if p.Plan.Args != "" {
 		p.say.Stage("boot: %s", p.Plan.Args)
 	}

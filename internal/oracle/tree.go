@@ -101,6 +101,9 @@ func writeTree(c *Case, s stubs, root string) error {
 		}
 	}
 
+	if c.isGRUB() {
+		return makeGRUB(c, root)
+	}
 	boot := "pxelinux.0"
 	if strings.Contains(filepath.Base(c.BootFile), "lpxelinux") {
 		boot = "lpxelinux.0"

@@ -69,6 +69,15 @@ func (l *Lease) NamesBoot() bool {
 	return l.BootFile != "" || l.PathPrefix != "" || l.ConfigFile != ""
 }
 
+// Program is a boot program.
+type Program string
+
+// The programs whose configurations are read.
+const (
+	PXELINUX Program = "pxelinux"
+	GRUB     Program = "grub"
+)
+
 // Stage is a part of a boot, as messages name it.
 type Stage string
 
@@ -141,6 +150,7 @@ const (
 
 // Boot is what boots by the configuration.
 type Boot struct {
+	Program  Program  `json:"program"` // "" where no configuration was found
 	Outcome  Outcome  `json:"outcome"`
 	Label    string   `json:"label"`
 	Named    string   `json:"named"` // the label that --label asks for
