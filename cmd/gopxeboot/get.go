@@ -130,7 +130,7 @@ func create(output, url string) (f *os.File, isNew string, err error) {
 	if stdout, other := os.Stdout.Stat(); err == nil && other == nil && os.SameFile(info, stdout) {
 		return os.Stdout, "", nil // /dev/stdout: opened again it would begin anew
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(output); errors.Is(err, fs.ErrNotExist) { // a link that leads nowhere is not ours to remove
 		isNew = output
 	}
 	f, err = os.Create(output)
