@@ -55,7 +55,10 @@ stress: build ## a thousand boots in a row, a third of them killed, and ten thou
 	$(GO) test ./cmd/gopxeboot -count=1 -timeout 60m -v -run 'TestStress|TestFailures' -args -boots=1000 -failures=10000
 
 test-pxelinux: ## ask the real PXELINUX about every tree of testdata/pxelinux again (root, QEMU; 15 minutes)
-	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run 'Golden|Real|Debian' -real | grep -v '^=== '
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run 'Golden$$|Real$$|Debian' -real | grep -v '^=== '
+
+test-ipxe: ## ask the real iPXE about every tree of testdata/ipxe again (root, QEMU; two minutes)
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run 'GoldenIPXE|RealIPXE' -real | grep -v '^=== '
 
 goldens: ## the same, and write its answers anew
 	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -run Real -real -update
@@ -101,5 +104,5 @@ help: ## this list
 
 FORCE:
 
-.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux goldens servers install uninstall dist test-packages clean help
+.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux test-ipxe goldens servers install uninstall dist test-packages clean help
 .DEFAULT_GOAL := build
