@@ -19,6 +19,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
@@ -109,8 +110,14 @@ func (t *planTask) run(ctx context.Context, p *pipeline) (*program.Decision, err
 	if err := p.fetchAsPXELINUX(&t.Firmware, &t.Transfer, lease); err != nil {
 		return nil, err
 	}
+	m := t.Firmware.machine(lease, t.Wanted)
+	m.First = p.first
 	p.open = p.openURL
-	return p.decide(ctx, t.Firmware.machine(lease, t.Wanted))
+	if m.RunsIPXE() {
+		p.open = p.openHead
+		p.files.UserAgent, p.files.SysAppend = "iPXE/"+ipxe.Version+" gopxeboot", nil
+	}
+	return p.decide(ctx, m)
 }
 
 // fetch has a child fetch what boots. One that writes what it may not is ended.

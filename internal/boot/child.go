@@ -22,6 +22,7 @@ type pipeline struct {
 	files fetch.Client
 	open  program.Opener
 	gate  gate
+	first *dhcpclient.Lease // the ROM's, where it names an iPXE; else nil
 }
 
 // child is what the child process does. It returns the process's exit status.
