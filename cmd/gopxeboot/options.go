@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
@@ -43,6 +44,9 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 	}
 	o.Put(call.VIF.On(c.String("bridge"), uint16(c.Uint("vlan"))), con)
 	if o.ROM, err = romOf(c); err != nil {
+		return o, usage(err, "")
+	}
+	if o.Program, o.Set, err = programOf(c); err != nil {
 		return o, usage(err, "")
 	}
 	if o.RunAs < 0 || int64(o.RunAs) >= 1<<32-1 {
@@ -88,4 +92,21 @@ func sizeOf(c *cli.Context, name string, otherwise int64) int64 {
 		return s.value
 	}
 	return otherwise
+}
+
+// programOf is what --program and --set say.
+func programOf(c *cli.Context) (program.Name, map[string]string, error) {
+	name := program.Name(c.String("program"))
+	if name != "" && name != program.NamePXELINUX && name != program.IPXE {
+		return "", nil, fmt.Errorf("--program %s: there are pxelinux and ipxe", name)
+	}
+	set := map[string]string{}
+	for _, s := range c.StringSlice("set") {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok || key == "" {
+			return "", nil, fmt.Errorf("--set %s: want NAME=VALUE", s)
+		}
+		set[key] = value
+	}
+	return name, set, nil
 }

@@ -80,7 +80,7 @@ func planUse(c *cli.Context) error {
 		return notThese(c, "without --tree", "config ip netmask router")
 	}
 	return onlyThese(c, "with --tree", "tree config ip netmask router server bootfile option arch mac uuid guest-type "+
-		"config-dir label kernel ramdisk location json v q")
+		"config-dir label program set kernel ramdisk location json v q")
 }
 
 // leaseOf is the lease that the flags describe.
