@@ -55,16 +55,19 @@ stress: build ## a thousand boots in a row, a third of them killed, and ten thou
 	$(GO) test ./cmd/gopxeboot -count=1 -timeout 60m -v -run 'TestStress|TestFailures' -args -boots=1000 -failures=10000
 
 test-pxelinux: ## ask the real PXELINUX about every tree of testdata/pxelinux again (root, QEMU; 15 minutes)
-	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run 'Golden$$|Real$$|Debian' -real | grep -v '^=== '
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^Test(Golden|Real|Debian)$$' -real | grep -v '^=== '
 
 test-ipxe: ## ask the real iPXE about every tree of testdata/ipxe again (root, QEMU; two minutes)
-	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run 'GoldenIPXE|RealIPXE' -real | grep -v '^=== '
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^Test(GoldenIPXE|RealIPXE)$$' -real | grep -v '^=== '
 
-goldens: ## the same, and write its answers anew
-	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -run Real -real -update
+test-grub: servers ## ask the real GRUB about every tree of testdata/grub again (root, QEMU; 12 minutes)
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^TestGRUB(Golden|Real)$$' -real | grep -v '^=== '
 
-test-xen: ## the bootloader on real Xen with real xl, pygrub and libvirt, in QEMU: a line a case, five minutes; XEN=4.17 another version, XEN=all each and slow cases
-	$(GO) test -C internal/xenlab -count=1 -run TestXen -xen $(XEN) -timeout 3h
+goldens: servers ## the same of both, and write their answers anew
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -run '^Test(GRUB)?Real$$' -real -update
+
+test-xen: dist ## the .deb's bootloader on real Xen with real xl, pygrub and libvirt, in QEMU: a line a case, five minutes; XEN=4.17 another version, XEN=all each and slow cases
+	$(GO) test -C internal/xenlab -count=1 -run TestXen -xen $(XEN) -program $$(echo $(CURDIR)/build/dist/*_amd64.deb) -timeout 3h
 
 bench: build servers ## compare our downloads with curl's, tftp-hpa's and atftp's: docs/performance.md, some 8 minutes
 	$(GO) run ./internal/bench -o docs/performance.md
@@ -79,7 +82,7 @@ install: ## install into $(DESTDIR)$(PREFIX), /usr; needs no Go when the program
 	install -D -m 644 packaging/completions/_gopxeboot $(DESTDIR)$(ZSH)/_gopxeboot
 	for page in $(PAGES); do install -D -m 644 packaging/man/$$page $(SHARE)/man/man$${page##*.}/$$page || exit; done
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
-	install -D -m 644 -t $(SHARE)/doc/gopxeboot/docs docs/*.*
+	install -D -m 644 -t $(SHARE)/doc/gopxeboot/docs docs/*.md docs/*.svg docs/*.png
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot/examples packaging/examples/*
 	install -d $(SHARE)/gopxeboot
 	truncate -s 1M $(SHARE)/gopxeboot/empty.img
@@ -96,6 +99,9 @@ test-packages: dist ## install, upgrade and remove them in fresh roots (root, de
 	lintian --fail-on warning build/dist/*.deb
 	sh packaging/test
 
+pictures: build ## README's pictures: docs/console.svg and docs/check.png (script, chromium)
+	sh docs/pictures.sh
+
 clean: ## remove what was made
 	rm -rf build
 
@@ -104,5 +110,5 @@ help: ## this list
 
 FORCE:
 
-.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux test-ipxe goldens servers install uninstall dist test-packages clean help
+.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux test-ipxe test-grub goldens servers install uninstall dist test-packages pictures clean help
 .DEFAULT_GOAL := build

@@ -61,6 +61,43 @@ func ExampleClient_Get() {
 	// 13 bytes
 }
 
+// A download with a window, and its progress.
+func ExampleClient_Open() {
+	server, stop := exampleServer()
+	defer stop()
+
+	client := &tftpget.Client{WindowSize: 16, MaxSize: 128 << 20}
+	file, err := client.Open(context.Background(), server, "vmlinuz")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer file.Close()
+	done := &progress{of: file.Size()}
+	if _, err := file.WriteTo(done); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(file.Stats().Bytes, "bytes")
+	// Output:
+	// 25 %
+	// 50 %
+	// 75 %
+	// 100 %
+	// 1048576 bytes
+}
+
+// progress prints each quarter of what is written to it.
+type progress struct{ done, of, quarters int64 }
+
+func (p *progress) Write(b []byte) (int, error) {
+	p.done += int64(len(b))
+	for ; p.quarters < 4*p.done/p.of; p.quarters++ {
+		fmt.Println(25*(p.quarters+1), "%")
+	}
+	return len(b), nil
+}
+
 // What would a machine boot that has PXELINUX from this server? Package
 // pxelinux finds out, and OpenURL gets it the files that it asks for.
 func ExampleClient_OpenURL() {
@@ -99,17 +136,19 @@ func ExampleClient_OpenURL() {
 	// default found
 }
 
-// exampleServer has one file, on loopback.
+// exampleServer has two files, on loopback.
 func exampleServer() (netip.AddrPort, func()) {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		panic(err)
 	}
 	s := tftp.NewServer(func(name string, r io.ReaderFrom) error {
-		if name != "pxelinux.cfg/default" {
+		text, ok := map[string]string{"pxelinux.cfg/default": "DEFAULT linux", "vmlinuz": strings.Repeat("k", 1<<20)}[name]
+		if !ok {
 			return errors.New("no such file")
 		}
-		_, err := r.ReadFrom(strings.NewReader("DEFAULT linux"))
+		r.(tftp.OutgoingTransfer).SetSize(int64(len(text)))
+		_, err := r.ReadFrom(strings.NewReader(text))
 		return err
 	}, nil)
 	go s.Serve(conn)

@@ -3,9 +3,44 @@ package xenout_test
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
+
+// A bootloader that has found what to boot answers xl.
+func Example() {
+	argv := []string{
+		"/usr/bin/mybootloader", "--args=console=hvc0", "--output=/var/run/xen/bootloader.7.out", "--output-format=simple0",
+		"--output-directory=/var/run/xen", "mac=00:16:3e:72:79:e3,bridge=xenbr0", "/dev/vg/guest",
+	}
+	call, err := xenout.ParseCall(argv, os.Environ(), func(string) bool { return true })
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("domain", call.Domid, "with", call.VIF.MAC, "on", call.VIF.Bridge)
+
+	args, _, err := xenout.FitArgs(call.Format, xenout.PV, xenout.MergeArgs("BOOT_IMAGE=vmlinuz", call.Args))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var answer strings.Builder // call.Output in the end
+	err = xenout.Write(&answer, call.Format, xenout.Result{
+		Kernel: call.OutputDirectory + "/kernel.1", Ramdisk: call.OutputDirectory + "/ramdisk.1", Args: args,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(strings.ReplaceAll(answer.String(), "\x00", "\n"))
+	// Output:
+	// domain 7 with 00:16:3e:72:79:e3 on xenbr0
+	// kernel /var/run/xen/kernel.1
+	// ramdisk /var/run/xen/ramdisk.1
+	// args BOOT_IMAGE=vmlinuz console=hvc0
+}
 
 // libvirt passes all of its bootloader_args as one word.
 func ExampleParseCall() {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,9 +16,9 @@ import (
 func lintCommand() *cli.Command {
 	return withHelp(&cli.Command{
 		Name:        "lint",
-		Usage:       "problems in configurations and iPXE scripts, with line numbers",
+		Usage:       "problems in configurations and scripts, with line numbers",
 		UsageText:   "gopxeboot lint [OPTIONS] FILE...",
-		Description: "Reads PXELINUX configurations as PXELINUX does, and iPXE scripts (#!ipxe) as iPXE does, and prints what in them does not do what it seems to.",
+		Description: "Reads configurations of PXELINUX, iPXE scripts (#!ipxe), and what is a grub.cfg by its name or content, as those programs do, and prints what in them does not do what it seems to.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "tree", Usage: "where INCLUDE looks for files: the `DIR` of the boot file", DefaultText: "the parent of pxelinux.cfg"},
 			&cli.BoolFlag{Name: "json", Usage: "print a JSON array of {file, line, message, code, severity, fix}"},
@@ -40,7 +39,7 @@ func lintAction(c *cli.Context) error {
 		if err != nil {
 			return usage(err, "")
 		}
-		findings, err := lint(c.Context, c.String("tree"), name, text)
+		findings, err := lint(c, name, text)
 		if err != nil {
 			return err
 		}
@@ -63,12 +62,15 @@ func lintAction(c *cli.Context) error {
 }
 
 // lint reads one configuration, in the language that it is in.
-func lint(ctx context.Context, tree, name string, text []byte) ([]pxelinux.Finding, error) {
+func lint(c *cli.Context, name string, text []byte) ([]pxelinux.Finding, error) {
 	if ipxe.IsScript(text) {
 		return program.LintScript(name, text), nil
 	}
+	if program.IsGRUBConfig(name, text) {
+		return program.LintGRUB(name, text), nil
+	}
 	host := pxelinux.Host{MaxArgs: xenout.PV.MaxArgs("")} // INCLUDE's names are relative to the tree
-	return pxelinux.Lint(ctx, host, name, text, pxelinux.OpenFS(os.DirFS(treeOf(tree, name)), host.Server))
+	return pxelinux.Lint(c.Context, host, name, text, pxelinux.OpenFS(os.DirFS(treeOf(c.String("tree"), name)), host.Server))
 }
 
 // treeOf is the directory below which PXELINUX looks for what a configuration

@@ -109,3 +109,25 @@ func TestIdentify(t *testing.T) {
 		})
 	}
 }
+
+// TestPutWarns of a VLAN that Xen's vif-bridge does not put the guest into.
+func TestPutWarns(t *testing.T) {
+	debian13 := &domain.Host{Root: fstest.MapFS{
+		"sys/class/net/xenbr0/bridge/bridge_id": {},
+		"etc/xen/scripts/vif-bridge":            {Data: []byte("add_to_bridge\n")},
+	}}
+	vif := xenout.VIF{Bridge: "xenbr0", VLAN: "20"}
+	for _, test := range []struct {
+		bridge string
+		vlan   uint16
+		warns  bool
+	}{{"", 0, true}, {"", 20, false}, {"xenbr1", 0, false}} {
+		var said bytes.Buffer
+		o := new(Options)
+		o.Host = debian13
+		o.Put(vif, test.bridge, test.vlan, console.New(&said, console.Normal))
+		if o.VLAN != 20 || strings.Contains(said.String(), "warning: vlan=20: ") != test.warns {
+			t.Errorf("--bridge=%s --vlan=%d: VLAN %d, said %q", test.bridge, test.vlan, o.VLAN, said.String())
+		}
+	}
+}

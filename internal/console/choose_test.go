@@ -58,9 +58,8 @@ func (v *vt) String() string { return strings.TrimRight(strings.Join(v.rows, "\n
 
 func sample() menu.Offer {
 	return menu.Offer{
-		Prompt: true, Edit: true,
 		Menus: []menu.Menu{{
-			Title: "Lab", Default: 1, Parent: -1, Autoboot: "Boots in # second{,s}",
+			Title: "Lab", Edit: true, Prompt: true, Default: 1, Parent: -1, Autoboot: "Boots in # second{,s}",
 			Entries: []menu.Entry{
 				{Text: "Install", Kind: menu.Boots, Hotkey: 'i', Line: "linux quiet"},
 				{Text: "Rescue", Kind: menu.Boots, Hotkey: 'r', Line: "linux rescue", Help: []string{"A shell"}},
@@ -70,17 +69,22 @@ func sample() menu.Offer {
 				{Text: "Out", Kind: menu.Leaves},
 			},
 		}, {
-			Title: "More", Parent: 0,
+			Title: "More", Edit: true, Parent: 0,
 			Entries: []menu.Entry{{Text: "Memory test", Kind: menu.Boots}, {Text: "evil \x1b[2J\x07", Kind: menu.Boots}},
 		}},
 	}
 }
 
-func right(c menu.Choice) bool { return c.Password == "sesame" }
+func right(c menu.Choice) error {
+	if c.Password != "sesame" {
+		return menu.ErrPassword
+	}
+	return nil
+}
 
 // choose types these keys one after the other, each 10 ms behind the last, and
 // returns what is on the screen at the end, too.
-func choose(t *testing.T, o menu.Offer, typed string, change func(*Terminal)) (choice menu.Choice, err error, screen *vt, took time.Duration) {
+func choose(t *testing.T, o menu.Offer, typed string, change func(*Terminal)) (choice menu.Choice, screen *vt, took time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		input := make(chan byte)
@@ -110,7 +114,7 @@ func choose(t *testing.T, o menu.Offer, typed string, change func(*Terminal)) (c
 		close(done)
 		typing.Wait()
 	})
-	return choice, err, screen, took
+	return choice, screen, took, err
 }
 
 func TestChoose(t *testing.T) {
@@ -140,11 +144,35 @@ func TestChoose(t *testing.T) {
 		{"noise", "\xff\xfe\x00\x1b[999999999999999999999Zq\x1b[5;2$\x1bxé\r", menu.Choice{Entry: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err, screen, _ := choose(t, sample(), c.keys, nil)
+			got, screen, _, err := choose(t, sample(), c.keys, nil)
 			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 				t.Errorf("%v (-want +got):\n%s\n%s", err, diff, screen)
 			}
 		})
+	}
+}
+
+// A menu with a password of its own asks for it before a line is edited, and
+// before the prompt.
+func TestLocked(t *testing.T) {
+	o := sample()
+	o.Menus[0].Locked = true
+	for keys, want := range map[string]*menu.Choice{
+		"\r":                            {Entry: 1},
+		"\tsesame\r single\r":           {Entry: 1, Line: "linux rescue single", Password: "sesame"},
+		"\tsesame\r\r":                  {Entry: 1, Password: "sesame"},
+		"\twrong\r\x1bi\r":              {Entry: 0},
+		"\x1bsesame\rhd0\r":             {Entry: -1, Line: "hd0", Password: "sesame"},
+		"\x1bwrong\r\x1b\x1b[F\r\x1b\r": nil,
+	} {
+		got, screen, _, err := choose(t, o, keys, nil)
+		if want == nil {
+			if !errors.Is(err, menu.ErrUntouched) {
+				t.Errorf("%q: %+v, %v", keys, got, err)
+			}
+		} else if diff := cmp.Diff(*want, got); diff != "" || err != nil {
+			t.Errorf("%q: %v (-want +got):\n%s\n%s", keys, err, diff, screen)
+		}
 	}
 }
 
@@ -158,7 +186,7 @@ func TestUntouched(t *testing.T) {
 		{"at the prompt", "\x1b", 20*time.Second + 110*time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err, screen, took := choose(t, sample(), c.keys, nil)
+			_, screen, took, err := choose(t, sample(), c.keys, nil)
 			if !errors.Is(err, menu.ErrUntouched) || c.keys == "" && took != c.took || took < c.took || took > c.took+time.Second {
 				t.Errorf("after %v: %v\n%s", took, err, screen)
 			}
@@ -265,7 +293,7 @@ Press [Tab] to edit options`},
 
 // A countdown writes one short line a second: all of it goes to a log, too.
 func TestWritesLittle(t *testing.T) {
-	_, _, screen, _ := choose(t, sample(), "", func(t *Terminal) { t.First = 10 * time.Second })
+	_, screen, _, _ := choose(t, sample(), "", func(t *Terminal) { t.First = 10 * time.Second })
 	if n := screen.all.Len(); n > 900 {
 		t.Errorf("%d bytes for a countdown of 10 s:\n%q", n, screen.all.String())
 	}

@@ -73,6 +73,10 @@ type Client struct {
 	// the image that it is in.
 	Images *Images
 
+	// Verify, when not nil, is asked about what ReadAll or ReadHead has read whole, and its error
+	// is that of the file.
+	Verify func(link string, content []byte) error
+
 	// Warn is told what a person should know although it went well.
 	Warn func(text string)
 }
@@ -143,6 +147,11 @@ func (c *Client) ReadAll(ctx context.Context, link string, limit int64) ([]byte,
 	if _, err := f.WriteTo(&content); err != nil {
 		return nil, err
 	}
+	if c.Verify != nil && content.Len() > 0 { // an empty file is as good as none
+		if err := c.Verify(link, content.Bytes()); err != nil {
+			return nil, &Error{f.URL(), err}
+		}
+	}
 	return content.Bytes(), nil
 }
 
@@ -157,8 +166,11 @@ func (c *Client) ReadHead(ctx context.Context, link string, most int, more func(
 	h := &headWriter{most: most, more: more}
 	f.limit = limit
 	_, err = f.WriteTo(h)
-	if errors.Is(err, errEnough) {
-		err = nil
+	switch {
+	case errors.Is(err, errEnough):
+		err = nil // what boots is verified when it is fetched
+	case err == nil && c.Verify != nil:
+		err = c.Verify(link, h.Bytes())
 	}
 	at = link
 	if s, ok := f.src.(*stream); ok && s.at != "" {

@@ -51,6 +51,20 @@ func Load(ctx context.Context, h Host, open Opener) (*Image, error) {
 	return &Image{}, nil
 }
 
+// URL is the URL of a file by GRUB's name for it, or a URL.
+func (g *GRUB) URL(name string) (string, error) {
+	if strings.Contains(name, "://") {
+		return name, nil
+	}
+	m := &machine{host: &g.host, image: g.image, scopes: []*scope{{variables: map[string]variable{}}}}
+	m.prepare()
+	url, failure := m.url(name)
+	if failure != nil {
+		return "", errors.New(failure.text)
+	}
+	return url, nil
+}
+
 // Choice is what is different in a run. The zero value is none.
 type Choice struct {
 	Entry   string   // what somebody picks in the first menu: a number, a title or an id, and those of submenus behind >
@@ -68,10 +82,15 @@ type Result struct {
 	Boot     *Boot // what boots; nil with an error
 }
 
-// Entry is one entry of a menu.
+// Entry is one entry of a menu, with what its first commands load as they are
+// written: variables are not expanded.
 type Entry struct {
 	ID, Title string
 	Submenu   bool
+
+	Type         Outcome
+	Kernel, Args string
+	Initrds      []string
 }
 
 // Run says what boots. With an error the Result holds what is known by then.
@@ -100,7 +119,7 @@ func (g *GRUB) Run(ctx context.Context, c Choice) (*Result, error) {
 	}
 	if m.top != nil {
 		for _, e := range m.top.entries {
-			r.Entries = append(r.Entries, Entry{e.id, e.title, e.submenu})
+			r.Entries = append(r.Entries, e.describe())
 		}
 	}
 	if m.over() {

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 )
 
 // errUnknown is iPXE's "command not found".
@@ -342,7 +344,7 @@ func (r *runner) param(_ context.Context, o options, args []string) error {
 	case len(form) >= maxItems:
 		return tooMuch("more than %d parameters", maxItems)
 	case !o.has("header"):
-		form = append(form, escape([]byte(args[0]))+"="+escape([]byte(strings.Join(args[1:], " "))))
+		form = append(form, percent.Escape(args[0], inURI)+"="+percent.Escape(strings.Join(args[1:], " "), inURI))
 	}
 	r.forms[o["params"]] = form
 	return nil

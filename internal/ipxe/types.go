@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 )
 
 // kind is the type of a setting: how its bytes are written and read
@@ -52,7 +54,7 @@ func (k kind) format(b []byte) (string, bool) {
 		s, _, _ := strings.Cut(string(b), "\x00")
 		return s, true
 	case "uristring":
-		return escape(b), true
+		return percent.Escape(string(b), inURI), true
 	case kindHex, "hexhyp", "hexraw":
 		words := make([]string, len(b))
 		for i := range b {
@@ -104,7 +106,7 @@ func (k kind) parse(s string) ([]byte, bool) {
 	case kindString, "":
 		return []byte(s), true
 	case "uristring":
-		return []byte(unescape(s)), true
+		return []byte(percent.Unescape(s)), true
 	case kindIPv4:
 		a, err := netip.ParseAddr(s)
 		return a.AsSlice(), err == nil && a.Is4()
@@ -179,34 +181,8 @@ func integer(s string) (int32, bool) {
 	return int32(n), true // cut to 32 bits, as by a BIOS's iPXE
 }
 
-// escape is a value for a URL (uri_encode).
-func escape(b []byte) string {
-	var s strings.Builder
-	for _, c := range b {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("%/#:@?=&+", c) >= 0 {
-			fmt.Fprintf(&s, "%%%02X", c)
-		} else {
-			s.WriteByte(c)
-		}
-	}
-	return s.String()
-}
-
-// unescape is the reverse; what is no escape stays.
-func unescape(s string) string {
-	var b []byte
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if c, err := hex.DecodeString(s[i+1 : i+3]); err == nil {
-				b = append(b, c[0])
-				i += 2
-				continue
-			}
-		}
-		b = append(b, s[i])
-	}
-	return string(b)
-}
+// inURI is what a value for a URL escapes (uri_encode).
+const inURI = "%/#:@?=&+"
 
 // swapUUID turns the first three fields round, as SMBIOS and option 97 have them.
 func swapUUID(b []byte) []byte {

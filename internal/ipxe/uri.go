@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/percent"
 )
 
 // uri is a URI as iPXE splits one: its parts stay as they are written.
@@ -96,7 +98,7 @@ func (u uri) String() string {
 // and what a URL can't hold is escaped.
 func (u uri) url() string {
 	if u.scheme == "tftp" {
-		return (&url.URL{Scheme: u.scheme, Host: u.host, Path: unescape(u.path)}).String()
+		return (&url.URL{Scheme: u.scheme, Host: u.host, Path: percent.Unescape(u.path)}).String()
 	}
 	return strings.NewReplacer(" ", "%20", "\t", "%09", "\r", "%0D", "\n", "%0A").Replace(u.String())
 }

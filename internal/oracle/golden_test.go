@@ -297,7 +297,7 @@ func (s *server) getAll(urls []string) (contents [][]byte, complete bool) {
 	for _, u := range urls {
 		data, err := s.get(u)
 		if err != nil {
-			return nil, false
+			return contents, false
 		}
 		contents = append(contents, data)
 	}

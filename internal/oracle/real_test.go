@@ -127,6 +127,9 @@ func TestReal(t *testing.T) { askAgain(t, tree) }
 // TestRealIPXE is the same for iPXE.
 func TestRealIPXE(t *testing.T) { askAgain(t, scripts) }
 
+// TestGRUBReal does the same with GRUB.
+func TestGRUBReal(t *testing.T) { askAgain(t, grubTree) }
+
 func askAgain(t *testing.T, tree string) {
 	if !*real {
 		t.Skip("boots virtual machines; needs -real")
@@ -146,14 +149,14 @@ func askAgain(t *testing.T, tree string) {
 					write(t, file, got)
 				}
 				if diff := cmp.Diff(golden(t, tree, name), got); diff != "" {
-					t.Errorf("the real one's answer changed (-golden +now):\n%s", diff)
+					t.Errorf("the real program's answer changed (-golden +now):\n%s", diff)
 					return
 				}
 				hold.Add(1)
 			})
 		}
 	})
-	t.Logf("%d of %d answers of the real one are as in the golden files", hold.Load(), len(all))
+	t.Logf("%d of %d answers of the real program are as in the golden files", hold.Load(), len(all))
 }
 
 func write(t *testing.T, file string, a *oracle.Answer) {

@@ -104,6 +104,9 @@ func writeTree(c *Case, s stubs, root string) error {
 	if strings.HasSuffix(c.BootFile, ".ipxe") {
 		return nil // the machine's own ROM is iPXE
 	}
+	if c.isGRUB() {
+		return makeGRUB(c, root)
+	}
 	boot := "pxelinux.0"
 	if strings.Contains(filepath.Base(c.BootFile), "lpxelinux") {
 		boot = "lpxelinux.0"

@@ -47,7 +47,7 @@ func (x *script) run(ctx context.Context, label string) (*Decision, error) {
 	if err != nil {
 		return d, &Error{Stage: plan.StageConfig, Err: err}
 	}
-	d.NotFound = func(context.Context) (*Decision, error) {
+	d.NotFound = func(context.Context, string) (*Decision, error) {
 		return d, &Error{Stage: plan.StageBoot, Err: fs.ErrNotExist}
 	}
 	began := time.Now()
@@ -58,6 +58,7 @@ func (x *script) run(ctx context.Context, label string) (*Decision, error) {
 		d.Config.URL, d.Config.Tried[0].Result, d.Config.Tried[0].Message = "", plan.NotFound, err.Error()
 		return d, &Error{Stage: plan.StageConfig, Err: err}
 	}
+	d.Boot.Program = plan.IPXE
 	d.Config.Bytes, d.Config.Lines = int64(len(first.content)), bytes.Count(first.content, []byte("\n"))
 	if !m.NoLint {
 		for _, found := range LintScript(url[strings.LastIndexByte(url, '/')+1:], first.content) {

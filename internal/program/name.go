@@ -5,23 +5,8 @@ import (
 	"strings"
 )
 
-// Name names a boot program, as --program and the plan have it.
-type Name string
-
-// The boot programs that there are. What no name says is PXELINUX.
-const (
-	NamePXELINUX Name = "pxelinux"
-	IPXE         Name = "ipxe"
-)
-
-// Of is the program that runs a boot file, by its name; "" where that says
-// nothing, which is PXELINUX. IPXE is a script.
-func Of(file string) Name {
-	if strings.HasSuffix(base(file), ".ipxe") {
-		return IPXE
-	}
-	return ""
-}
+// namesScript says whether a boot file is an iPXE script, by its name.
+func namesScript(file string) bool { return strings.HasSuffix(base(file), ".ipxe") }
 
 // IsIPXE says whether a boot file is iPXE itself, which asks DHCP again.
 func IsIPXE(file string) bool {

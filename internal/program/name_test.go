@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/program/programtest"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -23,7 +24,7 @@ func TestNames(t *testing.T) {
 	} {
 		got := ""
 		switch {
-		case program.Of(file) == program.IPXE:
+		case (&program.Machine{Lease: dhcpclient.Lease{BootFile: file}}).RunsIPXE():
 			got = "script"
 		case program.IsIPXE(file):
 			got = "program"
@@ -38,7 +39,7 @@ func TestNames(t *testing.T) {
 // or not.
 func TestPXELINUXRequests(t *testing.T) {
 	for _, c := range programtest.Configs(t, "testdata") {
-		if c.Machine.Lease.BootFile != "pxelinux.0" {
+		if c.Machine.Lease.BootFile != "pxelinux.0" { // the others are another program's
 			continue
 		}
 		count := func(decide program.Program) (asked []string) {

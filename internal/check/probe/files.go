@@ -13,7 +13,6 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
-	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -28,12 +27,6 @@ const maxLook = 64 << 20
 // config looks for the configuration as the boot program does, reads it, and
 // says what boots; nil when nothing does.
 func (o *observer) config(ctx context.Context) *program.Decision {
-	if o.machine.RunsIPXE() { // which looks at what boots, too
-		o.ask = func(ctx context.Context, url string) ([]byte, error) {
-			content, _, err := o.files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
-			return content, err
-		}
-	}
 	d, err := o.task.Decide(ctx, o.machine, o.openAndNote)
 	o.plan.Config, o.plan.Boot = d.Config, d.Boot
 	for _, t := range d.Config.Tried {

@@ -27,7 +27,7 @@ type Config struct {
 }
 
 // Configs reads NAME.txtar from a directory: the server's files, the label that
-// is asked for in "label", the boot file in "bootfile" where it is not pxelinux.0, and the decision in "want".
+// is asked for in "label", the lease's boot file in "bootfile", and the decision in "want".
 func Configs(t testing.TB, dir string) (list []Config) {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
