@@ -63,8 +63,8 @@ test-grub: servers ## ask the real GRUB about every tree of testdata/grub again 
 goldens: servers ## the same of both, and write their answers anew
 	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -run '^Test(GRUB)?Real$$' -real -update
 
-test-xen: ## the bootloader on real Xen with real xl, pygrub and libvirt, in QEMU: a line a case, five minutes; XEN=4.17 another version, XEN=all each and slow cases
-	$(GO) test -C internal/xenlab -count=1 -run TestXen -xen $(XEN) -timeout 3h
+test-xen: dist ## the .deb's bootloader on real Xen with real xl, pygrub and libvirt, in QEMU: a line a case, five minutes; XEN=4.17 another version, XEN=all each and slow cases
+	$(GO) test -C internal/xenlab -count=1 -run TestXen -xen $(XEN) -program $$(echo $(CURDIR)/build/dist/*_amd64.deb) -timeout 3h
 
 bench: build servers ## compare our downloads with curl's, tftp-hpa's and atftp's: docs/performance.md, some 8 minutes
 	$(GO) run ./internal/bench -o docs/performance.md

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -83,8 +84,28 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 	if o.Transfer.Policy, err = policy(c); err != nil {
 		return o, usage(err, "")
 	}
-	o.Repository, err = repository(c, call.Location)
-	return o, err
+	if o.Repository, err = repository(c, call.Location); err != nil {
+		return o, err
+	}
+	if err := direct(c, &o); err != nil {
+		return o, err
+	}
+	return o, giveLease(c, &o)
+}
+
+// direct is what --output-format=xe and its options ask for.
+func direct(c *cli.Context, o *boot.Options) (err error) {
+	o.Apply = c.Bool("apply")
+	switch {
+	case o.Format != xenout.XE && o.Apply:
+		return usage(errors.New("--apply is for --output-format=xe"), "")
+	case o.Format != xenout.XE:
+		return nil
+	case c.Bool("once"):
+		return usage(errors.New("a VM without a bootloader boots the same files each time: --once can't help it"), "gopxeboot --unapply after the installation")
+	}
+	o.OutputDirectory, err = boot.DirectoryOfVM(o.OutputDirectory, o.UUID)
+	return err
 }
 
 // policy is what files have to be.

@@ -48,6 +48,8 @@ type firmware struct {
 	Timing   Timing
 	Server   netip.Addr // instead of the next-server
 	BootFile string
+	IP       string            // of the vif, which the lease is compared with
+	Lease    *dhcpclient.Lease // instead of asking; nil asks
 }
 
 // planTask finds out what boots.
@@ -98,7 +100,7 @@ type lookTask struct {
 
 // firmware is the guest's.
 func (o *Options) firmware() firmware {
-	return firmware{MAC: o.MAC, UUID: o.UUID, ROM: o.ROM, Timing: o.Timing, Server: o.Server, BootFile: o.BootFile}
+	return firmware{MAC: o.MAC, UUID: o.UUID, ROM: o.ROM, Timing: o.Timing, Server: o.Server, BootFile: o.BootFile, IP: o.IP, Lease: o.Lease}
 }
 
 // planTask is the one for a configuration.
