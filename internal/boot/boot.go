@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/cache"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -44,7 +45,8 @@ type Options struct {
 	Repository *install.Repository // instead of DHCP's boot file and a configuration; nil for none
 	LocalBoot  bool                // boot from the disk at once, asking no server
 
-	Force bool // hand over also what the guest can't boot
+	Force bool         // hand over also what the guest can't boot
+	Cache *cache.Cache // of files whose digest is known; nil for none
 
 	handover.Spec // RunAs is also the uid of the process that reads from the network
 
@@ -241,6 +243,10 @@ func (o *Options) run(ctx context.Context, s session.Spec, t tasks, con *console
 			defer local.Close()
 			s.Open = local.Open
 		}
+	}
+	if o.Cache != nil && len(s.Files) > 0 {
+		defer o.Cache.Close()
+		s.Open = o.opener(s.Files, s.Open)
 	}
 	a, err := session.Run(ctx, s, t, con)
 	o.describe(a.Plan)
