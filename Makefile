@@ -1,8 +1,8 @@
 # gopxeboot. `make help` lists what there is to make.
 
 GO      ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-COMMIT  ?= $(shell git log -1 --format=', commit %h of %cs' 2>/dev/null)
+VERSION := $(or $(VERSION),$(shell git describe --tags --always --dirty 2>/dev/null || echo devel))
+COMMIT  := $(or $(COMMIT),$(shell git log -1 --format=', commit %h of %cs' 2>/dev/null))
 # Without cgo the program is static and runs in any dom0. The tags leave the
 # generators of documentation out of package cli (0.4 MB).
 export CGO_ENABLED = 0
