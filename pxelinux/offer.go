@@ -19,6 +19,8 @@ type Offer struct {
 	Timeout time.Duration
 	Say     []string
 
+	NoEscape bool // NOESCAPE: there is no prompt behind a menu
+
 	at    *Boot
 	menus []*menu
 }
@@ -30,7 +32,7 @@ type Menu struct {
 	Default   int           // index of the entry that is highlighted
 	Timeout   time.Duration // until the Boot that offers this boots; 0 for no end
 	Parent    int           // index of the menu that Esc leads to; -1 for the prompt
-	Edit      bool          // command lines can be edited, and the prompt be come to
+	Edit      bool          // command lines can be edited and, but for NOESCAPE, the prompt be come to
 	Protected bool          // but with MENU MASTER PASSWD only
 	Immediate bool          // a hotkey is as Enter on its entry
 	Autoboot  string        // MENU AUTOBOOT; "" for menu.c32's own
@@ -44,7 +46,7 @@ type EntryKind string
 const (
 	EntryBoots    EntryKind = "boots"
 	EntryOpens    EntryKind = "opens"    // a menu
-	EntryQuits    EntryKind = "quits"    // to the prompt; with NOESCAPE nothing comes of that
+	EntryQuits    EntryKind = "quits"    // to the prompt; with NOESCAPE the menu starts again
 	EntryDisabled EntryKind = "disabled" // can't be chosen: separators, too
 )
 
@@ -77,7 +79,7 @@ func (b *Boot) Offer() *Offer {
 		return nil
 	}
 	p := b.asked.parser
-	o := &Offer{at: b}
+	o := &Offer{at: b, NoEscape: b.asked.machine.core.noEscape}
 	if !p.forMenu {
 		o.Timeout, o.Say = tenths(max(p.timeout, 0)), p.say
 		if p.timeout == 0 {
@@ -234,6 +236,9 @@ func (o *Offer) Unlocks(menu, entry int, password string) (bool, error) {
 	}
 	return false, failed
 }
+
+// Config is what was read until somebody could choose.
+func (o *Offer) Config() *Config { return o.at.Config }
 
 // entry is one of a menu; nil where there is none.
 func (o *Offer) entry(menu, entry int) *entry {

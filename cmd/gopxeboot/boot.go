@@ -46,6 +46,8 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
 		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
 		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
+		&cli.StringFlag{Name: "cache", Usage: "take files whose digest is known from this `DIR`, root's alone, and keep them there for other guests"},
+		&cli.GenericFlag{Name: "cache-size", Value: newSize(4 << 30), Usage: "how many `BYTES` the cache may have: those that were not used for longest go first"},
 		&cli.BoolFlag{Name: "force", Usage: "hand over also what is no kernel or no initrd for this guest, with a warning"},
 		&cli.BoolFlag{Name: "version", Usage: "print the version"},
 		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Usage: "let pygrub ask, also with -q, and read DISK as root"},

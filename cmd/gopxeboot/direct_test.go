@@ -81,6 +81,10 @@ func TestDirect(t *testing.T) {
 		}
 		first = get("PV-kernel")
 	}
+	_, cron, _ := strings.Cut(recipe(t, "xe-cron"), " root ")
+	shell(t, strings.ReplaceAll(cron, "/etc/gopxeboot.vms", d.write(t, "vms", guestUUID+"\n")))
+	check()
+	shell(t, recipe(t, "xe-start"), "UUID="+guestUUID)
 	equal(t, "the last call", lastLine(readFile(t, filepath.Join(d.dir, "calls"))), "vm-start uuid="+guestUUID)
 	// A VM that is gone leaves nothing, one that is there all.
 	writeFile(t, filepath.Join(xenout.XEDirectory, "11111111-2222-3333-4444-555555555555/kernel.0123456789abcdef"), "old")

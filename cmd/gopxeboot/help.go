@@ -27,7 +27,7 @@ func sections() []section {
 		{"DHCP", "address router arch client-id user-class vendor-class option dhcp-timeout retransmit proxy-wait arp-probe"},
 		{"What boots", "bootfile config-dir label kernel ramdisk args once again once-dir pygrub pygrub-image max-kernel max-initrd force"},
 		{"Location", "location distro release"},
-		{"Verification", "sha256 sums key cache"},
+		{"Verification", "sha256 sums key cache cache-size"},
 		{"What is looked at", "wait request quick watch count rate replay tree config ip netmask"},
 		{"Output", "output output-format output-directory apply unapply report json o max-size l n v q version help"},
 		{"Toolstack compatibility", "vm domid offset i"},

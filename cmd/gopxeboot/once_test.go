@@ -88,6 +88,10 @@ func TestOnce(t *testing.T) {
 			equal(t, "the first boot", boot(), "network")
 			equal(t, "marks", entries(t, once.Dir), []string{test.mark})
 			equal(t, "the second boot", boot(), "disk")
+			if test.name == "a script" {
+				o := gopxeboot(t, "-n", "--once", "--uuid="+guestUUID, vif, d.disk)
+				equal(t, "what would boot", o.Stdout, "disk: "+d.disk+"\n")
+			}
 			equal(t, "the third boot", boot(), "disk")
 			o := gopxeboot(t, "--again", strings.Split(test.mark, ",")[0])
 			equal(t, "exit status of --again", o.Code, 0)

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/cache"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -83,6 +84,14 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 	}
 	if o.Transfer.Policy, err = policy(c); err != nil {
 		return o, usage(err, "")
+	}
+	if dir := c.String("cache"); dir != "" {
+		if o.Transfer.Policy.None() {
+			return o, usage(errors.New("--cache has no effect without --sha256, --sums or --key: no digest is known"), "")
+		}
+		if o.Cache, err = cache.Open(dir, sizeOf(c, "cache-size", 0)); err != nil {
+			return o, usage(fmt.Errorf("--cache: %w", err), "")
+		}
 	}
 	if o.Repository, err = repository(c, call.Location); err != nil {
 		return o, err

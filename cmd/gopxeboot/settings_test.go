@@ -98,6 +98,8 @@ func TestConfRefuses(t *testing.T) {
 			}
 		}
 	}
+	labtest.Check(t, os.WriteFile(file, []byte(recipe(t, "conf")), 0o644))
+	labtest.Check(t, readSettings(file).err)
 	labtest.Check(t, os.Chmod(file, 0o666))
 	contains(t, gopxeboot(t, "--conf="+file, vif).Stderr, "can be written by others than root")
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/cache"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -44,7 +45,8 @@ type Options struct {
 	Repository *install.Repository // instead of DHCP's boot file and a configuration; nil for none
 	LocalBoot  bool                // boot from the disk at once, asking no server
 
-	Force bool // hand over also what the guest can't boot
+	Force bool         // hand over also what the guest can't boot
+	Cache *cache.Cache // of files whose digest is known; nil for none
 
 	handover.Spec // RunAs is also the uid of the process that reads from the network
 
@@ -159,9 +161,7 @@ func (t *planTask) run(ctx context.Context, p *pipeline) (*program.Decision, err
 // fetch has a child fetch what boots. One that writes what it may not is ended.
 func (o *Options) fetch(ctx context.Context, h *handover.Handover, con *console.Console) (*plan.Plan, error) {
 	if o.LocalBoot {
-		p := plan.New()
-		p.Outcome = pxelinux.LocalBoot
-		return p, nil
+		return fromDisk(), nil
 	}
 	ctx, stop := h.Watch(ctx)
 	defer stop()
@@ -172,9 +172,19 @@ func (o *Options) fetch(ctx context.Context, h *handover.Handover, con *console.
 	return a.Plan, err
 }
 
+// fromDisk is the plan of a boot that asks no server.
+func fromDisk() *plan.Plan {
+	p := plan.New()
+	p.Outcome = pxelinux.LocalBoot
+	return p
+}
+
 // Preview finds out what would boot, without downloading it. The plan is
 // returned also with an error, with what is known by then.
 func Preview(ctx context.Context, o Options, con *console.Console) (*plan.Plan, error) {
+	if o.LocalBoot {
+		return o.describe(fromDisk()), nil
+	}
 	ctx, cancel := o.inTime(ctx)
 	defer cancel()
 	a, err := o.run(ctx, o.session(), o.task(false), con)
@@ -233,6 +243,10 @@ func (o *Options) run(ctx context.Context, s session.Spec, t tasks, con *console
 			defer local.Close()
 			s.Open = local.Open
 		}
+	}
+	if o.Cache != nil && len(s.Files) > 0 {
+		defer o.Cache.Close()
+		s.Open = o.opener(s.Files, s.Open)
 	}
 	a, err := session.Run(ctx, s, t, con)
 	o.describe(a.Plan)

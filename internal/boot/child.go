@@ -24,6 +24,8 @@ type pipeline struct {
 	open  program.Opener
 	gate  gate
 	check *verify.Checker
+	// cached says that the parent has a cache.
+	cached bool
 	// unverified is the first file of those that decide what boots which is not
 	// what it has to be.
 	unverified error

@@ -59,6 +59,7 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 // fetchBoth fetches the kernel and the initrds side by side. The first error
 // ends the rest, and is the one that is returned.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
+	p.cached = l.Cached
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
@@ -101,6 +102,7 @@ type image struct {
 	*job
 	stage plan.Stage
 	file  *os.File
+	index int    // of the file among those that the child has
 	limit int64  // bytes
 	raise string // the option that sets the limit
 	end   int64  // bytes that it will have, as far as that is known
@@ -108,7 +110,7 @@ type image struct {
 }
 
 func (j *job) image(stage plan.Stage, file *os.File, limit int64, raise string) *image {
-	m := &image{job: j, stage: stage, file: file, limit: limit, raise: raise}
+	m := &image{job: j, stage: stage, file: file, index: len(j.images), limit: limit, raise: raise}
 	j.images = append(j.images, m)
 	return m
 }
@@ -126,7 +128,7 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 			if err != nil {
 				return m.failed(ctx, err)
 			}
-			f, err := m.p.files.Open(ctx, url)
+			f, keep, err := m.p.openOrCached(ctx, url, want)
 			if err != nil {
 				return m.failed(ctx, err)
 			}
@@ -138,12 +140,12 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 			if f.Size() >= 0 {
 				offset = begin + f.Size()
 				group.Go(func() error {
-					_, err := m.copy(ctx, f, begin, url, want)
+					_, err := m.copy(ctx, f, begin, url, want, keep)
 					return err
 				})
 				continue
 			}
-			n, err := m.copy(ctx, f, begin, url, want)
+			n, err := m.copy(ctx, f, begin, url, want, keep)
 			if err != nil {
 				return err
 			}
@@ -155,7 +157,7 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 }
 
 // copy downloads one file to its place.
-func (m *image) copy(ctx context.Context, f *fetch.File, offset int64, url string, want *verify.Want) (int64, error) {
+func (m *image) copy(ctx context.Context, f source, offset int64, url string, want *verify.Want, keep bool) (int64, error) {
 	defer f.Close()
 	begin := time.Now()
 	n, err := writeTo(f, &limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done}, url, want)
@@ -167,6 +169,9 @@ func (m *image) copy(ctx context.Context, f *fetch.File, offset int64, url strin
 	if err != nil {
 		return n, m.failed(ctx, err)
 	}
+	if keep {
+		m.keep(want.Digest, offset, n)
+	}
 	if m.stage == "initrd" {
 		if err := m.p.lookAtInitrd(f.URL(), io.NewSectionReader(m.file, offset, n)); err != nil {
 			return n, err
@@ -174,6 +179,16 @@ func (m *image) copy(ctx context.Context, f *fetch.File, offset int64, url strin
 	}
 	m.p.say.Stage("%s: %s, %s%s", m.stage, f.URL(), rate(n, time.Since(begin)), agreed(f.Stats()))
 	return n, nil
+}
+
+// keep puts what was downloaded into the cache.
+func (m *image) keep(d verify.Digest, offset, size int64) {
+	file, err := cacheRequest{Digest: d, Put: &part{m.index, offset, size}}.ask(m.p)
+	if err != nil {
+		m.p.say.Warn(fmt.Sprintf("cache: %s is not kept: %v", m.stage, err))
+		return
+	}
+	file.Close()
 }
 
 // agreed is what a TFTP server agreed to: it explains the rate.

@@ -67,9 +67,10 @@ type bootTask struct {
 	Gate   gate
 }
 
-// limits are how much is taken as kernel and initrds.
+// limits are how much is taken as kernel and initrds, and from where.
 type limits struct {
 	MaxKernel, MaxInitrd int64 // bytes
+	Cached               bool  // the parent has a cache
 }
 
 // installTask finds an install repository's kernel and ramdisk.
@@ -108,7 +109,7 @@ func (o *Options) planTask() planTask { return planTask{o.firmware(), o.Transfer
 
 // task is that of a boot, or of a plan.
 func (o *Options) task(boots bool) tasks {
-	limits := &limits{o.MaxKernel, o.MaxInitrd}
+	limits := &limits{o.MaxKernel, o.MaxInitrd, o.Cache != nil}
 	switch {
 	case o.Repository != nil:
 		t := &installTask{Transfer: o.Transfer, Repository: *o.Repository, Gate: o.gate()}

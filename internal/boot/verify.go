@@ -75,7 +75,7 @@ func notVerified(stage plan.Stage, err error) error {
 }
 
 // writeTo downloads a file and compares it with what it has to be.
-func writeTo(f *fetch.File, to io.Writer, url string, want *verify.Want) (int64, error) {
+func writeTo(f io.WriterTo, to io.Writer, url string, want *verify.Want) (int64, error) {
 	if want == nil {
 		return f.WriteTo(to)
 	}

@@ -2,6 +2,7 @@ package grub
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,9 +36,8 @@ func TestSearch(t *testing.T) {
 			in("tftp://10.0.0.9//boot/grub2")},
 		{"without names of machines", "core.0", &Image{Known: true, Prefix: "/boot/grub", Config: "set feature_net_search_cfg=n"},
 			[]string{"tftp://192.168.1.2//boot/grub/grub.cfg"}},
-		{"unknown", "x/i386-pc/core.0", nil, append(append(append(append(append(append(
-			in("tftp://192.168.1.2/x"), in("tftp://192.168.1.2/x/i386-pc")...), in("tftp://192.168.1.2//boot/grub")...), in("tftp://192.168.1.2//grub")...),
-			in("tftp://192.168.1.2//boot/grub2")...), in("tftp://192.168.1.2//grub2")...))},
+		{"unknown", "x/i386-pc/core.0", nil, slices.Concat(in("tftp://192.168.1.2/x"), in("tftp://192.168.1.2/x/i386-pc"), in("tftp://192.168.1.2//boot/grub"),
+			in("tftp://192.168.1.2//grub"), in("tftp://192.168.1.2//boot/grub2"), in("tftp://192.168.1.2//grub2"))},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := host

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/grub"
+	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
@@ -33,6 +34,8 @@ type Wanted struct {
 	// NoLint leaves Config.Problems and Findings out: a boot has no use for
 	// them, and they cost 60 ms a MiB.
 	NoLint bool
+	// Person makes a Decision with Asks.
+	Person bool
 }
 
 // MaxConfig bounds one configuration file, in bytes. The largest that anybody
@@ -61,6 +64,18 @@ type Decision struct {
 	// Entry is what boots when somebody picks an entry by its name; nil without
 	// a configuration.
 	Entry func(ctx context.Context, name string) (*Decision, error)
+	// Asks is the person that the program would wait for; nil where it boots at
+	// once.
+	Asks *Asks
+}
+
+// Asks is what a program lets a person choose from.
+type Asks struct {
+	Offer menu.Offer
+	// Valid says why a choice's password is not the right one.
+	Valid func(menu.Choice) error
+	// Choose is what boots by a choice, which has to be valid.
+	Choose func(ctx context.Context, c menu.Choice) (*Decision, error)
 }
 
 // Error is why nothing boots.

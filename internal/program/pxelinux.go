@@ -99,6 +99,9 @@ func (x *pxe) finish(boot *pxelinux.Boot, err error) (*Decision, error) {
 	d := x.decision(boot.Config)
 	d.Entry = x.entry
 	wanted := false
+	if x.wanted.Person && x.wanted.Label == "" && err == nil {
+		d.Asks = x.asks(boot.Offer())
+	}
 	if err == nil {
 		err = x.override(boot)
 		wanted = err != nil

@@ -28,6 +28,28 @@ type Policy struct {
 // None says whether it demands nothing.
 func (p Policy) None() bool { return len(p.Pins) == 0 && p.Sums == nil && p.Key == nil }
 
+// Space is the name of those whose files with that digest a guest may have: all
+// guests, where dom0 lists it, else those with the same key. It is not ok
+// where nothing of that kind is demanded.
+func (p Policy) Space(d Digest) (space string, ok bool) {
+	c, err := p.Checker()
+	if err != nil {
+		return "", false
+	}
+	for _, l := range c.lists {
+		for _, listed := range l.List {
+			if listed == d {
+				return "listed", true
+			}
+		}
+	}
+	if p.Key == nil {
+		return "", false
+	}
+	key := Digest(sha256.Sum256(p.Key))
+	return "key-" + key.String()[:16], true
+}
+
 // Error is a file that is not what was demanded, as opposed to one that could
 // not be had.
 type Error struct{ Err error }
