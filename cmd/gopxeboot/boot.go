@@ -25,7 +25,7 @@ import (
 
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
-	return append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), transferFlags(), locationFlags()),
+	return append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), transferFlags(), verifyFlags(), locationFlags()),
 		typeFlag("the toolstack's"),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO", DefaultText: "standard output"},
 		&cli.StringFlag{Name: "output-format", Usage: "the `FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json, shell or xe", DefaultText: "the toolstack's, else sxp"},
@@ -67,6 +67,10 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *setti
 		return err
 	}
 	con := console.New(c.App.ErrWriter, level(c))
+	if call.Domid != 0 {
+		con.Keep()
+		con.Stage(fmt.Sprintf("%s: domain %d, gopxeboot %s", time.Now().UTC().Format("2006-01-02 15:04:05 UTC"), call.Domid, c.App.Version))
+	}
 	o, err := options(c, call, con)
 	if err != nil {
 		return err

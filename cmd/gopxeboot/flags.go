@@ -32,7 +32,7 @@ func guestFlags() []cli.Flag {
 		&cli.StringFlag{Name: "client-id", Usage: "ask DHCP with this client identifier, `TEXT` or 0xHEX", DefaultText: "the MAC address"},
 		&cli.StringFlag{Name: "user-class", Usage: "ask DHCP with this user class, `TEXT`"},
 		&cli.StringFlag{Name: "vendor-class", Usage: "ask DHCP with this vendor class, `TEXT`", DefaultText: "PXEClient:..."},
-		&cli.GenericFlag{Name: "option", Value: &dhcpOptions{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of our own"},
+		&cli.GenericFlag{Name: "option", Value: &texts{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of our own"},
 		&cli.GenericFlag{Name: "dhcp-timeout", Value: &waitTime{dhcpclient.DefaultPatience, 1}, Usage: "wait this `TIME` for an offer"},
 		&cli.GenericFlag{Name: "retransmit", Value: newWaitTimes(dhcpclient.DefaultRetransmit()), Usage: "send again after these `TIMES`, the last one repeated; each is by chance up to a fifth shorter or longer"},
 		&cli.GenericFlag{Name: "proxy-wait", Value: &waitTime{value: dhcpclient.DefaultProxyWait}, Usage: "wait this `TIME` after an offer without a boot file for another one, or a proxyDHCP server; 0 for none"},

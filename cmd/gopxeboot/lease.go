@@ -76,7 +76,7 @@ func leaseOf(c *cli.Context, o boot.Options) (*dhcpclient.Lease, error) {
 		}
 		lease.Router, lease.Routers = address, []netip.Addr{address}
 	}
-	for _, option := range *c.Generic("option").(*dhcpOptions) {
+	for _, option := range *c.Generic("option").(*texts) {
 		number, value, _ := strings.Cut(option, "=")
 		code, err := strconv.Atoi(number)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -79,6 +81,9 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 			return o, usage(fmt.Errorf("--ca: %w", err), "")
 		}
 	}
+	if o.Transfer.Policy, err = policy(c); err != nil {
+		return o, usage(err, "")
+	}
 	if o.Repository, err = repository(c, call.Location); err != nil {
 		return o, err
 	}
@@ -101,6 +106,39 @@ func direct(c *cli.Context, o *boot.Options) (err error) {
 	}
 	o.OutputDirectory, err = boot.DirectoryOfVM(o.OutputDirectory, o.UUID)
 	return err
+}
+
+// policy is what files have to be.
+func policy(c *cli.Context) (p verify.Policy, err error) {
+	if pins, ok := c.Generic("sha256").(*texts); ok {
+		p.Pins = *pins
+	}
+	for name, content := range map[string]*[]byte{"sums": &p.Sums, "key": &p.Key} {
+		file := c.String(name)
+		if file == "" {
+			continue
+		}
+		if *content, err = readAtMost(file, verify.MaxList); err != nil {
+			return p, fmt.Errorf("--%s: %w", name, err)
+		}
+	}
+	_, err = p.Checker()
+	return p, err
+}
+
+// readAtMost reads a file of dom0's, and not more than so many bytes: it may be a
+// device.
+func readAtMost(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if int64(len(content)) > most {
+		return nil, fmt.Errorf("%s has more than %d bytes", name, most)
+	}
+	return append([]byte{}, content...), err
 }
 
 // sizeOf is the value of a flag for a size, where the command has it.

@@ -18,7 +18,7 @@ func planCommand() *cli.Command {
 		Description: "Finds out what would boot, as the guest on its network or offline from a directory, and prints it as JSON: " +
 			"the lease, each name that was asked for, what boots with which command line, all labels, warnings. " +
 			"GUEST is a guest's name, uuid or domain id.",
-		Flags: append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), transferFlags(), locationFlags()),
+		Flags: append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), transferFlags(), verifyFlags(), locationFlags()),
 			typeFlag(""), vifFlag(), confFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON (always done)", Hidden: true},
 			&cli.StringFlag{Name: "tree", Usage: "ask no network: this `DIR` is the root of the TFTP server, and the options below are the lease, with --server, --bootfile and --option 209, 210"},

@@ -23,6 +23,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -142,7 +143,17 @@ func (t *planTask) run(ctx context.Context, p *pipeline) (*program.Decision, err
 		return nil, err
 	}
 	p.open = p.openURL
-	return p.decide(ctx, t.Firmware.machine(lease, t.Wanted))
+	m := t.Firmware.machine(lease, t.Wanted)
+	if list, err := m.Host().Resolve(verify.Name); err == nil { // else nothing is asked for
+		if err := p.verifyIn(ctx, directory(list)); err != nil {
+			return nil, err
+		}
+	}
+	d, err := p.decide(ctx, m)
+	if err == nil || p.unverified != nil {
+		err = p.verified(d.Boot.Kernel, d.Boot.Initrds)
+	}
+	return d, err
 }
 
 // fetch has a child fetch what boots. One that writes what it may not is ended.

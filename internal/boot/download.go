@@ -17,6 +17,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
@@ -121,6 +122,10 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 	group.Go(func() error {
 		var offset int64
 		for i, url := range urls {
+			want, err := m.p.check.Want(url, true)
+			if err != nil {
+				return m.failed(ctx, err)
+			}
 			f, err := m.p.files.Open(ctx, url)
 			if err != nil {
 				return m.failed(ctx, err)
@@ -133,12 +138,12 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 			if f.Size() >= 0 {
 				offset = begin + f.Size()
 				group.Go(func() error {
-					_, err := m.copy(ctx, f, begin)
+					_, err := m.copy(ctx, f, begin, url, want)
 					return err
 				})
 				continue
 			}
-			n, err := m.copy(ctx, f, begin)
+			n, err := m.copy(ctx, f, begin, url, want)
 			if err != nil {
 				return err
 			}
@@ -150,10 +155,10 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 }
 
 // copy downloads one file to its place.
-func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, error) {
+func (m *image) copy(ctx context.Context, f *fetch.File, offset int64, url string, want *verify.Want) (int64, error) {
 	defer f.Close()
 	begin := time.Now()
-	n, err := f.WriteTo(&limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done})
+	n, err := writeTo(f, &limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done}, url, want)
 	if err == nil && n == 0 {
 		// PXELINUX takes an empty file as not there (pxe.c), and libxl can't
 		// map it.
@@ -186,6 +191,8 @@ func agreed(s fetch.Stats) string {
 // server.
 func (m *image) failed(ctx context.Context, err error) error {
 	switch {
+	case verify.IsError(err):
+		return notVerified(m.stage, err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		return fault.In(ctx, fault.NoOutput, m.stage, err, handover.MakeRoom)
 	case errors.Is(err, fetch.ErrTooBig):
@@ -279,5 +286,5 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 func rate(n int64, d time.Duration) string {
-	return fmt.Sprintf("%s in %.1f s (%.1f MB/s)", console.Size(n), d.Seconds(), float64(n)/1e6/max(d.Seconds(), 1e-6))
+	return fmt.Sprintf("%s in %.1f s (%.1f MiB/s)", console.Size(n), d.Seconds(), float64(n)/(1<<20)/max(d.Seconds(), 1e-6))
 }

@@ -69,6 +69,10 @@ type Client struct {
 	// the image that it is in.
 	Images *Images
 
+	// Verify, when not nil, is asked about what ReadAll has read, and its error
+	// is that of the file.
+	Verify func(link string, content []byte) error
+
 	// Warn is told what a person should know although it went well.
 	Warn func(text string)
 }
@@ -138,6 +142,11 @@ func (c *Client) ReadAll(ctx context.Context, link string, limit int64) ([]byte,
 	var content bytes.Buffer
 	if _, err := f.WriteTo(&content); err != nil {
 		return nil, err
+	}
+	if c.Verify != nil && content.Len() > 0 { // an empty file is as good as none
+		if err := c.Verify(link, content.Bytes()); err != nil {
+			return nil, &Error{f.URL(), err}
+		}
 	}
 	return content.Bytes(), nil
 }

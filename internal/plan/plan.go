@@ -26,6 +26,7 @@ type Plan struct {
 	Config    Config           `json:"config"`
 	Boot
 
+	Verified string `json:"verified"`           // by whose signature or which list all of it is; "" when nothing was to be verified
 	Location string `json:"location,omitempty"` // instead of a configuration; config.tried are the names there
 }
 
