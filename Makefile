@@ -1,8 +1,8 @@
 # gopxeboot. `make help` lists what there is to make.
 
 GO      ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-COMMIT  ?= $(shell git log -1 --format=', commit %h of %cs' 2>/dev/null)
+VERSION := $(or $(VERSION),$(shell git describe --tags --always --dirty 2>/dev/null || echo devel))
+COMMIT  := $(or $(COMMIT),$(shell git log -1 --format=', commit %h of %cs' 2>/dev/null))
 # Without cgo the program is static and runs in any dom0. The tags leave the
 # generators of documentation out of package cli (0.4 MB).
 export CGO_ENABLED = 0
@@ -81,6 +81,7 @@ install: ## install into $(DESTDIR)$(PREFIX), /usr; needs no Go when the program
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot/docs docs/*.md docs/*.svg docs/*.png
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot/examples packaging/examples/*
+	test -e $(DESTDIR)/etc/gopxeboot.conf || install -D -m 644 packaging/gopxeboot.conf $(DESTDIR)/etc/gopxeboot.conf
 	install -d $(SHARE)/gopxeboot
 	truncate -s 1M $(SHARE)/gopxeboot/empty.img
 
@@ -88,6 +89,7 @@ uninstall: ## undo install
 	rm -f $(DESTDIR)$(PREFIX)/bin/gopxeboot $(SHARE)/bash-completion/completions/gopxeboot $(DESTDIR)$(ZSH)/_gopxeboot
 	for page in $(PAGES); do rm -f $(SHARE)/man/man$${page##*.}/$$page; done
 	rm -rf $(SHARE)/doc/gopxeboot $(SHARE)/gopxeboot
+	! cmp -s packaging/gopxeboot.conf $(DESTDIR)/etc/gopxeboot.conf || rm $(DESTDIR)/etc/gopxeboot.conf # one that was changed stays
 
 dist: build/gopxeboot-amd64 build/gopxeboot-arm64 ## build/dist: tar.gz, .deb and .rpm, the same bytes each time
 	@GO='$(GO)' VERSION='$(VERSION)' sh packaging/dist
