@@ -78,14 +78,14 @@ func demoAction(c *cli.Context) error {
 }
 
 const before = `This is a lab in private namespaces: a dom0 with the bridge xenbr0, and behind
-it a server at %s with the DHCP and TFTP of the Xen PXE howto. Nothing
-of this machine's network is touched.
+it a server at %s with the DHCP and TFTP of the Xen PXE howto.
+Nothing of this machine's network is touched.
 
 gopxeboot now does what it does as bootloader= of a guest: it is on the bridge
-with the guest's MAC, %s, and asks for a lease. The lease names a
-server and a boot file; below that it looks for the guest's configuration,
-which says which files to download. "gopxeboot:" is what the guest's console
-shows, "server:" what the server was asked.
+with the guest's MAC, %s, and asks for a lease. The lease names
+a server and a boot file; beside that it looks for the guest's configuration,
+which says what to download. "gopxeboot:" is what the guest's console shows,
+"server:" what the server was asked.
 
 `
 
@@ -104,7 +104,7 @@ What next:
 
 // show prints what each toolstack would read.
 func show(w io.Writer, result xenout.Result) error {
-	fmt.Fprint(w, "\nThe guest boots these files with this command line, which each toolstack reads in\na form of its own:\n\n")
+	fmt.Fprint(w, "\nThe guest boots these files with this command line, which each toolstack reads\nin a form of its own:\n\n")
 	for _, f := range []struct {
 		format xenout.Format
 		who    string

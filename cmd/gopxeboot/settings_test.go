@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -136,5 +137,19 @@ func TestGuestByName(t *testing.T) {
 			t.Errorf("%s: %+v", test.args, o)
 		}
 		contains(t, o.Stdout+o.Stderr, test.want...)
+	}
+}
+
+// What the packages install as /etc/gopxeboot.conf says nothing, and each of its
+// examples can be said.
+func TestPackagedConf(t *testing.T) {
+	text := readFile(t, "../../packaging/gopxeboot.conf")
+	for name, text := range map[string]string{"as it is": text, "with all of it": regexp.MustCompile(`(?m)^#(\S)`).ReplaceAllString(text, "$1")} {
+		file := filepath.Join(t.TempDir(), "gopxeboot.conf")
+		labtest.Check(t, os.WriteFile(file, []byte(text), 0o644))
+		s := readSettings(file)
+		if n := len(s.file.All()); s.err != nil || (n > 0) != (name == "with all of it") {
+			t.Errorf("%s: %d options, %v", name, n, s.err)
+		}
 	}
 }

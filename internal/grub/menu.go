@@ -122,11 +122,15 @@ func (m *machine) show(menu *menu, submenu bool) {
 	if m.over() {
 		return
 	}
+	seconds, tail := leading(m.get("timeout"))
+	alone := m.isSet("timeout") && tail != m.get("timeout") && !strings.HasPrefix(m.get("timeout"), "-")
 	if m.top == nil {
 		m.top, m.topDefault = menu, m.get("default")
+		m.highlight, _ = menu.find(m.topDefault)
+		if m.seconds = seconds; !alone {
+			m.seconds = -1
+		}
 	}
-	_, tail := leading(m.get("timeout"))
-	alone := m.isSet("timeout") && tail != m.get("timeout") && !strings.HasPrefix(m.get("timeout"), "-")
 	index := 0
 	if m.wanted != "" {
 		alone = false

@@ -73,13 +73,17 @@ type Choice struct {
 
 // Result is what came of a run.
 type Result struct {
-	Config   string // URL of the configuration that was found
-	Lines    int    // it has
-	Bytes    int
-	Entries  []Entry // of the first menu
-	Default  string  // $default where that was shown
-	Problems []Problem
-	Boot     *Boot // what boots; nil with an error
+	Config  string // URL of the configuration that was found
+	Lines   int    // it has
+	Bytes   int
+	Entries []Entry // of the first menu
+	Default string  // $default where that was shown
+	// Highlight is the index of the entry that boots by itself, and Seconds how
+	// long GRUB waits before; -1 is without end.
+	Highlight int
+	Seconds   int64
+	Problems  []Problem
+	Boot      *Boot // what boots; nil with an error
 }
 
 // Entry is one entry of a menu, with what its first commands load as they are
@@ -113,7 +117,7 @@ func (g *GRUB) Run(ctx context.Context, c Choice) (*Result, error) {
 	if !m.over() && !m.searched {
 		m.normal()
 	}
-	r := &Result{Config: m.config, Default: m.topDefault, Problems: m.problems, Boot: m.boot}
+	r := &Result{Config: m.config, Default: m.topDefault, Highlight: max(m.highlight, 0), Seconds: m.seconds, Problems: m.problems, Boot: m.boot}
 	if a, found := g.files.known[m.config]; found {
 		r.Bytes, r.Lines = len(a.data), strings.Count(string(a.data), "\n")
 	}

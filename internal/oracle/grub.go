@@ -21,9 +21,8 @@ const grubModules = "/usr/lib/grub/i386-pc"
 
 // makeGRUB puts GRUB where the case's boot file is to be.
 func makeGRUB(c *Case, root string) error {
-	file := filepath.Join(root, c.BootFile)
-	if _, err := os.Stat(file); err == nil {
-		return nil // the case's own
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return err
 	}
 	cmd, err := real.Program("grub-mknetdir")
 	if err != nil {
@@ -38,7 +37,7 @@ func makeGRUB(c *Case, root string) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("grub-mknetdir: %w: %s", err, out)
 	}
-	if _, err := os.Stat(file); err != nil {
+	if _, err := os.Stat(filepath.Join(root, c.BootFile)); err != nil {
 		return errors.New("grub-mknetdir makes DIR/i386-pc/core.0, and no other boot file")
 	}
 	return nil

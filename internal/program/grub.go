@@ -113,6 +113,7 @@ func (x *grubProgram) decide(ctx context.Context, choice grub.Choice) (*Decision
 	d.Entry = func(ctx context.Context, name string) (*Decision, error) {
 		return x.decide(ctx, grub.Choice{Entry: name, Missing: choice.Missing})
 	}
+	d.Asks = x.asks(result)
 	wanted := false
 	if err == nil {
 		x.setBoot(d, result.Boot)

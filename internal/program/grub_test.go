@@ -12,10 +12,14 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/grub"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -137,5 +141,45 @@ func TestGRUBNewc(t *testing.T) {
 	d, err := program.Decide(t.Context(), m, program.Opener(pxelinux.OpenFS(fstest.MapFS{"grub.cfg": {Data: []byte("linux /a\ninitrd /i newc:etc/x:/x\nboot\n")}}, m.Lease.NextServer)))
 	if err == nil || !strings.Contains(d.Boot.Error, "/grub.cfg:1: newc:etc/x") {
 		t.Errorf("%q, error %v", d.Boot.Error, err)
+	}
+}
+
+// GRUB's menu, and what boots by a choice in it.
+func TestGRUBAsks(t *testing.T) {
+	const entries = "menuentry 'First' --id a { linux /a; }\nsubmenu 'More' { menuentry 'Second' { linux /b; }; menuentry 'Third' { linux /c; }; }\n"
+	for _, c := range []struct {
+		name, text string
+		want       *menu.Menu
+	}{
+		{"at once", "set timeout=0\n" + entries, nil},
+		{"after a while", "set timeout=7\nset default=More\n" + entries, &menu.Menu{Default: 1, Timeout: 7 * time.Second}},
+		{"never", entries, &menu.Menu{}},
+		{"no entries", "linux /a\nboot\n", nil},
+	} {
+		m := machine("core.0")
+		m.Person = true
+		d, err := program.Decide(t.Context(), m, program.Opener(pxelinux.OpenFS(fstest.MapFS{"grub.cfg": {Data: []byte(c.text)}}, m.Lease.NextServer)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Asks == nil || c.want == nil {
+			if d.Asks != nil || c.want != nil {
+				t.Errorf("%s: %+v", c.name, d.Asks)
+			}
+			continue
+		}
+		c.want.Title, c.want.Parent = "GNU GRUB", -1
+		c.want.Entries = []menu.Entry{{Name: "a", Text: "First", Mark: -1, Kind: menu.Boots}, {Name: "More", Text: "More", Mark: -1, Kind: menu.Boots}}
+		if diff := cmp.Diff(menu.Offer{Menus: []menu.Menu{*c.want}}, d.Asks.Offer); diff != "" {
+			t.Errorf("%s: (-want +got):\n%s", c.name, diff)
+		}
+		for i, kernel := range []string{"tftp://10.0.0.2//a", "tftp://10.0.0.2//b"} {
+			if chosen, err := d.Asks.Choose(t.Context(), menu.Choice{Entry: i}); err != nil || chosen.Boot.Kernel != kernel || chosen.Asks != nil {
+				t.Errorf("%s: entry %d: %+v, error %v", c.name, i, chosen.Boot, err)
+			}
+		}
+		if _, err := d.Asks.Choose(t.Context(), menu.Choice{Entry: 2}); err == nil {
+			t.Errorf("%s: there is no third entry", c.name)
+		}
 	}
 }
