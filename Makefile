@@ -57,6 +57,9 @@ stress: build ## a thousand boots in a row, a third of them killed, and ten thou
 test-pxelinux: ## ask the real PXELINUX about every tree of testdata/pxelinux again (root, QEMU; 15 minutes)
 	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^Test(Golden|Real|Debian)$$' -real | grep -v '^=== '
 
+test-ipxe: ## ask the real iPXE about every tree of testdata/ipxe again (root, QEMU; two minutes)
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^Test(GoldenIPXE|RealIPXE)$$' -real | grep -v '^=== '
+
 test-grub: servers ## ask the real GRUB about every tree of testdata/grub again (root, QEMU; 12 minutes)
 	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^TestGRUB(Golden|Real)$$' -real | grep -v '^=== '
 
@@ -109,5 +112,5 @@ help: ## this list
 
 FORCE:
 
-.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux test-grub goldens servers install uninstall dist test-packages pictures clean help
+.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux test-ipxe test-grub goldens servers install uninstall dist test-packages pictures clean help
 .DEFAULT_GOAL := build

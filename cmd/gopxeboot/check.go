@@ -134,7 +134,7 @@ func checkUse(c *cli.Context) error {
 	case c.IsSet("replay"):
 		return onlyThese(c, "with --replay", "replay mac config-dir label guest-type watch json report v q")
 	case c.IsSet("count"):
-		return notThese(c, "with --count", "request quick bootfile config-dir label server ca proxy output-directory")
+		return notThese(c, "with --count", "request quick bootfile config-dir label program set server ca proxy output-directory")
 	}
 	return notThese(c, "without --count", "rate")
 }

@@ -51,7 +51,9 @@ func programFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "bootfile", Usage: "use this `NAME` instead of the lease's boot file"},
 		&cli.StringFlag{Name: "config-dir", Value: "pxelinux.cfg", Usage: "the `DIRECTORY` of configurations below the boot file's"},
-		&cli.StringFlag{Name: "label", Aliases: []string{"entry"}, Usage: "boot this `LABEL` instead of the default one"},
+		&cli.StringFlag{Name: "label", Aliases: []string{"entry"}, Usage: "boot this `LABEL` instead of the default one, or this item of iPXE's menu"},
+		&cli.StringFlag{Name: "program", Usage: "the boot `PROGRAM` whose configuration it is: pxelinux, ipxe or grub", DefaultText: "the one that the boot file is"},
+		&cli.StringSliceFlag{Name: "set", Usage: "an iPXE setting, as `NAME=VALUE`"},
 	}
 }
 

@@ -68,7 +68,7 @@ func TestGRUBForBIOS(t *testing.T) {
 			sameFile(t, kernel, filepath.Join(tree, lab.SampleKernel))
 			sameFile(t, ramdisk, filepath.Join(tree, lab.SampleInitrd))
 			contains(t, o.Stdout, "args BOOT_IMAGE=(tftp)/"+lab.SampleKernel+" \"a b\" mac="+lab.SampleMAC)
-			contains(t, o.Stderr, "gopxeboot: config: tftp://192.168.1.166/", "/boot/grub/grub.cfg (10 names asked for")
+			contains(t, o.Stderr, "gopxeboot: config: tftp://192.168.1.166/", "/boot/grub/grub.cfg (after 10 names")
 		})
 	}
 }

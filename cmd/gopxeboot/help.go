@@ -25,7 +25,7 @@ func sections() []section {
 		{"Guest", "mac bridge vlan vif uuid guest-type conf"},
 		{"Network", "net server timeout runas pcap ca proxy"},
 		{"DHCP", "address router arch client-id user-class vendor-class option dhcp-timeout retransmit proxy-wait arp-probe"},
-		{"What boots", "bootfile config-dir label kernel ramdisk args once again once-dir pygrub pygrub-image max-kernel max-initrd force"},
+		{"What boots", "bootfile program config-dir label set kernel ramdisk args once again once-dir pygrub pygrub-image max-kernel max-initrd force"},
 		{"Location", "location distro release"},
 		{"Verification", "sha256 sums key cache cache-size"},
 		{"What is looked at", "wait request quick watch count rate replay tree config ip netmask"},

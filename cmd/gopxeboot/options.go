@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/cache"
@@ -14,6 +15,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
@@ -47,6 +49,9 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 	}
 	o.Put(call.VIF, c.String("bridge"), uint16(c.Uint("vlan")), con)
 	if o.ROM, err = romOf(c); err != nil {
+		return o, usage(err, "")
+	}
+	if o.Program, o.Set, err = programOf(c); err != nil {
 		return o, usage(err, "")
 	}
 	if o.RunAs < 0 || int64(o.RunAs) >= 1<<32-1 {
@@ -156,4 +161,21 @@ func sizeOf(c *cli.Context, name string, otherwise int64) int64 {
 		return s.value
 	}
 	return otherwise
+}
+
+// programOf is what --program and --set say.
+func programOf(c *cli.Context) (plan.Program, map[string]string, error) {
+	name := plan.Program(c.String("program"))
+	if name != "" && name != plan.PXELINUX && name != plan.IPXE && name != plan.GRUB {
+		return "", nil, fmt.Errorf("--program %s: there are pxelinux, ipxe and grub", name)
+	}
+	set := map[string]string{}
+	for _, s := range c.StringSlice("set") {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok || key == "" {
+			return "", nil, fmt.Errorf("--set %s: want NAME=VALUE", s)
+		}
+		set[key] = value
+	}
+	return name, set, nil
 }

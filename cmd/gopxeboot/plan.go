@@ -74,5 +74,5 @@ func planUse(c *cli.Context) error {
 		return notThese(c, "without --tree", "config ip netmask")
 	}
 	return onlyThese(c, "with --tree", "tree config ip netmask address router server bootfile option arch mac uuid guest-type "+
-		"config-dir label kernel ramdisk location json vif v q")
+		"config-dir label program set kernel ramdisk location json vif v q")
 }

@@ -23,6 +23,7 @@ type pipeline struct {
 	files fetch.Client
 	open  program.Opener
 	gate  gate
+	first *dhcpclient.Lease // the ROM's, where it names an iPXE; else nil
 	check *verify.Checker
 	// cached says that the parent has a cache.
 	cached bool

@@ -14,6 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
@@ -66,7 +67,9 @@ func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, ke
 	images := []*image{job.image("kernel", kernel, l.MaxKernel, "--max-kernel")}
 	urls := [][]string{{boot.Kernel}}
 	if len(boot.Initrds) > 0 {
-		images = append(images, job.image("initrd", ramdisk, l.MaxInitrd, "--max-initrd"))
+		initrd := job.image("initrd", ramdisk, l.MaxInitrd, "--max-initrd")
+		initrd.names = boot.InitrdFiles
+		images = append(images, initrd)
 		urls = append(urls, boot.Initrds)
 	}
 	var rest sync.WaitGroup // of what the look at the kernel may take as long as
@@ -102,11 +105,12 @@ type image struct {
 	*job
 	stage plan.Stage
 	file  *os.File
-	index int    // of the file among those that the child has
-	limit int64  // bytes
-	raise string // the option that sets the limit
-	end   int64  // bytes that it will have, as far as that is known
-	whole bool   // all sizes are known
+	index int               // of the file among those that the child has
+	limit int64             // bytes
+	raise string            // the option that sets the limit
+	names []plan.InitrdFile // of each download, iPXE's; nil as PXELINUX lays them
+	end   int64             // bytes that it will have, as far as that is known
+	whole bool              // all sizes are known
 }
 
 func (j *job) image(stage plan.Stage, file *os.File, limit int64, raise string) *image {
@@ -117,7 +121,8 @@ func (j *job) image(stage plan.Stage, file *os.File, limit int64, raise string) 
 
 // fetch lays the downloads out one after the other, each but the last padded
 // with zeros to 4 bytes, as PXELINUX hands several initrds to a kernel
-// (initramfs_archive.c). Where one begins is known as soon as the sizes of
+// (initramfs_archive.c), or to 4096, with headers before those that have names,
+// as iPXE does (image/initrd.c). Where one begins is known as soon as the sizes of
 // those before it are, and from then on they run side by side.
 func (m *image) fetch(ctx context.Context, urls []string) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -132,7 +137,11 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 			if err != nil {
 				return m.failed(ctx, err)
 			}
-			begin := (offset + 3) &^ 3
+			begin, err := m.begin(ctx, i, offset, f.Size())
+			if err != nil {
+				f.Close()
+				return err
+			}
 			if err := m.reserve(begin+max(f.Size(), 0), i == len(urls)-1 && f.Size() >= 0); err != nil {
 				f.Close()
 				return err
@@ -154,6 +163,27 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// begin is where a download begins that comes after offset, behind its header.
+func (m *image) begin(ctx context.Context, i int, offset, size int64) (int64, error) {
+	if m.names == nil {
+		return (offset + 3) &^ 3, nil
+	}
+	const page = 4096
+	offset = (offset + page - 1) &^ (page - 1)
+	name := ipxe.File{Path: m.names[i].Path, Mode: m.names[i].Mode}
+	if name.Path == "" {
+		return offset, nil
+	}
+	if size < 0 {
+		return 0, fault.New(fault.NotFetched, m.stage, fmt.Errorf("the server does not say how large the file is that is to be %s", name.Path), "have it send Content-Length or tsize")
+	}
+	n, err := m.file.WriteAt(name.Header(size), offset)
+	if err != nil {
+		return 0, m.failed(ctx, err)
+	}
+	return offset + int64(n), nil
 }
 
 // copy downloads one file to its place.

@@ -79,7 +79,41 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s gave %s no boot file", lease.ServerID, lease.Address.Addr()),
 			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0"+f.otherFirmware())
 	}
+	if boots && program.IsIPXE(lease.BootFile) {
+		lease = p.leaseAsIPXE(ctx, f, client, lease)
+	}
 	return lease, p.child.Configure(lease)
+}
+
+// leaseAsIPXE asks again as the iPXE does that the ROM would load, and a third
+// time as Tinkerbell's does where the answer is an iPXE once more (smee,
+// dhcp.Bootfile).
+func (p *pipeline) leaseAsIPXE(ctx context.Context, f *firmware, client *dhcpclient.Client, first *dhcpclient.Lease) *dhcpclient.Lease {
+	lease := first
+	for _, class := range []string{"iPXE", "Tinkerbell"} {
+		client.ROM = f.ROM.IPXE(class)
+		begin := time.Now()
+		answer, err := client.Lease(ctx)
+		if err != nil {
+			p.say.Warn(fmt.Sprintf("dhcp: as %s: %v", class, err))
+			return first
+		}
+		lease = answer
+		if f.Server.IsValid() {
+			lease.NextServer = f.Server
+		}
+		if !lease.NextServer.IsValid() {
+			lease.NextServer = first.NextServer
+		}
+		p.say.Stage("dhcp: %s from %s as %s, boot file %s (%s)", lease.Address, lease.ServerID, class, cmp.Or(lease.BootFile, "none"), took(begin))
+		if !program.IsIPXE(lease.BootFile) {
+			break
+		}
+	}
+	p.first = first
+	p.Plan.Lease = plan.NewLease(lease)
+	p.Plan.Lease.ROMBootFile = first.BootFile
+	return lease
 }
 
 // givenLease is lease where somebody said what DHCP would.

@@ -108,11 +108,16 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 			}
 			return nil, err
 		}
-		if sameFile(part, name+".part") {
+		ours := sameFile(part, name+".part") // else it was whole, or given up, before the lock was ours
+		_, err = os.Lstat(name)
+		if ours && errors.Is(err, fs.ErrNotExist) {
 			c.held[name] = part
 			return nil, ErrMiss
 		}
-		part.Close() // it was whole, or given up, before the lock was ours
+		if ours { // the file became whole before we made a part
+			os.Remove(name + ".part")
+		}
+		part.Close()
 	}
 }
 

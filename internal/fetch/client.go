@@ -73,7 +73,7 @@ type Client struct {
 	// the image that it is in.
 	Images *Images
 
-	// Verify, when not nil, is asked about what ReadAll has read, and its error
+	// Verify, when not nil, is asked about what ReadAll or ReadHead has read whole, and its error
 	// is that of the file.
 	Verify func(link string, content []byte) error
 
@@ -166,8 +166,11 @@ func (c *Client) ReadHead(ctx context.Context, link string, most int, more func(
 	h := &headWriter{most: most, more: more}
 	f.limit = limit
 	_, err = f.WriteTo(h)
-	if errors.Is(err, errEnough) {
-		err = nil
+	switch {
+	case errors.Is(err, errEnough):
+		err = nil // what boots is verified when it is fetched
+	case err == nil && c.Verify != nil:
+		err = c.Verify(link, h.Bytes())
 	}
 	at = link
 	if s, ok := f.src.(*stream); ok && s.at != "" {

@@ -124,6 +124,9 @@ func TestDebian(t *testing.T) {
 // files, or writes them.
 func TestReal(t *testing.T) { askAgain(t, tree) }
 
+// TestRealIPXE is the same for iPXE.
+func TestRealIPXE(t *testing.T) { askAgain(t, scripts) }
+
 // TestGRUBReal does the same with GRUB.
 func TestGRUBReal(t *testing.T) { askAgain(t, grubTree) }
 

@@ -21,15 +21,20 @@ type Machine struct {
 	UUID  string // as text
 	Arch  uint16 // option 93
 	Lease dhcpclient.Lease
+	// First is the lease that the ROM got, where it names an iPXE program and
+	// Lease is what DHCP answered to that; nil where the ROM asked alone.
+	First *dhcpclient.Lease
 	Wanted
 }
 
 // Wanted is what somebody asks for instead of what the lab says. Zero values
 // leave it to the lab.
 type Wanted struct {
-	Label           string // boot this entry
-	ConfigDir       string // instead of pxelinux.cfg
-	Kernel, Ramdisk string // instead of the entry's: as in a configuration, or a URL
+	Label           string            // boot this entry; of iPXE's menus, or those that lead to it: a/b
+	Program         plan.Program      // instead of the one that the boot file names
+	Set             map[string]string // iPXE's settings, by NAME or NAME:TYPE
+	ConfigDir       string            // instead of pxelinux.cfg
+	Kernel, Ramdisk string            // instead of the entry's: as in a configuration, or a URL
 
 	// NoLint leaves Config.Problems and Findings out: a boot has no use for
 	// them, and they cost 60 ms a MiB.
@@ -89,10 +94,46 @@ func (e *Error) Error() string { return string(e.Stage) + ": " + e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// RunsIPXE says whether iPXE is the boot program.
+func (m *Machine) RunsIPXE() bool {
+	if m.Program != "" {
+		return m.Program == plan.IPXE
+	}
+	return m.First != nil || namesScript(m.Lease.BootFile)
+}
+
+// ipxeFirst is iPXE, and PXELINUX where it boots nothing.
+func ipxeFirst(ctx context.Context, m Machine, open Opener) (*Decision, error) {
+	d, err := iPXE(ctx, m, open)
+	failed, _ := errors.AsType[*Error](err)
+	if err == nil || failed != nil && failed.Wanted || m.Program != "" || ctx.Err() != nil {
+		return d, err
+	}
+	if m.First != nil {
+		m.Lease = *m.First
+	}
+	instead, otherErr := PXELINUX(ctx, m, open)
+	if otherErr != nil {
+		return d, err
+	}
+	instead.Boot.Warnings = append(instead.Boot.Warnings, fmt.Sprintf("iPXE boots nothing: %v; this is PXELINUX's configuration", err))
+	return instead, nil
+}
+
 // Decide says what boots. The lease's boot file names the program, or its
 // content does where the name says nothing and no configuration is found. Labs
-// that name GRUB and keep a pxelinux.cfg have always booted by that, and still do.
+// that name GRUB or iPXE and keep a pxelinux.cfg have always booted by that, and
+// still do.
 func Decide(ctx context.Context, m Machine, open Opener) (*Decision, error) {
+	if m.RunsIPXE() {
+		return ipxeFirst(ctx, m, open)
+	}
+	if m.Program == plan.PXELINUX {
+		return PXELINUX(ctx, m, open)
+	}
+	if m.Program == plan.GRUB {
+		return GRUB(ctx, m, open)
+	}
 	file := m.Lease.BootFile
 	var first *Decision
 	var noConfig error
@@ -112,6 +153,9 @@ func Decide(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 		}
 		d.Boot.Warnings = append([]string{fmt.Sprintf("the boot file %s is GRUB, and the server has no grub.cfg: PXELINUX's configuration counts", file)}, d.Boot.Warnings...)
 	case errors.Is(err, pxelinux.ErrNoConfig) && file != "" && !namesPXELINUX(file) && !namesEFI(file):
+		if !IsIPXE(file) && beginsScript(ctx, m, open) {
+			return iPXE(ctx, m, open)
+		}
 		if other, otherErr := runGRUB(ctx, m, open, false); other != nil {
 			other.Config.Tried = append(d.Config.Tried, other.Config.Tried...)
 			return other, otherErr
