@@ -13,6 +13,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/deadline"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
@@ -93,7 +94,7 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *setti
 	inTime(&o, call, con)
 	// One deadline for everything, the search for the guest included; libxl's
 	// may be nearer than the one that counts since runApp.
-	ctx, cancel := context.WithTimeoutCause(c.Context, o.Timeout, context.DeadlineExceeded)
+	ctx, cancel := deadline.With(c.Context, o.Timeout)
 	defer cancel()
 	if c.Bool("once") {
 		if err := o.BootOnce(ctx, c.String("once-dir"), call, con); err != nil {

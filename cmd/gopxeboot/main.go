@@ -18,6 +18,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/conf"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/deadline"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
@@ -141,7 +142,7 @@ func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, 
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
 	file := readSettings(cmp.Or(lastValue(call.Words, "conf"), conf.Name))
-	ctx, cancel := context.WithTimeoutCause(ctx, file.timeoutOf(call.Words), context.DeadlineExceeded)
+	ctx, cancel := deadline.With(ctx, file.timeoutOf(call.Words))
 	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
 	out, err := handover.OpenOutput(ctx, call.Output)

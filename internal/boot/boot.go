@@ -16,6 +16,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/cache"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/deadline"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
@@ -63,6 +64,8 @@ type Options struct {
 	Commit func(context.Context) error
 
 	Timeout time.Duration // for everything
+
+	Person *session.Person // who may choose what boots; nil for nobody
 }
 
 // Boot does the whole job: it leaves a kernel and a ramdisk in the output
@@ -125,10 +128,19 @@ func (t *bootTask) run(ctx context.Context, p *pipeline) error {
 	p.gate = t.Gate
 	t.Plan.Wanted.NoLint = true
 	decided, err := t.Plan.run(ctx, p)
-	if err != nil || p.Plan.Outcome == pxelinux.LocalBoot {
-		return err
-	}
-	return p.download(ctx, decided, &t.Limits, p.child.File(0), p.child.File(1))
+	kernel, ramdisk := p.child.File(0), p.child.File(1)
+	again := false
+	return p.choose(ctx, decided, err, func(ctx context.Context, d *program.Decision) error {
+		if again {
+			if err := empty(ctx, kernel, ramdisk); err != nil {
+				return err
+			}
+		}
+		if again = true; p.Plan.Outcome == pxelinux.LocalBoot {
+			return nil
+		}
+		return p.download(ctx, d, &t.Limits, kernel, ramdisk)
+	})
 }
 
 // run gets a lease and finds out what boots.
@@ -199,12 +211,12 @@ func Preview(ctx context.Context, o Options, con *console.Console) (*plan.Plan, 
 
 // inTime is the one deadline for everything.
 func (o *Options) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, o.Timeout, context.DeadlineExceeded)
+	return deadline.With(ctx, o.Timeout)
 }
 
 // session is what the child of any mode is given.
 func (o *Options) session() session.Spec {
-	s := session.Spec{Network: o.Network, Leases: o.leases(), RunAs: o.RunAs, MaxFile: max(o.MaxKernel, o.MaxInitrd)}
+	s := session.Spec{Network: o.Network, Leases: o.leases(), RunAs: o.RunAs, MaxFile: max(o.MaxKernel, o.MaxInitrd), Person: o.Person}
 	s.Net = o.net()
 	if o.Repository != nil {
 		s.Hosts = hosts(o.Repository.URLs())

@@ -28,8 +28,14 @@ func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Deci
 		return d, p.noConfig(ctx, &m.Lease, failed.Err)
 	}
 	p.say.Stage("config: %s (%s, %s)", d.Config.URL, after(len(d.Config.Tried)), took(begin))
+	return d, p.boots(ctx, d, failed)
+}
+
+// boots says what boots, or why nothing does.
+func (p *pipeline) boots(ctx context.Context, d *program.Decision, failed *program.Error) error {
+	p.Plan.Config, p.Plan.Boot = d.Config, d.Boot
 	if failed != nil && failed.Wanted {
-		return d, fault.New(fault.Usage, failed.Stage, failed.Err, "")
+		return fault.New(fault.Usage, failed.Stage, failed.Err, "")
 	}
 	if d.Boot.Outcome != "" {
 		for _, w := range d.Boot.Warnings {
@@ -37,14 +43,14 @@ func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Deci
 		}
 	}
 	if failed != nil {
-		return d, fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, "")
+		return fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, "")
 	}
 	what := d.Boot.Args
 	if d.Boot.Outcome == pxelinux.LocalBoot {
 		what = "from the guest's own disk"
 	}
 	p.say.Stage("boot: %s%s", plan.LabelText(d.Boot.Label), what)
-	return d, nil
+	return nil
 }
 
 // noConfig says why no configuration was found. A server that says no to

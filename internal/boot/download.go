@@ -46,15 +46,23 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 		}
 		p.say.Warn(err.Error())
 		p.say.Stage("boot: instead, %s%s", plan.LabelText(next.Boot.Label), next.Boot.Args)
-		for _, f := range []*os.File{kernel, ramdisk} {
-			if err := f.Truncate(0); err != nil {
-				return fault.In(ctx, fault.NoOutput, "output", err, "")
-			}
+		if err := empty(ctx, kernel, ramdisk); err != nil {
+			return err
 		}
 		d = next
 		p.Plan.Boot = d.Boot
 	}
 	return fault.New(fault.NotBootable, "boot", errors.New("one missing file leads to the next"), "see ONERROR in "+p.Plan.Config.URL)
+}
+
+// empty makes files anew.
+func empty(ctx context.Context, files ...*os.File) error {
+	for _, f := range files {
+		if err := f.Truncate(0); err != nil {
+			return fault.In(ctx, fault.NoOutput, "output", err, "")
+		}
+	}
+	return nil
 }
 
 // fetchBoth fetches the kernel and the initrds side by side. The first error

@@ -28,8 +28,8 @@ func (t *tasks) run(ctx context.Context, p *pipeline) error {
 	case t.Boot != nil:
 		return t.Boot.run(ctx, p)
 	case t.Plan != nil:
-		_, err := t.Plan.run(ctx, p)
-		return err
+		d, err := t.Plan.run(ctx, p)
+		return p.choose(ctx, d, err, func(context.Context, *program.Decision) error { return nil })
 	case t.Install != nil:
 		return t.Install.run(ctx, p)
 	case t.Get != nil:
@@ -105,7 +105,11 @@ func (o *Options) firmware() firmware {
 }
 
 // planTask is the one for a configuration.
-func (o *Options) planTask() planTask { return planTask{o.firmware(), o.Transfer, o.Wanted} }
+func (o *Options) planTask() planTask {
+	t := planTask{o.firmware(), o.Transfer, o.Wanted}
+	t.Wanted.Person = o.Person != nil
+	return t
+}
 
 // task is that of a boot, or of a plan.
 func (o *Options) task(boots bool) tasks {

@@ -45,7 +45,7 @@ func (t *Terminal) Choose(ctx context.Context, o menu.Offer, valid func(menu.Cho
 	default:
 		choice, err = c.menus(ctx)
 	}
-	return choice, cmp.Or(err, c.screen.err)
+	return choice, err
 }
 
 // chooser is one choice while it is made.
@@ -108,6 +108,9 @@ func (c *chooser) menus(ctx context.Context) (menu.Choice, error) {
 func (c *chooser) press(ctx context.Context, draw func()) (key, error) {
 	for {
 		draw()
+		if c.screen.err != nil {
+			return 0, c.screen.err
+		}
 		wait := c.t.Idle
 		if c.first > 0 {
 			wait = min(c.first, time.Second)

@@ -36,8 +36,9 @@ type Console struct {
 	level Level
 	end   string
 
-	kept    bool // lines are kept: none is replaced
-	shown   int  // length of the progress line; 0 when there is none
+	kept    bool     // lines are kept: none is replaced
+	held    []string // lines that wait for Hold's end; nil when none do
+	shown   int      // length of the progress line; 0 when there is none
 	shownAt time.Time
 }
 
@@ -95,7 +96,32 @@ func (c *Console) line(prefix, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	text = strings.ReplaceAll(printable.Redacted(text), failure, strings.Replace(failure, "Error", " Error", 1))
-	fmt.Fprintf(c.w, "%s%s%s%s", c.clear(), prefix, text, c.end)
+	line := fmt.Sprintf("%s%s%s%s", c.clear(), prefix, text, c.end)
+	if c.held == nil {
+		io.WriteString(c.w, line)
+	} else if len(c.held) < maxHeld {
+		c.held = append(c.held, line)
+	}
+}
+
+// maxHeld is how many lines wait for a screen to be free.
+const maxHeld = 1000
+
+// Hold leaves the screen to a menu: lines wait until the function that it returns
+// is called, and progress is not shown.
+func (c *Console) Hold() (release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	io.WriteString(c.w, c.clear())
+	c.held = []string{}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, line := range c.held {
+			io.WriteString(c.w, line)
+		}
+		c.held = nil
+	}
 }
 
 // failure is what XAPI looks for, from the front: what follows the first one is

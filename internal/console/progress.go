@@ -17,6 +17,9 @@ func (c *Console) Progress(done, total int64, took time.Duration) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.held != nil {
+		return
+	}
 	now := time.Now()
 	text := "gopxeboot: " + progress(done, total, took)
 	switch since := now.Sub(c.shownAt); {

@@ -271,6 +271,38 @@ func createArguments(argv []string) (file string, settings []string, ok bool) {
 	return file, settings, file != "/dev/null" || len(settings) > 0
 }
 
+// Attended says whether somebody looks at the guest's console while it is
+// created: xl runs as "xl create -c", and not as the daemon that creates a guest
+// anew after it has rebooted, which has no terminal (xl_utils.c, do_daemonize).
+func (h *Host) Attended() bool {
+	parent := h.parent()
+	if _, _, ok := createArguments(parent.argv); !ok || !parent.isXL() {
+		return false
+	}
+	for _, word := range parent.argv[1:] {
+		if word == "--" {
+			return false
+		}
+		letters, short := strings.CutPrefix(word, "-")
+		letters, _, _ = strings.Cut(letters, "f") // its value follows
+		if short && !strings.HasPrefix(letters, "-") && strings.Contains(letters, "c") {
+			return h.hasTerminal(parent.pid)
+		}
+	}
+	return false
+}
+
+// hasTerminal says whether a process has a controlling terminal (proc(5),
+// /proc/pid/stat, tty_nr).
+func (h *Host) hasTerminal(pid int) bool {
+	stat, err := h.read(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	return len(fields) > 4 && fields[4] != "0"
+}
+
 func addPositional(word, file string, settings []string) (string, []string) {
 	if strings.Contains(word, "=") {
 		return file, append(settings, word)

@@ -124,6 +124,7 @@ type Guest struct {
 	lock    *lock // nil for none
 	port    *port
 	relays  []*relay
+	sending sync.Mutex
 	send    *json.Encoder
 	receive *json.Decoder
 	pipes   []io.Closer
@@ -308,7 +309,10 @@ func (g *Guest) start(ctx context.Context, files []*os.File) error {
 
 // Send gives the child a message.
 func (g *Guest) Send(message any) error {
-	if err := g.send.Encode(toText(message)); err != nil {
+	g.sending.Lock()
+	err := g.send.Encode(toText(message))
+	g.sending.Unlock()
+	if err != nil {
 		return g.died(err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -194,6 +195,7 @@ func unbootable(boot *pxelinux.Boot) error {
 // what errors said.
 type reader struct {
 	open   Opener
+	mu     sync.Mutex // a person may choose while a detour is looked for
 	texts  map[string][]byte
 	errors map[string]string
 }
@@ -205,6 +207,8 @@ func newReader(open Opener) *reader {
 func (r *reader) file(ctx context.Context, url string) (io.ReadCloser, error) {
 	f, err := r.open(ctx, url)
 	if err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		r.errors[url] = strings.TrimPrefix(err.Error(), pxelinux.ErrNotFound.Error()+": ")
 		return nil, err
 	}
@@ -213,6 +217,8 @@ func (r *reader) file(ctx context.Context, url string) (io.ReadCloser, error) {
 
 // again opens a file that has been read.
 func (r *reader) again(_ context.Context, url string) (io.ReadCloser, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if text, found := r.texts[url]; found {
 		return io.NopCloser(bytes.NewReader(text)), nil
 	}
@@ -236,6 +242,8 @@ func (t *tee) Read(p []byte) (int, error) {
 // Close keeps the longest text: of a file whose contents do not matter one byte
 // is read.
 func (t *tee) Close() error {
+	t.r.mu.Lock()
+	defer t.r.mu.Unlock()
 	if len(t.text) > len(t.r.texts[t.url]) {
 		t.r.texts[t.url] = t.text
 	}

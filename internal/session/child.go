@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/deadline"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -41,7 +42,7 @@ func Serve(do func(context.Context, *Child) (Answer, error)) int {
 	if err := c.Receive(&c.terms); err != nil {
 		return 1
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), c.Deadline.Add(-reportTime))
+	ctx, cancel := deadline.Until(context.Background(), c.Deadline.Add(-reportTime))
 	defer cancel()
 	found := Answer{Plan: plan.New()}
 	func() {

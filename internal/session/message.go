@@ -10,6 +10,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
@@ -26,12 +27,15 @@ type terms struct {
 	Brief    bool     // of an answer that is too large, what boots is enough
 }
 
-// answer is one message of the child: exactly one of Line, Configure, Resolve
-// and Plan is set. Plan is the last one, and the fields behind it belong to it.
+// answer is one message of the child: exactly one of its fields up to Plan is
+// set. Plan is the last one, and the fields behind it belong to it.
 type answer struct {
-	Line      *Line      `json:",omitempty"`
-	Configure *configure `json:",omitempty"`
-	Resolve   string     `json:",omitempty"` // a host's name, for who downloads as dom0
+	Line      *Line       `json:",omitempty"`
+	Configure *configure  `json:",omitempty"`
+	Resolve   string      `json:",omitempty"` // a host's name, for who downloads as dom0
+	Offer     *menu.Offer `json:",omitempty"` // for the person, once
+	Checked   *checked    `json:",omitempty"` // what was asked of a password
+	Complete  bool        `json:",omitempty"` // nothing but the person is waited for
 	Answer
 	Failure *failure `json:",omitempty"`
 }

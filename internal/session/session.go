@@ -63,6 +63,9 @@ type Spec struct {
 	Hosts   []string // servers by name or address, that the command line names
 	Survey  *guest.Survey
 
+	// Person is who is asked what to boot; nil for nobody.
+	Person *Person
+
 	// Leave is for a boot: it takes the guest's port, by its index, and says
 	// whether that will be removed while we go on. Who only looks has none.
 	Leave func(port int) bool
@@ -131,7 +134,7 @@ func Run(ctx context.Context, s Spec, job any, con *console.Console) (Answer, er
 			return known, fault.In(ctx, fault.Own, "network", err, "")
 		}
 	}
-	done, err := converse(ctx, g, t.AsDom0, con)
+	done, err := converse(ctx, g, t.AsDom0, s.Person, con)
 	if done.Plan == nil {
 		return known, err
 	}
@@ -189,9 +192,11 @@ func tellNetwork(g *guest.Guest, mac net.HardwareAddr, why string, con *console.
 
 // converse answers the child until it says how it ended: that answer has a plan,
 // and its error is the child's. The child may ask for names only where it
-// downloads as dom0.
-func converse(ctx context.Context, g *guest.Guest, names bool, con *console.Console) (Answer, error) {
+// downloads as dom0, and once for a person.
+func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, con *console.Console) (Answer, error) {
 	configured := false
+	var asks *asking
+	defer func() { asks.end() }()
 	for {
 		a, err := receive(ctx, g)
 		if err != nil {
@@ -218,6 +223,14 @@ func converse(ctx context.Context, g *guest.Guest, names bool, con *console.Cons
 			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
 				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
+		case a.Offer != nil && asks == nil:
+			if asks, err = person.ask(ctx, g, a.Offer, con); err != nil {
+				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
+			}
+		case a.Checked != nil && asks != nil:
+			asks.answered(*a.Checked)
+		case a.Complete:
+			asks.completed()
 		case a.Plan != nil:
 			return a.Answer, a.Failure.err(ctx)
 		default:
