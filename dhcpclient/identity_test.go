@@ -34,7 +34,7 @@ func TestROM(t *testing.T) {
 		{name: "everything", rom: ROM{Arch: 0x1234, ClientID: []byte{0, 1}, VendorClass: "anaconda", UserClass: "iPXE"},
 			want: []string{"57=05c0", "93=1234", "94=010310", "60=" + hexOf("anaconda"), "77=" + hexOf("iPXE"), "61=0001"}},
 		{name: "options", rom: ROM{Options: map[uint8][]byte{175: {1}, 12: []byte("g1"), 93: {0, 9}, 61: {}, 60: nil}},
-			want: []string{"57=05c0", "93=0009", "94=010201", "12=" + hexOf("g1"), "175=01"}},
+			want: []string{"57=05c0", "93=0009", "94=010201", "175=01", "12=" + hexOf("g1")}},
 		{name: "a long option", rom: ROM{Options: map[uint8][]byte{250: []byte(long)}},
 			want: []string{"57=05c0", "93=0000", "94=010201", "60=" + hexOf("PXEClient:Arch:00000:UNDI:002001"), "61=0100163e123456",
 				"250=" + hexOf(long[:255]), "250=" + hexOf(long[255:])}},

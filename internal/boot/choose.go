@@ -53,6 +53,9 @@ func (p *pipeline) choose(ctx context.Context, d *program.Decision, failed error
 	if err := p.boots(ctx, other, why); err != nil {
 		return err
 	}
+	if err := p.verified(other.Boot.Kernel, other.Boot.Initrds); err != nil {
+		return err
+	}
 	return fetch(ctx, other)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -26,7 +27,7 @@ func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Deci
 	if failed != nil && failed.Stage == plan.StageConfig {
 		return d, p.noConfig(ctx, &m.Lease, failed.Err)
 	}
-	p.say.Stage("config: %s (%d names asked for, %s)", d.Config.URL, len(d.Config.Tried), took(begin))
+	p.say.Stage("config: %s (%s, %s)", d.Config.URL, after(len(d.Config.Tried)), took(begin))
 	return d, p.boots(ctx, d, failed)
 }
 
@@ -74,19 +75,46 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 // http_open); no answer at all is something else.
 func (p *pipeline) openURL(ctx context.Context, url string) (io.ReadCloser, error) {
 	content, err := p.files.ReadAll(ctx, url, program.MaxConfig)
-	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
-		p.say.Detail("config: %v", err)
-		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
-	}
-	if e, ok := errors.AsType[*fetch.Error](err); ok {
-		return nil, e.Err // package pxelinux names the URL itself
-	}
 	if err != nil {
-		return nil, err
+		return nil, p.notOpened(err)
 	}
 	return io.NopCloser(bytes.NewReader(content)), nil
 }
 
-func took(begin time.Time) time.Duration {
-	return time.Since(begin).Round(100 * time.Microsecond)
+// notOpened is the error for a boot program.
+func (p *pipeline) notOpened(err error) error {
+	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
+		p.say.Detail("config: %v", err)
+		return fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
+	}
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		return e.Err // package pxelinux names the URL itself
+	}
+	return err
+}
+
+// openHead is openURL for iPXE, which looks at what boots as well: of a file
+// that is no text its first bytes are enough, and the boot fetches it later.
+func (p *pipeline) openHead(ctx context.Context, url string) (io.ReadCloser, error) {
+	content, at, err := p.files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+	if err != nil {
+		return nil, p.notOpened(err)
+	}
+	return program.NewFile(content, at), nil
+}
+
+func took(begin time.Time) string {
+	d := time.Since(begin)
+	if d >= time.Second {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.1f ms", float64(d)/1e6)
+}
+
+// after is how many names were asked for.
+func after(names int) string {
+	if names == 1 {
+		return "after 1 name"
+	}
+	return fmt.Sprintf("after %d names", names)
 }

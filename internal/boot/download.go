@@ -14,9 +14,11 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +36,11 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, fetch.ErrEmpty) {
 			return err
 		}
-		next, nextErr := d.NotFound(ctx)
+		missing := d.Boot.Kernel
+		if e, ok := errors.AsType[*fetch.Error](err); ok {
+			missing = e.URL
+		}
+		next, nextErr := d.NotFound(ctx, missing)
 		if nextErr != nil || next.Boot.Kernel == "" || tried[next.Boot.Kernel] {
 			return err
 		}
@@ -62,13 +68,16 @@ func empty(ctx context.Context, files ...*os.File) error {
 // fetchBoth fetches the kernel and the initrds side by side. The first error
 // ends the rest, and is the one that is returned.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
+	p.cached = l.Cached
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
 	images := []*image{job.image("kernel", kernel, l.MaxKernel, "--max-kernel")}
 	urls := [][]string{{boot.Kernel}}
 	if len(boot.Initrds) > 0 {
-		images = append(images, job.image("initrd", ramdisk, l.MaxInitrd, "--max-initrd"))
+		initrd := job.image("initrd", ramdisk, l.MaxInitrd, "--max-initrd")
+		initrd.names = boot.InitrdFiles
+		images = append(images, initrd)
 		urls = append(urls, boot.Initrds)
 	}
 	var rest sync.WaitGroup // of what the look at the kernel may take as long as
@@ -104,32 +113,43 @@ type image struct {
 	*job
 	stage plan.Stage
 	file  *os.File
-	limit int64  // bytes
-	raise string // the option that sets the limit
-	end   int64  // bytes that it will have, as far as that is known
-	whole bool   // all sizes are known
+	index int               // of the file among those that the child has
+	limit int64             // bytes
+	raise string            // the option that sets the limit
+	names []plan.InitrdFile // of each download, iPXE's; nil as PXELINUX lays them
+	end   int64             // bytes that it will have, as far as that is known
+	whole bool              // all sizes are known
 }
 
 func (j *job) image(stage plan.Stage, file *os.File, limit int64, raise string) *image {
-	m := &image{job: j, stage: stage, file: file, limit: limit, raise: raise}
+	m := &image{job: j, stage: stage, file: file, index: len(j.images), limit: limit, raise: raise}
 	j.images = append(j.images, m)
 	return m
 }
 
 // fetch lays the downloads out one after the other, each but the last padded
 // with zeros to 4 bytes, as PXELINUX hands several initrds to a kernel
-// (initramfs_archive.c). Where one begins is known as soon as the sizes of
+// (initramfs_archive.c), or to 4096, with headers before those that have names,
+// as iPXE does (image/initrd.c). Where one begins is known as soon as the sizes of
 // those before it are, and from then on they run side by side.
 func (m *image) fetch(ctx context.Context, urls []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		var offset int64
 		for i, url := range urls {
-			f, err := m.p.files.Open(ctx, url)
+			want, err := m.p.check.Want(url, true)
 			if err != nil {
 				return m.failed(ctx, err)
 			}
-			begin := (offset + 3) &^ 3
+			f, keep, err := m.p.openOrCached(ctx, url, want)
+			if err != nil {
+				return m.failed(ctx, err)
+			}
+			begin, err := m.begin(ctx, i, offset, f.Size())
+			if err != nil {
+				f.Close()
+				return err
+			}
 			if err := m.reserve(begin+max(f.Size(), 0), i == len(urls)-1 && f.Size() >= 0); err != nil {
 				f.Close()
 				return err
@@ -137,12 +157,12 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 			if f.Size() >= 0 {
 				offset = begin + f.Size()
 				group.Go(func() error {
-					_, err := m.copy(ctx, f, begin)
+					_, err := m.copy(ctx, f, begin, url, want, keep)
 					return err
 				})
 				continue
 			}
-			n, err := m.copy(ctx, f, begin)
+			n, err := m.copy(ctx, f, begin, url, want, keep)
 			if err != nil {
 				return err
 			}
@@ -153,11 +173,32 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 	return group.Wait()
 }
 
+// begin is where a download begins that comes after offset, behind its header.
+func (m *image) begin(ctx context.Context, i int, offset, size int64) (int64, error) {
+	if m.names == nil {
+		return (offset + 3) &^ 3, nil
+	}
+	const page = 4096
+	offset = (offset + page - 1) &^ (page - 1)
+	name := ipxe.File{Path: m.names[i].Path, Mode: m.names[i].Mode}
+	if name.Path == "" {
+		return offset, nil
+	}
+	if size < 0 {
+		return 0, fault.New(fault.NotFetched, m.stage, fmt.Errorf("the server does not say how large the file is that is to be %s", name.Path), "have it send Content-Length or tsize")
+	}
+	n, err := m.file.WriteAt(name.Header(size), offset)
+	if err != nil {
+		return 0, m.failed(ctx, err)
+	}
+	return offset + int64(n), nil
+}
+
 // copy downloads one file to its place.
-func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, error) {
+func (m *image) copy(ctx context.Context, f source, offset int64, url string, want *verify.Want, keep bool) (int64, error) {
 	defer f.Close()
 	begin := time.Now()
-	n, err := f.WriteTo(&limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done})
+	n, err := writeTo(f, &limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done}, url, want)
 	if err == nil && n == 0 {
 		// PXELINUX takes an empty file as not there (pxe.c), and libxl can't
 		// map it.
@@ -166,6 +207,9 @@ func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, e
 	if err != nil {
 		return n, m.failed(ctx, err)
 	}
+	if keep {
+		m.keep(want.Digest, offset, n)
+	}
 	if m.stage == "initrd" {
 		if err := m.p.lookAtInitrd(f.URL(), io.NewSectionReader(m.file, offset, n)); err != nil {
 			return n, err
@@ -173,6 +217,16 @@ func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, e
 	}
 	m.p.say.Stage("%s: %s, %s%s", m.stage, f.URL(), rate(n, time.Since(begin)), agreed(f.Stats()))
 	return n, nil
+}
+
+// keep puts what was downloaded into the cache.
+func (m *image) keep(d verify.Digest, offset, size int64) {
+	file, err := cacheRequest{Digest: d, Put: &part{m.index, offset, size}}.ask(m.p)
+	if err != nil {
+		m.p.say.Warn(fmt.Sprintf("cache: %s is not kept: %v", m.stage, err))
+		return
+	}
+	file.Close()
 }
 
 // agreed is what a TFTP server agreed to: it explains the rate.
@@ -190,6 +244,8 @@ func agreed(s fetch.Stats) string {
 // server.
 func (m *image) failed(ctx context.Context, err error) error {
 	switch {
+	case verify.IsError(err):
+		return notVerified(m.stage, err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		return fault.In(ctx, fault.NoOutput, m.stage, err, handover.MakeRoom)
 	case errors.Is(err, fetch.ErrTooBig):
@@ -283,5 +339,5 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 func rate(n int64, d time.Duration) string {
-	return fmt.Sprintf("%s in %.1f s (%.1f MB/s)", console.Size(n), d.Seconds(), float64(n)/1e6/max(d.Seconds(), 1e-6))
+	return fmt.Sprintf("%s in %.1f s (%.1f MiB/s)", console.Size(n), d.Seconds(), float64(n)/(1<<20)/max(d.Seconds(), 1e-6))
 }

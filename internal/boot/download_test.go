@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -115,6 +116,26 @@ func TestLayout(t *testing.T) {
 		if got := len(said()); got != 1+len(boot.Initrds) {
 			t.Errorf("%s: %d lines: %q", names, got, said())
 		}
+	}
+}
+
+// As iPXE lays them each begins at a multiple of 4096, and one with a name has
+// the header of a cpio archive before it, for which its size has to be known.
+func TestLayoutOfIPXE(t *testing.T) {
+	files := images{"k": someKernel, "1": "a", "2": "bb"}
+	p, url, kernel, ramdisk, _ := downloads(t, files)
+	boot := &plan.Boot{Kernel: url + "/k", Initrds: []string{url + "/chunked/1", url + "/2"}, InitrdFiles: []plan.InitrdFile{{}, {Path: "/b", Mode: 0o100600}}}
+	if err := p.fetchBoth(t.Context(), boot, &limits{MaxKernel: 1000, MaxInitrd: 8192}, kernel, ramdisk); err != nil {
+		t.Fatal(err)
+	}
+	header := ipxe.File{Path: "/b", Mode: 0o100600}.Header(2)
+	want := "a" + strings.Repeat("\x00", 4095) + string(header) + "bb"
+	if diff := cmp.Diff(want, contents(t, ramdisk)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	boot.Initrds[1] = url + "/chunked/2"
+	if err := p.fetchBoth(t.Context(), boot, &limits{MaxKernel: 1000, MaxInitrd: 8192}, kernel, ramdisk); fault.CodeOf(err) != fault.NotFetched {
+		t.Errorf("of a size that is not known: %v", err)
 	}
 }
 

@@ -124,7 +124,11 @@ func notBootable(f *Facts) *finding {
 	if b.Outcome == pxelinux.COM32 || b.Outcome == pxelinux.ChainBoot {
 		return nil
 	}
-	return broken("The configuration boots nothing that a guest can boot.", plan.LabelText(b.Label)+cmp.Or(b.Error, "none"), "see DEFAULT and its label"+labelHint(f))
+	hint := "see DEFAULT and its label"
+	if b.Program == plan.GRUB {
+		hint = "see the entry that default names"
+	}
+	return broken("The configuration boots nothing that a guest can boot.", plan.LabelText(b.Label)+cmp.Or(b.Error, "none"), hint+labelHint(f))
 }
 
 func waitsForever(f *Facts) *finding {
@@ -132,8 +136,11 @@ func waitsForever(f *Facts) *finding {
 	if b == nil || !b.Waits {
 		return nil
 	}
-	return warning("A real machine would wait at the prompt or the menu for a person, for ever.", "there is no TIMEOUT, or it is 0; for this guest the highlighted entry is taken",
-		"add TIMEOUT 50 (5 s), or PROMPT 0")
+	evidence, hint := "there is no TIMEOUT, or it is 0", "add TIMEOUT 50 (5 s), or PROMPT 0"
+	if b.Program == plan.GRUB {
+		evidence, hint = "timeout is not set, or is no number", "add set timeout=5"
+	}
+	return warning("A real machine would wait at the prompt or the menu for a person, for ever.", evidence+"; for this guest the highlighted entry is taken", hint)
 }
 
 func configProblems(f *Facts) *finding {

@@ -26,6 +26,7 @@ type Plan struct {
 	Config    Config           `json:"config"`
 	Boot
 
+	Verified string `json:"verified"`           // by whose signature or which list all of it is; "" when nothing was to be verified
 	Location string `json:"location,omitempty"` // instead of a configuration; config.tried are the names there
 }
 
@@ -40,10 +41,13 @@ type Lease struct {
 	NextServer netip.Addr   `json:"next_server"`
 	BootFile   string       `json:"bootfile"`
 	PathPrefix string       `json:"path_prefix"`
-	ConfigFile string       `json:"config_file"`
-	Offers     int          `json:"offers"`
-	LocalBoot  bool         `json:"local_boot"` // a PXE menu says: from the disk
-	InUseBy    string       `json:"in_use_by"`  // the MAC of another station that has the address; "" is none
+	// ROMBootFile is the iPXE program that the ROM was given, where BootFile is what
+	// DHCP answered to that.
+	ROMBootFile string `json:"rom_boot_file,omitempty"`
+	ConfigFile  string `json:"config_file"`
+	Offers      int    `json:"offers"`
+	LocalBoot   bool   `json:"local_boot"` // a PXE menu says: from the disk
+	InUseBy     string `json:"in_use_by"`  // the MAC of another station that has the address; "" is none
 }
 
 // MarshalJSON writes the boot file under both of its keys.
@@ -67,6 +71,16 @@ func NewLease(l *dhcpclient.Lease) Lease {
 func (l *Lease) NamesBoot() bool {
 	return l.BootFile != "" || l.PathPrefix != "" || l.ConfigFile != ""
 }
+
+// Program is a boot program.
+type Program string
+
+// The programs whose configurations are read.
+const (
+	PXELINUX Program = "pxelinux"
+	GRUB     Program = "grub"
+	IPXE     Program = "ipxe"
+)
 
 // Stage is a part of a boot, as messages name it.
 type Stage string
@@ -138,20 +152,31 @@ const (
 	MaxFindings = 50
 )
 
+// InitrdFile is the name that iPXE gives an initrd with arguments, by the header
+// of a cpio archive before it; "" for none.
+type InitrdFile struct {
+	Path string `json:"path"`
+	Mode uint32 `json:"mode"` // as in a cpio archive
+}
+
 // Boot is what boots by the configuration.
 type Boot struct {
-	Outcome  Outcome  `json:"outcome"`
-	Label    string   `json:"label"`
-	Named    string   `json:"named"` // the label that --label asks for
-	Waits    bool     `json:"waits"` // a real machine would wait for a person without limit
-	Kernel   string   `json:"kernel"`
-	Initrds  []string `json:"initrds"`
-	Args     string   `json:"args"`                  // the boot program's own command line, byte for byte
-	Args64   []byte   `json:"args_base64,omitempty"` // the same, where JSON can't hold it
-	Modules  []Module `json:"modules,omitzero"`
-	Labels   []Label  `json:"labels,omitzero"`
-	Warnings []string `json:"warnings"`
-	Error    string   `json:"error"` // why nothing can boot
+	Program Program  `json:"program"` // "" where no configuration was found
+	Outcome Outcome  `json:"outcome"`
+	Label   string   `json:"label"`
+	Named   string   `json:"named"` // the label that --label asks for
+	Waits   bool     `json:"waits"` // a real machine would wait for a person without limit
+	Kernel  string   `json:"kernel"`
+	Initrds []string `json:"initrds"`
+	// InitrdFiles is set for iPXE only, one for each of Initrds, each of which then
+	// begins at a multiple of 4096.
+	InitrdFiles []InitrdFile `json:"initrd_files,omitempty"`
+	Args        string       `json:"args"`                  // the boot program's own command line, byte for byte
+	Args64      []byte       `json:"args_base64,omitempty"` // the same, where JSON can't hold it
+	Modules     []Module     `json:"modules,omitzero"`
+	Labels      []Label      `json:"labels,omitzero"`
+	Warnings    []string     `json:"warnings"`
+	Error       string       `json:"error"` // why nothing can boot
 	// Instead is what boots when the server does not have the kernel: the label
 	// or the file that ONERROR and its like lead to; "" for nothing.
 	Instead string `json:"instead"`

@@ -2,12 +2,16 @@ package program
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/grub"
 	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 // Machine is what a boot program finds itself on, and what DHCP told it. Zero
@@ -17,15 +21,20 @@ type Machine struct {
 	UUID  string // as text
 	Arch  uint16 // option 93
 	Lease dhcpclient.Lease
+	// First is the lease that the ROM got, where it names an iPXE program and
+	// Lease is what DHCP answered to that; nil where the ROM asked alone.
+	First *dhcpclient.Lease
 	Wanted
 }
 
 // Wanted is what somebody asks for instead of what the lab says. Zero values
 // leave it to the lab.
 type Wanted struct {
-	Label           string // boot this entry
-	ConfigDir       string // instead of pxelinux.cfg
-	Kernel, Ramdisk string // instead of the entry's: as in a configuration, or a URL
+	Label           string            // boot this entry; of iPXE's menus, or those that lead to it: a/b
+	Program         plan.Program      // instead of the one that the boot file names
+	Set             map[string]string // iPXE's settings, by NAME or NAME:TYPE
+	ConfigDir       string            // instead of pxelinux.cfg
+	Kernel, Ramdisk string            // instead of the entry's: as in a configuration, or a URL
 
 	// NoLint leaves Config.Problems and Findings out: a boot has no use for
 	// them, and they cost 60 ms a MiB.
@@ -35,8 +44,9 @@ type Wanted struct {
 }
 
 // MaxConfig bounds one configuration file, in bytes. The largest that anybody
-// writes by program is a few hundred KiB.
-const MaxConfig = 4 << 20
+// writes by program is a few hundred KiB; GRUB's own file, which says where it
+// looks for its configuration, has up to 5 MiB.
+const MaxConfig = 8 << 20
 
 // Opener opens the file behind an absolute URL. An error that wraps
 // pxelinux.ErrNotFound or fs.ErrNotExist lets the program go on to its next
@@ -53,9 +63,9 @@ type Decision struct {
 	Config plan.Config
 	Boot   plan.Boot
 
-	// NotFound is what boots when the server does not have a file of Boot; nil
-	// only with an error.
-	NotFound func(context.Context) (*Decision, error)
+	// NotFound is what boots when the server does not have a file of Boot, by
+	// its URL; nil only with an error.
+	NotFound func(ctx context.Context, url string) (*Decision, error)
 	// Entry is what boots when somebody picks an entry by its name; nil without
 	// a configuration.
 	Entry func(ctx context.Context, name string) (*Decision, error)
@@ -84,8 +94,72 @@ func (e *Error) Error() string { return string(e.Stage) + ": " + e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Decide says what boots. The lease's boot file will name the program, when
-// there is more than one.
+// RunsIPXE says whether iPXE is the boot program.
+func (m *Machine) RunsIPXE() bool {
+	if m.Program != "" {
+		return m.Program == plan.IPXE
+	}
+	return m.First != nil || namesScript(m.Lease.BootFile)
+}
+
+// ipxeFirst is iPXE, and PXELINUX where it boots nothing.
+func ipxeFirst(ctx context.Context, m Machine, open Opener) (*Decision, error) {
+	d, err := iPXE(ctx, m, open)
+	failed, _ := errors.AsType[*Error](err)
+	if err == nil || failed != nil && failed.Wanted || m.Program != "" || ctx.Err() != nil {
+		return d, err
+	}
+	if m.First != nil {
+		m.Lease = *m.First
+	}
+	instead, otherErr := PXELINUX(ctx, m, open)
+	if otherErr != nil {
+		return d, err
+	}
+	instead.Boot.Warnings = append(instead.Boot.Warnings, fmt.Sprintf("iPXE boots nothing: %v; this is PXELINUX's configuration", err))
+	return instead, nil
+}
+
+// Decide says what boots. The lease's boot file names the program, or its
+// content does where the name says nothing and no configuration is found. Labs
+// that name GRUB or iPXE and keep a pxelinux.cfg have always booted by that, and
+// still do.
 func Decide(ctx context.Context, m Machine, open Opener) (*Decision, error) {
-	return PXELINUX(ctx, m, open)
+	if m.RunsIPXE() {
+		return ipxeFirst(ctx, m, open)
+	}
+	if m.Program == plan.PXELINUX {
+		return PXELINUX(ctx, m, open)
+	}
+	if m.Program == plan.GRUB {
+		return GRUB(ctx, m, open)
+	}
+	file := m.Lease.BootFile
+	var first *Decision
+	var noConfig error
+	if named := NamesGRUB(file); named || namesEFI(file) {
+		d, err := runGRUB(ctx, m, open, named)
+		if d != nil && !errors.Is(err, grub.ErrNoConfig) {
+			return d, err
+		}
+		first, noConfig = d, err
+	}
+	d, err := PXELINUX(ctx, m, open)
+	switch {
+	case first != nil:
+		d.Config.Tried = append(first.Config.Tried, d.Config.Tried...)
+		if errors.Is(err, pxelinux.ErrNoConfig) {
+			return d, &Error{Stage: plan.StageConfig, Err: fmt.Errorf("%w, and %w", errors.Unwrap(noConfig), errors.Unwrap(err))}
+		}
+		d.Boot.Warnings = append([]string{fmt.Sprintf("the boot file %s is GRUB, and the server has no grub.cfg: PXELINUX's configuration counts", file)}, d.Boot.Warnings...)
+	case errors.Is(err, pxelinux.ErrNoConfig) && file != "" && !namesPXELINUX(file) && !namesEFI(file):
+		if !IsIPXE(file) && beginsScript(ctx, m, open) {
+			return iPXE(ctx, m, open)
+		}
+		if other, otherErr := runGRUB(ctx, m, open, false); other != nil {
+			other.Config.Tried = append(d.Config.Tried, other.Config.Tried...)
+			return other, otherErr
+		}
+	}
+	return d, err
 }

@@ -30,7 +30,7 @@ func (m *Machine) Host() pxelinux.Host {
 
 // PXELINUX is pxelinux.0 and lpxelinux.0.
 func PXELINUX(ctx context.Context, m Machine, open Opener) (*Decision, error) {
-	read := &reader{open: open, texts: map[string][]byte{}, errors: map[string]string{}}
+	read := newReader(open)
 	x := &pxe{wanted: m.Wanted, host: m.Host()}
 	found, err := pxelinux.Find(ctx, x.host, read.file)
 	x.config = config(found, read)
@@ -109,7 +109,7 @@ func (x *pxe) finish(boot *pxelinux.Boot, err error) (*Decision, error) {
 	}
 	if err == nil {
 		d.setBoot(boot)
-		d.NotFound = func(ctx context.Context) (*Decision, error) { return x.next(boot.NotFound(ctx)) }
+		d.NotFound = func(ctx context.Context, _ string) (*Decision, error) { return x.next(boot.NotFound(ctx)) }
 		if err = unbootable(boot); err != nil {
 			err = fmt.Errorf("%s: %w", x.config.URL, err)
 		}
@@ -133,6 +133,9 @@ func (x *pxe) next(boot *pxelinux.Boot, err error) (*Decision, error) {
 func (x *pxe) decision(c *pxelinux.Config) *Decision {
 	d := &Decision{Config: x.config, Boot: plan.New().Boot}
 	d.Boot.Named = x.wanted.Label
+	if x.config.URL != "" {
+		d.Boot.Program = plan.PXELINUX
+	}
 	d.Boot.Warnings = append(d.Boot.Warnings, c.Warnings...)
 	if at := c.Default; at.Command != "" {
 		d.Config.Default, d.Config.DefaultAt = strings.Join(strings.Fields(at.Command), " "), fmt.Sprintf("%s:%d", at.File, at.Line)
@@ -195,6 +198,10 @@ type reader struct {
 	mu     sync.Mutex // a person may choose while a detour is looked for
 	texts  map[string][]byte
 	errors map[string]string
+}
+
+func newReader(open Opener) *reader {
+	return &reader{open: open, texts: map[string][]byte{}, errors: map[string]string{}}
 }
 
 func (r *reader) file(ctx context.Context, url string) (io.ReadCloser, error) {

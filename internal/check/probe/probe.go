@@ -17,6 +17,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -79,6 +80,10 @@ func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 		task: &t, facts: &check.Facts{Began: time.Now()}, plan: plan.New(), conn: shareConn(t.Wire), tries: map[string]plan.Try{},
 	}
 	o.ask = func(ctx context.Context, url string) ([]byte, error) {
+		if o.machine.RunsIPXE() { // which looks at what boots, too
+			content, _, err := o.files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+			return content, err
+		}
 		return o.files.ReadAll(ctx, url, program.MaxConfig)
 	}
 	if t.Count > 0 {

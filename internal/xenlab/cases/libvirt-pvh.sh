@@ -3,4 +3,4 @@
 libvirtd_runs
 virsh_creates "<type arch='x86_64' machine='xenpvh'>xenpvh</type>" "<source bridge='xenbr0'/>"
 started_with "$booted then=poweroff"
-within 20 gone
+within 60 gone

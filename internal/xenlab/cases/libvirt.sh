@@ -2,4 +2,4 @@
 libvirtd_runs
 virsh_creates "<type arch='x86_64' machine='xenpv'>linux</type>" "<source bridge='xenbr0'/>"
 started_with "$booted then=poweroff"
-within 20 gone
+within 60 gone

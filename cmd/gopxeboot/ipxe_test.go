@@ -1,0 +1,99 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+)
+
+// ipxeScript boots the sample kernel with two initrds, one of them with a name.
+const ipxeScript = `#!ipxe
+kernel ` + lab.SampleKernel + ` from=${filename:uristring} mac=${mac:hexhyp} class=${user-class}
+initrd ` + lab.SampleInitrd + `
+initrd motd /etc/motd
+boot
+`
+
+// stanzas tell iPXE from the ROM as labs do. SCRIPT stands for what iPXE gets.
+var stanzas = map[string]func(t *testing.T, h *lab.Host, script string) *lab.Process{
+	"dnsmasq": func(t *testing.T, h *lab.Host, script string) *lab.Process {
+		return labtest.Dnsmasq(t, h, "--dhcp-range=192.168.1.0,static,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.199", "--log-dhcp",
+			"--dhcp-userclass=set:ipxe,iPXE", "--dhcp-boot=tag:!ipxe,undionly.kpxe", "--dhcp-boot=tag:ipxe,"+script)
+	},
+	"dnsmasq by option 175": func(t *testing.T, h *lab.Host, script string) *lab.Process {
+		return labtest.Dnsmasq(t, h, "--dhcp-range=192.168.1.0,static,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.199", "--log-dhcp",
+			"--dhcp-match=set:http,175,19", "--dhcp-match=set:bz,175,24", "--tag-if=set:ipxe,tag:http,tag:bz", "--dhcp-boot=tag:!ipxe,undionly.kpxe", "--dhcp-boot=tag:ipxe,"+script)
+	},
+	"ISC dhcpd": func(t *testing.T, h *lab.Host, script string) *lab.Process {
+		return labtest.DHCPD(t, h, "eth0", `
+			option client-architecture code 93 = unsigned integer 16;
+			subnet 192.168.1.0 netmask 255.255.255.0 { }
+			host guest { hardware ethernet `+lab.SampleMAC+`; fixed-address 192.168.1.199; }
+			if exists user-class and option user-class = "iPXE" { filename "`+script+`"; }
+			elsif option client-architecture = 00:00 { filename "undionly.kpxe"; }`)
+	},
+	"Kea": func(t *testing.T, h *lab.Host, script string) *lab.Process {
+		return labtest.Kea(t, h, `"subnet4": [ { "id": 1, "subnet": "192.168.1.0/24", "next-server": "192.168.1.166",
+			"reservations": [ { "hw-address": "`+lab.SampleMAC+`", "ip-address": "192.168.1.199" } ] } ],
+			"client-classes": [ { "name": "ipxe", "test": "substring(option[77].hex,0,4) == 'iPXE'", "boot-file-name": "`+script+`" },
+			{ "name": "rom", "test": "not substring(option[77].hex,0,4) == 'iPXE'", "boot-file-name": "undionly.kpxe" } ]`)
+	},
+}
+
+// A lab whose boot file is an iPXE, with the stanzas that tell it a script.
+func TestIPXE(t *testing.T) {
+	for name, start := range stanzas {
+		for _, script := range []string{"boot.ipxe", "http://192.168.1.166/boot.ipxe?m=${mac:hexhyp}"} {
+			scheme, _, isURL := strings.Cut(script, ":")
+			if !isURL {
+				scheme = "tftp"
+			}
+			t.Run(name+" "+scheme, func(t *testing.T) {
+				l := labtest.New(t, lab.Config{})
+				tree := sampleTree(t)
+				writeFile(t, filepath.Join(tree, "boot.ipxe"), ipxeScript)
+				writeFile(t, filepath.Join(tree, "motd"), "hello\n")
+				labtest.Check(t, l.Servers.ServeTFTP(tree))
+				labtest.Check(t, l.Servers.ServeHTTP(tree))
+				server := start(t, l.Servers, script)
+				dir := t.TempDir()
+				o := gopxeboot(t, "--output-format=simple0", "--output-directory="+dir, vif, "/dev/null")
+				if o.Code != 0 {
+					t.Fatalf("%+v", o)
+				}
+				kernel, ramdisk := results(t, dir)
+				sameFile(t, kernel, filepath.Join(tree, lab.SampleKernel))
+				contains(t, o.Stderr, "boot file undionly.kpxe", "as iPXE, boot file "+script[:4])
+				if n := strings.Count(server.Log(), "DHCPDISCOVER"); n < 2 {
+					t.Errorf("%d DISCOVERs in the server's log:\n%s", n, server.Log())
+				}
+				contains(t, o.Stdout, " mac=00-16-3e-72-79-e3 class=")
+				first, err := os.ReadFile(filepath.Join(tree, lab.SampleInitrd))
+				labtest.Check(t, err)
+				got, err := os.ReadFile(ramdisk)
+				labtest.Check(t, err)
+				padded := (len(first) + 4095) &^ 4095
+				if string(got[:len(first)]) != string(first) || !strings.HasPrefix(string(got[padded:]), "070701") || !strings.HasSuffix(string(got), "/etc/motd\x00hello\n") {
+					t.Errorf("%d bytes of ramdisk, %q behind the first", len(got), got[padded:])
+				}
+			})
+		}
+	}
+}
+
+// A server that knows no iPXE names it again and again: the third try has
+// Tinkerbell's user class, and PXELINUX's configuration boots with a warning.
+func TestIPXELoop(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	labtest.Check(t, l.Servers.ServeTFTP(sampleTree(t)))
+	labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.199", "--dhcp-boot=undionly.kpxe")
+	o := gopxeboot(t, "--output-format=simple0", "--output-directory="+t.TempDir(), vif, "/dev/null")
+	if o.Code != 0 {
+		t.Fatalf("%+v", o)
+	}
+	contains(t, o.Stderr, "as iPXE, boot file undionly.kpxe", "as Tinkerbell, boot file undionly.kpxe", "DHCP names an iPXE program to iPXE, too", "pxelinux.cfg/01-00-16-3e-72-79-e3")
+}

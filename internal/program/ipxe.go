@@ -1,0 +1,265 @@
+package program
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
+)
+
+// iPXE runs the script that DHCP names to iPXE.
+func iPXE(ctx context.Context, m Machine, open Opener) (*Decision, error) {
+	x := &script{machine: m, open: open, kept: map[string]kept{}}
+	return x.run(ctx, m.Label)
+}
+
+// errLoop is what a real machine would do for ever.
+var errLoop = errors.New("DHCP names an iPXE program to iPXE, too: it does not look at the user class")
+
+// script is iPXE with what it has read.
+type script struct {
+	machine Machine
+	open    Opener
+	kept    map[string]kept
+}
+
+type kept struct {
+	content []byte
+	at      string
+}
+
+// run runs the script, to boot that menu item.
+func (x *script) run(ctx context.Context, label string) (*Decision, error) {
+	m := &x.machine
+	d := &Decision{Boot: plan.New().Boot, Entry: x.run}
+	d.Boot.Named = label
+	url, err := ipxeURL(m)
+	if err != nil {
+		return d, &Error{Stage: plan.StageConfig, Err: err}
+	}
+	d.NotFound = func(context.Context, string) (*Decision, error) {
+		return d, &Error{Stage: plan.StageBoot, Err: fs.ErrNotExist}
+	}
+	began := time.Now()
+	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Now: time.Now, Sleep: sleep, Label: label}, url)
+	d.Config = plan.Config{URL: url, Tried: []plan.Try{{URL: url, Result: plan.Found, Millis: plan.Millis(time.Since(began))}}}
+	first, read := x.kept[url]
+	if !read {
+		d.Config.URL, d.Config.Tried[0].Result, d.Config.Tried[0].Message = "", plan.NotFound, err.Error()
+		return d, &Error{Stage: plan.StageConfig, Err: err}
+	}
+	d.Boot.Program = plan.IPXE
+	d.Config.Bytes, d.Config.Lines = int64(len(first.content)), bytes.Count(first.content, []byte("\n"))
+	if !m.NoLint {
+		for _, found := range LintScript(url[strings.LastIndexByte(url, '/')+1:], first.content) {
+			if len(d.Config.Findings) < plan.MaxFindings {
+				d.Config.Findings, d.Config.Problems = append(d.Config.Findings, found), append(d.Config.Problems, found.String())
+			}
+		}
+	}
+	x.take(d, r)
+	if err == nil {
+		err = x.override(d)
+	}
+	if err != nil {
+		noItem, _ := errors.AsType[*ipxe.NoItemError](err)
+		d.Boot.Error = err.Error()
+		return d, &Error{Stage: plan.StageBoot, Err: err, Wanted: noItem != nil}
+	}
+	return d, nil
+}
+
+// LintScript is what is wrong with an iPXE script, in the form of all findings.
+func LintScript(name string, text []byte) (list []plan.Finding) {
+	for _, f := range ipxe.Lint(name, string(text)) {
+		severity := pxelinux.SeverityWarning
+		if f.Fatal {
+			severity = pxelinux.SeverityError
+		}
+		list = append(list, plan.Finding{File: f.File, Line: f.Line, Text: f.Text, Code: pxelinux.Code(f.Code), Severity: severity, Fix: f.Fix})
+	}
+	return list
+}
+
+// take records what a script came to.
+func (x *script) take(d *Decision, r *ipxe.Result) {
+	b := &d.Boot
+	b.Outcome, b.Kernel, b.Label, b.Waits = plan.Outcome(r.Outcome), r.Kernel, r.Chosen, r.Waits
+	b.SetArgs(r.Args)
+	b.Warnings = append(b.Warnings, r.Warnings...)
+	for _, f := range r.Initrds {
+		b.Initrds = append(b.Initrds, f.URL)
+		b.InitrdFiles = append(b.InitrdFiles, plan.InitrdFile{Path: f.Path, Mode: f.Mode})
+	}
+	for _, f := range r.Modules {
+		b.Modules = append(b.Modules, plan.Module{URL: f.URL, Args: f.Args})
+	}
+	for _, i := range r.Items {
+		b.Labels = append(b.Labels, plan.Label{Name: i.Name, Display: i.Text, Initrds: []string{}})
+		if len(d.Config.Labels) < plan.MaxLabels {
+			d.Config.Labels = append(d.Config.Labels, i.Name)
+		}
+	}
+}
+
+// override puts the wanted kernel and ramdisk in the place of the script's.
+func (x *script) override(d *Decision) error {
+	m, h := &x.machine, x.machine.Host()
+	if m.Kernel != "" {
+		url, err := h.Resolve(m.Kernel)
+		if err != nil {
+			return fmt.Errorf("--kernel: %w", err)
+		}
+		d.Boot.Outcome, d.Boot.Kernel = pxelinux.Linux, url
+	}
+	if m.Ramdisk != "" {
+		url, err := h.Resolve(m.Ramdisk)
+		if err != nil {
+			return fmt.Errorf("--ramdisk: %w", err)
+		}
+		d.Boot.Initrds, d.Boot.InitrdFiles = []string{url}, nil
+	}
+	return nil
+}
+
+// ipxeURL is the URL of the boot file, in whose name iPXE expands settings
+// (usr/autoboot.c).
+func ipxeURL(m *Machine) (string, error) {
+	file := m.Lease.BootFile
+	switch {
+	case m.First != nil && IsIPXE(file):
+		return "", errLoop
+	case file == "":
+		return "", errors.New("DHCP names no boot file to iPXE")
+	}
+	x := script{machine: *m}
+	guest := x.guest()
+	file, err := ipxe.Expand(guest, file)
+	return ipxe.FileURL(m.Lease.NextServer, file), err
+}
+
+// guest is the machine as iPXE sees it: what hvmloader would say of a Xen guest.
+func (x *script) guest() ipxe.Machine {
+	m := &x.machine
+	l := &m.Lease
+	g := ipxe.Machine{
+		MAC: m.MAC, Arch: "i386", Version: ipxe.Version, Manufacturer: "Xen", Product: "HVM domU", Serial: m.UUID, Set: m.Set,
+		Lease: ipxe.Packet{Address: l.Address.Addr(), NextServer: l.NextServer, File: l.BootFile, Options: map[uint8][]byte{}},
+	}
+	switch m.Arch { // RFC 4578, section 2.1
+	case 7, 9, 16:
+		g.Arch, g.EFI = "x86_64", true
+	case 6:
+		g.EFI = true
+	case 11, 19:
+		g.Arch, g.EFI = "arm64", true
+	}
+	if b, err := hex.DecodeString(strings.ReplaceAll(m.UUID, "-", "")); err == nil {
+		copy(g.UUID[:], b)
+	}
+	option := func(code uint8, value []byte) {
+		if len(value) > 0 {
+			g.Lease.Options[code] = value
+		}
+	}
+	if l.Address.IsValid() {
+		mask := netip.PrefixFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), l.Address.Bits()).Masked().Addr()
+		option(1, mask.AsSlice())
+	}
+	addresses := func(code uint8, list []netip.Addr) {
+		var b []byte
+		for _, a := range list {
+			b = append(b, a.AsSlice()...)
+		}
+		option(code, b)
+	}
+	addresses(3, l.Routers)
+	addresses(6, l.DNS)
+	addresses(54, []netip.Addr{l.ServerID})
+	option(12, []byte(l.HostName))
+	option(15, []byte(l.Domain))
+	option(209, []byte(l.ConfigFile))
+	option(210, []byte(l.PathPrefix))
+	if l.MTU > 0 {
+		option(26, []byte{byte(l.MTU >> 8), byte(l.MTU)})
+	}
+	return g
+}
+
+// read opens a file once, and keeps what is read of it for another entry.
+func (x *script) read(ctx context.Context, url string) (io.ReadCloser, error) {
+	k, ok := x.kept[url]
+	if !ok {
+		f, err := x.open(ctx, url)
+		if errors.Is(err, pxelinux.ErrNotFound) {
+			return nil, missing{err}
+		}
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if at, ok := f.(interface{ URL() string }); ok {
+			k.at = at.URL()
+		}
+		if k.content, err = ipxe.ReadHead(f); err != nil {
+			return nil, err
+		}
+		x.kept[url] = k
+	}
+	return NewFile(k.content, k.at), nil
+}
+
+// file is one that was read, and where it came from.
+type file struct {
+	*bytes.Reader
+	at string
+}
+
+// missing is a file that is not there, in the words of the server.
+type missing struct{ error }
+
+func (missing) Is(target error) bool { return target == fs.ErrNotExist }
+
+// NewFile is what an Opener returns of a file that has been read: a script's names
+// are seen from where it is after redirects.
+func NewFile(content []byte, at string) io.ReadCloser { return &file{bytes.NewReader(content), at} }
+
+func (f *file) URL() string { return f.at }
+
+func (f *file) Close() error { return nil }
+
+// beginsScript says whether the boot file is a script by its first bytes.
+func beginsScript(ctx context.Context, m Machine, open Opener) bool {
+	f, err := open(ctx, ipxe.FileURL(m.Lease.NextServer, m.Lease.BootFile))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 16)
+	n, _ := io.ReadFull(f, head)
+	return ipxe.IsScript(head[:n])
+}
+
+// IsText tells a script or a configuration, which is wanted whole, from what boots.
+func IsText(head []byte) bool { return !bytes.Contains(head, []byte{0}) }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
