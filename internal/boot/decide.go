@@ -72,7 +72,11 @@ func (p *pipeline) openURL(ctx context.Context, url string) (io.ReadCloser, erro
 		p.say.Detail("config: %v", err)
 		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
 	}
-	if e, ok := errors.AsType[*fetch.Error](err); ok {
+	e, ok := errors.AsType[*fetch.Error](err)
+	if ok && errors.Is(err, fetch.ErrTooBig) {
+		return nil, fmt.Errorf("%w: %w", pxelinux.ErrTooLarge, e.Err)
+	}
+	if ok {
 		return nil, e.Err // package pxelinux names the URL itself
 	}
 	if err != nil {

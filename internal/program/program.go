@@ -7,6 +7,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 // Machine is what a boot program finds itself on, and what DHCP told it. Zero
@@ -31,9 +32,9 @@ type Wanted struct {
 	NoLint bool
 }
 
-// MaxConfig bounds one configuration file, in bytes. The largest that anybody
-// writes by program is a few hundred KiB.
-const MaxConfig = 4 << 20
+// MaxConfig bounds one configuration file, in bytes: PXELINUX's limit of all
+// together. An Opener's error for a larger one wraps pxelinux.ErrTooLarge.
+const MaxConfig = pxelinux.MaxBytes
 
 // Opener opens the file behind an absolute URL. An error that wraps
 // pxelinux.ErrNotFound or fs.ErrNotExist lets the program go on to its next

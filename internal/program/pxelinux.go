@@ -130,6 +130,7 @@ func (x *pxe) decision(c *pxelinux.Config) *Decision {
 	d := &Decision{Config: x.config, Boot: plan.New().Boot}
 	d.Boot.Named = x.wanted.Label
 	d.Boot.Warnings = append(d.Boot.Warnings, c.Warnings...)
+	d.Boot.Findings = c.Findings
 	if at := c.Default; at.Command != "" {
 		d.Config.Default, d.Config.DefaultAt = strings.Join(strings.Fields(at.Command), " "), fmt.Sprintf("%s:%d", at.File, at.Line)
 	}
