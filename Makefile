@@ -1,8 +1,8 @@
 # gopxeboot. `make help` lists what there is to make.
 
 GO      ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-COMMIT  ?= $(shell git log -1 --format=', commit %h of %cs' 2>/dev/null)
+VERSION := $(or $(VERSION),$(shell git describe --tags --always --dirty 2>/dev/null || echo devel))
+COMMIT  := $(or $(COMMIT),$(shell git log -1 --format=', commit %h of %cs' 2>/dev/null))
 # Without cgo the program is static and runs in any dom0. The tags leave the
 # generators of documentation out of package cli (0.4 MB).
 export CGO_ENABLED = 0
@@ -55,13 +55,16 @@ stress: build ## a thousand boots in a row, a third of them killed, and ten thou
 	$(GO) test ./cmd/gopxeboot -count=1 -timeout 60m -v -run 'TestStress|TestFailures' -args -boots=1000 -failures=10000
 
 test-pxelinux: ## ask the real PXELINUX about every tree of testdata/pxelinux again (root, QEMU; 15 minutes)
-	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run 'Golden|Real|Debian' -real | grep -v '^=== '
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^Test(Golden|Real|Debian)$$' -real | grep -v '^=== '
 
-goldens: ## the same, and write its answers anew
-	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -run Real -real -update
+test-grub: servers ## ask the real GRUB about every tree of testdata/grub again (root, QEMU; 12 minutes)
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^TestGRUB(Golden|Real)$$' -real | grep -v '^=== '
 
-test-xen: ## the bootloader on real Xen with real xl, pygrub and libvirt, in QEMU: a line a case, five minutes; XEN=4.17 another version, XEN=all each and slow cases
-	$(GO) test -C internal/xenlab -count=1 -run TestXen -xen $(XEN) -timeout 3h
+goldens: servers ## the same of both, and write their answers anew
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -run '^Test(GRUB)?Real$$' -real -update
+
+test-xen: dist ## the .deb's bootloader on real Xen with real xl, pygrub and libvirt, in QEMU: a line a case, five minutes; XEN=4.17 another version, XEN=all each and slow cases
+	$(GO) test -C internal/xenlab -count=1 -run TestXen -xen $(XEN) -program $$(echo $(CURDIR)/build/dist/*_amd64.deb) -timeout 3h
 
 bench: build servers ## compare our downloads with curl's, tftp-hpa's and atftp's: docs/performance.md, some 8 minutes
 	$(GO) run ./internal/bench -o docs/performance.md
@@ -78,6 +81,7 @@ install: ## install into $(DESTDIR)$(PREFIX), /usr; needs no Go when the program
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot/docs docs/*.md docs/*.svg docs/*.png
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot/examples packaging/examples/*
+	test -e $(DESTDIR)/etc/gopxeboot.conf || install -D -m 644 packaging/gopxeboot.conf $(DESTDIR)/etc/gopxeboot.conf
 	install -d $(SHARE)/gopxeboot
 	truncate -s 1M $(SHARE)/gopxeboot/empty.img
 
@@ -85,6 +89,7 @@ uninstall: ## undo install
 	rm -f $(DESTDIR)$(PREFIX)/bin/gopxeboot $(SHARE)/bash-completion/completions/gopxeboot $(DESTDIR)$(ZSH)/_gopxeboot
 	for page in $(PAGES); do rm -f $(SHARE)/man/man$${page##*.}/$$page; done
 	rm -rf $(SHARE)/doc/gopxeboot $(SHARE)/gopxeboot
+	! cmp -s packaging/gopxeboot.conf $(DESTDIR)/etc/gopxeboot.conf || rm $(DESTDIR)/etc/gopxeboot.conf # one that was changed stays
 
 dist: build/gopxeboot-amd64 build/gopxeboot-arm64 ## build/dist: tar.gz, .deb and .rpm, the same bytes each time
 	@GO='$(GO)' VERSION='$(VERSION)' sh packaging/dist
@@ -104,5 +109,5 @@ help: ## this list
 
 FORCE:
 
-.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux goldens servers install uninstall dist test-packages pictures clean help
+.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux test-grub goldens servers install uninstall dist test-packages pictures clean help
 .DEFAULT_GOAL := build

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -30,6 +31,27 @@ type ROM struct {
 	// Options are sent too, each in the place of the client's own option with
 	// that code if there is one. An empty value leaves the option out.
 	Options map[uint8][]byte
+}
+
+// IPXE is what an iPXE says that the ROM has loaded: the user class, which is
+// "iPXE" where it has not been set otherwise, and option 175 with what it can do
+// (net/udp/dhcp.c, dhcp_request_options_data). The caller's own Options stay.
+func (r ROM) IPXE(userClass string) ROM {
+	options := map[uint8][]byte{
+		// A Xen network card (177), version 1.21.1 (235), and HTTP, HTTPS, TFTP, DNS,
+		// bzImage, PXE and menus.
+		175: []byte("\xb1\x05\x08\x00\x00\x00\x00\xeb\x03\x01\x15\x01" +
+			"\x13\x01\x01\x14\x01\x01\x15\x01\x01\x17\x01\x01\x18\x01\x01\x21\x01\x01\x27\x01\x01"),
+		55: []byte("\x01\x03\x06\x07\x0c\x0f\x11\x1a\x2b\x3c\x42\x43\x80\x81\x82\x83\x84\x85\x86\x87\xaf\xcb"),
+	}
+	undi := "002001"
+	if r.Arch != uint16(iana.INTEL_X86PC) {
+		undi, options[94] = "003010", []byte{1, 3, 10}
+	}
+	maps.Copy(options, r.Options)
+	r.UserClass, r.VendorClass, r.Options = userClass, fmt.Sprintf("PXEClient:Arch:%05d:UNDI:%s", r.Arch, undi), options
+	r.Unicast = false
+	return r
 }
 
 // identity is what every message of a client says about itself. RFC 4578 §2:
@@ -88,6 +110,7 @@ func newIdentity(mac net.HardwareAddr, uuid string, rom ROM) (identity, error) {
 	set(dhcpv4.OptionClassIdentifier, []byte(rom.VendorClass)...)
 	set(dhcpv4.OptionUserClassInformation, []byte(rom.UserClass)...)
 	set(dhcpv4.OptionParameterRequestList, parameters...)
+	set(dhcpv4.GenericOptionCode(175)) // iPXE's, in iPXE's place
 	set(dhcpv4.OptionClientIdentifier, rom.ClientID...)
 	set(dhcpv4.OptionClientMachineIdentifier, machine...)
 

@@ -25,6 +25,7 @@ type Lease struct {
 	Routers  []netip.Addr // all of option 3
 	DNS      []netip.Addr // the first four usable ones of option 6
 	Domain   string       // option 15; "" when it is no domain name
+	HostName string       // option 12
 	MTU      int          // option 26; 0 when absent
 	Duration time.Duration
 	ServerID netip.Addr // option 54, else siaddr or where the packet came from
@@ -92,6 +93,7 @@ func merge(offer, ack *reply, boot ...*reply) (*Lease, *Origins) {
 		}
 	}
 	l.Domain = hostName(wire.Text(option(dhcpv4.OptionDomainName, &from.Domain, func(b []byte) bool { return hostName(wire.Text(b)) != "" })))
+	l.HostName = wire.Text(option(dhcpv4.OptionHostName, &Origin{}, func(b []byte) bool { return wire.Text(b) != "" }))
 	// RFC 2132 §5.1: 68 is the least that IPv4 allows.
 	isMTU := func(b []byte) bool { return len(b) == 2 && binary.BigEndian.Uint16(b) >= 68 }
 	if mtu := option(dhcpv4.OptionInterfaceMTU, &from.MTU, isMTU); mtu != nil {

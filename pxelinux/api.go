@@ -104,6 +104,7 @@ type Boot struct {
 	// this Boot came to, as menus and other configurations.
 	Config *Config
 
+	asked *scope   // where somebody could have chosen; see Offer
 	after *machine // where PXELINUX stands if the files are not there; see NotFound
 }
 

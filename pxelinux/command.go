@@ -66,6 +66,7 @@ func (m *machine) promptAgain(ctx context.Context) (*Boot, error) {
 		}
 		return m.autoBoot(ctx)
 	}
+	m.asks(p)
 
 	// TIMEOUT is for the first key; TOTALTIMEOUT counts when there is none. A
 	// negative one is taken for a number of weeks.

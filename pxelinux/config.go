@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -152,12 +151,12 @@ func (c *Config) BootLabel(ctx context.Context, label string) (*Boot, error) {
 // run lets a copy of a machine go on, and its Boot tell what it read.
 func (c *Config) run(m *machine, boot func(*machine) (*Boot, error)) (*Boot, error) {
 	m = m.clone()
-	m.config = c.clone()
+	m.config, m.asked = c.clone(), nil
 	b, err := boot(m)
 	if err != nil {
 		b = &Boot{}
 	}
-	b.Config = m.config
+	b.Config, b.asked = m.config, m.asked
 	return b, err
 }
 
@@ -196,7 +195,7 @@ func (c *Config) add(m *machine, p *parser) {
 func (e *entry) label() Label {
 	l := Label{Name: e.name, Type: e.outcome(), Kernel: e.kernel, Append: e.append}
 	if e.display != e.name {
-		l.Display = strings.ReplaceAll(e.display, "^", "")
+		l.Display = withoutMark(e.display)
 	}
 	line := e.append
 	if e.initrd != nil {

@@ -8,8 +8,9 @@
 //	boot, err := config.Boot(ctx)
 //
 // [Find] is the search and the configuration's language, [Config.Boot] the
-// decision, [Boot.NotFound] what follows when a file is not there. [Lint] says
-// what is wrong with a configuration, without a machine.
+// decision, [Boot.NotFound] what follows when a file is not there, [Boot.Offer]
+// what somebody could choose instead. [Lint] says what is wrong with a
+// configuration, without a machine.
 //
 // The package never touches a socket or a file. It is given an [Opener], a
 // function that opens a URL, and returns URLs and arguments. What PXELINUX asks

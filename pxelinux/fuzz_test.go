@@ -59,7 +59,7 @@ func outcomeOf(t *testing.T, files tree, label string) string {
 		for n := 0; ; n++ {
 			checkBoot(t, boot)
 			text := *boot
-			text.Config, text.after = nil, nil
+			text.Config, text.asked, text.after = nil, nil, nil
 			fmt.Fprintf(&b, "%+v %v %v %s\n", text, boot.Config.Labels, boot.Config.Warnings, boot.Config.URL)
 			next, err := boot.NotFound(t.Context())
 			if err != nil || next == boot {
@@ -72,7 +72,14 @@ func outcomeOf(t *testing.T, files tree, label string) string {
 		}
 	}
 	found, _ := json.Marshal(c)
-	show(c.Boot(t.Context()))
+	boot, err := c.Boot(t.Context())
+	show(boot, err)
+	if o := boot.Offer(); o != nil {
+		checkOffer(t, o)
+		show(o.Entry(t.Context(), 0, 0))
+		show(o.Edited(t.Context(), label))
+		show(o.Typed(t.Context(), label))
+	}
 	show(c.BootLabel(t.Context(), label))
 	if now, _ := json.Marshal(c); string(now) != string(found) {
 		t.Fatalf("the Config has changed from %s to %s", found, now)
@@ -108,6 +115,20 @@ func checkBoot(t *testing.T, b *Boot) {
 	for _, s := range urls {
 		if scheme, _, _ := strings.Cut(s, "://"); scheme != "tftp" && scheme != "http" && scheme != "https" && scheme != "ftp" {
 			t.Fatalf("no URL: %q", s)
+		}
+	}
+}
+
+// checkOffer checks that what it names is there.
+func checkOffer(t *testing.T, o *Offer) {
+	for i, m := range o.Menus {
+		if len(m.Entries) == 0 || m.Default < 0 || m.Default >= len(m.Entries) || m.Parent < -1 || m.Parent >= len(o.Menus) {
+			t.Fatalf("menu %d: %+v", i, m)
+		}
+		for _, e := range m.Entries {
+			if e.To < 0 || e.To >= len(o.Menus) || e.Mark >= len(e.Text) || strings.ContainsAny(e.Line, "\r\n\x00") {
+				t.Fatalf("menu %d: %+v", i, e)
+			}
 		}
 	}
 }

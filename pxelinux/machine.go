@@ -34,6 +34,8 @@ type machine struct {
 	failure                      error  // of the last command
 	triedDefault, triedOntimeout bool
 	fallbacks                    []fallback // what happens when a command fails; the last one first
+
+	asked *scope // where somebody could have chosen first; its parser is the core's for the prompt
 }
 
 // A fallback is where PXELINUX goes on after a command that failed.

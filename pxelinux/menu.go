@@ -47,6 +47,7 @@ func (m *machine) menu(ctx context.Context, args []string, graphic bool) (*Boot,
 		}
 		return m.runEntry(ctx, p, chosen)
 	}
+	m.asks(p)
 
 	// To step over a disabled entry counts as a key: it stops the time-out. A
 	// hidden menu is not drawn, so that nothing steps.
@@ -105,7 +106,7 @@ func (m *machine) highlighted(ctx context.Context, p *parser) (*Boot, error) {
 		e := menu.entries[menu.selectable()]
 		switch e.action {
 		case command:
-			if e.protected {
+			if e.password != nil {
 				m.note("label %s: the menu asks for a password", e.name)
 			}
 			return waitsForKey(m.runEntry(ctx, p, e))

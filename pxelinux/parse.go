@@ -15,6 +15,8 @@ const (
 	maxFiles   = 1024    // that are asked for
 	maxEntries = 1 << 20 // labels and submenus
 	maxDepth   = 16      // of includes
+	maxSay     = 100     // lines of SAY
+	maxIndent  = 80      // columns
 )
 
 // A position is where in the configuration something stands.
@@ -38,6 +40,17 @@ type menu struct {
 	timeout   int64   // tenths of a second; 0 is none
 	ontimeout *string // a command
 	onerror   *string // a command
+	shown
+}
+
+// shown is what a menu looks like, and lets one do. A submenu inherits all but
+// the title.
+type shown struct {
+	title            string
+	autoboot, tabMsg *string
+	password         *string // MENU MASTER PASSWD
+	noEdit           bool    // ALLOWOPTIONS 0
+	immediate        bool
 }
 
 // An action is what an entry of a menu does.
@@ -60,10 +73,13 @@ type entry struct {
 	action action
 	target *menu // of submenu and gotoMenu
 
-	name      string
-	named     bool // a label that can be called by its name
-	display   string
-	protected bool // MENU PASSWD
+	name     string
+	named    bool // a label that can be called by its name
+	display  string
+	hasText  bool    // MENU LABEL
+	password *string // MENU PASSWD
+	indent   int
+	help     string // lines of TEXT HELP
 
 	kind      string // KERNEL's type word in lower case
 	kernel    string
@@ -78,7 +94,6 @@ type entry struct {
 type label struct {
 	*entry    // nil when no label is open
 	ownAppend *string
-	hasText   bool // MENU LABEL
 
 	exit, hide, isDefault, separator, disable bool
 }
@@ -113,6 +128,7 @@ type parser struct {
 	noOptions,
 	noEscape,
 	prompt bool
+	say       []string
 	timeout   int64 // tenths of a second
 	ontimeout string
 	onerror   string
@@ -150,6 +166,8 @@ func (p *parser) newMenu(parent *menu, name string) *menu {
 	m := &menu{name: name, parent: parent}
 	if parent != nil {
 		m.timeout, m.ontimeout, m.onerror, m.background = parent.timeout, parent.ontimeout, parent.onerror, parent.background
+		m.shown = parent.shown
+		m.title = ""
 	}
 	p.menus[name] = m
 	return m
@@ -224,7 +242,11 @@ func (p *parser) parse(ctx context.Context, text, url string) error {
 			p.visit(line)
 		}
 		if word == "text" {
-			p.text(&source)
+			help, _ := directive(value)
+			text := p.text(&source)
+			if p.forMenu && p.label.entry != nil && help == "help" {
+				p.label.help += text
+			}
 			continue
 		}
 		if err := p.directive(ctx, &m, word, value); err != nil {
@@ -233,17 +255,19 @@ func (p *parser) parse(ctx context.Context, text, url string) error {
 	}
 }
 
-// text skips TEXT HELP and any other TEXT: everything up to ENDTEXT is
+// text returns TEXT HELP and any other TEXT: everything up to ENDTEXT is
 // swallowed, directives too.
-func (p *parser) text(source *lines) {
+func (p *parser) text(source *lines) string {
+	whole := source.text
 	for {
+		rest := source.text
 		line, ok := source.next()
 		if !ok {
 			p.files.warn(p.at, TextOpen, "TEXT without ENDTEXT swallows the rest of the file")
-			return
+			return whole
 		}
 		if word, _ := directive(line); word == "endtext" {
-			return
+			return whole[:len(whole)-len(rest)]
 		}
 	}
 }
@@ -300,6 +324,9 @@ func (p *parser) directive(ctx context.Context, m **menu, word, value string) er
 		if !p.ui {
 			p.command, p.commandAt = &value, p.at
 		}
+	case "allowoptions":
+		(*m).noEdit = atoi(value) == 0
+		p.noOptions = (*m).noEdit
 	case "ui":
 		p.ui = true
 		p.command, p.commandAt = &value, p.at
@@ -320,12 +347,14 @@ func (p *parser) coreDirective(ctx context.Context, word, value string) error {
 		p.onerror = value
 	case "implicit":
 		p.noImplicit = atoi(value) == 0
-	case "allowoptions":
-		p.noOptions = atoi(value) == 0
 	case "noescape":
 		p.noEscape = atoi(value) != 0
 	case "prompt":
 		p.prompt = atoi(value) != 0
+	case "say":
+		if len(p.say) < maxSay {
+			p.say = append(p.say, value)
+		}
 	case "pxeretry":
 		p.files.retry(p.at, atoi(value))
 	case "path":
@@ -344,8 +373,16 @@ func (p *parser) menuDirective(ctx context.Context, m **menu, line string) error
 	case "label":
 		if p.label.entry != nil {
 			p.label.display, p.label.hasText = value, true
-		} else if (*m).entry != nil {
-			(*m).entry.display = value
+		} else if e := (*m).entry; e != nil {
+			e.display, e.hasText = value, true
+			if (*m).title == "" {
+				(*m).title = withoutMark(value)
+			}
+		}
+	case "title":
+		(*m).title = value
+		if e := (*m).entry; e != nil && e.display == "" {
+			e.display = value
 		}
 	case "default":
 		if p.label.entry != nil {
@@ -357,10 +394,26 @@ func (p *parser) menuDirective(ctx context.Context, m **menu, line string) error
 		p.label.hide = true
 	case "passwd":
 		if p.label.entry != nil {
-			p.label.protected = true
+			p.label.password = &value
 		} else if (*m).entry != nil {
-			(*m).entry.protected = true
+			(*m).entry.password = &value
 		}
+	case "master":
+		if word, value := directive(value); word == "passwd" {
+			(*m).password = &value
+		}
+	case "indent":
+		if p.label.entry != nil {
+			p.label.indent = int(min(max(atoi(value), 0), maxIndent))
+		}
+	case "autoboot":
+		(*m).autoboot = &value
+	case "tabmsg":
+		(*m).tabMsg = &value
+	case "immediate":
+		(*m).immediate = true
+	case "noimmediate":
+		(*m).immediate = false
 	case "shiftkey":
 		p.shiftKey = true
 	case "hidden":

@@ -22,7 +22,7 @@ type Call struct {
 	Location  string   // as xenpvboot took it without an option; "" for none
 	Disk      string   // the guest's first disk; it need not exist
 	Unknown   []string // words that are none of these
-	VM        string   // the guest's uuid, which XAPI gives
+	VM        string   // the uuid of a VM of XAPI's; "" when it is not known, or the guest is none
 	Domid     int      // 0 when it is not known; libxl tells it in file names only
 
 	Output          string // the file to answer in; "" and "-" are stdout
@@ -128,7 +128,7 @@ func isMAC(word string) bool {
 
 // options reads those that are a toolstack's.
 func (c *Call) options(options []option) (err error) {
-	chosen := ""
+	chosen, uuid := "", ""
 	hasMAC := c.VIF.MAC != nil
 	for _, o := range options {
 		switch o.name {
@@ -153,6 +153,10 @@ func (c *Call) options(options []option) (err error) {
 			c.Quiet, _ = strconv.ParseBool(cmp.Or(o.value, "true"))
 		case "runas":
 			c.RunAs, _ = strconv.Atoi(o.value) // a parser refuses what is no number
+		case "unapply":
+			c.Format = XE // whose files it removes
+		case "uuid":
+			uuid = o.value
 		case "vif":
 			chosen = o.value
 			number, err := strconv.ParseUint(o.value, 10, 8)
@@ -170,9 +174,11 @@ func (c *Call) options(options []option) (err error) {
 	if c.Domid == 0 {
 		c.Domid = domidOf(c.Output, c.OutputDirectory)
 	}
-	if c.OutputDirectory == "" {
-		c.OutputDirectory = c.Toolstack.DefaultDirectory()
+	directory := c.Toolstack.DefaultDirectory()
+	if c.Format == XE {
+		c.VM, directory = uuid, XEDirectory
 	}
+	c.OutputDirectory = cmp.Or(c.OutputDirectory, directory)
 	if c.OutputDirectory, err = filepath.Abs(c.OutputDirectory); err != nil {
 		return err
 	}
@@ -229,6 +235,10 @@ func (t Toolstack) DefaultDirectory() string {
 // them. The comparison is textual: /run/xend/boot is another one
 // (bootloader.ml, sanity_check_path).
 var xapiDirectories = []string{"/var/run/xen/pygrub", "/var/run/xend/boot"}
+
+// XEDirectory is where, or below where, XAPI takes the files of a VM from that
+// boots without a bootloader (xapi_xenops.ml). It deletes none there.
+const XEDirectory = "/var/lib/xcp/guest"
 
 // takesFilesFrom says whether the toolstack boots a kernel in this directory,
 // named as it will be in the answer.

@@ -38,6 +38,8 @@ var XAPIOptions = []XAPIOption{
 	{Names: []string{"arch", "client-id", "option", "user-class", "vendor-class"}, Why: "what DHCP is asked as, which the guest may do itself"},
 	{Names: []string{"vif"}, Values: "digits", Why: "one of the VM's own interfaces", allows: isNumber},
 	{Names: []string{"offset"}, Values: "digits", Why: "a place on the VM's own disk", allows: isNumber},
+	// The next boots are of the VM's own disk, as without us.
+	{Names: []string{"once"}, Why: "the VM boots from its own disk after the first time"},
 	// Which these are takesFilesFrom says, which is asked wherever one was named.
 	{Names: []string{"output-directory"}, Values: "`/var/run/xen/pygrub` or `/var/run/xend/boot`", Why: "XAPI takes files from these two"},
 	// xenopsd keeps what is said in a file of its own while it runs us.

@@ -1,17 +1,22 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/once"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
@@ -20,7 +25,7 @@ import (
 
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
-	return append(slices.Concat(guestFlags(), programFlags(), transferFlags(), locationFlags()),
+	return append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), transferFlags(), verifyFlags(), locationFlags()),
 		typeFlag("the toolstack's"),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO", DefaultText: "standard output"},
 		&cli.StringFlag{Name: "output-format", Usage: "the `FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json, shell or xe", DefaultText: "the toolstack's, else sxp"},
@@ -30,12 +35,19 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "args", Usage: "add these `ARGUMENTS` to the command line"},
 		&cli.BoolFlag{Name: "l", Aliases: []string{"list-entries"}, Usage: "list the labels, and boot nothing"},
 		&cli.BoolFlag{Name: "n", Aliases: []string{"not-really"}, Usage: "say what would boot, and boot nothing"},
-		&cli.StringFlag{Name: "vif", Usage: "the guest's vif to boot by, `N`, counted from 0, where no VIF says which", DefaultText: "0"},
+		vifFlag(), confFlag(),
+		&cli.BoolFlag{Name: "apply", Usage: "with the format xe: set it, too"},
+		&cli.BoolFlag{Name: "unapply", Usage: "have the VM of --uuid boot as before the first --apply, and remove the files"},
+		&cli.BoolFlag{Name: "once", Usage: "boot from the network the first time, and from DISK after that"},
+		&cli.BoolFlag{Name: "again", Usage: "forget that the guest has booted once: gopxeboot --again GUEST"},
+		&cli.StringFlag{Name: "once-dir", Value: once.Dir, Usage: "the `DIRECTORY` that remembers who has booted"},
 		&cli.StringFlag{Name: "vm", Usage: "the guest's `UUID`, as XAPI gives it to its eliloader"},
 		&cli.StringFlag{Name: "domid", Usage: "the guest's domain `ID`, as XAPI gives it to its pygrub"},
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
 		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
 		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
+		&cli.StringFlag{Name: "cache", Usage: "take files whose digest is known from this `DIR`, root's alone, and keep them there for other guests"},
+		&cli.GenericFlag{Name: "cache-size", Value: newSize(4 << 30), Usage: "how many `BYTES` the cache may have: those that were not used for longest go first"},
 		&cli.BoolFlag{Name: "force", Usage: "hand over also what is no kernel or no initrd for this guest, with a warning"},
 		&cli.BoolFlag{Name: "version", Usage: "print the version"},
 		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Usage: "let pygrub ask, also with -q, and read DISK as root"},
@@ -49,11 +61,24 @@ func bootFlags() []cli.Flag {
 }
 
 // bootTo is what the toolstack runs us for.
-func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output) error {
+func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *settings) error {
+	if c.Bool("again") {
+		return again(c, call)
+	}
+	if err := file.apply(c, call, func() []string { return sectionsOfCall(c, call) }); err != nil {
+		return err
+	}
 	con := console.New(c.App.ErrWriter, level(c))
+	if call.Domid != 0 {
+		con.Keep()
+		con.Stage(fmt.Sprintf("%s: domain %d, gopxeboot %s", time.Now().UTC().Format("2006-01-02 15:04:05 UTC"), call.Domid, c.App.Version))
+	}
 	o, err := options(c, call, con)
 	if err != nil {
 		return err
+	}
+	if c.Bool("unapply") {
+		return unapply(c.Context, &o, con)
 	}
 	for _, word := range call.Unknown {
 		text := fmt.Sprintf("%q is neither an option, nor a vif, nor a location with a scheme, nor the last word, which is the disk: it is ignored", word)
@@ -70,6 +95,11 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output) error {
 	// may be nearer than the one that counts since runApp.
 	ctx, cancel := context.WithTimeoutCause(c.Context, o.Timeout, context.DeadlineExceeded)
 	defer cancel()
+	if c.Bool("once") {
+		if err := o.BootOnce(ctx, c.String("once-dir"), call, con); err != nil {
+			return err
+		}
+	}
 	if err := o.Complete(ctx, call, con); err != nil {
 		return err
 	}
@@ -78,6 +108,52 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output) error {
 	}
 	_, err = boot.Boot(ctx, o, out, con)
 	return err
+}
+
+// unapply is --unapply.
+func unapply(ctx context.Context, o *boot.Options, con *console.Console) error {
+	did, err := o.Unapply(ctx)
+	switch {
+	case err != nil:
+		return err
+	case did:
+		con.Stage(fmt.Sprintf("output: VM %s boots as before the first --apply", o.UUID))
+	default:
+		con.Stage(fmt.Sprintf("output: nothing was applied to VM %s", o.UUID))
+	}
+	return nil
+}
+
+// again is --again: it forgets a guest by its name or uuid, and boots nothing. A
+// toolstack that said it would do so at each boot, and install at each.
+func again(c *cli.Context, call *xenout.Call) error {
+	called := cmp.Or(call.Disk, c.String("uuid"))
+	switch {
+	case call.Output != "":
+		return usage(errors.New("--again in a guest's configuration would boot it from the network each time"), "run gopxeboot --again GUEST by hand")
+	case called == "":
+		return usage(errors.New("--again: which guest?"), "gopxeboot --again GUEST, by its name or uuid")
+	}
+	names := []string{called}
+	// Of libvirt's and XAPI's guests the uuid is remembered.
+	if guest, err := domain.ThisHost().Named(c.Context, called, 0); err == nil && guest.UUID != "" {
+		names = append(names, guest.UUID)
+	}
+	con := console.New(c.App.ErrWriter, level(c))
+	var gone []string
+	for _, name := range names {
+		files, err := once.Forget(c.String("once-dir"), name)
+		if err != nil {
+			return fault.New(fault.NoOutput, "once", err, "")
+		}
+		gone = append(gone, files...)
+	}
+	if gone == nil {
+		con.Stage(fmt.Sprintf("once: %q has not booted with --once", called))
+		return nil
+	}
+	con.Stage(fmt.Sprintf("once: forgot %q (%s): the next boot is from the network", called, strings.Join(gone, ", ")))
+	return nil
 }
 
 // inTime keeps the time within what libxl gives a restricted bootloader, with

@@ -30,11 +30,11 @@ func checkCommand() *cli.Command {
 	return withHelp(&cli.Command{
 		Name:      "check",
 		Usage:     "why a lab does not boot a guest: one verdict, and what to change",
-		UsageText: "gopxeboot check [OPTIONS] [VIF]\ngopxeboot check --replay FILE [OPTIONS] [VIF]",
+		UsageText: "gopxeboot check [OPTIONS] [VIF|GUEST]\ngopxeboot check --replay FILE [OPTIONS] [VIF]",
 		Description: "Goes through a guest's boot without taking anything, prints a line a step, and ends with one verdict: " +
-			"what is wrong first, how that shows, and what to change. Without a MAC it is a guest that the lab does not know.",
+			"what is wrong first, how that shows, and what to change. GUEST is a guest's name, uuid or domain id. Without one, or a MAC, it is a guest that the lab does not know.",
 		Flags: append(slices.Concat(guestFlags(), programFlags(), transferFlags()),
-			typeFlag(""),
+			typeFlag(""), vifFlag(), confFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON: steps, verdict, and what plan prints"},
 			&cli.BoolFlag{Name: "watch", Usage: "look again and again until interrupted, and say when the verdict changes"},
 			&cli.BoolFlag{Name: "request", Usage: "take the lease that is offered, and release it at the end"},
@@ -91,11 +91,11 @@ func checkOnce(c *cli.Context) (status int, err error) {
 		return 0, err
 	}
 	call.Location = "" // it looks at a lab
-	con := console.New(c.App.ErrWriter, level(c))
-	o, err := options(c, call, con)
+	o, err := namedOptions(c, call)
 	if err != nil {
 		return 0, err
 	}
+	con := console.New(c.App.ErrWriter, level(c))
 	if c.String("mac") == randomMAC {
 		o.MAC = nil
 	}

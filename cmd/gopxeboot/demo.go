@@ -37,8 +37,7 @@ func demoAction(c *cli.Context) error {
 		return fault.New(fault.Own, "demo", err, "")
 	}
 	w := c.App.Writer
-	fmt.Fprintf(w, "A lab: the bridge xenbr0 of a dom0 without an address, and behind it a server at %s\n"+
-		"with the DHCP and TFTP of the Xen PXE boot howto. What the server is asked:\n\n", lab.ServersAddress.Addr())
+	fmt.Fprintf(w, before, lab.ServersAddress.Addr(), lab.SampleMAC)
 	dir, err := os.MkdirTemp("", "gopxeboot-demo-")
 	if err != nil {
 		return err
@@ -71,12 +70,41 @@ func demoAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return show(w, result)
+	if err := show(w, result); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, after, lab.SampleMAC)
+	return err
 }
 
-// show prints the triple, and what each toolstack would read.
+const before = `This is a lab in private namespaces: a dom0 with the bridge xenbr0, and behind
+it a server at %s with the DHCP and TFTP of the Xen PXE howto.
+Nothing of this machine's network is touched.
+
+gopxeboot now does what it does as bootloader= of a guest: it is on the bridge
+with the guest's MAC, %s, and asks for a lease. The lease names
+a server and a boot file; beside that it looks for the guest's configuration,
+which says what to download. "gopxeboot:" is what the guest's console shows,
+"server:" what the server was asked.
+
+`
+
+const after = `
+The lab and its files are gone now. With xl the two lines for a guest are
+
+  bootloader      = "gopxeboot"
+  bootloader_args = ["mac=%s,bridge=xenbr0"]
+
+What next:
+
+  gopxeboot check --bridge xenbr0    does your lab boot a guest? (root, in dom0)
+  gopxeboot lab                      a shell in this lab, to try things
+  gopxeboot help                     what else there is
+`
+
+// show prints what each toolstack would read.
 func show(w io.Writer, result xenout.Result) error {
-	fmt.Fprintf(w, "\nThe guest boots:\n\n  kernel   %s\n  ramdisk  %s\n  args     %s\n\nwhich the toolstacks read as\n\n", result.Kernel, result.Ramdisk, result.Args)
+	fmt.Fprint(w, "\nThe guest boots these files with this command line, which each toolstack reads\nin a form of its own:\n\n")
 	for _, f := range []struct {
 		format xenout.Format
 		who    string

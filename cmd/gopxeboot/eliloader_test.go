@@ -13,12 +13,13 @@ import (
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
-// xe is XAPI's client, a program with a database of one VM: other-config is a
-// directory with a file for each key, and what changes something is written
-// down in calls.
+// xe is XAPI's client, a program with a database of one VM: its parameters are
+// the files of the directory params, other-config is a directory of its own, and
+// what changes something is written down in calls.
 func (d *dom0) xe() string {
 	return strings.NewReplacer("DIR", d.dir, "UUID", guestUUID, "ADDRESS", "00:16:3e:72:79:e3").Replace(`cd DIR
-case "$1" in *-set|*-remove) echo "$*" >>calls;; esac
+mkdir -p params other-config
+case "$1" in *-set|*-remove|vm-start) echo "$*" >>calls;; esac
 case "$*" in
 "vif-list vm-uuid=UUID params=MAC,device,network-uuid")
 	printf 'MAC ( RO)             : ADDRESS\n    device ( RO): 0\n    network-uuid ( RO): b33187c0-b231-0c69-6ee9-3ad2dcefa6f8\n';;
@@ -30,9 +31,18 @@ case "$*" in
 	echo;;
 "vm-param-get uuid=UUID param-name=other-config param-key="*)
 	cat "other-config/${3#*=}" 2>/dev/null || cat "other-config/${4#*=}" || { echo "Error: Key not found in map" >&2; exit 1; };;
-"vm-param-set uuid=UUID other-config:"*)
-	key=${3#other-config:}; echo "${key#*=}" >"other-config/${key%%=*}";;
-"vm-param-set uuid=UUID PV-bootloader="*) ;;
+"vm-param-get uuid=UUID param-name="*)
+	cat "params/${3#*=}";;
+"vm-param-set uuid=UUID "*)
+	shift 2
+	for set; do
+		key=${set%%=*}
+		case $key in other-config:*) file=other-config/${key#*:};; *) file=params/$key;; esac
+		printf '%s\n' "${set#*=}" >"$file"
+	done;;
+"vm-start uuid=UUID") ;;
+"vm-list uuid=UUID params=uuid --minimal") echo UUID;;
+"vm-list uuid="*) echo;;
 "vm-param-remove uuid=UUID param-name=other-config param-key="*)
 	rm "other-config/${4#*=}";;
 "vbd-list vm-uuid=UUID params=uuid,userdevice,bootable")

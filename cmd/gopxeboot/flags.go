@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strconv"
@@ -31,7 +32,7 @@ func guestFlags() []cli.Flag {
 		&cli.StringFlag{Name: "client-id", Usage: "ask DHCP with this client identifier, `TEXT` or 0xHEX", DefaultText: "the MAC address"},
 		&cli.StringFlag{Name: "user-class", Usage: "ask DHCP with this user class, `TEXT`"},
 		&cli.StringFlag{Name: "vendor-class", Usage: "ask DHCP with this vendor class, `TEXT`", DefaultText: "PXEClient:..."},
-		&cli.GenericFlag{Name: "option", Value: &dhcpOptions{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of our own"},
+		&cli.GenericFlag{Name: "option", Value: &texts{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of our own"},
 		&cli.GenericFlag{Name: "dhcp-timeout", Value: &waitTime{dhcpclient.DefaultPatience, 1}, Usage: "wait this `TIME` for an offer"},
 		&cli.GenericFlag{Name: "retransmit", Value: newWaitTimes(dhcpclient.DefaultRetransmit()), Usage: "send again after these `TIMES`, the last one repeated; each is by chance up to a fifth shorter or longer"},
 		&cli.GenericFlag{Name: "proxy-wait", Value: &waitTime{value: dhcpclient.DefaultProxyWait}, Usage: "wait this `TIME` after an offer without a boot file for another one, or a proxyDHCP server; 0 for none"},
@@ -54,6 +55,11 @@ func programFlags() []cli.Flag {
 	}
 }
 
+// vifFlag is for every command that looks for the guest's vifs.
+func vifFlag() cli.Flag {
+	return &cli.StringFlag{Name: "vif", Usage: "the guest's vif to boot by, `N`, counted from 0, where no VIF says which", DefaultText: "0"}
+}
+
 // typeFlag is for every command that says what a guest can boot; otherwise is
 // what it is when nothing is said.
 func typeFlag(otherwise string) cli.Flag {
@@ -61,7 +67,7 @@ func typeFlag(otherwise string) cli.Flag {
 }
 
 // noMAC is the remedy for a command line without a MAC.
-const noMAC = "say mac=00:16:3e:xx:xx:xx,bridge=xenbr0, with what the guest's vif= has"
+const noMAC = "say mac=00:16:3e:xx:xx:xx,bridge=xenbr0, with what the guest's vif= has, or the guest's name"
 
 func usage(err error, try string) error {
 	return fault.New(fault.Usage, "usage", err, try)
@@ -82,13 +88,10 @@ func level(c *cli.Context) console.Level {
 // forms of one option, and the toolstack's --quiet may meet a user's -q. The
 // error is of a word that is none of the options.
 func oneForm(words []string, flags []cli.Flag) ([]string, error) {
-	first := make(map[string]string)
+	first := firstNames(flags)
 	var known []string
-	for _, f := range flags {
-		for _, name := range f.Names() {
-			first[name] = f.Names()[0]
-			known = append(known, dashed(name))
-		}
+	for _, name := range slices.Sorted(maps.Keys(first)) {
+		known = append(known, dashed(name))
 	}
 	words = slices.Clone(words)
 	for i, word := range words {
@@ -104,6 +107,17 @@ func oneForm(words []string, flags []cli.Flag) ([]string, error) {
 		words[i] = word[:len(word)-len(bare)] + f + bare[len(name):]
 	}
 	return words, nil
+}
+
+// firstNames are the names of flags, with the first one of the same flag.
+func firstNames(flags []cli.Flag) map[string]string {
+	first := make(map[string]string)
+	for _, f := range flags {
+		for _, name := range f.Names() {
+			first[name] = f.Names()[0]
+		}
+	}
+	return first
 }
 
 // duration is a flag's value as Go writes it, or in plain seconds.

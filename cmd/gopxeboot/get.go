@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
@@ -22,14 +23,14 @@ func getCommand() *cli.Command {
 		UsageText: "gopxeboot get [OPTIONS] [VIF] URL...",
 		Description: "Downloads files as the guest, or without a VIF as dom0, and says how fast that was. " +
 			"A URL begins with tftp://, http://, https://, ftp:// or nfs://.",
-		Flags: append(guestFlags(), append(transferFlags(),
+		Flags: append(slices.Concat(guestFlags(), transferFlags(), verifyFlags()),
 			&cli.StringFlag{Name: "o", Usage: "write to this `FILE`, or - for standard output", DefaultText: "the URL's last part, in the current directory"},
 			&cli.GenericFlag{Name: "max-size", Value: newSize(2 << 30), Usage: "the largest file to accept, in `BYTES`"},
 			&cli.BoolFlag{Name: "json", Usage: "print the figures as JSON"},
-		)...),
+		),
 		Action: getAction,
 	}, example("gopxeboot get mac=00:16:3e:72:79:e3,bridge=xenbr0 tftp://192.168.1.166/vmlinuz"),
-		exits(0, 1, 2, 3, 6, 7, 8))
+		exits(0, 1, 2, 3, 5, 6, 7, 8))
 }
 
 // transferFlags say how to download.
@@ -37,6 +38,15 @@ func transferFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "ca", Usage: "trust the certificates in this PEM `FILE`, too, for https"},
 		&cli.StringFlag{Name: "proxy", Usage: "the `URL` of a proxy for http and https", DefaultText: "as dom0 the environment's, as the guest none"},
+	}
+}
+
+// verifyFlags say what files have to be.
+func verifyFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.GenericFlag{Name: "sha256", Value: &texts{}, Usage: "a file has this digest: `FILE=HEX`, for each file once; FILE is a name below the boot file's directory or the location, or a URL"},
+		&cli.StringFlag{Name: "sums", Usage: "kernel and initrds have the digests in this `FILE` of sha256sum's, with such names"},
+		&cli.StringFlag{Name: "key", Usage: "all that decides what boots is in a SHA256SUMS there, signed with the public key in this `FILE` of minisign or OpenPGP"},
 	}
 }
 
@@ -52,7 +62,7 @@ func getAction(c *cli.Context) error {
 		}
 	}
 	if call.VIF.MAC == nil && c.String("mac") == "" {
-		if err := onlyThese(c, "without a VIF", "o max-size json ca proxy timeout v q"); err != nil {
+		if err := onlyThese(c, "without a VIF", "o max-size json ca proxy sha256 sums key timeout v q"); err != nil {
 			return err
 		}
 	}

@@ -22,14 +22,14 @@ type section struct{ title, options string }
 // sections have every option of every command.
 func sections() []section {
 	return []section{
-		{"Guest", "mac bridge vlan vif uuid guest-type"},
+		{"Guest", "mac bridge vlan vif uuid guest-type conf"},
 		{"Network", "net server timeout runas pcap ca proxy"},
-		{"DHCP", "arch client-id user-class vendor-class option dhcp-timeout retransmit proxy-wait arp-probe"},
-		{"What boots", "bootfile config-dir label kernel ramdisk args pygrub pygrub-image max-kernel max-initrd force"},
+		{"DHCP", "address router arch client-id user-class vendor-class option dhcp-timeout retransmit proxy-wait arp-probe"},
+		{"What boots", "bootfile config-dir label kernel ramdisk args once again once-dir pygrub pygrub-image max-kernel max-initrd force"},
 		{"Location", "location distro release"},
-		{"Verification", "sha256 sums key cache"},
-		{"What is looked at", "wait request quick watch count rate replay tree config ip netmask router"},
-		{"Output", "output output-format output-directory report json o max-size l n v q version help"},
+		{"Verification", "sha256 sums key cache cache-size"},
+		{"What is looked at", "wait request quick watch count rate replay tree config ip netmask"},
+		{"Output", "output output-format output-directory apply unapply report json o max-size l n v q version help"},
 		{"Toolstack compatibility", "vm domid offset i"},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"runtime/debug"
@@ -87,11 +88,23 @@ func checkShown(t *testing.T, text string, f cli.Flag) {
 // Each option of a command does something there: what it says is among the
 // options of the boot, or the command reads it by itself.
 func TestOptionsUsed(t *testing.T) {
+	dir := t.TempDir()
+	labtest.Check(t, os.Chmod(dir, 0o700)) // as the cache wants it
+	list, key := filepath.Join(t.TempDir(), "SHA256SUMS"), filepath.Join(t.TempDir(), "key.pub")
+	writeFile(t, list, strings.Repeat("0", 64)+"  vmlinuz\n")
+	writeFile(t, key, "untrusted comment: minisign public key\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\n")
 	values := map[string]string{
 		"mac": "00:16:3e:00:00:01", "vlan": "7", "vif": "1", "guest-type": "pvh", "net": "dom0", "server": "10.0.0.1", "timeout": "7s", "runas": "7",
 		"pcap": os.DevNull, "ca": os.DevNull, "arch": "7", "option": "60=x", "dhcp-timeout": "7s", "retransmit": "7s", "proxy-wait": "7s",
 		"arp-probe": "7s", "location": "http://h/", "distro": "rhlike", "max-kernel": "7", "max-initrd": "7", "max-size": "7",
-		"output-format": "xl", "domid": "7", "i": "true",
+		"output-format": "xl", "domid": "7", "address": "10.0.0.7/24", "router": "10.0.0.2",
+		"sha256": "vmlinuz=" + strings.Repeat("0", 64), "sums": list, "key": key, "cache": dir, "cache-size": "7000000000",
+	}
+	const directly = "--output-format=xe --output-directory=/var/lib/xcp/guest/x --uuid=564d1c4f-0a1b-4c3d-8e5f-a0b1c2d3e4f5"
+	beside := map[string]string{ // options that have no effect alone
+		"distro": "--location=http://h/", "release": "--location=http://h/",
+		"address": "--server=10.0.0.1", "router": "--server=10.0.0.1 --address=10.0.0.7/24", "apply": directly,
+		"cache": "--sums=" + list, "cache-size": "--sums=" + list + " --cache=" + dir,
 	}
 	elsewhere := readElsewhere(t)
 	for _, name := range []string{"", "plan", "check", "get"} {
@@ -100,11 +113,12 @@ func TestOptionsUsed(t *testing.T) {
 			if !f.(cli.VisibleFlag).IsVisible() || slices.Contains(elsewhere, option) {
 				continue
 			}
-			var base []string
-			if option == "distro" || option == "release" {
-				base = []string{"--location=http://h/"}
+			base := strings.Fields(beside[option])
+			value := cmp.Or(values[option], "x")
+			if _, ok := f.(*cli.BoolFlag); ok {
+				value = "true"
 			}
-			with := append(base, dashed(option)+"="+cmp.Or(values[option], "x"))
+			with := append(base, dashed(option)+"="+value)
 			if reflect.DeepEqual(optionsOf(t, name, base), optionsOf(t, name, with)) {
 				t.Errorf("gopxeboot %s: %s changes nothing", name, dashed(option))
 			}

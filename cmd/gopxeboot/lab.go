@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -61,12 +62,28 @@ func labAction(c *cli.Context) error {
 		fmt.Fprintf(c.App.ErrWriter, "lab: this shell is in a dom0 with the bridge %s; DHCP, TFTP and HTTP are at %s.\n"+
 			"lab: try: gopxeboot plan mac=%s,bridge=%s\n", l.Bridge(), l.Servers.Address.Addr(), lab.SampleMAC, l.Bridge())
 	}
+	if err := ownPath(); err != nil {
+		return err
+	}
 	run := exec.CommandContext(c.Context, command[0], command[1:]...)
 	run.Stdin, run.Stdout, run.Stderr = os.Stdin, os.Stdout, os.Stderr
 	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
 	run.WaitDelay = 10 * time.Second
 	err = l.Dom0.Run(run)
 	return statusOf(err)
+}
+
+// ownPath lets a lab's commands call this program by its name where it is not
+// installed.
+func ownPath() error {
+	self, err := exec.LookPath(os.Args[0])
+	if err != nil {
+		return nil // it was started by another name, and can be again
+	}
+	if self, err = filepath.Abs(self); err != nil {
+		return err
+	}
+	return os.Setenv("PATH", filepath.Dir(self)+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
 // statusOf is how a shell tells the end of a command.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -14,9 +15,9 @@ import (
 func lintCommand() *cli.Command {
 	return withHelp(&cli.Command{
 		Name:        "lint",
-		Usage:       "problems in PXELINUX configurations, with line numbers",
+		Usage:       "problems in configurations of PXELINUX and GRUB, with line numbers",
 		UsageText:   "gopxeboot lint [OPTIONS] FILE...",
-		Description: "Reads PXELINUX configurations as PXELINUX does, and prints what in them does not do what it seems to.",
+		Description: "Reads configurations of PXELINUX, and what is a grub.cfg by its name or content, as those programs do, and prints what in them does not do what it seems to.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "tree", Usage: "where INCLUDE looks for files: the `DIR` of the boot file", DefaultText: "the parent of pxelinux.cfg"},
 			&cli.BoolFlag{Name: "json", Usage: "print a JSON array of {file, line, message, code, severity, fix}"},
@@ -37,8 +38,7 @@ func lintAction(c *cli.Context) error {
 		if err != nil {
 			return usage(err, "")
 		}
-		host := pxelinux.Host{MaxArgs: xenout.PV.MaxArgs("")} // INCLUDE's names are relative to the tree
-		findings, err := pxelinux.Lint(c.Context, host, name, text, pxelinux.OpenFS(os.DirFS(treeOf(c.String("tree"), name)), host.Server))
+		findings, err := lint(c, name, text)
 		if err != nil {
 			return err
 		}
@@ -58,6 +58,14 @@ func lintAction(c *cli.Context) error {
 		return exitStatus(1)
 	}
 	return nil
+}
+
+func lint(c *cli.Context, name string, text []byte) ([]pxelinux.Finding, error) {
+	if program.IsGRUBConfig(name, text) {
+		return program.LintGRUB(name, text), nil
+	}
+	host := pxelinux.Host{MaxArgs: xenout.PV.MaxArgs("")} // INCLUDE's names are relative to the tree
+	return pxelinux.Lint(c.Context, host, name, text, pxelinux.OpenFS(os.DirFS(treeOf(c.String("tree"), name)), host.Server))
 }
 
 // treeOf is the directory below which PXELINUX looks for what a configuration

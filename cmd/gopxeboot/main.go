@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/conf"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -138,7 +140,8 @@ func callOf(c *cli.Context) (*xenout.Call, error) {
 func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, words []string, wrong error) error {
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
-	ctx, cancel := context.WithTimeoutCause(ctx, timeoutOf(call.Words), context.DeadlineExceeded)
+	file := readSettings(cmp.Or(lastValue(call.Words, "conf"), conf.Name))
+	ctx, cancel := context.WithTimeoutCause(ctx, file.timeoutOf(call.Words), context.DeadlineExceeded)
 	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
 	out, err := handover.OpenOutput(ctx, call.Output)
@@ -161,7 +164,7 @@ func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, 
 		if err != nil {
 			return err
 		}
-		return bootTo(c, call, out)
+		return bootTo(c, call, out, file)
 	}
 	err = app.RunContext(ctx, slices.Concat([]string{name}, words))
 	if err == nil && out.Unanswered() {
@@ -174,19 +177,37 @@ func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, 
 	return out.Close()
 }
 
-// timeoutOf finds the --timeout that the parser would, which comes later: the
-// opening of --output is within it. Of a wrong one the parser complains.
-func timeoutOf(words []string) time.Duration {
+// timeoutOf is the longest that a boot may take. The parser, which comes later,
+// knows it better, but the opening of --output is within it. Of a wrong one the
+// parser complains.
+func (s *settings) timeoutOf(words []string) time.Duration {
 	timeout := newDuration(defaultTimeout)
+	if said := lastValue(words, "timeout"); said != "" {
+		_ = timeout.Set(said)
+		return timeout.value
+	}
+	longest := timeout.value
+	for _, o := range s.file.All() {
+		for _, value := range o.Values {
+			if o.Name == "timeout" && timeout.Set(value) == nil {
+				longest = max(longest, timeout.value)
+			}
+		}
+	}
+	return longest
+}
+
+// lastValue finds the value of an option that the parser would; "" for none.
+func lastValue(words []string, option string) (last string) {
 	for _, word := range words {
 		if word == "--" {
 			break
 		}
-		if name, value, _ := strings.Cut(strings.TrimLeft(word, "-"), "="); name == "timeout" {
-			_ = timeout.Set(value)
+		if name, value, _ := strings.Cut(strings.TrimLeft(word, "-"), "="); name == option {
+			last = value
 		}
 	}
-	return timeout.value
+	return last
 }
 
 // exitStatus is the error of a command that ran another program, and ends as

@@ -62,15 +62,9 @@ func TestRightNetwork(t *testing.T) {
 		t.Run(test.args, func(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
 			labtest.Check(t, servers["embedded"](t.Context(), l.Servers, sampleTree(t)))
-			var recorded bytes.Buffer
-			var recorder *wire.Recorder
-			labtest.Check(t, l.Servers.Do(func() (err error) {
-				recorder, err = wire.Record("eth0", &recorded)
-				return err
-			}))
 			words := strings.Fields("--dhcp-timeout=1 --output-directory=" + t.TempDir() + " mac=" + lab.SampleMAC + "," + test.args)
-			o := gopxeboot(t, words...)
-			labtest.Check(t, recorder.Stop())
+			var o outcome
+			recorded := recordServers(t, l, func() { o = gopxeboot(t, words...) })
 			if o.Code != test.code || !strings.Contains(o.Stderr, test.says) {
 				t.Errorf("%+v", o)
 			}
@@ -78,7 +72,7 @@ func TestRightNetwork(t *testing.T) {
 			for _, vlan := range test.vlans {
 				want[vlan] = true
 			}
-			if got := guestsFrames(t, recorded.Bytes()); fmt.Sprint(got) != fmt.Sprint(want) {
+			if got := guestsFrames(t, recorded); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("frames of the guest's in VLANs %v, want %v", got, want)
 			}
 		})

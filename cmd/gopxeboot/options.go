@@ -2,17 +2,21 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/cache"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -78,8 +82,72 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 			return o, usage(fmt.Errorf("--ca: %w", err), "")
 		}
 	}
-	o.Repository, err = repository(c, call.Location)
-	return o, err
+	if o.Transfer.Policy, err = policy(c); err != nil {
+		return o, usage(err, "")
+	}
+	if dir := c.String("cache"); dir != "" {
+		if o.Transfer.Policy.None() {
+			return o, usage(errors.New("--cache has no effect without --sha256, --sums or --key: no digest is known"), "")
+		}
+		if o.Cache, err = cache.Open(dir, sizeOf(c, "cache-size", 0)); err != nil {
+			return o, usage(fmt.Errorf("--cache: %w", err), "")
+		}
+	}
+	if o.Repository, err = repository(c, call.Location); err != nil {
+		return o, err
+	}
+	if err := direct(c, &o); err != nil {
+		return o, err
+	}
+	return o, giveLease(c, &o)
+}
+
+// direct is what --output-format=xe and its options ask for.
+func direct(c *cli.Context, o *boot.Options) (err error) {
+	o.Apply = c.Bool("apply")
+	switch {
+	case o.Format != xenout.XE && o.Apply:
+		return usage(errors.New("--apply is for --output-format=xe"), "")
+	case o.Format != xenout.XE:
+		return nil
+	case c.Bool("once"):
+		return usage(errors.New("a VM without a bootloader boots the same files each time: --once can't help it"), "gopxeboot --unapply after the installation")
+	}
+	o.OutputDirectory, err = boot.DirectoryOfVM(o.OutputDirectory, o.UUID)
+	return err
+}
+
+// policy is what files have to be.
+func policy(c *cli.Context) (p verify.Policy, err error) {
+	if pins, ok := c.Generic("sha256").(*texts); ok {
+		p.Pins = *pins
+	}
+	for name, content := range map[string]*[]byte{"sums": &p.Sums, "key": &p.Key} {
+		file := c.String(name)
+		if file == "" {
+			continue
+		}
+		if *content, err = readAtMost(file, verify.MaxList); err != nil {
+			return p, fmt.Errorf("--%s: %w", name, err)
+		}
+	}
+	_, err = p.Checker()
+	return p, err
+}
+
+// readAtMost reads a file of dom0's, and not more than so many bytes: it may be a
+// device.
+func readAtMost(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if int64(len(content)) > most {
+		return nil, fmt.Errorf("%s has more than %d bytes", name, most)
+	}
+	return append([]byte{}, content...), err
 }
 
 // sizeOf is the value of a flag for a size, where the command has it.

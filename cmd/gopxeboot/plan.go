@@ -2,14 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"net"
-	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -20,17 +14,17 @@ func planCommand() *cli.Command {
 	return withHelp(&cli.Command{
 		Name:      "plan",
 		Usage:     "what would boot, as JSON: everything but the download",
-		UsageText: "gopxeboot plan [OPTIONS] [VIF]\ngopxeboot plan --tree DIR [OPTIONS] [VIF]",
+		UsageText: "gopxeboot plan [OPTIONS] [VIF|GUEST]\ngopxeboot plan --tree DIR [OPTIONS] [VIF|GUEST]",
 		Description: "Finds out what would boot, as the guest on its network or offline from a directory, and prints it as JSON: " +
-			"the lease, each name that was asked for, what boots with which command line, all labels, warnings.",
-		Flags: append(slices.Concat(guestFlags(), programFlags(), transferFlags(), locationFlags()),
-			typeFlag(""),
+			"the lease, each name that was asked for, what boots with which command line, all labels, warnings. " +
+			"GUEST is a guest's name, uuid or domain id.",
+		Flags: append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), transferFlags(), verifyFlags(), locationFlags()),
+			typeFlag(""), vifFlag(), confFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON (always done)", Hidden: true},
 			&cli.StringFlag{Name: "tree", Usage: "ask no network: this `DIR` is the root of the TFTP server, and the options below are the lease, with --server, --bootfile and --option 209, 210"},
 			&cli.StringFlag{Name: "config", Usage: "this `FILE` is the configuration"},
 			&cli.StringFlag{Name: "ip", Usage: "the leased `ADDRESS`"},
 			&cli.StringFlag{Name: "netmask", Value: "255.255.255.0", Usage: "its `NETMASK`"},
-			&cli.StringFlag{Name: "router", Usage: "the router's `ADDRESS`"},
 		),
 		Action: planAction,
 	}, example("gopxeboot plan mac=00:16:3e:72:79:e3,bridge=xenbr0\n"+
@@ -46,11 +40,11 @@ func planAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	con := console.New(c.App.ErrWriter, level(c))
-	o, err := options(c, call, con)
+	o, err := namedOptions(c, call)
 	if err != nil {
 		return err
 	}
+	con := console.New(c.App.ErrWriter, level(c))
 	switch {
 	case o.Repository != nil && c.String("tree") != "":
 		return usage(errors.New("--tree is of a configuration, and --location needs none"), "")
@@ -77,52 +71,8 @@ func planAction(c *cli.Context) error {
 // planUse is the error of an option that has no effect.
 func planUse(c *cli.Context) error {
 	if c.String("tree") == "" {
-		return notThese(c, "without --tree", "config ip netmask router")
+		return notThese(c, "without --tree", "config ip netmask")
 	}
-	return onlyThese(c, "with --tree", "tree config ip netmask router server bootfile option arch mac uuid guest-type "+
-		"config-dir label kernel ramdisk location json v q")
-}
-
-// leaseOf is the lease that the flags describe.
-func leaseOf(c *cli.Context, o boot.Options) (*dhcpclient.Lease, error) {
-	lease := &dhcpclient.Lease{NextServer: o.Server, ServerID: o.Server, BootFile: o.BootFile}
-	if lease.BootFile == "" {
-		lease.BootFile = "pxelinux.0"
-	}
-	if ip := c.String("ip"); ip != "" {
-		address, err := netip.ParseAddr(ip)
-		if err != nil {
-			return nil, fmt.Errorf("--ip: %w", err)
-		}
-		mask := net.IPMask(net.ParseIP(c.String("netmask")).To4())
-		ones, bits := mask.Size()
-		if bits != 32 {
-			return nil, fmt.Errorf("--netmask %q is none", c.String("netmask"))
-		}
-		lease.Address = netip.PrefixFrom(address, ones)
-	}
-	if router := c.String("router"); router != "" {
-		address, err := netip.ParseAddr(router)
-		if err != nil {
-			return nil, fmt.Errorf("--router: %w", err)
-		}
-		lease.Router, lease.Routers = address, []netip.Addr{address}
-	}
-	for _, option := range *c.Generic("option").(*dhcpOptions) {
-		number, value, _ := strings.Cut(option, "=")
-		code, err := strconv.Atoi(number)
-		if err != nil {
-			return nil, fmt.Errorf("--option %q: want NUMBER=VALUE", option)
-		}
-		switch code {
-		case 209:
-			lease.ConfigFile = value
-		case 210:
-			lease.PathPrefix = value
-		case 211: // the time until a reboot decides nothing
-		default:
-			return nil, fmt.Errorf("--option %d: only 209, 210 and 211 decide what boots", code)
-		}
-	}
-	return lease, nil
+	return onlyThese(c, "with --tree", "tree config ip netmask address router server bootfile option arch mac uuid guest-type "+
+		"config-dir label kernel ramdisk location json vif v q")
 }

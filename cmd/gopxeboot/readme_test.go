@@ -84,3 +84,19 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+// A demo that works has no line that looks like an error, and says what comes
+// next. A lab's commands find gopxeboot where it is not installed.
+func TestDemo(t *testing.T) {
+	self, err := filepath.Abs(os.Args[0])
+	labtest.Check(t, err)
+	program := filepath.Join(t.TempDir(), "gopxeboot")
+	labtest.Check(t, os.Symlink(self, program))
+	demo := wait(t, exec.CommandContext(t.Context(), program, "demo"))
+	contains(t, demo.Stdout, "server: tftp", "told its size", "bootloader_args = [\"mac="+lab.SampleMAC, "gopxeboot check")
+	if demo.Code != 0 || regexp.MustCompile(`(?i)error|cancel|fail`).MatchString(demo.Stdout+demo.Stderr) {
+		t.Errorf("status %d: %s%s", demo.Code, demo.Stdout, demo.Stderr)
+	}
+	inside := wait(t, exec.CommandContext(t.Context(), program, "lab", "-q", "--", "gopxeboot", "version"))
+	contains(t, inside.Stdout, "gopxeboot version")
+}

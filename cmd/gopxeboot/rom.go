@@ -24,7 +24,7 @@ func romOf(c *cli.Context) (dhcpclient.ROM, error) {
 			return rom, fmt.Errorf("--client-id %s: %w", id, err)
 		}
 	}
-	for _, o := range *c.Generic("option").(*dhcpOptions) {
+	for _, o := range *c.Generic("option").(*texts) {
 		code, value, err := dhcpclient.ParseOption(o)
 		if err != nil {
 			return rom, fmt.Errorf("--%w", err)
@@ -80,13 +80,13 @@ func (a *archFlag) Set(text string) error {
 	return nil
 }
 
-// dhcpOptions collects what is said several times. Package cli's own flag for that
+// texts collects what is said several times. Package cli's own flag for that
 // would split a value at its commas.
-type dhcpOptions []string
+type texts []string
 
-func (o *dhcpOptions) String() string { return strings.Join(*o, " ") }
+func (o *texts) String() string { return strings.Join(*o, " ") }
 
-func (o *dhcpOptions) Set(text string) error {
+func (o *texts) Set(text string) error {
 	*o = append(*o, text)
 	return nil
 }

@@ -393,6 +393,27 @@ var forms = []form{
 		call: func(_ *testing.T, d *dom0) call { return d.xapi(pygrubSlotNameless(), "") },
 	},
 	{
+		name: "XAPI, pygrub, a PVH VM", parent: []string{"/usr/sbin/xenopsd-xc"}, want: expected{code: 5, says: "gopxeboot --output-format=xe --apply --uuid=" + guestUUID},
+		call: func(t *testing.T, d *dom0) call {
+			writeFile(t, filepath.Join(d.dir, "params/domain-type"), "pvh\n")
+			return d.xapi(pygrubSlot(), "")
+		},
+	},
+	{
+		name: "XAPI, pygrub, 23.26 to 26.16, a PVH VM", parent: []string{"/usr/sbin/xenopsd-xc"}, want: expected{code: 5, says: "gopxeboot --output-format=xe --apply --uuid=" + guestUUID},
+		call: func(t *testing.T, d *dom0) call {
+			writeFile(t, filepath.Join(d.dir, "params/domain-type"), "pvh\n")
+			return d.xapi(pygrubSlotDomid(), "")
+		},
+	},
+	{
+		name: "XAPI, eliloader, a PVH VM", parent: []string{"/usr/sbin/xenopsd-xc"}, want: expected{code: 5, says: "gopxeboot --output-format=xe --apply --uuid=" + guestUUID},
+		call: func(t *testing.T, d *dom0) call {
+			writeFile(t, filepath.Join(d.dir, "params/domain-type"), "pvh\n")
+			return d.xapi(eliloaderSlot(), "")
+		},
+	},
+	{
 		name: "XAPI, an option that VM administrators may not use", parent: []string{"/usr/sbin/xenopsd-xc"},
 		want: expected{code: 2, says: `PV-bootloader-args must not say "--pcap"`},
 		call: func(_ *testing.T, d *dom0) call {

@@ -22,7 +22,7 @@ var taken = map[string]string{
 	"location": "http://192.168.1.166/", "distro": "rhlike", "release": "bookworm",
 	"arch": "efi64", "client-id": "a", "option": "43=a", "user-class": "a", "vendor-class": "a",
 	"vif": "1", "offset": "1048576", "output-directory": "/var/run/xend/boot",
-	"q": "", "quiet": "", "v": "", "verbose": "", "debug": "", "logging": "",
+	"q": "", "quiet": "", "once": "", "v": "", "verbose": "", "debug": "", "logging": "",
 }
 
 // Every option that there is, in each of XAPI's places and in each spelling.

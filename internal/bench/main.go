@@ -21,6 +21,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
@@ -74,8 +75,17 @@ func run() error {
 	rounds := flag.Int("rounds", 5, "how often each client of a row runs")
 	only := flag.String("only", "", "only rows whose text holds this")
 	program := flag.String("gopxeboot", "build/gopxeboot", "the `program` for whole boots")
+	guests := flag.String("guests", "1 16 64 128", "how `many` boot at once")
 	output := flag.String("o", "", "put the tables into this file too")
 	flag.Parse()
+	var many []int
+	for word := range strings.FieldsSeq(*guests) {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 || n > 140 {
+			return fmt.Errorf("-guests: %q is no number from 1 to 140", word)
+		}
+		many = append(many, n)
+	}
 	b, err := newBench(context.Background())
 	if err != nil {
 		return err
@@ -97,6 +107,11 @@ func run() error {
 	}
 	if strings.Contains("A whole boot", *only) {
 		if err := b.wholeBoot(out, *program, *rounds); err != nil {
+			return err
+		}
+	}
+	if strings.Contains("Many guests at once", *only) {
+		if err := b.storms(out, *program, many); err != nil {
 			return err
 		}
 	}

@@ -14,14 +14,17 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/cache"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/once"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -31,18 +34,28 @@ type Options struct {
 	session.Network
 	UUID string // the guest's uuid as text; "" when unknown
 
-	ROM      dhcpclient.ROM // what the guest's firmware says it is, to DHCP
-	Timing   Timing         // how long DHCP waits
-	BootFile string         // instead of the lease's boot file
+	ROM      dhcpclient.ROM    // what the guest's firmware says it is, to DHCP
+	Timing   Timing            // how long DHCP waits
+	BootFile string            // instead of the lease's boot file
+	Lease    *dhcpclient.Lease // instead of DHCP; nil for DHCP
+	IP       string            // the vif's ip=, which a lease is compared with
 	program.Wanted
 	Transfer Transfer
 
 	Repository *install.Repository // instead of DHCP's boot file and a configuration; nil for none
 	LocalBoot  bool                // boot from the disk at once, asking no server
 
-	Force bool // hand over also what the guest can't boot
+	Force bool         // hand over also what the guest can't boot
+	Cache *cache.Cache // of files whose digest is known; nil for none
 
 	handover.Spec // RunAs is also the uid of the process that reads from the network
+
+	// Once is the mark that the guest has booted from the network, made before the
+	// answer is given; nil for none.
+	Once *once.Mark
+
+	// Apply has XAPI boot the result of the format XE.
+	Apply bool
 
 	// Commit is called when the result is written: what has to be done before
 	// the guest boots, and only if it does. Its error is the boot's.
@@ -73,6 +86,19 @@ func Boot(ctx context.Context, o Options, out *handover.Output, con *console.Con
 	if result, err = h.Result(ctx, p); err != nil {
 		return result, err
 	}
+	if o.Format == xenout.XE {
+		result.VM = o.UUID
+	}
+	if o.Once != nil {
+		if err = o.Once.Write(); err != nil {
+			return result, noMark(err)
+		}
+		defer func() {
+			if err != nil {
+				o.Once.Clear() // else the next boot is the disk's, which is safe
+			}
+		}()
+	}
 	if err = xenout.Write(out, o.Format, result); err != nil {
 		return result, fault.New(fault.NoOutput, "output", err, "")
 	}
@@ -81,7 +107,16 @@ func Boot(ctx context.Context, o Options, out *handover.Output, con *console.Con
 			return result, err
 		}
 	}
-	return result, h.Keep()
+	if !o.Apply {
+		return result, h.Keep()
+	}
+	if err = o.apply(ctx, result); err != nil {
+		return result, err
+	}
+	if err = h.Keep(); err == nil {
+		o.removeEarlier(result, con)
+	}
+	return result, err
 }
 
 // run is a boot in the child.
@@ -110,15 +145,23 @@ func (t *planTask) run(ctx context.Context, p *pipeline) (*program.Decision, err
 		return nil, err
 	}
 	p.open = p.openURL
-	return p.decide(ctx, t.Firmware.machine(lease, t.Wanted))
+	m := t.Firmware.machine(lease, t.Wanted)
+	if list, err := m.Host().Resolve(verify.Name); err == nil { // else nothing is asked for
+		if err := p.verifyIn(ctx, directory(list)); err != nil {
+			return nil, err
+		}
+	}
+	d, err := p.decide(ctx, m)
+	if err == nil || p.unverified != nil {
+		err = p.verified(d.Boot.Kernel, d.Boot.Initrds)
+	}
+	return d, err
 }
 
 // fetch has a child fetch what boots. One that writes what it may not is ended.
 func (o *Options) fetch(ctx context.Context, h *handover.Handover, con *console.Console) (*plan.Plan, error) {
 	if o.LocalBoot {
-		p := plan.New()
-		p.Outcome = pxelinux.LocalBoot
-		return p, nil
+		return fromDisk(), nil
 	}
 	ctx, stop := h.Watch(ctx)
 	defer stop()
@@ -129,9 +172,19 @@ func (o *Options) fetch(ctx context.Context, h *handover.Handover, con *console.
 	return a.Plan, err
 }
 
+// fromDisk is the plan of a boot that asks no server.
+func fromDisk() *plan.Plan {
+	p := plan.New()
+	p.Outcome = pxelinux.LocalBoot
+	return p
+}
+
 // Preview finds out what would boot, without downloading it. The plan is
 // returned also with an error, with what is known by then.
 func Preview(ctx context.Context, o Options, con *console.Console) (*plan.Plan, error) {
+	if o.LocalBoot {
+		return o.describe(fromDisk()), nil
+	}
 	ctx, cancel := o.inTime(ctx)
 	defer cancel()
 	a, err := o.run(ctx, o.session(), o.task(false), con)
@@ -190,6 +243,10 @@ func (o *Options) run(ctx context.Context, s session.Spec, t tasks, con *console
 			defer local.Close()
 			s.Open = local.Open
 		}
+	}
+	if o.Cache != nil && len(s.Files) > 0 {
+		defer o.Cache.Close()
+		s.Open = o.opener(s.Files, s.Open)
 	}
 	a, err := session.Run(ctx, s, t, con)
 	o.describe(a.Plan)

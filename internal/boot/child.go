@@ -11,6 +11,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 )
 
 // pipeline is one task on its way through the stages. Each stage fills its part of
@@ -22,6 +23,12 @@ type pipeline struct {
 	files fetch.Client
 	open  program.Opener
 	gate  gate
+	check *verify.Checker
+	// cached says that the parent has a cache.
+	cached bool
+	// unverified is the first file of those that decide what boots which is not
+	// what it has to be.
+	unverified error
 }
 
 // child is what the child process does. It returns the process's exit status.
@@ -65,7 +72,7 @@ func (p *pipeline) prepare(t *Transfer, nextServer netip.Addr) error {
 	if err := t.apply(&p.files); err != nil {
 		return fault.New(fault.Usage, "https", err, "")
 	}
-	return nil
+	return p.verifyAs(t)
 }
 
 // confine gives up everything that the rest needs no more.

@@ -26,7 +26,7 @@ func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Deci
 	if failed != nil && failed.Stage == plan.StageConfig {
 		return d, p.noConfig(ctx, &m.Lease, failed.Err)
 	}
-	p.say.Stage("config: %s (%d names asked for, %s)", d.Config.URL, len(d.Config.Tried), took(begin))
+	p.say.Stage("config: %s (%s, %s)", d.Config.URL, after(len(d.Config.Tried)), took(begin))
 	if failed != nil && failed.Wanted {
 		return d, fault.New(fault.Usage, failed.Stage, failed.Err, "")
 	}
@@ -85,6 +85,18 @@ func (p *pipeline) openURL(ctx context.Context, url string) (io.ReadCloser, erro
 	return io.NopCloser(bytes.NewReader(content)), nil
 }
 
-func took(begin time.Time) time.Duration {
-	return time.Since(begin).Round(100 * time.Microsecond)
+func took(begin time.Time) string {
+	d := time.Since(begin)
+	if d >= time.Second {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.1f ms", float64(d)/1e6)
+}
+
+// after is how many names were asked for.
+func after(names int) string {
+	if names == 1 {
+		return "after 1 name"
+	}
+	return fmt.Sprintf("after %d names", names)
 }

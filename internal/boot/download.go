@@ -17,6 +17,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +35,11 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, fetch.ErrEmpty) {
 			return err
 		}
-		next, nextErr := d.NotFound(ctx)
+		missing := d.Boot.Kernel
+		if e, ok := errors.AsType[*fetch.Error](err); ok {
+			missing = e.URL
+		}
+		next, nextErr := d.NotFound(ctx, missing)
 		if nextErr != nil || next.Boot.Kernel == "" || tried[next.Boot.Kernel] {
 			return err
 		}
@@ -54,6 +59,7 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 // fetchBoth fetches the kernel and the initrds side by side. The first error
 // ends the rest, and is the one that is returned.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
+	p.cached = l.Cached
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
@@ -96,6 +102,7 @@ type image struct {
 	*job
 	stage plan.Stage
 	file  *os.File
+	index int    // of the file among those that the child has
 	limit int64  // bytes
 	raise string // the option that sets the limit
 	end   int64  // bytes that it will have, as far as that is known
@@ -103,7 +110,7 @@ type image struct {
 }
 
 func (j *job) image(stage plan.Stage, file *os.File, limit int64, raise string) *image {
-	m := &image{job: j, stage: stage, file: file, limit: limit, raise: raise}
+	m := &image{job: j, stage: stage, file: file, index: len(j.images), limit: limit, raise: raise}
 	j.images = append(j.images, m)
 	return m
 }
@@ -117,7 +124,11 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 	group.Go(func() error {
 		var offset int64
 		for i, url := range urls {
-			f, err := m.p.files.Open(ctx, url)
+			want, err := m.p.check.Want(url, true)
+			if err != nil {
+				return m.failed(ctx, err)
+			}
+			f, keep, err := m.p.openOrCached(ctx, url, want)
 			if err != nil {
 				return m.failed(ctx, err)
 			}
@@ -129,12 +140,12 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 			if f.Size() >= 0 {
 				offset = begin + f.Size()
 				group.Go(func() error {
-					_, err := m.copy(ctx, f, begin)
+					_, err := m.copy(ctx, f, begin, url, want, keep)
 					return err
 				})
 				continue
 			}
-			n, err := m.copy(ctx, f, begin)
+			n, err := m.copy(ctx, f, begin, url, want, keep)
 			if err != nil {
 				return err
 			}
@@ -146,10 +157,10 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 }
 
 // copy downloads one file to its place.
-func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, error) {
+func (m *image) copy(ctx context.Context, f source, offset int64, url string, want *verify.Want, keep bool) (int64, error) {
 	defer f.Close()
 	begin := time.Now()
-	n, err := f.WriteTo(&limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done})
+	n, err := writeTo(f, &limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done}, url, want)
 	if err == nil && n == 0 {
 		// PXELINUX takes an empty file as not there (pxe.c), and libxl can't
 		// map it.
@@ -158,6 +169,9 @@ func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, e
 	if err != nil {
 		return n, m.failed(ctx, err)
 	}
+	if keep {
+		m.keep(want.Digest, offset, n)
+	}
 	if m.stage == "initrd" {
 		if err := m.p.lookAtInitrd(f.URL(), io.NewSectionReader(m.file, offset, n)); err != nil {
 			return n, err
@@ -165,6 +179,16 @@ func (m *image) copy(ctx context.Context, f *fetch.File, offset int64) (int64, e
 	}
 	m.p.say.Stage("%s: %s, %s%s", m.stage, f.URL(), rate(n, time.Since(begin)), agreed(f.Stats()))
 	return n, nil
+}
+
+// keep puts what was downloaded into the cache.
+func (m *image) keep(d verify.Digest, offset, size int64) {
+	file, err := cacheRequest{Digest: d, Put: &part{m.index, offset, size}}.ask(m.p)
+	if err != nil {
+		m.p.say.Warn(fmt.Sprintf("cache: %s is not kept: %v", m.stage, err))
+		return
+	}
+	file.Close()
 }
 
 // agreed is what a TFTP server agreed to: it explains the rate.
@@ -182,6 +206,8 @@ func agreed(s fetch.Stats) string {
 // server.
 func (m *image) failed(ctx context.Context, err error) error {
 	switch {
+	case verify.IsError(err):
+		return notVerified(m.stage, err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		return fault.In(ctx, fault.NoOutput, m.stage, err, handover.MakeRoom)
 	case errors.Is(err, fetch.ErrTooBig):
@@ -275,5 +301,5 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 func rate(n int64, d time.Duration) string {
-	return fmt.Sprintf("%s in %.1f s (%.1f MB/s)", console.Size(n), d.Seconds(), float64(n)/1e6/max(d.Seconds(), 1e-6))
+	return fmt.Sprintf("%s in %.1f s (%.1f MiB/s)", console.Size(n), d.Seconds(), float64(n)/(1<<20)/max(d.Seconds(), 1e-6))
 }

@@ -54,7 +54,7 @@ func TestGate(t *testing.T) {
 		for _, force := range []bool{false, true} {
 			p, url, file, ramdisk, said := downloads(t, files)
 			p.gate = gate{c.guest, force}
-			err := p.fetchBoth(t.Context(), &plan.Boot{Kernel: url + "/" + c.kernel, Initrds: []string{url + "/" + c.initrd}}, &limits{1 << 20, 1 << 20}, file, ramdisk)
+			err := p.fetchBoth(t.Context(), &plan.Boot{Kernel: url + "/" + c.kernel, Initrds: []string{url + "/" + c.initrd}}, &limits{MaxKernel: 1 << 20, MaxInitrd: 1 << 20}, file, ramdisk)
 			text, want := strings.Join(said(), "\n"), strings.ReplaceAll(c.says, "URL", url)
 			if c.code != fault.Done && !force {
 				text = err.Error()

@@ -39,6 +39,9 @@ func Get(ctx context.Context, o Options, urls []string, files []*os.File, con *c
 	if err := t.Transfer.apply(&p.files); err != nil {
 		return nil, fault.New(fault.Usage, "get", err, "")
 	}
+	if err := p.verifyAs(&t.Transfer); err != nil {
+		return nil, err
+	}
 	err := t.download(ctx, p, func(i int) *os.File { return files[i] })
 	return p.Downloads, err
 }
@@ -84,6 +87,11 @@ func (t *getTask) download(ctx context.Context, p *pipeline, file func(int) *os.
 			first = err
 		}
 	}
+	if first == nil {
+		if err := p.check.Unused(); err != nil {
+			return notVerified("get", err)
+		}
+	}
 	return first
 }
 
@@ -109,6 +117,13 @@ func (p *pipeline) getOne(ctx context.Context, t *getTask, url string, file *os.
 			file.Truncate(began)                 // a part is no file; a pipe's reader is told by the exit code
 		}
 	}()
+	if err := p.verifyIn(ctx, directory(url)); err != nil {
+		return d, err
+	}
+	want, err := p.check.Want(url, true)
+	if err != nil {
+		return d, m.failed(ctx, err)
+	}
 	f, err := p.files.Open(ctx, url)
 	if err != nil {
 		return d, m.failed(ctx, err)
@@ -129,7 +144,7 @@ func (p *pipeline) getOne(ctx context.Context, t *getTask, url string, file *os.
 			}
 		}()
 	}
-	d.Bytes, err = f.WriteTo(&limited{to, m.limit, &m.done})
+	d.Bytes, err = writeTo(f, &limited{to, m.limit, &m.done}, url, want)
 	d.Seconds = time.Since(job.begin).Seconds()
 	s := f.Stats()
 	d.BlockSize, d.WindowSize, d.Retransmits = s.BlockSize, s.WindowSize, s.Retransmits

@@ -16,9 +16,10 @@ import (
 )
 
 // Complete adds to the options what the toolstack knows about the guest that it is
-// creating, as far as the call did not say it.
+// creating, as far as the call did not say it. A PVH VM of XAPI's can't boot by a
+// bootloader at all.
 func (o *Options) Complete(ctx context.Context, call *xenout.Call, con *console.Console) error {
-	if call.Toolstack == xenout.XAPI && call.VM != "" && o.Repository == nil {
+	if call.Toolstack == xenout.XAPI && call.VM != "" && o.Repository == nil && !o.LocalBoot {
 		round, err := install.NextRound(ctx, o.Host, call.VM, o.Disk, con)
 		if err != nil {
 			return err
@@ -29,7 +30,16 @@ func (o *Options) Complete(ctx context.Context, call *xenout.Call, con *console.
 		}
 	}
 	o.Domid = o.Host.Domid(*call)
-	return o.identify(ctx, *call, con)
+	if err := o.identify(ctx, *call, con); err != nil {
+		return err
+	}
+	switch {
+	case call.Toolstack == xenout.XAPI && o.Type == xenout.PVH:
+		return pvhUnderXAPI(o.UUID)
+	case o.Format == xenout.XE:
+		return o.addPVArgs(ctx)
+	}
+	return nil
 }
 
 // identify finds the MAC and the bridge where they are not written down, and the
@@ -38,18 +48,18 @@ func (o *Options) Complete(ctx context.Context, call *xenout.Call, con *console.
 func (o *Options) identify(ctx context.Context, call xenout.Call, con *console.Console) error {
 	// Who calls by hand names a guest by its MAC, and nothing else is known.
 	known := call.Domid != 0 || call.VM != "" || call.Toolstack == xenout.XAPI
+	needed := !o.LocalBoot && o.NeedsVIF()
 	switch {
-	case o.LocalBoot || !o.NeedsVIF():
-	case o.MAC == nil:
+	case needed && o.MAC == nil:
 		err := o.find(ctx, call, con)
 		if fault.CodeOf(err) == fault.Usage && o.AsDom0(con) {
 			con.Detail(err.Error())
 			return nil
 		}
 		return err
-	case o.Bridge == "" && o.Unreachable == nil && known:
+	case needed && o.Bridge == "" && o.Unreachable == nil && known:
 		o.findBridge(ctx, call, con)
-	case (o.UUID == "" || o.Type == "") && known:
+	case (needed || call.Toolstack == xenout.XAPI) && (o.UUID == "" || o.Type == "") && known:
 		guest, err := o.Host.Identity(ctx, call)
 		if err != nil {
 			con.Detail(err.Error()) // a name of the search path less, no more
@@ -62,20 +72,27 @@ func (o *Options) identify(ctx context.Context, call xenout.Call, con *console.C
 // find looks for the one of the guest's interfaces that boots.
 func (o *Options) find(ctx context.Context, call xenout.Call, con *console.Console) error {
 	guest, err := o.Host.Find(ctx, call)
+	if err == nil {
+		o.Take(guest, call.Interface, con)
+		return nil
+	}
 	o.know(guest)
 	if unknown, ok := errors.AsType[*domain.UnknownError](err); ok {
 		return fault.New(fault.Usage, "usage", unknown, "")
 	}
-	if err != nil {
-		return fault.In(ctx, fault.Own, "usage", err, "")
-	}
-	vif := guest.VIFs[call.Interface]
-	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, call.Interface, len(guest.VIFs), guest.Source))
+	return fault.In(ctx, fault.Own, "usage", err, "")
+}
+
+// Take makes the options those of a guest that was found. wanted is the interface
+// that boots, counted from 0.
+func (o *Options) Take(guest domain.Info, wanted int, con *console.Console) {
+	o.know(guest)
+	vif := guest.VIFs[wanted]
+	con.Detail(fmt.Sprintf("guest: %s is interface %d of %d, says %s", vif.MAC, wanted, len(guest.VIFs), guest.Source))
 	o.MAC = bytes.Clone(vif.MAC)
 	if o.Unreachable == nil {
 		o.Put(vif, o.Bridge, o.VLAN, con)
 	}
-	return nil
 }
 
 // know takes what was found out about the guest, as far as it was not said.
@@ -92,7 +109,7 @@ func (o *Options) Put(vif xenout.VIF, bridge string, vlan uint16, con *console.C
 	}
 	var err error
 	o.Bridge, o.VLAN, err = vif.On(bridge, vlan).Place()
-	o.Unreachable = nil
+	o.IP, o.Unreachable = vif.IP, nil
 	errors.As(err, &o.Unreachable)
 	for _, key := range vif.Unknown {
 		con.Warn(key.String())

@@ -42,16 +42,24 @@ func (t *installTask) run(ctx context.Context, p *pipeline) error {
 	}
 	p.files.Images = fetch.NewImages(ctx) // else each name would open the image again
 	defer p.files.Images.Close()
+	if err := p.verifyIn(ctx, t.Repository.Directory()); err != nil {
+		return err
+	}
 	begin := time.Now()
 	found, err := t.Repository.Find(ctx, p.files, p.lookFirst)
 	t.record(p.Plan, found)
 	for _, try := range found.Tried {
 		p.say.Detail("location: %s: %s (%.1f ms)", try.URL, try.Result, try.Millis)
 	}
+	if err == nil || p.unverified != nil {
+		if err := p.verified(found.Kernel, []string{found.Ramdisk}); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return fault.In(ctx, fault.NoConfig, "location", err, adviceFor(err, p.child.AsDom0))
 	}
-	p.say.Stage("location: kernel %s, ramdisk %s (%d names asked for, %s)", p.Plan.Kernel, cmp.Or(strings.Join(p.Plan.Initrds, ""), "none"), len(found.Tried), took(begin))
+	p.say.Stage("location: kernel %s, ramdisk %s (%s, %s)", p.Plan.Kernel, cmp.Or(strings.Join(p.Plan.Initrds, ""), "none"), after(len(found.Tried)), took(begin))
 	if p.Plan.Args != "" {
 		p.say.Stage("boot: %s", p.Plan.Args)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // machine is what a boot program finds itself on.
@@ -22,6 +23,9 @@ func (f *firmware) machine(lease *dhcpclient.Lease, wanted program.Wanted) progr
 // lease does DHCP as the guest, and is the guest from then on. Who boots needs a
 // boot file.
 func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpclient.Lease, error) {
+	if f.Lease != nil {
+		return p.givenLease(ctx, f.Lease)
+	}
 	where := fmt.Sprintf("for %s on %s", f.MAC, p.child.Where)
 	conn, err := p.child.Listen()
 	if err != nil {
@@ -63,6 +67,9 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 	p.Plan.Lease = plan.NewLease(lease)
 	p.say.Stage("dhcp: %s from %s %s, next-server %s, boot file %s (%s)",
 		lease.Address, lease.ServerID, where, plan.Text(lease.NextServer), cmp.Or(lease.BootFile, "none"), took(begin))
+	if a := lease.Address.Addr(); !(xenout.VIF{IP: f.IP}).MayHave(a) {
+		p.say.Warn(fmt.Sprintf("dhcp: the vif says ip=%s, and the lease is %s: where dom0 filters by ip=, no frame of the guest's will get through", f.IP, a))
+	}
 	switch {
 	case lease.LocalBoot, !boots:
 	case !lease.NextServer.IsValid():
@@ -70,8 +77,19 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 			"set next-server in the DHCP server, or use --server ADDRESS")
 	case lease.BootFile == "" && lease.PathPrefix == "" && lease.ConfigFile == "":
 		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s gave %s no boot file", lease.ServerID, lease.Address.Addr()),
-			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0")
+			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0"+f.otherFirmware())
 	}
+	return lease, p.child.Configure(lease)
+}
+
+// givenLease is lease where somebody said what DHCP would.
+func (p *pipeline) givenLease(ctx context.Context, lease *dhcpclient.Lease) (*dhcpclient.Lease, error) {
+	if err := p.confine(ctx); err != nil {
+		return nil, err
+	}
+	p.Plan.Lease = plan.NewLease(lease)
+	p.say.Stage("lease: %s on %s, as was said, next-server %s, boot file %s",
+		lease.Address, p.child.Where, cmp.Or(plan.Text(lease.NextServer), "none"), cmp.Or(lease.BootFile, "none"))
 	return lease, p.child.Configure(lease)
 }
 
@@ -94,6 +112,14 @@ func (p *pipeline) offered(o dhcpclient.Offer) {
 		what += fmt.Sprintf(", PXE boot menu %q", o.Menu)
 	}
 	p.say.Detail("dhcp: %s %s, next-server %s, boot file %s (after %s)", o.Server, what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(o.BootFile, "none"), o.After.Round(100*time.Microsecond))
+}
+
+// otherFirmware ends advice where a lab may serve UEFI machines only.
+func (f *firmware) otherFirmware() string {
+	if f.ROM.Arch != 0 {
+		return ""
+	}
+	return "; a lab for UEFI machines only has one for --arch efi64"
 }
 
 // Timing is how long DHCP waits for what: the fields of dhcpclient.Client with

@@ -48,6 +48,8 @@ type firmware struct {
 	Timing   Timing
 	Server   netip.Addr // instead of the next-server
 	BootFile string
+	IP       string            // of the vif, which the lease is compared with
+	Lease    *dhcpclient.Lease // instead of asking; nil asks
 }
 
 // planTask finds out what boots.
@@ -65,9 +67,10 @@ type bootTask struct {
 	Gate   gate
 }
 
-// limits are how much is taken as kernel and initrds.
+// limits are how much is taken as kernel and initrds, and from where.
 type limits struct {
 	MaxKernel, MaxInitrd int64 // bytes
+	Cached               bool  // the parent has a cache
 }
 
 // installTask finds an install repository's kernel and ramdisk.
@@ -98,7 +101,7 @@ type lookTask struct {
 
 // firmware is the guest's.
 func (o *Options) firmware() firmware {
-	return firmware{MAC: o.MAC, UUID: o.UUID, ROM: o.ROM, Timing: o.Timing, Server: o.Server, BootFile: o.BootFile}
+	return firmware{MAC: o.MAC, UUID: o.UUID, ROM: o.ROM, Timing: o.Timing, Server: o.Server, BootFile: o.BootFile, IP: o.IP, Lease: o.Lease}
 }
 
 // planTask is the one for a configuration.
@@ -106,7 +109,7 @@ func (o *Options) planTask() planTask { return planTask{o.firmware(), o.Transfer
 
 // task is that of a boot, or of a plan.
 func (o *Options) task(boots bool) tasks {
-	limits := &limits{o.MaxKernel, o.MaxInitrd}
+	limits := &limits{o.MaxKernel, o.MaxInitrd, o.Cache != nil}
 	switch {
 	case o.Repository != nil:
 		t := &installTask{Transfer: o.Transfer, Repository: *o.Repository, Gate: o.gate()}

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
 )
 
 // Transfer is what a caller can say about how files are downloaded.
@@ -18,7 +19,8 @@ type Transfer struct {
 	CA    []byte // PEM: whom https trusts beside those the system does
 	Proxy string // URL of the proxy for http and https; "" is none
 
-	Digests bool // Get says the SHA-256 of what it got
+	Policy  verify.Policy // what files have to be
+	Digests bool          // Get says the SHA-256 of what it got
 }
 
 // apply makes a client do so. Its RootCAs are the system's.

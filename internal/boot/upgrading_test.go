@@ -77,7 +77,7 @@ func TestUpgrading(t *testing.T) {
 			if strings.HasSuffix(name, "initrd") {
 				boot = &plan.Boot{Kernel: url + "/linux", Initrds: []string{url + "/" + name}}
 			}
-			err := p.fetchBoth(t.Context(), boot, &limits{1 << 20, 1 << 20}, k, ramdisk)
+			err := p.fetchBoth(t.Context(), boot, &limits{MaxKernel: 1 << 20, MaxInitrd: 1 << 20}, k, ramdisk)
 			switch {
 			case force && err != nil:
 				t.Errorf("%s: with --force: %v", name, err)

@@ -173,7 +173,11 @@ func notBootable(f *Facts) *finding {
 	if b.Outcome == pxelinux.COM32 || b.Outcome == pxelinux.ChainBoot {
 		return nil
 	}
-	return broken("The configuration boots nothing that a guest can boot.", plan.LabelText(b.Label)+cmp.Or(b.Error, "none"), "see DEFAULT and its label"+labelHint(f))
+	hint := "see DEFAULT and its label"
+	if b.Program == plan.GRUB {
+		hint = "see the entry that default names"
+	}
+	return broken("The configuration boots nothing that a guest can boot.", plan.LabelText(b.Label)+cmp.Or(b.Error, "none"), hint+labelHint(f))
 }
 
 func waitsForever(f *Facts) *finding {
@@ -181,7 +185,11 @@ func waitsForever(f *Facts) *finding {
 	if b == nil || !b.Waits || b.Kernel == "" {
 		return nil
 	}
-	return note("a real machine would wait at the prompt or the menu for a key, as there is no TIMEOUT above 0; this guest boots the highlighted entry at once")
+	why := "there is no TIMEOUT above 0"
+	if b.Program == plan.GRUB {
+		why = "timeout is not set, or is no number"
+	}
+	return note("a real machine would wait at the prompt or the menu for a key, as " + why + "; this guest boots the highlighted entry at once")
 }
 
 func configProblems(f *Facts) *finding {

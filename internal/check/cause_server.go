@@ -259,7 +259,10 @@ func noConfig(f *Facts) *finding {
 	d := broken("The server has no configuration for this guest.",
 		fmt.Sprintf("%s asked for, from %s to %s, and none is there", console.Count(len(asked), "name"), first, last),
 		"put one there: "+last+" serves every guest")
-	if what := otherProgram(f.Lease.BootFile); what != "" {
+	if what := otherProgram(f.Lease.BootFile); what == "GRUB" {
+		d.evidence += fmt.Sprintf("; the boot file %s is GRUB, which reads a grub.cfg, and there is none where it looks", f.Lease.BootFile)
+		d.hint += "; or put a grub.cfg where GRUB looks, or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"
+	} else if what != "" {
 		d.evidence += fmt.Sprintf("; the boot file %s is %s, which is not PXELINUX and reads no such file", f.Lease.BootFile, what)
 		d.hint += "; or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"
 	}
@@ -275,7 +278,7 @@ func noConfig(f *Facts) *finding {
 func (f *Facts) cutPrefix(asked string) *finding {
 	l := f.Lease
 	prefix := pxelinux.Host{BootFile: l.BootFile, PathPrefix: l.PathPrefix}.Prefix()
-	if prefix == "" || strings.HasSuffix(prefix, "/") || strings.HasSuffix(prefix, ":") || l.ConfigFile != "" {
+	if prefix == "" || strings.HasSuffix(prefix, "/") || strings.HasSuffix(prefix, ":") || l.ConfigFile != "" || otherProgram(l.BootFile) != "" {
 		return nil
 	}
 	const summary = "The path prefix does not end in a slash, and so PXELINUX looks in no directory."

@@ -83,10 +83,11 @@ func (f *Facts) Decided(p *plan.Plan) {
 
 // Instead says what would boot because the server lacks a file.
 func (f *Facts) Instead(ctx context.Context, d *program.Decision) {
-	if !slices.ContainsFunc(f.Files, func(file File) bool { return file.Result.Missing() }) {
+	missing := slices.IndexFunc(f.Files, func(file File) bool { return file.Result.Missing() })
+	if missing < 0 {
 		return
 	}
-	if next, err := d.NotFound(ctx); err == nil && next.Boot.Kernel != "" && next.Boot.Kernel != d.Boot.Kernel {
+	if next, err := d.NotFound(ctx, f.Files[missing].URL); err == nil && next.Boot.Kernel != "" && next.Boot.Kernel != d.Boot.Kernel {
 		f.Boot.Instead = cmp.Or(next.Boot.Label, next.Boot.Kernel)
 	}
 }

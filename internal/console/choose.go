@@ -28,7 +28,7 @@ type Terminal struct {
 
 // Choose is menu.Chooser's. Its error wraps menu.ErrUntouched when nobody chose,
 // and io.ErrUnexpectedEOF when the terminal is gone.
-func (t *Terminal) Choose(ctx context.Context, o menu.Offer, valid func(menu.Choice) bool) (menu.Choice, error) {
+func (t *Terminal) Choose(ctx context.Context, o menu.Offer, valid func(menu.Choice) error) (menu.Choice, error) {
 	c := &chooser{t: t, offer: o, valid: valid, keys: keys{t.Input}, first: t.First, menu: o.Start}
 	for _, m := range o.Menus {
 		c.at = append(c.at, m.Default)
@@ -54,7 +54,7 @@ type chooser struct {
 	screen *screen
 	keys   keys
 	offer  menu.Offer
-	valid  func(menu.Choice) bool
+	valid  func(menu.Choice) error
 
 	first   time.Duration // what is left of Terminal.First; 0 once a key was pressed
 	menu    int
@@ -169,7 +169,7 @@ func (c *chooser) enter(ctx context.Context, m *menu.Menu) (choice menu.Choice, 
 	case menu.Opens:
 		c.menu = e.To
 	case menu.Leaves:
-		return c.leaveTo(ctx)
+		return c.leaveTo(ctx, m)
 	}
 	return choice, false, nil
 }
@@ -177,38 +177,38 @@ func (c *chooser) enter(ctx context.Context, m *menu.Menu) (choice menu.Choice, 
 // edit lets one change the command line of the entry that is highlighted.
 func (c *chooser) edit(ctx context.Context, m *menu.Menu) (choice menu.Choice, done bool, err error) {
 	e := &m.Entries[c.at[c.menu]]
-	if e.Kind != menu.Boots || !c.offer.Edit {
+	if e.Kind != menu.Boots || !m.Edit {
 		return choice, false, nil
 	}
-	choice = menu.Choice{Menu: c.menu, Entry: c.at[c.menu]}
-	if e.Locked || c.offer.Locked {
+	choice = menu.Choice{Menu: c.menu, Entry: c.at[c.menu], Line: e.Line}
+	if c.offer.Locked(choice) {
 		if choice.Password, done, err = c.password(ctx, choice); !done || err != nil {
 			return choice, false, err
 		}
 	}
 	line, done, err := c.line(ctx, "> ", printable.Text(e.Line), false)
-	if line != printable.Text(e.Line) {
-		choice.Line = line
+	if choice.Line = line; line == printable.Text(e.Line) {
+		choice.Line = ""
 	}
 	return choice, done, err
 }
 
 // leave is Esc: the menu above, or the prompt.
 func (c *chooser) leave(ctx context.Context, m *menu.Menu) (choice menu.Choice, done bool, err error) {
-	if m.Parent >= 0 {
+	switch {
+	case m.Parent >= 0:
 		c.menu = m.Parent
 		return choice, false, nil
-	}
-	return c.leaveTo(ctx)
-}
-
-// leaveTo is the prompt, where one may come to it.
-func (c *chooser) leaveTo(ctx context.Context) (choice menu.Choice, done bool, err error) {
-	if !c.offer.Prompt {
+	case !m.Prompt:
 		return choice, false, nil
 	}
-	choice.Entry = -1
-	if c.offer.Locked {
+	return c.leaveTo(ctx, m)
+}
+
+// leaveTo is the prompt, by Esc or by an entry.
+func (c *chooser) leaveTo(ctx context.Context, m *menu.Menu) (choice menu.Choice, done bool, err error) {
+	choice = menu.Choice{Menu: c.menu, Entry: -1}
+	if m.Locked {
 		if choice.Password, done, err = c.password(ctx, choice); !done || err != nil {
 			return choice, false, err
 		}
@@ -237,10 +237,12 @@ func (c *chooser) password(ctx context.Context, choice menu.Choice) (word string
 		if word, done, err = c.line(ctx, "Password: ", "", true); !done || err != nil {
 			return word, done, err
 		}
-		if choice.Password = word; c.valid(choice) {
+		choice.Password = word
+		err := c.valid(choice)
+		if err == nil {
 			return word, true, nil
 		}
-		c.message = "wrong password"
+		c.message = printable.Text(err.Error())
 	}
 }
 
@@ -321,7 +323,7 @@ func (c *chooser) draw(m *menu.Menu) {
 	case c.first > 0:
 		seconds := int((c.first + time.Second - 1) / time.Second)
 		s.put(s.height-1, printable.Text(counted(cmp.Or(m.Autoboot, "Automatic boot in # second{,s}..."), seconds)))
-	case c.offer.Edit:
+	case m.Edit:
 		s.put(s.height-1, printable.Text(cmp.Or(m.TabMsg, "Press [Tab] to edit options")))
 	}
 }
@@ -383,7 +385,7 @@ func (c *chooser) list(ctx context.Context) (menu.Choice, error) {
 			if choice.Password, err = c.plainLine(ctx, false); err != nil {
 				return menu.Choice{}, err
 			}
-			if !c.valid(choice) {
+			if c.valid(choice) != nil {
 				continue
 			}
 			fallthrough

@@ -58,9 +58,8 @@ func (v *vt) String() string { return strings.TrimRight(strings.Join(v.rows, "\n
 
 func sample() menu.Offer {
 	return menu.Offer{
-		Prompt: true, Edit: true,
 		Menus: []menu.Menu{{
-			Title: "Lab", Default: 1, Parent: -1, Autoboot: "Boots in # second{,s}",
+			Title: "Lab", Edit: true, Prompt: true, Default: 1, Parent: -1, Autoboot: "Boots in # second{,s}",
 			Entries: []menu.Entry{
 				{Text: "Install", Kind: menu.Boots, Hotkey: 'i', Line: "linux quiet"},
 				{Text: "Rescue", Kind: menu.Boots, Hotkey: 'r', Line: "linux rescue", Help: []string{"A shell"}},
@@ -70,13 +69,18 @@ func sample() menu.Offer {
 				{Text: "Out", Kind: menu.Leaves},
 			},
 		}, {
-			Title: "More", Parent: 0,
+			Title: "More", Edit: true, Parent: 0,
 			Entries: []menu.Entry{{Text: "Memory test", Kind: menu.Boots}, {Text: "evil \x1b[2J\x07", Kind: menu.Boots}},
 		}},
 	}
 }
 
-func right(c menu.Choice) bool { return c.Password == "sesame" }
+func right(c menu.Choice) error {
+	if c.Password != "sesame" {
+		return menu.ErrPassword
+	}
+	return nil
+}
 
 // choose types these keys one after the other, each 10 ms behind the last, and
 // returns what is on the screen at the end, too.
@@ -145,6 +149,30 @@ func TestChoose(t *testing.T) {
 				t.Errorf("%v (-want +got):\n%s\n%s", err, diff, screen)
 			}
 		})
+	}
+}
+
+// A menu with a password of its own asks for it before a line is edited, and
+// before the prompt.
+func TestLocked(t *testing.T) {
+	o := sample()
+	o.Menus[0].Locked = true
+	for keys, want := range map[string]*menu.Choice{
+		"\r":                            {Entry: 1},
+		"\tsesame\r single\r":           {Entry: 1, Line: "linux rescue single", Password: "sesame"},
+		"\tsesame\r\r":                  {Entry: 1, Password: "sesame"},
+		"\twrong\r\x1bi\r":              {Entry: 0},
+		"\x1bsesame\rhd0\r":             {Entry: -1, Line: "hd0", Password: "sesame"},
+		"\x1bwrong\r\x1b\x1b[F\r\x1b\r": nil,
+	} {
+		got, screen, _, err := choose(t, o, keys, nil)
+		if want == nil {
+			if !errors.Is(err, menu.ErrUntouched) {
+				t.Errorf("%q: %+v, %v", keys, got, err)
+			}
+		} else if diff := cmp.Diff(*want, got); diff != "" || err != nil {
+			t.Errorf("%q: %v (-want +got):\n%s\n%s", keys, err, diff, screen)
+		}
 	}
 }
 

@@ -36,7 +36,8 @@ type Console struct {
 	level Level
 	end   string
 
-	shown   int // length of the progress line; 0 when there is none
+	kept    bool // lines are kept: none is replaced
+	shown   int  // length of the progress line; 0 when there is none
 	shownAt time.Time
 }
 
@@ -71,13 +72,18 @@ func (c *Console) Detail(text string) {
 func (c *Console) Warn(text string) { c.print("warning: " + text) }
 
 // Error says why it does not boot.
-func (c *Console) Error(err error) { c.print(err.Error()) }
+func (c *Console) Error(err error) { c.print(oneLine(err)) }
+
+// oneLine has what errors.Join joined with a separator that can be seen.
+func oneLine(err error) string {
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+}
 
 // Failure says once more, and for a toolstack to show, why it does not boot.
 // Of all lines only this has the toolstack's prefix.
 func (c *Console) Failure(toolstack xenout.Toolstack, err error) {
 	if prefix := toolstack.FailurePrefix(); prefix != "" {
-		c.line(prefix, err.Error())
+		c.line(prefix, oneLine(err))
 	}
 }
 

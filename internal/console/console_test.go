@@ -34,6 +34,15 @@ func TestLevels(t *testing.T) {
 
 // XAPI shows what follows the first of its prefixes, so that there is only ours,
 // whatever a server or a program says.
+// Errors that were joined stand on one line, and can be told apart.
+func TestJoined(t *testing.T) {
+	var out bytes.Buffer
+	New(&out, Normal).Error(errors.Join(errors.New("no kernel"), errors.New("no initrd")))
+	if got, want := out.String(), "gopxeboot: no kernel; no initrd\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestFailure(t *testing.T) {
 	const foreign = "RuntimeError: RuntimeRuntimeError: x"
 	const broken = "Runtime Error: RuntimeRuntime Error: x"

@@ -9,21 +9,30 @@ import (
 // Progress shows on a terminal how many bytes have come, in how much time, and
 // how long the rest will take. Total is -1 when it is not known. Each call
 // replaces the line of the one before, at most twice a second; what the other
-// methods print takes its place. What is no terminal gets nothing: under xl
-// the lines go to a log, too.
+// methods print takes its place. What is no terminal gets nothing. Where the
+// lines are kept, each stays, one in ten seconds.
 func (c *Console) Progress(done, total int64, took time.Duration) {
 	if c.level < Normal || c.end != "\r\n" {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.shownAt) >= 450*time.Millisecond {
+	now := time.Now()
+	text := "gopxeboot: " + progress(done, total, took)
+	switch since := now.Sub(c.shownAt); {
+	case c.kept && since >= 10*time.Second && took >= 10*time.Second:
 		c.shownAt = now
-		text := "gopxeboot: " + progress(done, total, took)
+		fmt.Fprint(c.w, text, c.end)
+	case !c.kept && since >= 450*time.Millisecond:
+		c.shownAt = now
 		fmt.Fprintf(c.w, "\r%s%s", text, strings.Repeat(" ", max(c.shown-len(text), 0)))
 		c.shown = len(text)
 	}
 }
+
+// Keep says that what the terminal shows is also kept in a file, to be read
+// later: libxl's bootloader.DOMID.log, libxl_bootloader.c.
+func (c *Console) Keep() { c.kept = true }
 
 // clear makes room for a line where progress is shown.
 func (c *Console) clear() string {
@@ -42,7 +51,7 @@ func progress(done, total int64, took time.Duration) string {
 	if total >= done {
 		text = fmt.Sprintf("%.1f of %.1f MiB", float64(done)/mib, float64(total)/mib)
 	}
-	text += fmt.Sprintf(", %.1f MB/s", rate/1e6)
+	text += fmt.Sprintf(", %.1f MiB/s", rate/mib)
 	if total >= done && rate > 0 {
 		left := float64(total-done) / rate
 		switch {

@@ -24,7 +24,7 @@ func (h *Host) Named(ctx context.Context, called string, wanted int) (Info, erro
 		if err != nil {
 			return guest, overOr(ctx, &UnknownError{Guest: called, Reasons: []string{"no such domain: " + err.Error()}})
 		}
-	case isUUID(called):
+	case IsUUID(called):
 		guest.UUID = strings.ToLower(called)
 	default:
 		guest.Name = called

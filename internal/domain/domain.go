@@ -138,7 +138,7 @@ func overOr(ctx context.Context, err error) error {
 // identify returns an error only when neither name nor uuid is known.
 func (h *Host) identify(ctx context.Context, inv xenout.Call, parent process) (Info, error) {
 	if inv.VM != "" {
-		if !isUUID(inv.VM) {
+		if !IsUUID(inv.VM) {
 			return Info{}, fmt.Errorf("--vm %q is not a uuid", inv.VM)
 		}
 		uuid := strings.ToLower(inv.VM)
@@ -176,7 +176,7 @@ func (h *Host) identify(ctx context.Context, inv xenout.Call, parent process) (I
 // that name may be left from before the guest moved.
 func (h *Host) lookups(inv xenout.Call, parent process) []lookup {
 	switch {
-	case inv.Toolstack == xenout.XAPI:
+	case inv.Toolstack == xenout.XAPI, inv.VM != "":
 		return []lookup{h.fromXAPI}
 	case parent.isXL():
 		return []lookup{h.fromXL(parent), h.fromEtcXen}
@@ -192,8 +192,8 @@ func lineToAdd(inv xenout.Call, parent process, guest Info) string {
 	switch {
 	case inv.Toolstack == xenout.XAPI && guest.UUID == "":
 		return "eliloader=/usr/libexec/gopxeboot to /etc/xenopsd.conf, and set the VM's PV-bootloader to eliloader: XAPI says there which VM it is"
-	case inv.Toolstack == xenout.XAPI:
-		return "" // its administrators can't say it: see xenout.XAPIOptions
+	case inv.Toolstack == xenout.XAPI, inv.VM != "":
+		return "" // XAPI knows it, and its administrators can't say it: see xenout.XAPIOptions
 	case parent.isLibvirt():
 		return fmt.Sprintf("to the guest's XML, after <bootloader>: <bootloader_args>%s</bootloader_args>", vif)
 	}
@@ -202,4 +202,5 @@ func lineToAdd(inv xenout.Call, parent process, guest Info) string {
 
 var uuidText = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
-func isUUID(s string) bool { return uuidText.MatchString(s) }
+// IsUUID says whether s is a uuid as toolstacks write it.
+func IsUUID(s string) bool { return uuidText.MatchString(s) }

@@ -27,7 +27,7 @@ type Install struct {
 // a VM that is not to be installed, and where there is no XAPI.
 func (h *Host) Install(ctx context.Context, uuid string) (Install, error) {
 	var i Install
-	if !isUUID(uuid) { // no VM is called so; Find says it
+	if !IsUUID(uuid) { // no VM is called so; Find says it
 		return i, nil
 	}
 	keys, err := h.otherKeys(ctx, uuid, installKeys...)
@@ -112,7 +112,7 @@ func (h *Host) BootFirstDisk(ctx context.Context, uuid string) error {
 	}
 	for _, vbd := range xeRecords(string(out)) {
 		bootable := strconv.FormatBool(vbd["userdevice"] == "0")
-		if !isUUID(vbd["uuid"]) || vbd["bootable"] == bootable {
+		if !IsUUID(vbd["uuid"]) || vbd["bootable"] == bootable {
 			continue
 		}
 		if err := h.xe(ctx, "vbd-param-set", "uuid="+vbd["uuid"], "bootable="+bootable); err != nil {

@@ -125,7 +125,7 @@ func (h *Host) libvirtGuest(ctx context.Context, guest Info, wanted int, source,
 		return guest, fmt.Errorf("%s: %w", source, err)
 	}
 	uuid := ""
-	if isUUID(d.UUID) {
+	if IsUUID(d.UUID) {
 		uuid = strings.ToLower(d.UUID)
 	}
 	if err := guest.mustBe(d.Name, uuid); err != nil {

@@ -63,7 +63,7 @@ func (h *Host) xapiVIF(ctx context.Context, source string, record map[string]str
 		return xenout.VIF{}, &conclusive{fmt.Sprintf("%s: %v", source, err)}
 	}
 	network := record["network-uuid"]
-	if !isUUID(network) { // "<not in database>"
+	if !IsUUID(network) { // "<not in database>"
 		return xenout.VIF{}, &conclusive{fmt.Sprintf("%s: VIF %s is on no network that XAPI knows (%s): xe vif-destroy and vif-create put it on one",
 			source, record["device"], network)}
 	}

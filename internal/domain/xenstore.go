@@ -27,7 +27,7 @@ func (h *Host) fromXenstore(ctx context.Context, domid int) (Info, error) {
 	}
 	guest.Name = name
 	// The value is /vm/<uuid>. Without it the name has to do.
-	if vm, err := h.xenstoreRead(ctx, fmt.Sprintf("/local/domain/%d/vm", domid)); err == nil && isUUID(path.Base(vm)) {
+	if vm, err := h.xenstoreRead(ctx, fmt.Sprintf("/local/domain/%d/vm", domid)); err == nil && IsUUID(path.Base(vm)) {
 		guest.UUID = strings.ToLower(path.Base(vm))
 	}
 	// libxl's own place; XAPI's xenopsd has none.

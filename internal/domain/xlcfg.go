@@ -37,7 +37,7 @@ func (c config) strings(name string) []string {
 
 // uuid is the guest's uuid in lower case, "" when it is not set or none.
 func (c config) uuid() string {
-	if uuid := c.text("uuid"); isUUID(uuid) {
+	if uuid := c.text("uuid"); IsUUID(uuid) {
 		return strings.ToLower(uuid)
 	}
 	return ""

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -25,6 +26,9 @@ type Client struct {
 	// SysAppend holds PXELINUX's SYSAPPEND parameters, such as
 	// "BOOTIF=01-00-16-3e-72-79-e3". HTTP servers get them as cookies.
 	SysAppend []string
+
+	// UserAgent is what HTTP servers are told; "" is PXELINUX's.
+	UserAgent string
 
 	// RootCAs are whom https trusts, and is called each time that a server has to be
 	// trusted; nil means the system's.
@@ -68,6 +72,10 @@ type Client struct {
 	// Images keeps images open between files; nil means that each file opens
 	// the image that it is in.
 	Images *Images
+
+	// Verify, when not nil, is asked about what ReadAll has read, and its error
+	// is that of the file.
+	Verify func(link string, content []byte) error
 
 	// Warn is told what a person should know although it went well.
 	Warn func(text string)
@@ -139,7 +147,33 @@ func (c *Client) ReadAll(ctx context.Context, link string, limit int64) ([]byte,
 	if _, err := f.WriteTo(&content); err != nil {
 		return nil, err
 	}
+	if c.Verify != nil && content.Len() > 0 { // an empty file is as good as none
+		if err := c.Verify(link, content.Bytes()); err != nil {
+			return nil, &Error{f.URL(), err}
+		}
+	}
 	return content.Bytes(), nil
+}
+
+// ReadHead reads the first bytes of a file, most at most, and all of it where more
+// says so of them: limit bytes then. at is where the file is after redirects.
+func (c *Client) ReadHead(ctx context.Context, link string, most int, more func(head []byte) bool, limit int64) (content []byte, at string, err error) {
+	f, err := c.Open(ctx, link)
+	if err != nil {
+		return nil, "", err
+	}
+	defer f.Close()
+	h := &headWriter{most: most, more: more}
+	f.limit = limit
+	_, err = f.WriteTo(h)
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	at = link
+	if s, ok := f.src.(*stream); ok && s.at != "" {
+		at = s.at
+	}
+	return h.Bytes(), at, err
 }
 
 func (c *Client) timeout() time.Duration {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"syscall"
 	"time"
 )
@@ -71,11 +72,15 @@ func (f *File) Head(most int) ([]byte, error) {
 type headWriter struct {
 	bytes.Buffer
 	most int
+	more func(head []byte) bool // says that all of it is wanted; nil never does
 }
 
 var errEnough = errors.New("that is enough")
 
 func (h *headWriter) Write(p []byte) (int, error) {
+	if h.more != nil && h.Len()+len(p) >= h.most && h.more(append(bytes.Clone(h.Bytes()), p...)) {
+		h.most, h.more = math.MaxInt, nil
+	}
 	n, _ := h.Buffer.Write(p[:min(len(p), h.most-h.Len())])
 	if h.Len() == h.most {
 		return n, errEnough

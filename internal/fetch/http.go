@@ -33,7 +33,7 @@ func (c *Client) openHTTP(ctx context.Context, l location) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &httpFile{ctx: ctx, by: c, url: u, cookies: c.cookies(), silence: c.newSilence()}
+	h := &httpFile{ctx: ctx, by: c, url: u, agent: c.UserAgent, cookies: c.cookies(), silence: c.newSilence()}
 	h.transport = &http.Transport{
 		Proxy: c.Proxy,
 		// Not with the Transport's own context, which outlives ours.
@@ -55,7 +55,7 @@ func (c *Client) openHTTP(ctx context.Context, l location) (source, error) {
 		return nil, err
 	}
 	h.first, h.size = resp.Header, resp.ContentLength
-	s := &stream{ctx: ctx, body: body, size: h.size, patient: c.Servers != nil, silence: h.silence, open: h.from, warn: c.warn}
+	s := &stream{at: resp.Request.URL.String(), ctx: ctx, body: body, size: h.size, patient: c.Servers != nil, silence: h.silence, open: h.from, warn: c.warn}
 	if h.packed {
 		s.size = -1
 	}
@@ -113,6 +113,7 @@ type httpFile struct {
 	transport *http.Transport
 	silence   *silence
 	url       *url.URL
+	agent     string // "" is PXELINUX's
 	cookies   string
 
 	first  http.Header // of the first answer
@@ -141,7 +142,7 @@ func (h *httpFile) get(bytes string) (*http.Response, error) {
 }
 
 func (h *httpFile) setHeader(r *http.Request) {
-	r.Header.Set("User-Agent", userAgent)
+	r.Header.Set("User-Agent", cmp.Or(h.agent, userAgent))
 	if h.cookies != "" {
 		r.Header.Set("Cookie", h.cookies)
 	}

@@ -11,6 +11,7 @@ import (
 // the first breaks off.
 type stream struct {
 	ctx     context.Context
+	at      string // where it is after redirects; "" is where it was asked for
 	body    io.ReadCloser
 	size    int64
 	patient bool // the server is waited for until the context ends

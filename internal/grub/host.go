@@ -19,6 +19,6 @@ type Host struct {
 }
 
 // Opener opens the file behind an absolute URL. An error that wraps
-// fs.ErrNotExist means that the server does not have it; any other error ends
-// the run.
+// fs.ErrNotExist means that the server does not have it, one that wraps
+// ErrTooLarge that it is no configuration; any other error ends the run.
 type Opener func(ctx context.Context, url string) (io.ReadCloser, error)

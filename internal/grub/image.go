@@ -28,9 +28,10 @@ type Image struct {
 	Next string
 }
 
-// Debian's and Ubuntu's signed images hold a file system with this in it, as
-// far as it works without a disk.
-const signedConfig = `if [ -s $prefix/grub.cfg ]; then source $prefix/grub.cfg; else source $cmdpath/grub.cfg; fi`
+// signedConfig is what Debian's and Ubuntu's signed images have in a file system
+// inside, as far as it works without a disk.
+const signedConfig = `source $prefix/grub.cfg
+if [ ! -s $prefix/grub.cfg ]; then source $cmdpath/grub.cfg; fi`
 
 // ReadImage looks into a boot file.
 func ReadImage(data []byte) *Image {

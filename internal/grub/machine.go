@@ -68,6 +68,8 @@ type machine struct {
 
 	top        *menu // the first menu that was shown
 	topDefault string
+	highlight  int
+	seconds    int64
 
 	// Of the entry that runs, or ran last.
 	entry   *entry

@@ -50,6 +50,35 @@ func menuentry(m *machine, args []string, b *block) *failure {
 	return nil
 }
 
+// describe is an entry for a list.
+func (e *entry) describe() Entry {
+	d := Entry{ID: e.id, Title: e.title, Submenu: e.submenu}
+	for _, s := range e.body {
+		c, isCommand := s.(*command)
+		if !isCommand || e.submenu {
+			continue
+		}
+		var args []string
+		for _, w := range c.words[1:] {
+			args = append(args, w.text())
+		}
+		switch name := c.words[0].text(); name {
+		case "linux", "linux16", "linuxefi", "multiboot", "multiboot2":
+			if d.Kernel == "" && len(args) > 0 {
+				d.Kernel, d.Args, d.Type = args[0], strings.Join(args[1:], " "), Linux
+				if strings.HasPrefix(name, "multiboot") {
+					d.Type = Multiboot
+				}
+			}
+		case "initrd", "initrd16", "initrdefi":
+			d.Initrds = args
+		case "exit", "chainloader":
+			d.Type = LocalBoot
+		}
+	}
+	return d
+}
+
 // find is the entry that a value such as $default's means, and what stands
 // behind its first >: by number, else by title or id (normal/menu.c,
 // get_entry_number). -1 is none.
@@ -93,17 +122,21 @@ func (m *machine) show(menu *menu, submenu bool) {
 	if m.over() {
 		return
 	}
+	seconds, tail := leading(m.get("timeout"))
+	alone := m.isSet("timeout") && tail != m.get("timeout") && !strings.HasPrefix(m.get("timeout"), "-")
 	if m.top == nil {
 		m.top, m.topDefault = menu, m.get("default")
+		m.highlight, _ = menu.find(m.topDefault)
+		if m.seconds = seconds; !alone {
+			m.seconds = -1
+		}
 	}
-	_, tail := leading(m.get("timeout"))
-	alone := m.isSet("timeout") && tail != m.get("timeout") && !strings.HasPrefix(m.get("timeout"), "-")
 	index := 0
 	if m.wanted != "" {
 		alone = false
 		var rest string
 		if index, rest = menu.find(m.wanted); index < 0 {
-			m.err = &NoEntryError{m.wanted, menu.names()}
+			m.err = &NoEntryError{m.wanted, m.config, menu.names()}
 			return
 		}
 		m.wanted = rest
@@ -201,11 +234,12 @@ func (m *machine) nothing() error {
 // NoEntryError says that no entry has the name that somebody asks for.
 type NoEntryError struct {
 	Name    string
+	Config  string // URL
 	Entries []string
 }
 
 func (e *NoEntryError) Error() string {
-	return fmt.Sprintf("no entry is called %q: there are %s", e.Name, strings.Join(e.Entries, ", "))
+	return fmt.Sprintf("no entry is called %q in %s: there are %s", e.Name, e.Config, strings.Join(e.Entries, ", "))
 }
 
 func (menu *menu) names() (names []string) {

@@ -51,6 +51,20 @@ func Load(ctx context.Context, h Host, open Opener) (*Image, error) {
 	return &Image{}, nil
 }
 
+// URL is the URL of a file by GRUB's name for it, or a URL.
+func (g *GRUB) URL(name string) (string, error) {
+	if strings.Contains(name, "://") {
+		return name, nil
+	}
+	m := &machine{host: &g.host, image: g.image, scopes: []*scope{{variables: map[string]variable{}}}}
+	m.prepare()
+	url, failure := m.url(name)
+	if failure != nil {
+		return "", errors.New(failure.text)
+	}
+	return url, nil
+}
+
 // Choice is what is different in a run. The zero value is none.
 type Choice struct {
 	Entry   string   // what somebody picks in the first menu: a number, a title or an id, and those of submenus behind >
@@ -59,19 +73,28 @@ type Choice struct {
 
 // Result is what came of a run.
 type Result struct {
-	Config   string // URL of the configuration that was found
-	Lines    int    // it has
-	Bytes    int
-	Entries  []Entry // of the first menu
-	Default  string  // $default where that was shown
-	Problems []Problem
-	Boot     *Boot // what boots; nil with an error
+	Config  string // URL of the configuration that was found
+	Lines   int    // it has
+	Bytes   int
+	Entries []Entry // of the first menu
+	Default string  // $default where that was shown
+	// Highlight is the index of the entry that boots by itself, and Seconds how
+	// long GRUB waits before; -1 is without end.
+	Highlight int
+	Seconds   int64
+	Problems  []Problem
+	Boot      *Boot // what boots; nil with an error
 }
 
-// Entry is one entry of a menu.
+// Entry is one entry of a menu, with what its first commands load as they are
+// written: variables are not expanded.
 type Entry struct {
 	ID, Title string
 	Submenu   bool
+
+	Type         Outcome
+	Kernel, Args string
+	Initrds      []string
 }
 
 // Run says what boots. With an error the Result holds what is known by then.
@@ -94,13 +117,13 @@ func (g *GRUB) Run(ctx context.Context, c Choice) (*Result, error) {
 	if !m.over() && !m.searched {
 		m.normal()
 	}
-	r := &Result{Config: m.config, Default: m.topDefault, Problems: m.problems, Boot: m.boot}
+	r := &Result{Config: m.config, Default: m.topDefault, Highlight: max(m.highlight, 0), Seconds: m.seconds, Problems: m.problems, Boot: m.boot}
 	if a, found := g.files.known[m.config]; found {
 		r.Bytes, r.Lines = len(a.data), strings.Count(string(a.data), "\n")
 	}
 	if m.top != nil {
 		for _, e := range m.top.entries {
-			r.Entries = append(r.Entries, Entry{e.id, e.title, e.submenu})
+			r.Entries = append(r.Entries, e.describe())
 		}
 	}
 	if m.over() {

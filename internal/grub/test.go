@@ -1,6 +1,7 @@
 package grub
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -112,14 +113,24 @@ func (m *machine) unary(operator, arg string) (value, known bool) {
 		m.url(arg) // which notes that a disk is meant
 		return false, true
 	case "-s":
-		_, text, failure := m.read(arg)
-		return failure == nil && text != "", true
+		return m.isThere(arg), true
 	case "-n":
 		return arg != "", true
 	case "-z":
 		return arg == "", true
 	}
 	return false, false
+}
+
+// isThere says whether a file is there and not empty.
+func (m *machine) isThere(name string) bool {
+	if url, failure := m.url(name); failure == nil && !strings.HasPrefix(url, memdisk) {
+		if _, err := m.files.read(m.ctx, url); errors.Is(err, ErrTooLarge) {
+			return true
+		}
+	}
+	_, text, failure := m.read(name)
+	return failure == nil && text != ""
 }
 
 // number is grub_strtoul with base 0: what s begins with.

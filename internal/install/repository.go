@@ -69,6 +69,19 @@ func (r *Repository) OnNetwork() bool {
 	return false
 }
 
+// Directory is the location's URL, or that of the directory of a kernel which
+// has none.
+func (r *Repository) Directory() string {
+	if r.Location.Base != "" {
+		return r.Location.Base
+	}
+	url, err := r.Location.File(r.Wanted.Kernel)
+	if err != nil {
+		return ""
+	}
+	return url[:strings.LastIndexByte(url, '/')+1]
+}
+
 // A Look says what is wrong with a file by its first bytes, and its size, which
 // may be -1; nil for nothing.
 type Look func(head []byte, size int64, of Part) error

@@ -103,24 +103,35 @@ func (r *runner) fetch(ctx context.Context, u uri) (*image, error) {
 	if moved, ok := content.(interface{ URL() string }); ok && moved.URL() != "" {
 		i.uri = parseURI(moved.URL())
 	}
-	head := make([]byte, headSize)
-	n, err := io.ReadFull(content, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	all, err := ReadHead(content)
+	if err != nil {
 		return nil, err
 	}
-	i.head = slices.Clip(slices.Clone(head[:n]))
+	i.head = slices.Clone(all[:min(len(all), HeadSize)])
 	if i.kind = formatOf(i.head); i.kind == isScript {
-		rest, err := io.ReadAll(io.LimitReader(content, maxScript+1-int64(n)))
-		if err != nil {
-			return nil, err
-		}
-		if n+len(rest) > maxScript {
-			return nil, tooMuch("a script of more than %d bytes", maxScript)
-		}
-		i.text = string(i.head) + string(rest)
+		i.text = string(all)
 	}
 	r.images = append(r.images, i)
 	return i, nil
+}
+
+// ReadHead reads what a script's run needs of a file: all of a script, and the
+// first HeadSize bytes of anything else.
+func ReadHead(r io.Reader) ([]byte, error) {
+	head := make([]byte, HeadSize)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	head = slices.Clip(head[:n])
+	if !IsScript(head) {
+		return head, nil
+	}
+	rest, err := io.ReadAll(io.LimitReader(r, maxScript+1-int64(n)))
+	if n+len(rest) > maxScript {
+		return nil, tooMuch("a script of more than %d bytes", maxScript)
+	}
+	return append(head, rest...), err
 }
 
 // open asks for a file, by POST where the URI names a list of parameters (core/uri.c,

@@ -261,3 +261,41 @@ func FuzzExpand(f *testing.F) {
 		}
 	})
 }
+
+// What lint says of a script, by line.
+func TestLint(t *testing.T) {
+	const script = `#!ipxe
+failsafe:
+kernl x || goto nowhere
+set a 1 && goto ${a}
+goto ${a} ||
+sleep 10s
+echo ${a} ${mac:hexhyp} ${never} ${ip:nope} ${67:string} ${net1/mac}
+:there nosuch` + "\r\n"
+	var got []string
+	for _, f := range Lint("x.ipxe", script) {
+		got = append(got, fmt.Sprintf("%d %s %s", f.Line, f.Code, f.Text))
+	}
+	want := []string{
+		"2 ipxe-label failsafe: is no label: a label begins with a colon",
+		"3 ipxe-unknown-command iPXE has no command kernl, and the script ends here",
+		"3 ipxe-no-label no label is called nowhere",
+		"4 ipxe-goto-variable goto ${a} ends the script where there is no such label",
+		"6 ipxe-sleep sleep takes a number of seconds, and not 10s",
+		"7 ipxe-never-set never is never set in this script",
+		"7 ipxe-no-type ${ip:nope} is always empty: there is no type nope",
+		"8 ipxe-unknown-command iPXE has no command nosuch, and the script ends here",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The head of a cpio entry, as the real iPXE writes it.
+func TestHeader(t *testing.T) {
+	got := string(File{Path: "/etc/b.conf", Mode: 0o100755}.Header(4))
+	want := "070701" + "00000000" + "000081ed" + "00000000" + "00000000" + "00000001" + "00000000" + "00000004" + strings.Repeat("0", 32) + "0000000c" + "00000000" + "/etc/b.conf\x00\x00\x00"
+	if got != want || len(got)%4 != 0 {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -5,6 +5,9 @@ import (
 	"fmt"
 )
 
+// Version is the iPXE that scripts are told they run on.
+const Version = "1.21.1"
+
 // Limits on what scripts may do. The largest that people write have a few
 // thousand lines, and 200 menu items.
 const (
@@ -15,7 +18,7 @@ const (
 	maxSettings = 4 << 20   // bytes of all settings
 	maxWork     = 256 << 20 // bytes looked at while words are expanded; a step is 1 KiB
 	maxItems    = 10000     // of menus and of parameter lists
-	headSize    = 8 << 10   // what is read of an image to see what it is: Multiboot looks as far
+	HeadSize    = 8 << 10   // what is read of an image to see what it is: Multiboot looks as far
 )
 
 // ErrTooMuch says that a script goes beyond a limit. Nothing follows it.

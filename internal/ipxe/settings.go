@@ -235,7 +235,10 @@ func (s *settings) get(text string) (formatted string, found bool) {
 	} else if v.kind == "" {
 		v.kind = n.kind
 	}
-	return v.kind.format(v.bytes)
+	if formatted, found = v.kind.format(v.bytes); !found {
+		return "", false
+	}
+	return formatted, true
 }
 
 // set stores text, or clears the setting where that is "".

@@ -112,5 +112,8 @@ func FileURL(server netip.Addr, file string) string {
 	if u := parseURI(file); u.scheme != "" && (u.host != "" || strings.HasPrefix(u.path, "/")) {
 		return u.String()
 	}
+	if !server.IsValid() {
+		server = netip.IPv4Unspecified()
+	}
 	return (&url.URL{Scheme: "tftp", Host: server.String(), Path: "/" + file}).String()
 }

@@ -71,6 +71,12 @@ func split(text string) []string {
 // before expansion.
 func operator(word string) bool { return word == "||" || word == "&&" || word == ";" }
 
+// Expand is a boot file's name with its settings' values, as DHCP may give it.
+func Expand(m Machine, text string) (string, error) {
+	r := &runner{set: newSettings(&m)}
+	return expand(text, r.value, r.spend)
+}
+
 // expand replaces each ${...} by what value says of it: the first that is
 // complete and has none inside, and then from the left again, so that values are
 // expanded, too (expand_settings). spend is told the work of each round, and

@@ -37,6 +37,11 @@ func (h *Host) ServeTFTP(dir string) error {
 		}
 		defer file.Close()
 		n, err := transfer.ReadFrom(file)
+		if late, ok := errors.AsType[net.Error](err); err != nil && n == 0 && !(ok && late.Timeout()) {
+			// The client ended it when it had heard the options (RFC 2349).
+			answered("told its size", 0)
+			return err
+		}
 		if err != nil {
 			answered(err.Error(), n)
 			return err

@@ -8,12 +8,16 @@ package menu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
 // ErrUntouched is what a Chooser's error wraps when nothing was chosen: what
 // boots untouched boots.
 var ErrUntouched = errors.New("nothing was chosen")
+
+// ErrPassword is a wrong one.
+var ErrPassword = errors.New("wrong password")
 
 // Menu is one screen of entries. A program may have several: entries lead from
 // one to another.
@@ -24,6 +28,9 @@ type Menu struct {
 	Timeout time.Duration // until Default boots; 0 is to wait for a key
 	Parent  int           // index of the menu that Esc leads back to; -1 for none
 
+	Edit      bool // command lines can be edited
+	Prompt    bool // Esc leads to the boot: prompt where there is no Parent
+	Locked    bool // editing and the prompt need a password
 	Immediate bool // a hotkey boots its entry, and does not only highlight it
 	TabMsg    string
 	Autoboot  string // with "#" for the seconds that are left
@@ -56,27 +63,67 @@ type Entry struct {
 
 // Offer is all that a program would let a person choose from.
 type Offer struct {
-	Menus []Menu // none where there is the prompt only
-	Start int
-	// Prompt says that a command can be typed: at once where there are no menus,
-	// else by Esc.
-	Prompt  bool
-	Edit    bool          // command lines can be edited
-	Locked  bool          // editing and the prompt need a password
+	Menus   []Menu // none where there is the boot: prompt only
+	Start   int
 	Timeout time.Duration // of the prompt; 0 is to wait
 	Say     []string      // lines that are shown before
 	Default string        // what boots untouched, for people
 }
 
-// Choice is what a person chose. The zero Choice is what boots untouched.
+// maxEntries is how many entries are shown, of all menus together.
+const maxEntries = 4096
+
+// Check says what is wrong with an offer: one that came from elsewhere may name
+// what is not there.
+func (o *Offer) Check() error {
+	if o.Start < 0 || o.Start >= max(len(o.Menus), 1) {
+		return errors.New("the first menu is none")
+	}
+	entries := 0
+	for i, m := range o.Menus {
+		if m.Default < 0 || m.Default >= len(m.Entries) || m.Parent < -1 || m.Parent >= len(o.Menus) {
+			return fmt.Errorf("menu %d: no such default, or parent", i)
+		}
+		for _, e := range m.Entries {
+			if e.Kind == Opens && (e.To < 0 || e.To >= len(o.Menus)) {
+				return fmt.Errorf("menu %d: no such menu", i)
+			}
+		}
+		if entries += len(m.Entries); entries > maxEntries {
+			return fmt.Errorf("more than %d entries", maxEntries)
+		}
+	}
+	return nil
+}
+
+// At is the entry that was chosen; nil where a command was typed, or there is
+// no such entry.
+func (o *Offer) At(c Choice) *Entry {
+	if c.Menu < 0 || c.Menu >= len(o.Menus) || c.Entry < 0 || c.Entry >= len(o.Menus[c.Menu].Entries) {
+		return nil
+	}
+	return &o.Menus[c.Menu].Entries[c.Entry]
+}
+
+// Locked says whether a choice needs a password: that of the entry or, for an
+// edited line and the prompt, that of the menu, too.
+func (o *Offer) Locked(c Choice) bool {
+	if c.Menu < 0 || c.Menu >= len(o.Menus) {
+		return false
+	}
+	e := o.At(c)
+	return e != nil && e.Locked || (e == nil || c.Line != "") && o.Menus[c.Menu].Locked
+}
+
+// Choice is what a person chose.
 type Choice struct {
 	Menu, Entry int    // indices; Entry is -1 where a command was typed
 	Line        string // the command line as edited or typed; "" as it is
 	Password    string // that was asked for
 }
 
-// Chooser lets a person choose. valid says whether a choice's password is the
+// Chooser lets a person choose. valid says why a choice's password is not the
 // right one, and is asked before Choose returns it.
 type Chooser interface {
-	Choose(ctx context.Context, o Offer, valid func(Choice) bool) (Choice, error)
+	Choose(ctx context.Context, o Offer, valid func(Choice) error) (Choice, error)
 }

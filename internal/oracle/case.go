@@ -65,7 +65,7 @@ var option = regexp.MustCompile(`^([a-z]+): *(.*)$`)
 //	mac: 00:16:3e:72:79:e3          the machine's
 //	ip: 192.168.1.199               its leased address
 //	uuid: 564d1c4f-...              its SMBIOS UUID, as text
-//	bootfile: pxelinux.0            the DHCP file name; an http URL for lpxelinux.0
+//	bootfile: pxelinux.0            the DHCP file name; an http URL for lpxelinux.0; DIR/i386-pc/core.0 for GRUB
 //	option: 210=/boot/              a DHCP option; may be repeated
 //	name: files.lab=192.168.1.3     a name for the name server; may be repeated
 //	modules: ./ boot/               prefixes of the modules, plainly prepended to their names;

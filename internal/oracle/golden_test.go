@@ -31,11 +31,11 @@ type result struct {
 
 // TestGolden compares the package pxelinux with the real PXELINUX's answers.
 func TestGolden(t *testing.T) {
-	all := cases(t)
+	all := cases(t, tree)
 	agree, declared := 0, 0
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		c := all[name]
-		if t.Run(name, func(t *testing.T) { compare(t, c, golden(t, name)) }) {
+		if t.Run(name, func(t *testing.T) { compare(t, c, golden(t, tree, name)) }) {
 			if agree++; len(c.Differences) > 0 {
 				declared++
 			}
@@ -294,7 +294,7 @@ func (s *server) getAll(urls []string) (contents [][]byte, complete bool) {
 	for _, u := range urls {
 		data, err := s.get(u)
 		if err != nil {
-			return nil, false
+			return contents, false
 		}
 		contents = append(contents, data)
 	}

@@ -1,7 +1,6 @@
 package oracle
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -54,7 +54,7 @@ func addTap(c *Case) (*net.Interface, error) {
 }
 
 // dnsmasq is the command that serves DHCP, TFTP and, if the case has names, DNS.
-func dnsmasq(ctx context.Context, c *Case, root, dir string) *exec.Cmd {
+func dnsmasq(c *Case, root, dir string) (*exec.Cmd, error) {
 	net := c.Server().String()
 	net = net[:strings.LastIndex(net, ".")]
 	args := []string{
@@ -77,13 +77,14 @@ func dnsmasq(ctx context.Context, c *Case, root, dir string) *exec.Cmd {
 	for name, address := range c.Names {
 		args = append(args, "--address=/"+name+"/"+address)
 	}
-	return exec.CommandContext(ctx, "dnsmasq", args...)
+	return real.Program("dnsmasq", args...)
 }
 
 // A recorder notes what is asked for. It reads TFTP from the wire, because
 // only there a file name is what PXELINUX sent.
 type recorder struct {
 	machine, server netip.Addr
+	ignore          func(name string) bool // files that are not worth a note
 
 	mu       sync.Mutex
 	packets  int // from the machine
@@ -92,7 +93,11 @@ type recorder struct {
 }
 
 func newRecorder(c *Case) *recorder {
-	return &recorder{machine: c.IP, server: c.Server(), open: map[netip.AddrPort]int{}}
+	r := &recorder{machine: c.IP, server: c.Server(), open: map[netip.AddrPort]int{}, ignore: func(string) bool { return false }}
+	if c.isGRUB() {
+		r.ignore = isGRUBsOwn
+	}
+	return r
 }
 
 // listen makes the recorder's view of the interface. Its buffer is large, as a
@@ -172,6 +177,9 @@ func (r *recorder) datagram(from, to netip.AddrPort, b []byte) {
 	code := binary.BigEndian.Uint16(b)
 	if to.Port() == port && code == rrq {
 		name, _, ok := strings.Cut(string(b[2:]), "\x00")
+		if r.ignore(name) {
+			return
+		}
 		if to.Addr() != r.server {
 			name = to.Addr().String() + "::" + name
 		}

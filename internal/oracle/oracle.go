@@ -134,7 +134,10 @@ func boot(ctx context.Context, c *Case, dir string) (*Answer, error) {
 	defer files.Close()
 	go r.serveFTP(files, root)
 
-	servers := dnsmasq(ctx, c, root, dir)
+	servers, err := dnsmasq(c, root, dir)
+	if err != nil {
+		return nil, err
+	}
 	var log bytes.Buffer
 	servers.Stdout, servers.Stderr = &log, &log
 	if err := servers.Start(); err != nil {
@@ -330,7 +333,9 @@ func menus(requests []Request) []int {
 // isFirmware recognises iPXE, which PXELINUX has left the machine to again.
 func isFirmware(line string) bool { return strings.HasPrefix(line, "No more network devices") }
 
-func isPrompt(line string) bool { return strings.HasPrefix(line, "boot:") }
+func isPrompt(line string) bool {
+	return strings.HasPrefix(line, "boot:") || strings.HasPrefix(line, "grub>")
+}
 
 // words is the text on the screen without empty lines, and without what the
 // firmware wrote before PXELINUX.

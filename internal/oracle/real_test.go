@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 // cases returns the cases by their names.
-func cases(t *testing.T) map[string]*oracle.Case {
+func cases(t *testing.T, tree string) map[string]*oracle.Case {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(tree, "*.txtar"))
 	if err != nil || len(files) == 0 {
@@ -58,7 +58,7 @@ func cases(t *testing.T) map[string]*oracle.Case {
 	return all
 }
 
-func golden(t *testing.T, name string) *oracle.Answer {
+func golden(t *testing.T, tree, name string) *oracle.Answer {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(tree, name+".json"))
 	if err != nil {
@@ -122,11 +122,16 @@ func TestDebian(t *testing.T) {
 
 // TestReal boots the real PXELINUX for every case and compares with the golden
 // files, or writes them.
-func TestReal(t *testing.T) {
+func TestReal(t *testing.T) { askAgain(t, tree) }
+
+// TestGRUBReal does the same with GRUB.
+func TestGRUBReal(t *testing.T) { askAgain(t, grubTree) }
+
+func askAgain(t *testing.T, tree string) {
 	if !*real {
 		t.Skip("boots virtual machines; needs -real")
 	}
-	all := cases(t)
+	all := cases(t, tree)
 	var hold atomic.Int32
 	t.Run("cases", func(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -140,15 +145,15 @@ func TestReal(t *testing.T) {
 				if *update {
 					write(t, file, got)
 				}
-				if diff := cmp.Diff(golden(t, name), got); diff != "" {
-					t.Errorf("the real PXELINUX's answer changed (-golden +now):\n%s", diff)
+				if diff := cmp.Diff(golden(t, tree, name), got); diff != "" {
+					t.Errorf("the real program's answer changed (-golden +now):\n%s", diff)
 					return
 				}
 				hold.Add(1)
 			})
 		}
 	})
-	t.Logf("%d of %d answers of the real PXELINUX are as in the golden files", hold.Load(), len(all))
+	t.Logf("%d of %d answers of the real program are as in the golden files", hold.Load(), len(all))
 }
 
 func write(t *testing.T, file string, a *oracle.Answer) {

@@ -78,6 +78,11 @@ func (s stubs) program(name string) []byte {
 // writeTree puts the case's files into the directory root, and PXELINUX and
 // its modules where the case wants them. What the case brings itself stays.
 func writeTree(c *Case, s stubs, root string) error {
+	if c.isGRUB() {
+		if err := makeGRUB(c, root); err != nil { // first: it removes others' *.img
+			return err
+		}
+	}
 	for name, data := range c.Files {
 		file := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -101,6 +106,9 @@ func writeTree(c *Case, s stubs, root string) error {
 		}
 	}
 
+	if c.isGRUB() {
+		return nil
+	}
 	boot := "pxelinux.0"
 	if strings.Contains(filepath.Base(c.BootFile), "lpxelinux") {
 		boot = "lpxelinux.0"

@@ -26,6 +26,7 @@ type Plan struct {
 	Config    Config           `json:"config"`
 	Boot
 
+	Verified string `json:"verified"`           // by whose signature or which list all of it is; "" when nothing was to be verified
 	Location string `json:"location,omitempty"` // instead of a configuration; config.tried are the names there
 }
 
@@ -67,6 +68,15 @@ func NewLease(l *dhcpclient.Lease) Lease {
 func (l *Lease) NamesBoot() bool {
 	return l.BootFile != "" || l.PathPrefix != "" || l.ConfigFile != ""
 }
+
+// Program is a boot program.
+type Program string
+
+// The programs whose configurations are read.
+const (
+	PXELINUX Program = "pxelinux"
+	GRUB     Program = "grub"
+)
 
 // Stage is a part of a boot, as messages name it.
 type Stage string
@@ -141,6 +151,7 @@ const (
 
 // Boot is what boots by the configuration.
 type Boot struct {
+	Program  Program  `json:"program"` // "" where no configuration was found
 	Outcome  Outcome  `json:"outcome"`
 	Label    string   `json:"label"`
 	Named    string   `json:"named"` // the label that --label asks for

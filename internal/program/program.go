@@ -2,10 +2,14 @@ package program
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/grub"
+	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
@@ -30,10 +34,13 @@ type Wanted struct {
 	// NoLint leaves Config.Problems and Findings out: a boot has no use for
 	// them, and they cost 60 ms a MiB.
 	NoLint bool
+	// Person makes a Decision with Asks.
+	Person bool
 }
 
 // MaxConfig bounds one configuration file, in bytes: PXELINUX's limit of all
-// together. An Opener's error for a larger one wraps pxelinux.ErrTooLarge.
+// together, which is more than GRUB's own file has, of up to 5 MiB. An Opener's
+// error for a larger one wraps pxelinux.ErrTooLarge.
 const MaxConfig = pxelinux.MaxBytes
 
 // Opener opens the file behind an absolute URL. An error that wraps
@@ -51,12 +58,24 @@ type Decision struct {
 	Config plan.Config
 	Boot   plan.Boot
 
-	// NotFound is what boots when the server does not have a file of Boot; nil
-	// only with an error.
-	NotFound func(context.Context) (*Decision, error)
+	// NotFound is what boots when the server does not have a file of Boot, by
+	// its URL; nil only with an error.
+	NotFound func(ctx context.Context, url string) (*Decision, error)
 	// Entry is what boots when somebody picks an entry by its name; nil without
 	// a configuration.
 	Entry func(ctx context.Context, name string) (*Decision, error)
+	// Asks is the person that the program would wait for; nil where it boots at
+	// once.
+	Asks *Asks
+}
+
+// Asks is what a program lets a person choose from.
+type Asks struct {
+	Offer menu.Offer
+	// Valid says why a choice's password is not the right one.
+	Valid func(menu.Choice) error
+	// Choose is what boots by a choice, which has to be valid.
+	Choose func(ctx context.Context, c menu.Choice) (*Decision, error)
 }
 
 // Error is why nothing boots.
@@ -70,8 +89,33 @@ func (e *Error) Error() string { return string(e.Stage) + ": " + e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Decide says what boots. The lease's boot file will name the program, when
-// there is more than one.
+// Decide says what boots. The lease's boot file names the program, or its
+// content does where the name says nothing and no configuration is found. Labs
+// that name GRUB and keep a pxelinux.cfg have always booted by that, and still do.
 func Decide(ctx context.Context, m Machine, open Opener) (*Decision, error) {
-	return PXELINUX(ctx, m, open)
+	file := m.Lease.BootFile
+	var first *Decision
+	var noConfig error
+	if named := NamesGRUB(file); named || namesEFI(file) {
+		d, err := runGRUB(ctx, m, open, named)
+		if d != nil && !errors.Is(err, grub.ErrNoConfig) {
+			return d, err
+		}
+		first, noConfig = d, err
+	}
+	d, err := PXELINUX(ctx, m, open)
+	switch {
+	case first != nil:
+		d.Config.Tried = append(first.Config.Tried, d.Config.Tried...)
+		if errors.Is(err, pxelinux.ErrNoConfig) {
+			return d, &Error{Stage: plan.StageConfig, Err: fmt.Errorf("%w, and %w", errors.Unwrap(noConfig), errors.Unwrap(err))}
+		}
+		d.Boot.Warnings = append([]string{fmt.Sprintf("the boot file %s is GRUB, and the server has no grub.cfg: PXELINUX's configuration counts", file)}, d.Boot.Warnings...)
+	case errors.Is(err, pxelinux.ErrNoConfig) && file != "" && !namesPXELINUX(file) && !namesEFI(file):
+		if other, otherErr := runGRUB(ctx, m, open, false); other != nil {
+			other.Config.Tried = append(d.Config.Tried, other.Config.Tried...)
+			return other, otherErr
+		}
+	}
+	return d, err
 }

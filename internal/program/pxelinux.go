@@ -29,7 +29,7 @@ func (m *Machine) Host() pxelinux.Host {
 
 // PXELINUX is pxelinux.0 and lpxelinux.0.
 func PXELINUX(ctx context.Context, m Machine, open Opener) (*Decision, error) {
-	read := &reader{open: open, texts: map[string][]byte{}, errors: map[string]string{}}
+	read := newReader(open)
 	x := &pxe{wanted: m.Wanted, host: m.Host()}
 	found, err := pxelinux.Find(ctx, x.host, read.file)
 	x.config = config(found, read)
@@ -99,13 +99,16 @@ func (x *pxe) finish(boot *pxelinux.Boot, err error) (*Decision, error) {
 	d := x.decision(boot.Config)
 	d.Entry = x.entry
 	wanted := false
+	if x.wanted.Person && x.wanted.Label == "" && err == nil {
+		d.Asks = x.asks(boot.Offer())
+	}
 	if err == nil {
 		err = x.override(boot)
 		wanted = err != nil
 	}
 	if err == nil {
 		d.setBoot(boot)
-		d.NotFound = func(ctx context.Context) (*Decision, error) { return x.next(boot.NotFound(ctx)) }
+		d.NotFound = func(ctx context.Context, _ string) (*Decision, error) { return x.next(boot.NotFound(ctx)) }
 		if err = unbootable(boot); err != nil {
 			err = fmt.Errorf("%s: %w", x.config.URL, err)
 		}
@@ -129,6 +132,9 @@ func (x *pxe) next(boot *pxelinux.Boot, err error) (*Decision, error) {
 func (x *pxe) decision(c *pxelinux.Config) *Decision {
 	d := &Decision{Config: x.config, Boot: plan.New().Boot}
 	d.Boot.Named = x.wanted.Label
+	if x.config.URL != "" {
+		d.Boot.Program = plan.PXELINUX
+	}
 	d.Boot.Warnings = append(d.Boot.Warnings, c.Warnings...)
 	d.Boot.Findings = c.Findings
 	if at := c.Default; at.Command != "" {
@@ -191,6 +197,10 @@ type reader struct {
 	open   Opener
 	texts  map[string][]byte
 	errors map[string]string
+}
+
+func newReader(open Opener) *reader {
+	return &reader{open: open, texts: map[string][]byte{}, errors: map[string]string{}}
 }
 
 func (r *reader) file(ctx context.Context, url string) (io.ReadCloser, error) {

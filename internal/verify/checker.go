@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,6 +28,28 @@ type Policy struct {
 // None says whether it demands nothing.
 func (p Policy) None() bool { return len(p.Pins) == 0 && p.Sums == nil && p.Key == nil }
 
+// Space is the name of those whose files with that digest a guest may have: all
+// guests, where dom0 lists it, else those with the same key. It is not ok
+// where nothing of that kind is demanded.
+func (p Policy) Space(d Digest) (space string, ok bool) {
+	c, err := p.Checker()
+	if err != nil {
+		return "", false
+	}
+	for _, l := range c.lists {
+		for _, listed := range l.List {
+			if listed == d {
+				return "listed", true
+			}
+		}
+	}
+	if p.Key == nil {
+		return "", false
+	}
+	key := Digest(sha256.Sum256(p.Key))
+	return "key-" + key.String()[:16], true
+}
+
 // Error is a file that is not what was demanded, as opposed to one that could
 // not be had.
 type Error struct{ Err error }
@@ -42,7 +65,8 @@ type Checker struct {
 	base   string // URL of the directory that names are relative to
 	pins   List
 	lists  []source // the first one that has a file counts
-	by     string   // who signed, "" before Load
+	signed *source  // counts after those; nil before Load
+	by     string   // who signed it
 
 	mu     sync.Mutex
 	pinned map[string]bool // pins that were asked for
@@ -94,7 +118,8 @@ func (p Policy) Checker() (*Checker, error) {
 
 // Load tells in which directory names are, by its URL with a slash at its end,
 // and gets the signed list from there, where there is a key. Read gets a file of
-// at most so many bytes, or an error that notFound knows.
+// at most so many bytes, or an error that notFound knows. Another Load is for
+// another directory.
 func (c *Checker) Load(ctx context.Context, base string, read func(ctx context.Context, url string, most int64) ([]byte, error), notFound func(error) bool) error {
 	c.base = base
 	if c.key == nil {
@@ -127,8 +152,7 @@ func (c *Checker) Load(ctx context.Context, base string, read func(ctx context.C
 	if err != nil {
 		return &Error{fmt.Errorf("%s: %w", printable.Redacted(base+Name), err)}
 	}
-	c.lists = append(c.lists, source{list, printable.Redacted(base+Name) + ", signed by " + by})
-	c.by = by
+	c.signed, c.by = &source{list, printable.Redacted(base+Name) + ", signed by " + by}, by
 	return nil
 }
 
@@ -147,18 +171,24 @@ type Want struct {
 	from   string
 }
 
-// Want is what the file at a URL has to be; nil where nothing is demanded of it.
-// Boots is true for what is handed over: kernel and initrds.
+// Want is what the file at a URL has to be; nil where nothing is demanded of it,
+// as with a nil Checker. Boots is true for what is handed over: kernel and initrds.
 func (c *Checker) Want(url string, boots bool) (*Want, error) {
-	for _, l := range c.lists {
+	if c == nil {
+		return nil, nil
+	}
+	lists := c.lists
+	if c.signed != nil {
+		lists = append(slices.Clip(lists), *c.signed)
+	}
+	for _, l := range lists {
 		if digest, ok := l.of(c.base, url); ok {
 			c.note(url)
 			return &Want{digest, l.from}, nil
 		}
 	}
-	where := c.lists[len(c.lists)-1].from
 	if c.key != nil || c.policy.Sums != nil && boots {
-		return nil, &Error{fmt.Errorf("%s is not in %s", printable.Redacted(url), where)}
+		return nil, &Error{fmt.Errorf("%s is not in %s", printable.Redacted(url), lists[len(lists)-1].from)}
 	}
 	return nil, nil
 }
@@ -182,8 +212,20 @@ func (w *Want) Check(url string, got Digest) error {
 	return &Error{fmt.Errorf("%s has the SHA-256 %s, and by %s it should be %s", printable.Redacted(url), got, w.from, w.Digest)}
 }
 
+// Verify checks a small file.
+func (c *Checker) Verify(url string, content []byte) error {
+	want, err := c.Want(url, false)
+	if err != nil {
+		return err
+	}
+	return want.Check(url, sha256.Sum256(content))
+}
+
 // Unused is the error of a pinned file that the boot did not ask for.
 func (c *Checker) Unused() error {
+	if c == nil {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, key := range slices.Sorted(maps.Keys(c.pins)) {

@@ -30,7 +30,7 @@ var dom0Files = []string{
 	"usr/sbin/libvirtd", "usr/bin/virsh", "usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_libxl.so", "etc/libvirt", "usr/share/libvirt/cpu_map",
 	"usr/bin/ovs-vsctl", "usr/bin/ovs-appctl", "usr/bin/ovsdb-tool", "usr/sbin/ovsdb-server", "usr/lib/openvswitch-*/ovs-vswitchd", "usr/share/openvswitch/vswitch.ovsschema",
 	// Opened by name: when a thread of xl is cancelled, and to look up a user.
-	"lib/x86_64-linux-gnu/libgcc_s.so.1", "lib/x86_64-linux-gnu/libnss_files.so.2",
+	"lib/x86_64-linux-gnu/libgcc_s.so.1", "lib/x86_64-linux-gnu/libnss_files*",
 }
 
 // libraryFiles are where a library is looked for. Debian 11 has Open vSwitch's

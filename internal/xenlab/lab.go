@@ -1,11 +1,14 @@
 package xenlab
 
 import (
+	"archive/tar"
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,15 +54,43 @@ func (l *Lab) writeInitramfs(ctx context.Context, file, program string, cases []
 	for name, data := range guests {
 		files["srv/tftp/"+name] = data
 	}
-	if files["usr/bin/gopxeboot"], err = os.ReadFile(program); err != nil {
+	installed, err := installation(ctx, program)
+	if err != nil {
 		return err
 	}
+	maps.Copy(files, installed)
 	f, err := os.Create(file)
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriter(f)
 	return errors.Join(writeDom0(w, l.packages, files), w.Flush(), f.Close())
+}
+
+// installation is what is installed of the program: all of a .deb, or else what
+// the cases use.
+func installation(ctx context.Context, program string) (map[string][]byte, error) {
+	if filepath.Ext(program) != ".deb" {
+		text, err := os.ReadFile(program)
+		return map[string][]byte{"usr/bin/gopxeboot": text, "usr/share/gopxeboot/empty.img": make([]byte, 1<<20)}, err
+	}
+	archive, err := exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", program).Output()
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", program, err)
+	}
+	files := map[string][]byte{}
+	for r := tar.NewReader(bytes.NewReader(archive)); ; {
+		switch h, err := r.Next(); {
+		case err == io.EOF:
+			return files, nil
+		case err != nil:
+			return nil, fmt.Errorf("read %s: %w", program, err)
+		case h.Typeflag == tar.TypeReg:
+			if files[strings.TrimPrefix(h.Name, "./")], err = io.ReadAll(r); err != nil {
+				return nil, fmt.Errorf("read %s: %w", program, err)
+			}
+		}
+	}
 }
 
 // qemu is the program that is the machine.

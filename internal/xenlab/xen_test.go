@@ -21,7 +21,7 @@ import (
 var (
 	xen     = flag.String("xen", "", "boot this version of real Xen in QEMU and run the cases in its dom0: newest, one of 4.20, 4.17 and 4.14, or all of them and the slow cases")
 	only    = flag.String("case", "", "with -xen: the cases whose names match one of these patterns, with commas between; slow ones, too")
-	program = flag.String("program", "", "with -xen: the program under test (default: build ./cmd/gopxeboot)")
+	program = flag.String("program", "", "with -xen: the program under test, or its .deb (default: build ./cmd/gopxeboot)")
 	cache   = flag.String("cache", "../../build/xenlab", "with -xen: the directory for packages and images")
 )
 

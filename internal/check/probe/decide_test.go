@@ -35,7 +35,7 @@ func observed(c programtest.Config) *observer {
 		task: &Task{Machine: c.Machine, Decide: program.Decide}, machine: c.Machine, lease: &c.Machine.Lease,
 		facts: &check.Facts{}, plan: plan.New(), tries: map[string]plan.Try{},
 		ask: func(_ context.Context, url string) ([]byte, error) {
-			text, err := fs.ReadFile(c.Files, strings.TrimPrefix(url, "tftp://10.0.0.2/"))
+			text, err := fs.ReadFile(c.Files, strings.TrimLeft(strings.TrimPrefix(url, "tftp://10.0.0.2"), "/"))
 			if err != nil {
 				err = &fetch.Error{URL: url, Err: fmt.Errorf("%w: %w", fetch.ErrNotFound, err)}
 			}

@@ -158,7 +158,7 @@ func TestBootFiles(t *testing.T) {
 			o := observed(programtest.Configs(t, "../../program/testdata")[0])
 			d := &program.Decision{
 				Boot: plan.Boot{Kernel: server.URL + c.kernel, Initrds: []string{server.URL + c.initrd}},
-				NotFound: func(context.Context) (*program.Decision, error) {
+				NotFound: func(context.Context, string) (*program.Decision, error) {
 					return &program.Decision{}, errors.New("nothing else")
 				},
 			}

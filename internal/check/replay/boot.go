@@ -30,6 +30,9 @@ type reading struct {
 
 // find fills in the search, the configuration, what boots and its files.
 func (r *reading) find() {
+	if r.findGRUB() {
+		return
+	}
 	path := r.searchPath()
 	for _, t := range r.transfers {
 		link, ok := r.searched(t, path)
@@ -52,6 +55,24 @@ func (r *reading) find() {
 			r.try(plan.Try{URL: t.url(), Result: result, Message: t.message(), Millis: t.took(), Meant: "another spelling"})
 		}
 	}
+}
+
+// findGRUB is find for a guest that GRUB boots.
+func (r *reading) findGRUB() bool {
+	if !program.NamesGRUB(r.machine.Lease.BootFile) {
+		return false
+	}
+	d, _ := program.GRUB(context.Background(), r.machine, r.opener)
+	for _, try := range d.Config.Tried {
+		if t := r.seen(try.URL); t != nil {
+			r.try(plan.Try{URL: try.URL, Result: r.result(t), Message: t.message(), Millis: t.took(), Blocks: r.blocks(t)})
+		}
+	}
+	if d.Config.URL == "" {
+		return false
+	}
+	r.config(r.seen(d.Config.URL), d.Config.URL)
+	return true
 }
 
 // try records one name, once for each thing that came of it.

@@ -3,12 +3,14 @@ package replay
 import (
 	"context"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/program/programtest"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 // A capture of a guest that asks for the names that its boot program asks for
@@ -16,11 +18,11 @@ import (
 func TestReplayDecides(t *testing.T) {
 	for _, c := range programtest.Configs(t, "../../program/testdata") {
 		t.Run(c.Name, func(t *testing.T) {
-			s := newStory().leased().arp(filesIP, true)
+			s := newStory().leased(dhcpv4.WithOption(dhcpv4.OptBootFileName(c.Machine.Lease.BootFile))).arp(filesIP, true)
 			tree := pxelinux.OpenFS(c.Files, filesIP)
 			_, _ = program.Decide(t.Context(), c.Machine, func(ctx context.Context, url string) (io.ReadCloser, error) {
 				name := url[len("tftp://10.0.0.2/"):]
-				if text, err := c.Files.ReadFile(name); err == nil {
+				if text, err := c.Files.ReadFile(strings.TrimLeft(name, "/")); err == nil {
 					s.gets(name, string(text), 1408)
 				} else {
 					s.tftpError(name, 1, "File not found")

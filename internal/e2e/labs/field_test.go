@@ -25,6 +25,10 @@ type told struct {
 	says string
 }
 
+// grubImage is as much of GRUB for UEFI as tells that its prefix is /boot/grub.
+const grubImage = "MZmimg\x00\x00\x00\x00\x18\x00\x00\x00\x00\x00\x00\x00\x30\x00\x00\x00\x00\x00\x00\x00" +
+	"\x03\x00\x00\x00\x18\x00\x00\x00/boot/grub\x00\x00\x00\x00\x00\x00"
+
 // fieldFaults are what people ask about in forums and mailing lists.
 var fieldFaults = []told{
 	{fault{"Foreman's configuration", check.Fine, fine, func(s *site) {
@@ -107,7 +111,21 @@ var fieldFaults = []told{
 		s.dhcp.BootFile = "efi/grubx64.efi"
 		s.file("efi/grubx64.efi", "MZ")
 		s.dnsmasq()
-	}}, "is GRUB, which is not PXELINUX"},
+	}}, "is GRUB, which reads a grub.cfg"},
+	{fault{"GRUB and its grub.cfg", check.Fine, fine, func(s *site) {
+		s.remove(configFile)
+		s.dhcp.BootFile = "grubx64.efi"
+		s.file("grubx64.efi", grubImage)
+		s.file("boot/grub/grub.cfg", "set timeout=5\nmenuentry 'Linux' {\n\tlinux /vmlinuz quiet\n\tinitrd /initrd.img\n}\n")
+		s.dnsmasq()
+	}}, ""},
+	{fault{"an entry of GRUB that loads nothing", check.NotBootable, isBroken, func(s *site) {
+		s.remove(configFile)
+		s.dhcp.BootFile = "grubx64.efi"
+		s.file("grubx64.efi", grubImage)
+		s.file("boot/grub/grub.cfg", "set timeout=5\nmenuentry 'Linux' {\n\tlinxu /vmlinuz quiet\n}\n")
+		s.dnsmasq()
+	}}, "grub.cfg:"},
 	{fault{"boot file is a script for iPXE", check.NoConfig, isBroken, func(s *site) {
 		s.remove(configFile)
 		s.dhcp.BootFile = "http://192.168.1.166/boot.ipxe"

@@ -42,6 +42,8 @@ var packages = map[string]string{
 	"mkfs.xfs":    "xfsprogs",
 	"fdisk":       "fdisk",
 	"sfdisk":      "fdisk",
+
+	"grub-mknetdir": "grub-pc-bin",
 }
 
 // MissingError is a program that this machine does not have.

@@ -4,7 +4,8 @@
 #   as a boot sector or network boot program: 'B', then its own name, a length
 #   byte and the bytes at offset 0x80, which the server fills in
 #
-#   as a Linux kernel (bzImage, boot protocol 2.06): 'L', the command line, the
+#   as a Linux kernel (bzImage, boot protocol 2.06), in real mode or at the
+#   32-bit entry: 'L', the command line, the
 #   size of the ramdisk, and the head of the ramdisk
 #
 # Sizes are 32 bits, little-endian; a command line or a head is its size and
@@ -141,4 +142,44 @@ flat_at:.long	flat
 
 	.org	5*512 - 4
 stack:	.org	5*512
-	.space	512			# what would be the kernel proper
+
+	# What would be the kernel proper: GRUB's linux enters here (the 32-bit
+	# boot protocol), with ESI at the boot parameters, which are laid out
+	# as the header above, and no stack.
+	.macro	number32
+	movl	$4, %edi
+1:	outb	%al, %dx
+	shrl	$8, %eax
+	decl	%edi
+	jnz	1b
+	.endm
+	cli
+	cld
+	movl	%esi, %ebx
+	movw	$0xe9, %dx
+	movb	$'L', %al
+	outb	%al, %dx
+	movl	cmdline(%ebx), %esi
+	xorl	%ecx, %ecx
+2:	cmpb	$0, (%esi,%ecx)
+	je	3f
+	incl	%ecx
+	jmp	2b
+3:	movl	%ecx, %eax
+	number32
+	rep outsb
+	movl	size(%ebx), %eax
+	number32
+	movl	size(%ebx), %ecx
+	cmpl	$HEAD, %ecx
+	jbe	4f
+	movl	$HEAD, %ecx
+4:	movl	image(%ebx), %esi
+	movl	%ecx, %eax
+	number32
+	rep outsb
+	movw	$0xf4, %dx
+	outb	%al, %dx
+5:	hlt
+	jmp	5b
+	.org	6*512

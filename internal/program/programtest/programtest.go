@@ -27,7 +27,7 @@ type Config struct {
 }
 
 // Configs reads NAME.txtar from a directory: the server's files, the label that
-// is asked for in "label", and the decision in "want".
+// is asked for in "label", the lease's boot file in "bootfile", and the decision in "want".
 func Configs(t testing.TB, dir string) (list []Config) {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
@@ -44,6 +44,8 @@ func Configs(t testing.TB, dir string) (list []Config) {
 			switch f.Name {
 			case "label":
 				c.Machine.Label = strings.TrimSpace(string(f.Data))
+			case "bootfile":
+				c.Machine.Lease.BootFile = strings.TrimSpace(string(f.Data))
 			case "want":
 				c.Want = string(f.Data)
 			default:

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/conf"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/xenout"
+	"github.com/urfave/cli/v2"
+)
+
+// confFlag is for every command that /etc/gopxeboot.conf counts for.
+func confFlag() cli.Flag {
+	return &cli.StringFlag{Name: "conf", Value: conf.Name, Usage: "take options that are not said from this `FILE`"}
+}
+
+// notInConf are the options that can't stand there: the toolstack says them, or
+// they boot nothing.
+var notInConf = strings.Fields("output output-format output-directory vm domid runas conf apply unapply again vif default_args extra_args l n version help isconfig udhcpc")
+
+// settings are the options of /etc/gopxeboot.conf.
+type settings struct {
+	name string
+	file conf.File
+	err  error
+}
+
+// readSettings reads the file. What is wrong with it apply says: the toolstack's
+// --output is opened first.
+func readSettings(name string) *settings {
+	s := &settings{name: name}
+	s.file, s.err = conf.Read(name)
+	known := firstNames(bootFlags())
+	for _, o := range s.file.All() {
+		first, ok := known[o.Name]
+		switch {
+		case s.err != nil:
+		case !ok:
+			s.err = s.wrong(o, fmt.Errorf("there is no such option%s", didYouMean(o.Name, slices.Sorted(maps.Keys(known)))))
+		case slices.Contains(notInConf, first):
+			s.err = s.wrong(o, errors.New("this one is said by whoever calls"))
+		}
+	}
+	return s
+}
+
+// wrong is the error of one of its options.
+func (s *settings) wrong(o conf.Option, err error) error {
+	where := o.Name
+	if o.Section != "" {
+		where = fmt.Sprintf("%s in [%q]", o.Name, o.Section)
+	}
+	return fmt.Errorf("%s: %s: %w", s.name, where, err)
+}
+
+// apply sets the options that the command line does not say, as far as the
+// command has them. Only where the file has sections it asks which ones are the
+// guest's.
+func (s *settings) apply(c *cli.Context, call *xenout.Call, sections func() []string) error {
+	if s.err != nil {
+		return usage(s.err, "")
+	}
+	var own []string
+	if slices.ContainsFunc(s.file.All(), func(o conf.Option) bool { return o.Section != "" }) {
+		own = sections()
+	}
+	flags := c.Command.Flags
+	if len(flags) == 0 {
+		flags = c.App.Flags
+	}
+	known := firstNames(flags)
+	said := func(name string) bool { return c.IsSet(name) || name == "args" && call.Args != "" }
+	var set []conf.Option
+	for _, o := range s.file.For(own...) {
+		if first, ok := known[o.Name]; ok && !said(first) {
+			o.Name = first
+			set = append(set, o)
+		}
+	}
+	for _, o := range set {
+		for _, value := range o.Values {
+			if err := c.Set(o.Name, value); err != nil {
+				return usage(s.wrong(o, err), "")
+			}
+			if o.Name == "args" {
+				call.Args = xenout.MergeArgs(call.Args, value)
+			}
+		}
+	}
+	call.Quiet = call.Quiet || c.Bool("q")
+	return nil
+}
+
+// sectionsOfCall are those of the guest that the toolstack calls for.
+func sectionsOfCall(c *cli.Context, call *xenout.Call) []string {
+	// Without an answer there is no section; whether the boot can do without one,
+	// it says itself.
+	guest, _ := domain.ThisHost().Find(c.Context, *call)
+	if call.Toolstack == xenout.XAPI {
+		guest.Name = "" // VM administrators write it
+	}
+	bridge := call.VIF.Bridge
+	if bridge == "" && call.Interface < len(guest.VIFs) {
+		bridge = guest.VIFs[call.Interface].Bridge
+	}
+	return sectionsOf(c, guest, bridge)
+}
+
+// sectionsOf are a guest's sections, the first of which counts most.
+func sectionsOf(c *cli.Context, guest domain.Info, bridge string) []string {
+	all := []string{strings.ToLower(cmp.Or(c.String("uuid"), guest.UUID)), guest.Name, cmp.Or(c.String("bridge"), bridge)}
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
+
+// calledGuest is the guest that a word on the command line calls by its name, its
+// uuid or its domain id; nil where none does. Words with a slash are a bootloader's
+// disk.
+func calledGuest(c *cli.Context, call *xenout.Call) (*domain.Info, error) {
+	switch {
+	case call.Disk == "" || strings.Contains(call.Disk, "/"):
+		return nil, nil
+	case len(call.Unknown) > 0:
+		return nil, usage(fmt.Errorf("one guest at a time: %s, %s", strings.Join(call.Unknown, ", "), call.Disk), "")
+	case call.VIF.MAC != nil || c.String("mac") != "":
+		return nil, usage(fmt.Errorf("%q would be a guest, and a MAC is written down", call.Disk), "leave one of the two away")
+	}
+	guest, err := domain.ThisHost().Named(c.Context, call.Disk, call.Interface)
+	if err != nil {
+		return nil, usage(err, "")
+	}
+	return &guest, nil
+}
+
+// namedOptions are the options of plan and check: those that the command line says,
+// of the file, and of the guest that it calls.
+func namedOptions(c *cli.Context, call *xenout.Call) (boot.Options, error) {
+	guest, err := calledGuest(c, call)
+	if err == nil && c.String("tree") == "" && c.String("replay") == "" { // those are of no network of this host's
+		err = readSettings(c.String("conf")).apply(c, call, func() []string {
+			if guest == nil {
+				return sectionsOf(c, domain.Info{}, call.VIF.Bridge)
+			}
+			return sectionsOf(c, *guest, guest.VIFs[call.Interface].Bridge)
+		})
+	}
+	if err != nil {
+		return boot.Options{}, err
+	}
+	con := console.New(c.App.ErrWriter, level(c))
+	o, err := options(c, call, con)
+	if err == nil && guest != nil {
+		o.Take(*guest, call.Interface, con)
+	}
+	return o, err
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/xenout"
+)
+
+// The options of /etc/gopxeboot.conf, and which of them count for a guest.
+func TestConf(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	tree := sampleTree(t)
+	config := filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3")
+	more := ""
+	for _, label := range []string{"all", "name", "uuid", "bridge", "said"} {
+		more += "label " + label + "\n kernel " + lab.SampleKernel + "\n append " + label + "=1\n"
+	}
+	labtest.Check(t, os.WriteFile(config, []byte(readFile(t, config)+more), 0o644))
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+	d := newDom0(t)
+	file := d.write(t, "gopxeboot.conf", `label = "all"
+["guest1"]
+label = "name"
+`)
+	byAll := d.write(t, "all.conf", `label = "all"
+[guest1]
+label = "name"
+[xenbr0]
+label = "bridge"
+["`+guestUUID+`"]
+label = "uuid"
+[guest2]
+label = "nobody"
+`)
+	byBridge := d.write(t, "bridge.conf", "label = \"all\"\n[xenbr0]\nlabel = \"bridge\"\nargs = \"x=1\"\n")
+	d.write(t, "guest1.cfg", "name='guest1'\nvif=['"+vif+"']\n")
+	xl := []string{"xl", "create", filepath.Join(d.dir, "guest1.cfg")}
+	args := func(label string) string { return "BOOT_IMAGE=" + lab.SampleKernel + " " + label + "=1" }
+	for _, test := range []struct {
+		name, args, want string
+	}{
+		{"its name", "--conf=" + file, args("name")},
+		{"its uuid", "--conf=" + byAll, args("uuid")},
+		{"its bridge", "--conf=" + byBridge, args("bridge") + " x=1"},
+		{"the command line", "--label=said --conf=" + byAll, args("said")},
+		{"a command line's --args", "--args=y=1 --conf=" + byBridge, args("bridge") + " y=1"},
+		{"no file", "--conf=" + d.dir + "/none", howtoArgs},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := d.libxl(t, libxl{Args: strings.Fields(test.args)})
+			defer os.RemoveAll(d.outDir())
+			cmd, _ := toolstack(t, xl, c)
+			cmd.Wait()
+			contains(t, readFile(t, d.out()), "args "+test.want+"\x00")
+			if t.Failed() {
+				t.Log(readFile(t, c.Log))
+			}
+		})
+	}
+	for _, test := range []struct{ args, want string }{
+		{"plan --conf=" + byBridge + " " + vif, `"label": "bridge"`},
+		{"plan --conf=" + byAll + " --uuid=" + strings.ToUpper(guestUUID) + " " + vif, `"label": "uuid"`},
+		{"check --json --conf=" + byBridge + " " + vif, `"label": "bridge"`},
+	} {
+		contains(t, gopxeboot(t, strings.Fields(test.args)...).Stdout, test.want)
+	}
+	// XAPI's VMs are named by their administrators.
+	labtest.Check(t, os.MkdirAll("/etc", 0o755))
+	conf := "/etc/gopxeboot.conf"
+	labtest.Check(t, os.WriteFile(conf, []byte("[guest1]\nlabel = \"name\"\n[xenbr0]\npygrub = \""+d.pygrub(t)+"\"\n"), 0o644))
+	t.Cleanup(func() { os.Remove(conf) })
+	labtest.Check(t, os.WriteFile(config, []byte("default disk\nlabel disk\n localboot 0\n"), 0o644))
+	equal(t, "under XAPI", d.bootedBy(t, []string{"/usr/sbin/xenopsd-xc"}, d.xapi(pygrubSlot(), ""), xenout.Simple), "disk")
+}
+
+// A file that is wrong boots nothing, and says where it is wrong.
+func TestConfRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "gopxeboot.conf")
+	for text, want := range map[string]string{
+		"timeout = 20s\n":                    file + ": line 1: ",
+		"lable = 'x'\n":                      file + ": lable: there is no such option: did you mean label?",
+		"[guest1]\noutput = '/etc/passwd'\n": file + `: output in ["guest1"]: this one is said by whoever calls`,
+		"quiet = true\nversion = true\n":     "version: this one is said",
+		"timeout = 'never'\n":                file + `: timeout: "never" is no time`,
+		"timeout = -1\n":                     "timeout: ",
+	} {
+		labtest.Check(t, os.WriteFile(file, []byte(text), 0o644))
+		for _, command := range [][]string{nil, {"plan"}} {
+			o := gopxeboot(t, append(command, "--conf="+file, vif)...)
+			if o.Code != 2 || o.Stdout != "" || strings.Count(o.Stderr, "\n") != 1 || !strings.Contains(o.Stderr, want) {
+				t.Errorf("%q: %+v", text, o)
+			}
+		}
+	}
+	labtest.Check(t, os.WriteFile(file, []byte(recipe(t, "conf")), 0o644))
+	labtest.Check(t, readSettings(file).err)
+	labtest.Check(t, os.Chmod(file, 0o666))
+	contains(t, gopxeboot(t, "--conf="+file, vif).Stderr, "can be written by others than root")
+}
+
+// plan and check take a guest by what a person calls it.
+func TestGuestByName(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, sampleTree(t)))
+	newDom0(t)
+	labtest.Check(t, os.Remove("/usr/local/sbin/xe")) // a host of xl's
+	labtest.Check(t, os.MkdirAll("/etc/xen", 0o755))
+	emptyDirectory(t, "/etc/xen")
+	labtest.Check(t, os.WriteFile("/etc/xen/guest1.cfg", []byte("name='guest1'\nuuid='"+guestUUID+"'\ntype='pvh'\nvif=['mac=00:16:3e:00:00:01,bridge=none0','"+vif+"']\n"), 0o644))
+	for _, test := range []struct {
+		args string
+		code int
+		want []string
+	}{
+		{"plan --vif=1 guest1", 0, []string{`"mac": "` + lab.SampleMAC + `"`, `"guest_type": "pvh"`, `"uuid": "` + guestUUID + `"`, `"outcome": "linux"`}},
+		{"plan --vif=1 7", 0, []string{`"outcome": "linux"`}},
+		{"plan --bridge=xenbr0 --vif=1 " + strings.ToUpper(guestUUID), 0, []string{`"outcome": "linux"`}},
+		{"plan --tree=/ guest1", 4, []string{`"mac": "00:16:3e:00:00:01"`}},
+		{"check --json --vif=1 guest1", 0, []string{`"mac": "` + lab.SampleMAC + `"`, `"guest_type": "pvh"`}},
+		{"plan guest1", 2, []string{"none0"}},
+		{"plan --vif=2 guest1", 2, []string{"has no vif[2]"}},
+		{"plan guest2", 2, []string{`the MAC address of guest "guest2" is not known: `, `no configuration in it has name = "guest2"`}},
+		{"plan 8", 2, []string{"no such domain"}},
+		{"plan guest1 guest2", 2, []string{"one guest at a time"}},
+		{"plan guest1 " + vif, 2, []string{"a MAC is written down"}},
+		{"check guest2", 3, []string{`guest "guest2" is not known`}},
+		{"plan " + vif + " /dev/vg/guest1", 0, []string{`"outcome": "linux"`}},
+	} {
+		o := gopxeboot(t, strings.Fields(test.args)...)
+		if o.Code != test.code {
+			t.Errorf("%s: %+v", test.args, o)
+		}
+		contains(t, o.Stdout+o.Stderr, test.want...)
+	}
+}
+
+// What the packages install as /etc/gopxeboot.conf says nothing, and each of its
+// examples can be said.
+func TestPackagedConf(t *testing.T) {
+	text := readFile(t, "../../packaging/gopxeboot.conf")
+	for name, text := range map[string]string{"as it is": text, "with all of it": regexp.MustCompile(`(?m)^#(\S)`).ReplaceAllString(text, "$1")} {
+		file := filepath.Join(t.TempDir(), "gopxeboot.conf")
+		labtest.Check(t, os.WriteFile(file, []byte(text), 0o644))
+		s := readSettings(file)
+		if n := len(s.file.All()); s.err != nil || (n > 0) != (name == "with all of it") {
+			t.Errorf("%s: %d options, %v", name, n, s.err)
+		}
+	}
+}

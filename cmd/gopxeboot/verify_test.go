@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"aead.dev/minisign"
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+)
+
+// signedTree is a tree of which all is in SHA256SUMS, signed by both kinds of
+// keys, whose public halves are in keys.
+func signedTree(t *testing.T) (tree, keys string) {
+	t.Helper()
+	tree, keys = sampleTree(t), t.TempDir()
+	writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), "include extra.cfg\ndefault linux\nlabel linux\n kernel vmlinuz\n initrd initrd.gz\n")
+	writeFile(t, filepath.Join(tree, "extra.cfg"), "prompt 0\n")
+	writeFile(t, filepath.Join(tree, "vmlinuz"), string(kernelOf("signed")))
+	writeFile(t, filepath.Join(tree, "initrd.gz"), "070701 signed")
+	list := sumsOf(t, tree)
+	writeFile(t, filepath.Join(tree, "SHA256SUMS"), string(list))
+
+	public, private, err := minisign.GenerateKey(rand.Reader)
+	labtest.Check(t, err)
+	text, err := public.MarshalText()
+	labtest.Check(t, err)
+	writeFile(t, filepath.Join(keys, "minisign"), string(text))
+	writeFile(t, filepath.Join(tree, "SHA256SUMS.minisig"), string(minisign.Sign(private, list)))
+
+	entity, err := openpgp.NewEntity("Tree", "", "tree@example.org", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Time: func() time.Time { return time.Now().Add(-time.Hour) }})
+	labtest.Check(t, err)
+	var key, signature bytes.Buffer
+	w, err := armor.Encode(&key, openpgp.PublicKeyType, nil)
+	labtest.Check(t, err)
+	labtest.Check(t, entity.Serialize(w))
+	labtest.Check(t, w.Close())
+	labtest.Check(t, openpgp.ArmoredDetachSign(&signature, entity, bytes.NewReader(list), nil))
+	writeFile(t, filepath.Join(keys, "openpgp"), key.String())
+	writeFile(t, filepath.Join(tree, "SHA256SUMS.asc"), signature.String())
+	writeFile(t, filepath.Join(keys, "sums"), string(list))
+	return tree, keys
+}
+
+// sumsOf is what find . -type f -exec sha256sum {} + says in a directory.
+func sumsOf(t *testing.T, dir string) (list []byte) {
+	t.Helper()
+	labtest.Check(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		name, _ := filepath.Rel(dir, path)
+		list = fmt.Appendf(list, "%x  ./%s\n", sha256.Sum256(content), name)
+		return err
+	}))
+	return list
+}
+
+// TestVerify has a server that tampers, in each position: none of it boots.
+func TestVerify(t *testing.T) {
+	change := func(name string) func(*testing.T, string) {
+		return func(t *testing.T, tree string) {
+			path := filepath.Join(tree, name)
+			content := []byte(readFile(t, path))
+			content[len(content)-2] ^= 1
+			labtest.Check(t, os.WriteFile(path, content, 0o644))
+		}
+	}
+	remove := func(name string) func(*testing.T, string) {
+		return func(t *testing.T, tree string) { labtest.Check(t, os.Remove(filepath.Join(tree, name))) }
+	}
+	unsigned := func(config string) func(*testing.T, string) {
+		return func(t *testing.T, tree string) {
+			writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), config)
+		}
+	}
+	pin := func(name string, content string) string {
+		return fmt.Sprintf("--sha256=%s=%x", name, sha256.Sum256([]byte(content)))
+	}
+	kernel := string(kernelOf("signed"))
+	for _, c := range []struct {
+		name   string
+		tamper func(t *testing.T, tree string)
+		args   []string // KEYS is the directory of keys
+		code   int
+		says   string
+	}{
+		{"minisign", nil, []string{"--key=KEYS/minisign"}, 0, "verify: by minisign "},
+		{"OpenPGP", nil, []string{"--key=KEYS/openpgp"}, 0, "verify: by OpenPGP "},
+		{"a list of dom0's", nil, []string{"--sums=KEYS/sums"}, 0, "verify: by sums"},
+		{"two files", nil, []string{pin("vmlinuz", kernel), pin("./initrd.gz", "070701 signed")}, 0, "verify: by sha256"},
+		{"by URL", nil, []string{pin("tftp://192.168.1.166/vmlinuz", kernel)}, 0, "verify: by sha256"},
+
+		{"configuration", change("pxelinux.cfg/01-00-16-3e-72-79-e3"), []string{"--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/pxelinux.cfg/01-00-16-3e-72-79-e3 has the SHA-256 "},
+		{"include", change("extra.cfg"), []string{"--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/extra.cfg has the SHA-256 "},
+		{"kernel", change("vmlinuz"), []string{"--key=KEYS/minisign"}, 5, "kernel: tftp://192.168.1.166/vmlinuz has the SHA-256 "},
+		{"initrd", change("initrd.gz"), []string{"--key=KEYS/openpgp"}, 5, "initrd: tftp://192.168.1.166/initrd.gz has the SHA-256 "},
+		{"list", change("SHA256SUMS"), []string{"--key=KEYS/minisign"}, 5, "SHA256SUMS.minisig: it does not belong to the list"},
+		{"list, OpenPGP", change("SHA256SUMS"), []string{"--key=KEYS/openpgp"}, 5, "SHA256SUMS.asc: it does not belong to the list"},
+		{"signature", change("SHA256SUMS.minisig"), []string{"--key=KEYS/minisign"}, 5, "SHA256SUMS.minisig: it "},
+		{"no list", remove("SHA256SUMS"), []string{"--key=KEYS/minisign"}, 5, "SHA256SUMS: file not found"},
+		{"no signature", remove("SHA256SUMS.minisig"), []string{"--key=KEYS/minisign"}, 5, "SHA256SUMS.minisig: file not found"},
+		{"another configuration", unsigned("default linux\nlabel linux\n kernel vmlinuz\n"), []string{"--key=KEYS/minisign"}, 5, "01-00-16-3e-72-79-e3 has the SHA-256 "},
+		{"a configuration that nobody signed", func(t *testing.T, tree string) {
+			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree)
+			writeFile(t, filepath.Join(tree, "pxelinux.cfg/default"), "default linux\nlabel linux\n kernel vmlinuz\n")
+		}, []string{"--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/pxelinux.cfg/default is not in tftp://192.168.1.166/SHA256SUMS, signed by minisign "},
+		{"a kernel of dom0's list", change("vmlinuz"), []string{"--sums=KEYS/sums"}, 5, "by --sums it should be "},
+		{"a kernel that is not in it", func(t *testing.T, tree string) {
+			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree)
+			writeFile(t, filepath.Join(tree, "pxelinux.cfg/default"), "default linux\nlabel linux\n kernel other\n")
+			writeFile(t, filepath.Join(tree, "other"), kernel)
+		}, []string{"--sums=KEYS/sums"}, 5, "tftp://192.168.1.166/other is not in --sums"},
+		{"a pinned kernel", change("vmlinuz"), []string{pin("vmlinuz", kernel)}, 5, "by --sha256 it should be "},
+		{"a pinned kernel that does not boot", unsigned("default linux\nlabel linux\n kernel initrd.gz\n"), []string{pin("vmlinuz", kernel)}, 5, "--sha256 vmlinuz: no file of this boot has that name"},
+
+		{"no key", nil, []string{"--key=KEYS/sums"}, 2, "--key: that is no public key"},
+		{"no list of dom0's", nil, []string{"--sums=KEYS/minisign"}, 2, "--sums: line 1 is none of sha256sum's"},
+		{"a list of dom0's that is not there", nil, []string{"--sums=KEYS/nothing"}, 2, "--sums: open "},
+		{"no digest", nil, []string{"--sha256=vmlinuz=00"}, 2, "--sha256: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := labtest.New(t, lab.Config{})
+			tree, keys := signedTree(t)
+			if c.tamper != nil {
+				c.tamper(t, tree)
+			}
+			labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+			dir := t.TempDir()
+			args := []string{"--output-format=simple0", "--output-directory=" + dir, vif}
+			for _, arg := range c.args {
+				args = append(args, strings.ReplaceAll(arg, "KEYS", keys))
+			}
+			o := gopxeboot(t, args...)
+			if o.Code != c.code || (o.Stdout == "") != (c.code != 0) {
+				t.Errorf("exit %d, want %d: %s", o.Code, c.code, o.Stderr)
+			}
+			contains(t, o.Stderr, c.says)
+			if c.code == 0 {
+				got, ramdisk := results(t, dir)
+				sameFile(t, got, filepath.Join(tree, "vmlinuz"))
+				sameFile(t, ramdisk, filepath.Join(tree, "initrd.gz"))
+				o := gopxeboot(t, append([]string{"plan"}, args[2:]...)...)
+				_, how, _ := strings.Cut(c.says, "by ")
+				contains(t, o.Stdout, `"verified": "`+how)
+			} else if left := entries(t, dir); len(left) > 0 {
+				t.Errorf("left: %q", left)
+			}
+		})
+	}
+}
+
+// TestVerifyLocation does so at a location: .treeinfo decides what boots, too.
+func TestVerifyLocation(t *testing.T) {
+	labtest.New(t, lab.Config{})
+	for _, tampered := range []string{"", ".treeinfo", "images/f/vmlinuz", "images/f/initrd.img", "SHA256SUMS"} {
+		tree := filepath.Join(repositoryTree(t), "fedora")
+		list := sumsOf(t, tree)
+		public, private, err := minisign.GenerateKey(rand.Reader)
+		labtest.Check(t, err)
+		key, err := public.MarshalText()
+		labtest.Check(t, err)
+		keyFile := filepath.Join(t.TempDir(), "key")
+		writeFile(t, keyFile, string(key))
+		writeFile(t, filepath.Join(tree, "SHA256SUMS"), string(list))
+		writeFile(t, filepath.Join(tree, "SHA256SUMS.minisig"), string(minisign.Sign(private, list)))
+		code := 0
+		if tampered != "" {
+			writeFile(t, filepath.Join(tree, tampered), readFile(t, filepath.Join(tree, tampered))+"\n")
+			code = 5
+		}
+		dir := t.TempDir()
+		o := gopxeboot(t, "--location="+tree, "--key="+keyFile, "--output-format=simple0", "--output-directory="+dir)
+		if o.Code != code || len(entries(t, dir)) > 0 != (code == 0) {
+			t.Errorf("%q tampered with: exit %d, want %d: %s", tampered, o.Code, code, o.Stderr)
+		}
+	}
+}
+
+// TestCache has boots download a file once, and again when what is kept has
+// become another.
+func TestCache(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	tree, keys := signedTree(t)
+	var listener net.Listener
+	labtest.Check(t, l.Servers.Do(func() (err error) {
+		listener, err = net.Listen("tcp4", "192.168.1.166:80")
+		return err
+	}))
+	var asked atomic.Int64
+	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		http.ServeFile(w, r, filepath.Join(tree, r.URL.Path))
+	})}
+	go web.Serve(listener)
+	t.Cleanup(func() { web.Close() })
+	writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), "default linux\nlabel linux\n kernel http://192.168.1.166/vmlinuz\n initrd http://192.168.1.166/initrd.gz\n")
+	sums := filepath.Join(keys, "urls")
+	writeFile(t, sums, strings.ReplaceAll(string(sumsOf(t, tree)), " ./", " http://192.168.1.166/"))
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+	dir := filepath.Join(t.TempDir(), "cache")
+	boots := func(what string, want int64, args ...string) {
+		t.Helper()
+		asked.Store(0)
+		results := t.TempDir()
+		o := gopxeboot(t, append([]string{"--cache=" + dir, "--sums=" + sums, "--output-format=simple0", "--output-directory=" + results, vif}, args...)...)
+		if o.Code != 0 || asked.Load() != want {
+			t.Errorf("%s: exit %d, %d downloads, want %d: %s", what, o.Code, asked.Load(), want, o.Stderr)
+			return
+		}
+		for _, name := range entries(t, results) {
+			of := map[bool]string{true: "vmlinuz", false: "initrd.gz"}[strings.HasPrefix(name, "kernel")]
+			sameFile(t, filepath.Join(results, name), filepath.Join(tree, of))
+		}
+	}
+	boots("the first", 2)
+	boots("the second", 0)
+	kept := filepath.Join(dir, "listed", fmt.Sprintf("%x", sha256.Sum256(kernelOf("signed"))))
+	labtest.Check(t, os.WriteFile(kept, []byte("poison"), 0o600))
+	boots("with one that has become another", 1)
+	boots("the next", 1)
+	boots("the one after that", 0)
+	labtest.Check(t, os.Remove(kept))
+	labtest.Check(t, os.Chmod(dir, 0o755))
+	if o := gopxeboot(t, "--cache="+dir, "--sums="+sums, vif); o.Code != 2 || !strings.Contains(o.Stderr, "chmod 700") {
+		t.Errorf("others may use it: %+v", o)
+	}
+	if o := gopxeboot(t, "--cache="+dir, vif); o.Code != 2 || !strings.Contains(o.Stderr, "no digest is known") {
+		t.Errorf("without digests: %+v", o)
+	}
+	small := labtest.Tmpfs(t, "16k")
+	dir = filepath.Join(small, "cache")
+	writeFile(t, filepath.Join(small, "filler"), strings.Repeat("x", 16<<10))
+	boots("on a full disk", 2)
+	boots("on a full disk, once more", 2)
+}

@@ -1,0 +1,156 @@
+package boot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/cache"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
+)
+
+// cacheScheme is what the names begin with by which the child asks its parent for
+// files of the cache: JSON of a cacheRequest follows.
+const cacheScheme = "cache:"
+
+// cacheRequest gets a file of the cache, puts one there that is a part of a
+// result file, or has one checked that is not what it should be.
+type cacheRequest struct {
+	Digest verify.Digest
+	Put    *part `json:",omitempty"`
+	Check  bool  `json:",omitempty"`
+}
+
+// part is of one of the files that the child has.
+type part struct {
+	File         int
+	Offset, Size int64
+}
+
+// opener answers the child: files of the cache, and what local opens, which may
+// be nil. What a child that was taken over asks for is bounded by the policy:
+// files that it lists, or that other guests with the same key had.
+func (o *Options) opener(files []*os.File, local func(string) (*os.File, error)) func(string) (*os.File, error) {
+	return func(name string) (*os.File, error) {
+		text, cached := strings.CutPrefix(name, cacheScheme)
+		switch {
+		case !cached && local != nil:
+			return local(name)
+		case !cached:
+			return nil, fmt.Errorf("%q was not named: %w", name, syscall.EACCES)
+		}
+		var r cacheRequest
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			return nil, err
+		}
+		space, ok := o.Transfer.Policy.Space(r.Digest)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("%s is not for this guest: %w", r.Digest, syscall.EACCES)
+		case r.Check:
+			o.Cache.Check(space, r.Digest)
+			return nil, cache.ErrMiss
+		case r.Put == nil:
+			return o.Cache.Get(space, r.Digest)
+		case r.Put.File < 0 || r.Put.File >= len(files) || r.Put.Offset < 0 || r.Put.Size <= 0:
+			return nil, syscall.EINVAL
+		}
+		return o.Cache.Put(space, r.Digest, files[r.Put.File], r.Put.Offset, r.Put.Size)
+	}
+}
+
+// ask asks the parent.
+func (r cacheRequest) ask(p *pipeline) (*os.File, error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return p.child.Open(cacheScheme + string(text))
+}
+
+// source is where a file comes from: a server, or the cache.
+type source interface {
+	URL() string
+	Size() int64
+	Stats() fetch.Stats
+	io.WriterTo
+	io.Closer
+}
+
+// open opens a file that is handed over. Keep says that the cache waits for it.
+func (p *pipeline) openOrCached(ctx context.Context, url string, want *verify.Want) (f source, keep bool, err error) {
+	if want != nil && p.cached {
+		file, err := p.fromCache(ctx, want.Digest)
+		switch {
+		case err == nil:
+			file.url = url
+			return file, false, nil
+		case ctx.Err() != nil:
+			return nil, false, ctx.Err()
+		case errors.Is(err, syscall.ENOENT):
+			keep = true
+		default:
+			p.say.Warn(fmt.Sprintf("cache: %v", err))
+		}
+	}
+	f, err = p.files.Open(ctx, url)
+	return f, keep, err
+}
+
+// fromCache gets a file of the cache, and waits for who downloads it.
+func (p *pipeline) fromCache(ctx context.Context, d verify.Digest) (*cachedFile, error) {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		file, err := cacheRequest{Digest: d}.ask(p)
+		if errors.Is(err, syscall.EAGAIN) {
+			select {
+			case <-time.After(pause):
+				continue
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		info, err := file.Stat()
+		if err != nil {
+			file.Close()
+			return nil, err
+		}
+		f := &cachedFile{File: file, size: info.Size()}
+		sum := verify.NewHasher()
+		_, err = f.WriteTo(sum)
+		if got := sum.Sum(); err == nil && got != d {
+			cacheRequest{Digest: d, Check: true}.ask(p)
+			err = fmt.Errorf("%s has become %s, and is not taken", d, got)
+		}
+		if err != nil {
+			file.Close()
+			return nil, err
+		}
+		return f, nil
+	}
+}
+
+// cachedFile is a file of the cache, whose content is what it has to be.
+type cachedFile struct {
+	*os.File
+	url  string
+	size int64
+}
+
+func (f *cachedFile) URL() string        { return "(cache) " + f.url }
+func (f *cachedFile) Size() int64        { return f.size }
+func (f *cachedFile) Stats() fetch.Stats { return fetch.Stats{} }
+
+// WriteTo can be called more than once.
+func (f *cachedFile) WriteTo(w io.Writer) (int64, error) {
+	return io.CopyBuffer(w, io.NewSectionReader(f.File, 0, f.size), make([]byte, 1<<20))
+}

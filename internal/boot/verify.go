@@ -1,0 +1,91 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
+)
+
+// howToSign is what to try where something is not what was signed.
+const howToSign = "docs/verify.md says how to sign a tree; if nobody has changed it since, do not boot from that server"
+
+// verifyAs makes p.check what knows how files have to be.
+func (p *pipeline) verifyAs(t *Transfer) (err error) {
+	if p.check, err = t.Policy.Checker(); err != nil {
+		return fault.New(fault.Usage, "verify", err, "")
+	}
+	return nil
+}
+
+// verifyIn tells in which directory files have the names of the lists, and gets
+// the signed one from there. From then on what decides what boots is verified.
+func (p *pipeline) verifyIn(ctx context.Context, base string) error {
+	plain := p.files
+	plain.Verify = nil
+	err := p.check.Load(ctx, base, plain.ReadAll, func(err error) bool {
+		return errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused)
+	})
+	switch {
+	case verify.IsError(err):
+		return fault.New(fault.NotBootable, "verify", err, howToSign)
+	case err != nil:
+		return fault.In(ctx, fault.NotFetched, "verify", err, "see that the server is up and can be reached as the guest")
+	}
+	if how := p.check.How(); how != "" {
+		p.say.Stage("verify: by %s", how)
+	}
+	p.files.Verify = func(link string, content []byte) error {
+		err := p.check.Verify(link, content)
+		if err != nil && p.unverified == nil {
+			p.unverified = err
+		}
+		return err
+	}
+	return nil
+}
+
+// verified says whether all that decided what boots was what it had to be, and
+// whether what boots can be. A program may go on without a file that was not.
+func (p *pipeline) verified(kernel string, initrds []string) error {
+	err := p.unverified
+	for _, url := range append([]string{kernel}, initrds...) {
+		if err == nil && url != "" {
+			_, err = p.check.Want(url, true)
+		}
+	}
+	if err == nil {
+		err = p.check.Unused()
+	}
+	if err != nil {
+		return fault.New(fault.NotBootable, "verify", err, howToSign)
+	}
+	p.Plan.Verified = p.check.How()
+	return nil
+}
+
+// notVerified is the error of a file that is not what it had to be.
+func notVerified(stage plan.Stage, err error) error {
+	return fault.New(fault.NotBootable, stage, err, howToSign)
+}
+
+// writeTo downloads a file and compares it with what it has to be.
+func writeTo(f io.WriterTo, to io.Writer, url string, want *verify.Want) (int64, error) {
+	if want == nil {
+		return f.WriteTo(to)
+	}
+	sum := verify.NewHasher()
+	n, err := f.WriteTo(io.MultiWriter(to, sum))
+	if digest := sum.Sum(); err == nil {
+		err = want.Check(url, digest)
+	}
+	return n, err
+}
+
+// directory is a URL's, with the slash at its end.
+func directory(url string) string { return url[:strings.LastIndexByte(url, '/')+1] }

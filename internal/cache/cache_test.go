@@ -1,0 +1,240 @@
+package cache
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/verify"
+)
+
+// holds is the variable that makes this test program a boot which dies while it
+// downloads: its value is the cache's directory.
+const holds = "CACHE_TEST_HOLDS"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(holds); dir != "" {
+		c, err := Open(dir, 1000)
+		if err == nil {
+			_, err = c.Get("a", digest("x"))
+		}
+		fmt.Println(err)
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+func digest(content string) verify.Digest { return sha256.Sum256([]byte(content)) }
+
+func open(t *testing.T, dir string, limit int64) *Cache {
+	t.Helper()
+	c, err := Open(dir, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// put has a boot find that a file is missing, and keep it.
+func put(t *testing.T, c *Cache, content string) {
+	t.Helper()
+	if _, err := c.Get("a", digest(content)); !errors.Is(err, ErrMiss) {
+		t.Fatalf("%.20s: got %v, want a miss", content, err)
+	}
+	file, err := c.Put("a", digest(content), strings.NewReader("__"+content+"__"), 2, int64(len(content)))
+	labtest.Check(t, err)
+	file.Close()
+}
+
+// has reads a file of the cache, "" where there is none.
+func has(t *testing.T, c *Cache, space, content string) string {
+	t.Helper()
+	file, err := c.Get(space, digest(content))
+	if errors.Is(err, ErrMiss) {
+		c.Drop(space, digest(content))
+		return ""
+	}
+	labtest.Check(t, err)
+	defer file.Close()
+	got, err := io.ReadAll(file)
+	labtest.Check(t, err)
+	return string(got)
+}
+
+func TestCache(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	first, second := open(t, dir, 1000), open(t, dir, 1000)
+	if _, err := first.Get("a", digest("x")); !errors.Is(err, ErrMiss) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := second.Get("a", digest("x")); !errors.Is(err, ErrBusy) {
+		t.Errorf("while another one downloads: %v", err)
+	}
+	if _, err := second.Put("a", digest("x"), strings.NewReader("x"), 0, 1); err == nil {
+		t.Error("put what another one downloads")
+	}
+	first.Drop("a", digest("x"))
+	if _, err := second.Get("a", digest("x")); !errors.Is(err, ErrMiss) {
+		t.Errorf("after it was given up: %v", err)
+	}
+	if _, err := second.Put("a", digest("x"), strings.NewReader("y"), 0, 1); err == nil {
+		t.Error("kept what is something else")
+	}
+	put(t, first, "x")
+	if got := has(t, second, "a", "x"); got != "x" {
+		t.Errorf("got %q", got)
+	}
+	if got := has(t, second, "b", "x"); got != "" {
+		t.Errorf("another space has %q", got)
+	}
+	if _, err := second.Get("a", digest("y")); !errors.Is(err, ErrMiss) {
+		t.Errorf("got %v", err)
+	}
+	second.Close()
+	if _, err := first.Get("a", digest("y")); !errors.Is(err, ErrMiss) {
+		t.Errorf("after the other one has ended: %v", err)
+	}
+}
+
+// Who dies leaves nothing that others wait for.
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	labtest.Check(t, os.Chmod(dir, 0o700))
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), holds+"="+dir)
+	out, err := cmd.StdoutPipe()
+	labtest.Check(t, err)
+	labtest.Check(t, cmd.Start())
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != ErrMiss.Error()+"\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	c := open(t, dir, 1000)
+	if _, err := c.Get("a", digest("x")); !errors.Is(err, ErrBusy) {
+		t.Errorf("while it lives: %v", err)
+	}
+	labtest.Check(t, cmd.Process.Kill())
+	cmd.Wait()
+	put(t, c, "x")
+	if got := has(t, c, "a", "x"); got != "x" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Those that were used last stay.
+func TestLimit(t *testing.T) {
+	dir := t.TempDir()
+	labtest.Check(t, os.Chmod(dir, 0o700))
+	c := open(t, dir, 300)
+	content := func(n int) string { return strings.Repeat(fmt.Sprint(n), 100) }
+	for n := range 3 {
+		put(t, c, content(n))
+		past := time.Now().Add(time.Duration(n-10) * time.Minute)
+		labtest.Check(t, os.Chtimes(c.name("a", digest(content(n))), past, past))
+	}
+	has(t, c, "a", content(0))
+	put(t, c, content(3))
+	var left []string
+	for n := range 4 {
+		if has(t, c, "a", content(n)) != "" {
+			left = append(left, fmt.Sprint(n))
+		}
+	}
+	if diff := cmp.Diff([]string{"0", "2", "3"}, left); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	big := strings.Repeat("b", 301)
+	if _, err := c.Get("a", digest(big)); !errors.Is(err, ErrMiss) {
+		t.Error(err)
+	}
+	if _, err := c.Put("a", digest(big), strings.NewReader(big), 0, 301); err == nil {
+		t.Error("kept more than the limit")
+	}
+}
+
+// What has become something else does not stay.
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	labtest.Check(t, os.Chmod(dir, 0o700))
+	c := open(t, dir, 1000)
+	put(t, c, "x")
+	put(t, c, "y")
+	labtest.Check(t, os.WriteFile(c.name("a", digest("y")), []byte("z"), 0o600))
+	for _, content := range []string{"x", "y", "none"} {
+		c.Check("a", digest(content))
+	}
+	if x, y := has(t, c, "a", "x"), has(t, c, "a", "y"); x != "x" || y != "" {
+		t.Errorf("x is %q, y %q", x, y)
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	shared, file := filepath.Join(t.TempDir(), "shared"), filepath.Join(t.TempDir(), "file")
+	labtest.Check(t, os.Mkdir(shared, 0o755))
+	labtest.Check(t, os.Chmod(shared, 0o755))
+	labtest.Check(t, os.WriteFile(file, nil, 0o600))
+	link := filepath.Join(t.TempDir(), "link")
+	labtest.Check(t, os.Symlink(t.TempDir(), link))
+	for dir, want := range map[string]string{shared: "others may use " + shared + " (mode 0755): chmod 700", file: "is no directory", link: "is no directory", shared + "/a/b": "no such file"} {
+		if _, err := Open(dir, 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", dir, err, want)
+		}
+	}
+}
+
+// TestStorm has many want one file at once: one downloads it.
+func TestStorm(t *testing.T) {
+	dir := t.TempDir()
+	labtest.Check(t, os.Chmod(dir, 0o700))
+	content := bytes.Repeat([]byte("0123456789"), 100_000)
+	var downloads atomic.Int64
+	var guests sync.WaitGroup
+	for range 64 {
+		guests.Go(func() {
+			c, err := Open(dir, 10<<20)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			for {
+				file, err := c.Get("a", digest(string(content)))
+				switch {
+				case errors.Is(err, ErrBusy):
+					time.Sleep(time.Millisecond)
+					continue
+				case errors.Is(err, ErrMiss):
+					downloads.Add(1)
+					file, err = c.Put("a", digest(string(content)), bytes.NewReader(content), 0, int64(len(content)))
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := io.ReadAll(file)
+				file.Close()
+				if err != nil || !bytes.Equal(got, content) {
+					t.Errorf("%d bytes, %v", len(got), err)
+				}
+				return
+			}
+		})
+	}
+	guests.Wait()
+	if downloads.Load() != 1 {
+		t.Errorf("%d downloads", downloads.Load())
+	}
+}
