@@ -28,6 +28,7 @@ type Config struct {
 	// Warnings say, one line each, where this package and PXELINUX differ,
 	// and what will not work in a guest.
 	Warnings []string
+	Findings []Finding // those of Warnings that are about a line; their File is a URL
 
 	start  *machine
 	scopes []scope
@@ -166,6 +167,7 @@ func (c *Config) clone() *Config {
 	grows.Tried = slices.Clip(c.Tried)
 	grows.Labels = slices.Clip(c.Labels)
 	grows.Warnings = slices.Clip(c.Warnings)
+	grows.Findings = slices.Clip(c.Findings)
 	grows.scopes = slices.Clip(c.scopes)
 	return &grows
 }

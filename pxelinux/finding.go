@@ -11,6 +11,8 @@ const (
 	EmptyMenu        Code = "empty-menu"        // MENU and nothing behind it
 	OutsideLabel     Code = "outside-label"     // what only means something in a label
 	Repeated         Code = "repeated"          // stands twice in a label, the last one counts
+	UTF16            Code = "utf-16"            // the file, of which PXELINUX reads nothing
+	ByteOrderMark    Code = "byte-order-mark"   // before the first word
 	NoName           Code = "no-name"           // LABEL or KERNEL without a name
 	BadNumber        Code = "bad-number"        // TIMEOUT or LOCALBOOT without a number
 	LongLine         Code = "long-line"         // longer than PXELINUX's buffer
@@ -24,6 +26,8 @@ const (
 	ImpliedKernel  Code = "implied-kernel"  // a label without KERNEL
 	NotLinux       Code = "not-linux"       // a name that KERNEL takes for something other than Linux, or the reverse
 	BootsNothing   Code = "boots-nothing"   // COMBOOT and NONE
+	KernelWords    Code = "kernel-words"    // a space in the name of KERNEL
+	InitrdEmpty    Code = "initrd-empty"    // initrd= and nothing behind it
 	InitrdWords    Code = "initrd-words"    // spaces between the names of INITRD
 	InitrdTwice    Code = "initrd-twice"    // more than one initrd=
 	LongCommand    Code = "long-command"    // a command line that PXELINUX does not boot
@@ -53,7 +57,7 @@ const (
 
 func (c Code) severity() Severity {
 	switch c {
-	case NoName, NoMenu, BootsNothing, LongCommand, DefaultNoLabel, DefaultDisabled, IncludeLoop, IncludeDepth, TooLarge:
+	case UTF16, NoName, NoMenu, BootsNothing, LongCommand, DefaultNoLabel, DefaultDisabled, IncludeLoop, IncludeDepth, TooLarge:
 		return SeverityError
 	case ForeignDirective, EmptyMenu, ImpliedKernel, Unreachable, TimeoutUnused, OntimeoutUnused:
 		return SeverityNote

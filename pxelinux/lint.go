@@ -32,7 +32,10 @@ func Lint(ctx context.Context, h Host, name string, text []byte, open Opener) ([
 	l := &linter{machine: newMachine(h, open), seen: map[string]position{}}
 	l.parser = newParser(l, false, 0)
 	l.parser.visit = l.line
-	l.longLines(name, string(text))
+	l.look(name, string(text))
+	if isUTF16(string(text)) {
+		return l.findings, nil // its lines mean nothing
+	}
 	err := l.parser.parse(ctx, string(text), name)
 	if errors.Is(err, ErrTooLarge) {
 		l.find(l.parser.at, TooLarge, "", "%v", err)
@@ -83,7 +86,7 @@ func (l *linter) read(ctx context.Context, name string) (text, url string, err e
 		err = ErrTooLarge // without the URL
 	}
 	if err == nil {
-		l.longLines(name, text)
+		l.look(name, text)
 	}
 	return text, name, err
 }
@@ -100,10 +103,19 @@ func (l *linter) warn(at position, code Code, format string, args ...any) {
 	l.find(at, code, fix, format, args...)
 }
 
-// longLines finds what is too long for PXELINUX's buffer.
-func (l *linter) longLines(file, text string) {
+// look looks at a file as bytes: what is encoded otherwise, and what is too long
+// for PXELINUX's buffer.
+func (l *linter) look(file, text string) {
 	if !slices.Contains(l.order, file) {
 		l.order = append(l.order, file)
+	}
+	first := position{file, 1}
+	switch {
+	case isUTF16(text):
+		l.find(first, UTF16, "", "the file is UTF-16, which PXELINUX does not read: save it as ASCII or UTF-8")
+	case strings.HasPrefix(text, byteOrderMark):
+		l.find(first, ByteOrderMark, strings.TrimPrefix(chomp(text), byteOrderMark),
+			"the file begins with a byte order mark, which PXELINUX takes for a part of the first word: save it without one")
 	}
 	number := 0
 	for line := range strings.Lines(text) {
@@ -111,6 +123,15 @@ func (l *linter) longLines(file, text string) {
 			l.find(position{file, number}, LongLine, "", "the line has %d bytes: PXELINUX parses what follows the first %d as a line of its own", len(line), maxLine)
 		}
 	}
+}
+
+const byteOrderMark = "\ufeff"
+
+// isUTF16 says whether a text is in UTF-16, with a byte order mark or, where it
+// begins with ASCII, without.
+func isUTF16(text string) bool {
+	return strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") ||
+		len(text) >= 4 && (text[0] == 0 && text[2] == 0 && text[1] != 0 || text[1] == 0 && text[3] == 0 && text[0] != 0)
 }
 
 var directives = strings.Fields(`append initrd label none localboot kernel linux boot bss pxe fdimage comboot com32 config
@@ -173,6 +194,10 @@ func (l *linter) line(line string) {
 		if inside {
 			l.again(at, word)
 		}
+		if before, after, found := strings.Cut(" "+value+" ", " initrd= "); found && word == "append" {
+			fix := strings.TrimSpace("APPEND" + before + " initrd=" + skipSpace(after))
+			l.find(at, InitrdEmpty, fix, "initrd= names no file: no space belongs behind the =")
+		}
 	case "kernel", "linux", "boot", "bss", "pxe", "fdimage", "comboot", "com32", "config", "localboot", "none":
 		if !inside {
 			l.find(at, OutsideLabel, "", "%s outside a label is ignored", strings.ToUpper(word))
@@ -213,6 +238,13 @@ func (l *linter) kernel(at position, word, value string) {
 	}
 	if word != "kernel" {
 		return
+	}
+	// More words go to the command line, as they may. One with a / before any =
+	// is the rest of a name.
+	if _, more := cutWord(value); kindOfFile(name) == "kernel" {
+		if word, _, _ := strings.Cut(firstWord(more), "="); strings.Contains(word, "/") {
+			l.find(at, KernelWords, "", "a name has no spaces: only %q is asked for, and %q goes to the command line", name, more)
+		}
 	}
 	switch kindOfFile(name) {
 	case "fdimage":
@@ -278,6 +310,9 @@ func (l *linter) labels() {
 	p := l.parser
 	for _, e := range p.entries {
 		if e.named && p.labels[e.name] != e {
+			if p.command != nil && l.menu(*p.command) {
+				continue // a menu boots each of its entries by its place
+			}
 			first := p.labels[e.name].position
 			l.find(e.position, DuplicateLabel, "", "label %q is never booted: there is one in %s:%d", e.name, first.file, first.line)
 			continue

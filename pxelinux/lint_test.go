@@ -42,6 +42,17 @@ LABEL a
 			"f:10: FDTDIR is a directive of U-Boot: PXELINUX ignores it",
 			"f:11: MENU WIDTH=1: a space belongs between a directive and its value, not =; the line is ignored",
 		}},
+		{"a byte order mark", "\ufeffDEFAULT a\nLABEL a\nKERNEL k\n", []string{
+			"f:1: the file begins with a byte order mark, which PXELINUX takes for a part of the first word: save it without one",
+			`f:1: "\ufeffDEFAULT" is no directive: the line is ignored`,
+			"f:1: no DEFAULT and no UI: PXELINUX waits at the boot: prompt, and boots no label by itself",
+		}},
+		{"UTF-16", "\xff\xfe#\x00\n\x00", []string{"f:1: the file is UTF-16, which PXELINUX does not read: save it as ASCII or UTF-8"}},
+		{"UTF-16 without a mark", "\x00#\x00\n", []string{"f:1: the file is UTF-16, which PXELINUX does not read: save it as ASCII or UTF-8"}},
+		{"names with spaces", "DEFAULT a\nLABEL a\nKERNEL my files/k\nAPPEND quiet initrd= i\nLABEL b\nKERNEL k root=/dev/xvda quiet\n", []string{
+			`f:3: a name has no spaces: only "my" is asked for, and "files/k" goes to the command line`,
+			"f:4: initrd= names no file: no space belongs behind the =",
+		}},
 		{"labels", "DEFAULT a\nLABEL a\nKERNEL k\nLABEL a b\nKERNEL l\nLABEL\nKERNEL m\nLABEL n\nLABEL o\nKERNEL o\n", []string{
 			`f:4: the label's name is "a" only; menu.c32 takes the whole line, and can't find it as DEFAULT`,
 			`f:4: label "a" is never booted: there is one in f:2`,

@@ -63,16 +63,21 @@ func (m *machine) clone() *machine {
 func (m *machine) resolve(name string) (string, error) { return resolve(m.server, m.cwd, name) }
 
 // warn is a warning about a line of the configuration.
-func (m *machine) warn(at position, _ Code, format string, args ...any) {
-	m.note("%s:%d: %s", at.file, at.line, fmt.Sprintf(format, args...))
+func (m *machine) warn(at position, code Code, format string, args ...any) {
+	f := Finding{File: at.file, Line: at.line, Text: fmt.Sprintf(format, args...), Code: code, Severity: code.severity()}
+	if m.note("%v", f) {
+		m.config.Findings = append(m.config.Findings, f)
+	}
 }
 
-// note is a warning about something else.
-func (m *machine) note(format string, args ...any) {
+// note is a warning about something else. It says whether it is a new one.
+func (m *machine) note(format string, args ...any) bool {
 	w := fmt.Sprintf(format, args...)
-	if m.config != nil && len(m.config.Warnings) < 1000 && !slices.Contains(m.config.Warnings, w) {
-		m.config.Warnings = append(m.config.Warnings, w)
+	if m.config == nil || len(m.config.Warnings) >= 1000 || slices.Contains(m.config.Warnings, w) {
+		return false
 	}
+	m.config.Warnings = append(m.config.Warnings, w)
+	return true
 }
 
 func (m *machine) retry(at position, times int64) {
@@ -111,12 +116,12 @@ var errEmpty = fmt.Errorf("empty file: %w", ErrNotFound)
 
 func (m *machine) text(r io.Reader) (string, error) {
 	var b strings.Builder
-	n, err := io.Copy(&b, io.LimitReader(r, int64(maxBytes-m.used.bytes)+1))
+	n, err := io.Copy(&b, io.LimitReader(r, int64(MaxBytes-m.used.bytes)+1))
 	if err != nil {
 		return "", err
 	}
-	if m.used.bytes += int(n); m.used.bytes > maxBytes {
-		return "", fmt.Errorf("more than %d bytes of configuration: %w", maxBytes, ErrTooLarge)
+	if m.used.bytes += int(n); m.used.bytes > MaxBytes {
+		return "", fmt.Errorf("more than %d bytes of configuration: %w", MaxBytes, ErrTooLarge)
 	}
 	if n == 0 {
 		return "", errEmpty

@@ -7,14 +7,16 @@ import (
 	"strings"
 )
 
+// MaxBytes bounds all configuration files of a boot together.
+const MaxBytes = 16 << 20
+
 // Limits that PXELINUX has by its memory only.
 const (
-	maxBytes   = 16 << 20 // of all configuration files together
-	maxFiles   = 1024     // that are asked for
-	maxEntries = 1 << 20  // labels and submenus
-	maxDepth   = 16       // of includes
-	maxSay     = 100      // lines of SAY
-	maxIndent  = 80       // columns
+	maxFiles   = 1024    // that are asked for
+	maxEntries = 1 << 20 // labels and submenus
+	maxDepth   = 16      // of includes
+	maxSay     = 100     // lines of SAY
+	maxIndent  = 80      // columns
 )
 
 // A position is where in the configuration something stands.

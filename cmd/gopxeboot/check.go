@@ -123,7 +123,7 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	if c.Bool("json") {
 		err = render.JSON(c.App.Writer, report, p, facts)
 	} else {
-		err = render.Text(c.App.Writer, report)
+		err = render.Text(c.App.Writer, report, c.Bool("v"))
 	}
 	return report.ExitCode(), errors.Join(err, page.write(facts, report))
 }

@@ -87,7 +87,11 @@ func (p *pipeline) notOpened(err error) error {
 		p.say.Detail("config: %v", err)
 		return fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
 	}
-	if e, ok := errors.AsType[*fetch.Error](err); ok {
+	e, ok := errors.AsType[*fetch.Error](err)
+	if ok && errors.Is(err, fetch.ErrTooBig) {
+		return fmt.Errorf("%w: %w", pxelinux.ErrTooLarge, e.Err)
+	}
+	if ok {
 		return e.Err // package pxelinux names the URL itself
 	}
 	return err

@@ -19,6 +19,17 @@ func noDefault(f *Facts) *finding {
 	if b == nil || f.Config == nil || b.Outcome != pxelinux.Prompt || f.Config.Default != "" {
 		return nil
 	}
+	name := base(f.Config.URL)
+	for code, how := range map[pxelinux.Code]string{
+		pxelinux.UTF16:         fmt.Sprintf("iconv -f UTF-16 -t UTF-8 %s > new && mv new %[1]s", name),
+		pxelinux.ByteOrderMark: `sed -i '1s/^\xef\xbb\xbf//' ` + name,
+	} {
+		for _, l := range f.Config.Findings {
+			if l.Code == code {
+				return broken("PXELINUX can't read how the configuration is encoded.", l.String()+unread(f.Config), "save it as plain text: "+how)
+			}
+		}
+	}
 	hint := "add DEFAULT with the label that is to boot"
 	if labels := f.Config.Labels; len(labels) > 0 {
 		hint = fmt.Sprintf("add a line DEFAULT %s to it, or say --label %s in bootloader_args", labels[0], labels[0])
@@ -71,7 +82,45 @@ func labelMissing(f *Facts) *finding {
 	if notThere {
 		evidence += ", and there is no file " + file.URL + " either"
 	}
-	return broken(fmt.Sprintf("DEFAULT names %s, and there is no such label.", name), evidence, "upper and lower case matter; correct DEFAULT, or add the label")
+	hint := "upper and lower case matter; correct DEFAULT, or add the label"
+	if i := slices.IndexFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.DefaultNoLabel && l.Fix != "" }); i >= 0 {
+		hint = write(c.Findings[i])
+	}
+	return broken(fmt.Sprintf("DEFAULT names %s, and there is no such label.", name), evidence, hint)
+}
+
+// write is the hint to put a line right.
+func write(l plan.Finding) string { return fmt.Sprintf("write in %s:%d: %s", l.File, l.Line, l.Fix) }
+
+// misread is lint's finding on a line by which PXELINUX asks for another file than
+// the writer meant; nil for none. Where there are more labels it may be in
+// another one than boots.
+func (f *Facts) misread(role string) *plan.Finding {
+	if f.Config == nil || len(f.Config.Labels) != 1 {
+		return nil
+	}
+	codes := []pxelinux.Code{pxelinux.KernelWords, pxelinux.EqualsSign}
+	if role == "initrd" {
+		codes = []pxelinux.Code{pxelinux.InitrdEmpty, pxelinux.InitrdWords}
+	}
+	i := slices.IndexFunc(f.Config.Findings, func(l plan.Finding) bool { return slices.Contains(codes, l.Code) })
+	if i < 0 {
+		return nil
+	}
+	return &f.Config.Findings[i]
+}
+
+// named lets a finding on a file that is not to be had say which line leads there.
+func (f *Facts) named(role string, d *finding) *finding {
+	l := f.misread(role)
+	if l == nil {
+		return d
+	}
+	d.evidence += "; " + l.String()
+	if d.hint = "write the name without spaces, and rename the directory or the file where it has some"; l.Fix != "" {
+		d.hint = write(*l)
+	}
+	return d
 }
 
 func labelList(labels []string) string {
@@ -133,20 +182,24 @@ func notBootable(f *Facts) *finding {
 
 func waitsForever(f *Facts) *finding {
 	b := f.Boot
-	if b == nil || !b.Waits {
+	if b == nil || !b.Waits || b.Kernel == "" {
 		return nil
 	}
-	evidence, hint := "there is no TIMEOUT, or it is 0", "add TIMEOUT 50 (5 s), or PROMPT 0"
+	why := "there is no TIMEOUT above 0"
 	if b.Program == plan.GRUB {
-		evidence, hint = "timeout is not set, or is no number", "add set timeout=5"
+		why = "timeout is not set, or is no number"
 	}
-	return warning("A real machine would wait at the prompt or the menu for a person, for ever.", evidence+"; for this guest the highlighted entry is taken", hint)
+	return note("a real machine would wait at the prompt or the menu for a key, as " + why + "; this guest boots the highlighted entry at once")
 }
 
 func configProblems(f *Facts) *finding {
 	var problems []string
 	if f.Config != nil {
-		problems = append(problems, f.Config.Problems...)
+		for _, p := range f.Config.Findings {
+			if p.Severity != pxelinux.SeverityNote && p.Code != pxelinux.IncludeMissing {
+				problems = append(problems, p.String())
+			}
+		}
 	}
 	if f.Boot != nil {
 		problems = append(problems, f.Boot.Warnings...)
@@ -154,8 +207,35 @@ func configProblems(f *Facts) *finding {
 	if len(problems) == 0 {
 		return nil
 	}
-	return warning(fmt.Sprintf("The configuration has %s.", console.Count(len(problems), "problem")), strings.Join(problems[:min(len(problems), 3)], "; "),
-		"gopxeboot lint shows them all, with their lines")
+	const most = 3
+	d := warning(fmt.Sprintf("The configuration has %s.", console.Count(len(problems), "problem")), strings.Join(problems[:min(len(problems), most)], "; "),
+		"see these lines of "+f.Config.URL)
+	if n := len(problems) - most; n > 0 {
+		d.evidence += fmt.Sprintf("; and %d more", n)
+		d.hint = "gopxeboot lint, on the server, shows them all"
+	}
+	return d
+}
+
+// includeMissing does no harm by itself: distributions' trees include what a
+// site may add.
+func includeMissing(f *Facts) *finding {
+	if f.Config == nil {
+		return nil
+	}
+	var lines []string
+	for _, p := range f.Config.Findings {
+		if p.Code == pxelinux.IncludeMissing {
+			lines = append(lines, p.String())
+		}
+	}
+	switch len(lines) {
+	case 0:
+		return nil
+	case 1:
+		return note("an INCLUDE names a file that is missing, as PXELINUX allows", lines...)
+	}
+	return note(fmt.Sprintf("%d INCLUDEs name files that are missing, as PXELINUX allows", len(lines)), lines...)
 }
 
 // file is the first of that role; nil for none.
@@ -222,7 +302,7 @@ func missing(role string) func(*Facts) *finding {
 			d.status = Warn
 			d.summary = fmt.Sprintf("The %s is not there, and so %s boots.", role, f.Boot.Instead)
 		}
-		return d
+		return f.named(role, d)
 	}
 }
 
@@ -243,8 +323,8 @@ func refused(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		return broken(fmt.Sprintf("The server refuses to give the %s.", role), file.URL+because(file.Message),
-			"let everybody read the file and pass the directories on the way (chmod a+r, a+x)")
+		return f.named(role, broken(fmt.Sprintf("The server refuses to give the %s.", role), file.URL+because(file.Message),
+			"let everybody read the file and pass the directories on the way (chmod a+r, a+x)"))
 	}
 }
 
@@ -290,7 +370,7 @@ func truncated(role string) func(*Facts) *finding {
 			default:
 				continue
 			}
-			return broken(fmt.Sprintf("The %s is truncated.", role), file.URL+": "+evidence, "copy it again; a disk that is full cuts files off, and some TFTP servers do at 32 MiB")
+			return f.named(role, broken(fmt.Sprintf("The %s is truncated.", role), file.URL+": "+evidence, "copy it again; a disk that is full cuts files off, and some TFTP servers do at 32 MiB"))
 		}
 		return nil
 	}

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 // better is another server that has what next-server should have; nil when
@@ -199,6 +201,12 @@ func configMisnamed(f *Facts) *finding {
 	}
 	t := f.Search[i]
 	want := "pxelinux.cfg/01-" + strings.ReplaceAll(strings.ToLower(f.Subject.MAC), ":", "-")
+	if dir, file := path.Split(f.Lease.BootFile); f.found() == nil && f.Lease.PathPrefix == "" && path.Base(dir) == "pxelinux.cfg" {
+		up := path.Join(path.Dir(path.Clean(dir)), file)
+		return broken("The boot file is in pxelinux.cfg itself, and PXELINUX looks for a pxelinux.cfg below it.",
+			fmt.Sprintf("DHCP says boot file %s, so %s is asked for; %s is there", f.Lease.BootFile, f.Searched()[0].URL, t.URL),
+			"move the boot file up, and name it there", bootStanzas(f.Lease.NextServer, up)...)
+	}
 	d := broken("The configuration has a name that PXELINUX does not ask for.", fmt.Sprintf("%s is there (%s)", t.URL, t.Meant),
 		"call it "+want+": lower case, dashes, and 01- for Ethernet before the MAC")
 	if found := f.found(); found != nil {
@@ -214,6 +222,10 @@ func configUnreadable(f *Facts) *finding {
 	}
 	if f.found() != nil {
 		return nil
+	}
+	if tries := f.tries(plan.TooLarge); len(tries) > 0 {
+		return broken("The configuration is too large.", tries[0].URL+": "+tries[0].Message,
+			fmt.Sprintf("see what that file is; all files of a configuration together may have %s", console.Size(pxelinux.MaxBytes)))
 	}
 	for _, result := range []plan.Result{plan.Unreachable, plan.Silent} {
 		if tries := f.tries(result); len(tries) > 0 {
@@ -236,6 +248,9 @@ func noConfig(f *Facts) *finding {
 		return nil
 	}
 	first, last := asked[0].URL, asked[len(asked)-1].URL
+	if d := f.cutPrefix(first); d != nil {
+		return d
+	}
 	if i := slices.IndexFunc(f.Search, func(t plan.Try) bool { return t.Meant == MeantRoot && t.Result == plan.Found }); i >= 0 {
 		return broken("The configuration is not in the boot file's directory.",
 			fmt.Sprintf("%s asked for, from %s on, and none is there; but %s is", console.Count(len(asked), "name"), first, f.Search[i].URL),
@@ -256,6 +271,29 @@ func noConfig(f *Facts) *finding {
 		d.hint += "; as the boot file is not there either, see the TFTP server's root directory and the boot file's path"
 	}
 	return d
+}
+
+// cutPrefix: PXELINUX puts names right behind its prefix, which is option 210 as it
+// is, or what of the boot file's name stands before its last plain word.
+func (f *Facts) cutPrefix(asked string) *finding {
+	l := f.Lease
+	prefix := pxelinux.Host{BootFile: l.BootFile, PathPrefix: l.PathPrefix}.Prefix()
+	if prefix == "" || strings.HasSuffix(prefix, "/") || strings.HasSuffix(prefix, ":") || l.ConfigFile != "" || otherProgram(l.BootFile) != "" {
+		return nil
+	}
+	const summary = "The path prefix does not end in a slash, and so PXELINUX looks in no directory."
+	if l.PathPrefix != "" {
+		return broken(summary, fmt.Sprintf("option 210 says %s, and %s is asked for", l.PathPrefix, asked), "put a slash behind it",
+			Stanza{"dnsmasq", "dhcp-option-force=210," + l.PathPrefix + "/"})
+	}
+	plain := strings.TrimSuffix(l.BootFile, base(l.BootFile)) + strings.Map(func(r rune) rune {
+		if pxelinux.Plain(r) {
+			return r
+		}
+		return '-'
+	}, base(l.BootFile))
+	return broken(summary, fmt.Sprintf("of the boot file %s PXELINUX takes what is before the last letters, digits, dots and dashes: %s; and %s is asked for", l.BootFile, prefix, asked),
+		fmt.Sprintf("rename the boot file to %s, and name it so", base(plain)), bootStanzas(l.NextServer, plain)...)
 }
 
 // otherProgram is what a boot file is by its name, when it is not PXELINUX.

@@ -11,19 +11,24 @@ import (
 
 // finding is one cause that the facts show.
 type finding struct {
-	status   Status
+	status   Status // OK is a note
 	summary  string // one line: what is wrong
 	evidence string // what was seen of it
 	hint     string // what to change
 	stanzas  []Stanza
+	details  []string // of a note
 }
 
 func broken(summary, evidence, hint string, write ...Stanza) *finding {
-	return &finding{Fail, summary, evidence, hint, write}
+	return &finding{status: Fail, summary: summary, evidence: evidence, hint: hint, stanzas: write}
 }
 
 func warning(summary, evidence, hint string) *finding {
-	return &finding{Warn, summary, evidence, hint, nil}
+	return &finding{status: Warn, summary: summary, evidence: evidence, hint: hint}
+}
+
+func note(summary string, details ...string) *finding {
+	return &finding{status: OK, summary: summary, details: details}
 }
 
 func (d *finding) verdict(code Code) *Verdict {
@@ -109,16 +114,22 @@ var causes = []cause{
 	{StormLoss, "storm", stormLoss},
 	{WaitsForever, "boot", waitsForever},
 	{ConfigProblems, "config", configProblems},
+	{IncludeMissing, "config", includeMissing},
 }
 
 // Diagnose judges the facts: it names the first cause that keeps the guest from
 // booting or, when nothing does, the first that one should know of.
 func Diagnose(f Facts) Report {
 	var first, firstWarning *Verdict
+	var notes []Note
 	found := map[string][]*finding{}
 	for _, c := range causes {
 		d := c.find(&f)
 		if d == nil {
+			continue
+		}
+		if d.status == OK {
+			notes = append(notes, Note{c.code, d.summary, d.details})
 			continue
 		}
 		found[c.step] = append(found[c.step], d)
@@ -134,7 +145,7 @@ func Diagnose(f Facts) Report {
 	if verdict == nil {
 		verdict = f.fine()
 	}
-	return Report{f.steps(found), *verdict}
+	return Report{f.steps(found), *verdict, notes}
 }
 
 // steps are those that were come to, with what is wrong in them.

@@ -93,6 +93,21 @@ func setBoot(name ValueName, value, origin, raw string) func(*Facts) {
 	}
 }
 
+// prompts is a configuration of which PXELINUX reads nothing.
+func prompts(f *Facts) {
+	noFiles(f)
+	f.Config.Default, f.Config.Labels = "", nil
+	f.Boot = &plan.Boot{Outcome: pxelinux.Prompt, Error: "no DEFAULT"}
+}
+
+// lint finds something in line 3 of the only label's configuration.
+func lint(code pxelinux.Code, fix string) func(*Facts) {
+	return func(f *Facts) {
+		f.Config.Labels = []string{"linux"}
+		f.Config.Findings = []plan.Finding{{File: "f", Line: 3, Text: "odd", Code: code, Severity: pxelinux.SeverityWarning, Fix: fix}}
+	}
+}
+
 func nothingFound(result plan.Result) func(*Facts) {
 	return func(f *Facts) {
 		for i := range f.Search {
@@ -247,6 +262,25 @@ func TestDiagnose(t *testing.T) {
 		{"no config", nothingFound("not found"), NoConfig, Fail, "3 names"},
 		{"no config, no boot file", all(nothingFound("not found"), func(f *Facts) { f.NextServer.HasFile = false }), NoConfig, Fail, "root directory"},
 
+		{"UTF-16", all(prompts, lint(pxelinux.UTF16, "")), NoDefault, Fail, "iconv"},
+		{"a byte order mark", all(prompts, lint(pxelinux.ByteOrderMark, "")), NoDefault, Fail, "sed -i"},
+		{"DEFAULT misspelt", all(file(0, "not found"), lint(pxelinux.DefaultNoLabel, "DEFAULT linux"), func(f *Facts) {
+			f.Config.Default, f.Boot.Label = "linus", ""
+		}), LabelMissing, Fail, "write in f:3: DEFAULT linux"},
+		{"KERNEL=", all(file(0, "not found"), lint(pxelinux.EqualsSign, "KERNEL k")), KernelMissing, Fail, "write in f:3: KERNEL k"},
+		{"a space in a name", all(file(0, "refused"), lint(pxelinux.KernelWords, "")), FileUnreadable, Fail, "without spaces"},
+		{"initrd= and a space", all(file(1, "refused"), lint(pxelinux.InitrdEmpty, "APPEND initrd=i")), FileUnreadable, Fail, "write in f:3: APPEND initrd=i"},
+		{"a line of who knows which label", all(file(0, "not found"), lint(pxelinux.EqualsSign, "KERNEL k"), func(f *Facts) {
+			f.Config.Labels = []string{"linux", "rescue"}
+		}), KernelMissing, Fail, "put it there"},
+		{"configuration too large", nothingFound("too large"), ConfigUnreadable, Fail, "16.0 MiB"},
+		{"option 210 without a slash", all(nothingFound("not found"), func(f *Facts) { f.Lease.PathPrefix = "boot" }), NoConfig, Fail, "dhcp-option-force=210,boot/"},
+		{"a boot file with an underscore", all(nothingFound("not found"), func(f *Facts) { f.Lease.BootFile = "a/my_pxelinux.0" }), NoConfig, Fail, "dhcp-boot=a/my-pxelinux.0,,"},
+		{"another program's boot file with an underscore", all(nothingFound("not found"), func(f *Facts) { f.Lease.BootFile = "grub_x64.efi" }), NoConfig, Fail, "put one there"},
+		{"the boot file is in pxelinux.cfg", all(nothingFound("not found"), func(f *Facts) {
+			f.Lease.BootFile = "x/pxelinux.cfg/pxelinux.0"
+			f.Search = append(f.Search, plan.Try{URL: "x", Result: "found", Meant: "not in pxelinux.cfg"})
+		}), ConfigMisnamed, Fail, "dhcp-boot=x/pxelinux.0,,"},
 		{"no default", all(label(plan.Boot{Outcome: "prompt", Error: "no DEFAULT"}, "linux"), func(f *Facts) { f.Config.Default = "" }), NoDefault, Fail, "--label linux"},
 		{"--label", label(plan.Boot{Outcome: "error", Named: "rescu"}, "rescue"), LabelMissing, Fail, "rescue"},
 		{"--label with more words", func(f *Facts) { f.Boot.Named = f.Boot.Label + " quiet" }, Fine, OK, ""},
@@ -260,8 +294,10 @@ func TestDiagnose(t *testing.T) {
 		{"com32", label(plan.Boot{Outcome: "com32", Label: "hdt", Kernel: "hdt.c32", Error: "a module"}, "hdt", "linux"), COM32Only, Fail, "hdt and linux"},
 		{"boot program", label(plan.Boot{Outcome: "chainboot", Kernel: "x.0"}, "x"), BootProgram, Fail, "x.0"},
 		{"not bootable", label(plan.Boot{Outcome: "error", Error: "TIMEOUT boots a submenu"}, "linux"), NotBootable, Fail, "submenu"},
-		{"waits", func(f *Facts) { f.Boot.Waits = true }, WaitsForever, Warn, "TIMEOUT"},
-		{"problems", func(f *Facts) { f.Config.Problems = []string{"default:3: APEND"} }, ConfigProblems, Warn, "default:3"},
+		{"problems", func(f *Facts) {
+			f.Config.Findings = []plan.Finding{{File: "default", Line: 3, Text: "APEND", Severity: pxelinux.SeverityWarning}}
+		}, ConfigProblems, Warn, "default:3"},
+		{"a problem of a menu's own file", func(f *Facts) { f.Boot.Warnings = []string{"tftp://h/menu:3: APEND"} }, ConfigProblems, Warn, "menu:3"},
 
 		{"large blocks", func(f *Facts) {
 			f.Files[0].Blocks = []plan.Block{{Size: 1468, Arrives: false}, {Size: 512, Arrives: true}}
@@ -318,7 +354,7 @@ func TestDiagnose(t *testing.T) {
 		{"kernel missing and no space", all(func(f *Facts) { f.Space.Free = 1 }, file(0, "not found")), KernelMissing, Fail, ""},
 		{"kernel and initrd missing", all(file(0, "not found"), file(1, "not found")), KernelMissing, Fail, ""},
 		{"a warning and a later failure", all(inUse, file(1, "not found")), InitrdMissing, Fail, ""},
-		{"two warnings", all(inUse, func(f *Facts) { f.Boot.Waits = true }), MACInUse, Warn, ""},
+		{"two warnings", all(inUse, func(f *Facts) { f.Boot.Warnings = []string{"odd"} }), MACInUse, Warn, ""},
 		{"rogue and kernel not for Xen", all(second("192.168.1.250", "192.168.1.57/24", "192.168.1.250", "x.kpxe"), kernelIs(Kernel{Linux: true, Looked: true})), KernelNoXen, Fail, ""},
 		{"garbage and TFTP silent", all(setBoot("boot file", "pxelinux.0 ", "file", ""), tftp("silent")), TFTPSilent, Fail, ""},
 		{"empty and misnamed", all(nothingFound("empty"), func(f *Facts) { f.Search = append(f.Search, plan.Try{URL: "x", Result: "found", Meant: "upper case"}) }), ConfigEmpty, Fail, ""},
@@ -413,6 +449,33 @@ func TestExitCode(t *testing.T) {
 
 func guestType(t xenout.GuestType) func(*Facts) {
 	return func(f *Facts) { f.Subject.GuestType = t }
+}
+
+// What neither breaks a boot nor is to be changed is a note. What lint and the
+// boot program both found counts once.
+func TestNotes(t *testing.T) {
+	f := example(t, "healthy")
+	f.Boot.Waits = true
+	missing := func(file string) plan.Finding {
+		return plan.Finding{File: file, Line: 2, Text: "INCLUDE x: not found", Code: pxelinux.IncludeMissing, Severity: pxelinux.SeverityWarning}
+	}
+	p := plan.New()
+	p.Config, p.Boot = *f.Config, *f.Boot
+	p.Config.Findings = []plan.Finding{missing("menu.cfg")}
+	p.Boot.Findings = []plan.Finding{missing("tftp://h/menu.cfg"), missing("tftp://h/more.cfg")}
+	p.Boot.Warnings = []string{p.Boot.Findings[0].String(), p.Boot.Findings[1].String()}
+	f.Decided(p)
+	r := Diagnose(f)
+	if r.Verdict.Code != Fine || r.Status() != OK {
+		t.Errorf("status %s, verdict %+v", r.Status(), r.Verdict)
+	}
+	want := []Note{
+		{WaitsForever, "a real machine would wait at the prompt or the menu for a key, as there is no TIMEOUT above 0; this guest boots the highlighted entry at once", nil},
+		{IncludeMissing, "2 INCLUDEs name files that are missing, as PXELINUX allows", []string{"menu.cfg:2: INCLUDE x: not found", "tftp://h/more.cfg:2: INCLUDE x: not found"}},
+	}
+	if diff := cmp.Diff(want, r.Notes); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 // One list of stanzas makes the hint's lines and the page's.

@@ -54,13 +54,23 @@ type Facts struct {
 }
 
 // Decided takes what the boot program decided, which is a part of the plan. Its
-// names are in Search, and its labels in Config.
+// names are in Search, and its labels in Config. What it warns of a line is
+// among Config's findings, once: lint has most of it, but not a menu's own file.
 func (f *Facts) Decided(p *plan.Plan) {
 	if p.Config.URL == "" {
 		return
 	}
 	config, boot := p.Config, p.Boot
-	config.Tried, boot.Labels = nil, nil
+	config.Tried, boot.Labels, boot.Findings = nil, nil, nil
+	config.Findings, boot.Warnings = slices.Clone(config.Findings), slices.Clone(boot.Warnings)
+	for _, b := range p.Boot.Findings {
+		boot.Warnings = slices.DeleteFunc(boot.Warnings, func(w string) bool { return w == b.String() })
+		if !slices.ContainsFunc(config.Findings, func(a plan.Finding) bool {
+			return a.Line == b.Line && a.Code == b.Code && strings.HasSuffix(b.File, a.File)
+		}) {
+			config.Findings = append(config.Findings, b)
+		}
+	}
 	f.Config = &config
 	if config.Error != "" {
 		return

@@ -4,6 +4,15 @@ package check
 type Report struct {
 	Steps   []Step  `json:"steps"`
 	Verdict Verdict `json:"verdict"`
+	Notes   []Note  `json:"notes,omitempty"`
+}
+
+// Note is what one may want to know, and what neither breaks the boot nor is a
+// reason to change anything.
+type Note struct {
+	Code    Code     `json:"code"`
+	Summary string   `json:"summary"`
+	Details []string `json:"details,omitempty"` // a line each
 }
 
 // Status is how a step went.
@@ -97,6 +106,7 @@ const (
 	NotBootable      Code = "not-bootable"
 	WaitsForever     Code = "waits-for-ever"
 	ConfigProblems   Code = "config-problems"
+	IncludeMissing   Code = "include-missing"
 
 	// The files.
 	TFTPLargeBlocks Code = "tftp-large-blocks"

@@ -106,6 +106,7 @@ const (
 	Silent      Result = "silent"      // no answer, or no more of it
 	Unreachable Result = "unreachable" // the network says so
 	Short       Result = "short"       // less of it than was announced
+	TooLarge    Result = "too large"   // more than is read of such a file
 	Failed      Result = "error"       // anything else
 )
 
@@ -176,7 +177,9 @@ type Boot struct {
 	Modules     []Module     `json:"modules,omitzero"`
 	Labels      []Label      `json:"labels,omitzero"`
 	Warnings    []string     `json:"warnings"`
-	Error       string       `json:"error"` // why nothing can boot
+	// Findings are those of Warnings that are about a line.
+	Findings []Finding `json:"-"`
+	Error    string    `json:"error"` // why nothing can boot
 	// Instead is what boots when the server does not have the kernel: the label
 	// or the file that ONERROR and its like lead to; "" for nothing.
 	Instead string `json:"instead"`

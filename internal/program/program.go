@@ -43,10 +43,10 @@ type Wanted struct {
 	Person bool
 }
 
-// MaxConfig bounds one configuration file, in bytes. The largest that anybody
-// writes by program is a few hundred KiB; GRUB's own file, which says where it
-// looks for its configuration, has up to 5 MiB.
-const MaxConfig = 8 << 20
+// MaxConfig bounds one configuration file, in bytes: PXELINUX's limit of all
+// together, which is more than GRUB's own file has, of up to 5 MiB. An Opener's
+// error for a larger one wraps pxelinux.ErrTooLarge.
+const MaxConfig = pxelinux.MaxBytes
 
 // Opener opens the file behind an absolute URL. An error that wraps
 // pxelinux.ErrNotFound or fs.ErrNotExist lets the program go on to its next

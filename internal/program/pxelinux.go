@@ -137,6 +137,7 @@ func (x *pxe) decision(c *pxelinux.Config) *Decision {
 		d.Boot.Program = plan.PXELINUX
 	}
 	d.Boot.Warnings = append(d.Boot.Warnings, c.Warnings...)
+	d.Boot.Findings = c.Findings
 	if at := c.Default; at.Command != "" {
 		d.Config.Default, d.Config.DefaultAt = strings.Join(strings.Fields(at.Command), " "), fmt.Sprintf("%s:%d", at.File, at.Line)
 	}

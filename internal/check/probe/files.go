@@ -91,6 +91,8 @@ func result(err error) plan.Result {
 		return plan.Silent
 	case errors.Is(err, fetch.ErrShort):
 		return plan.Short
+	case errors.Is(err, fetch.ErrTooBig):
+		return plan.TooLarge
 	case errors.Is(err, fetch.ErrNoServer), isUnreachable(err), errors.Is(err, unix.ECONNREFUSED):
 		return plan.Unreachable
 	}

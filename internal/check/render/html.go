@@ -51,6 +51,7 @@ type page struct {
 	Style   template.CSS
 	Facts   *check.Facts
 	Verdict check.Verdict
+	Notes   []check.Note
 	Status  check.Status
 	Where   string // the bridge, or the capture
 	Advice  string // the hint, without the stanzas
@@ -66,7 +67,7 @@ type page struct {
 
 func newPage(f *check.Facts, r check.Report) *page {
 	p := &page{
-		Style: template.CSS(reportStyle), Facts: f, Verdict: r.Verdict, Status: r.Status(), Steps: r.Steps,
+		Style: template.CSS(reportStyle), Facts: f, Verdict: r.Verdict, Notes: r.Notes, Status: r.Status(), Steps: r.Steps,
 		Advice: sentence(r.Verdict.Advice), Ladder: newLadder(f), Offers: newOfferTable(f.Offers), Merged: f.Merged, Variants: f.Variants,
 		More: make(map[string]int),
 	}

@@ -21,8 +21,9 @@ func JSON(w io.Writer, r check.Report, p *plan.Plan, f *check.Facts) error {
 	}{r, p, f})
 }
 
-// Text writes a line a step, and the verdict.
-func Text(w io.Writer, r check.Report) error {
+// Text writes a line a step, the verdict, and a line a note, or all of its
+// details.
+func Text(w io.Writer, r check.Report, details bool) error {
 	var text strings.Builder
 	for _, s := range r.Steps {
 		word := string(s.Status)
@@ -35,7 +36,16 @@ func Text(w io.Writer, r check.Report) error {
 		}
 		fmt.Fprintf(&text, "%-4s  %-6s  %s%s\n", word, s.Name, printable.Redacted(s.Detail), took)
 	}
-	_, err := io.WriteString(w, text.String()+"\n"+Verdict(r.Verdict))
+	text.WriteString("\n" + Verdict(r.Verdict))
+	for _, n := range r.Notes {
+		fmt.Fprintf(&text, "note: %s [%s]\n", printable.Redacted(n.Summary), n.Code)
+		for _, line := range n.Details {
+			if details {
+				fmt.Fprintf(&text, "      %s\n", printable.Redacted(line))
+			}
+		}
+	}
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 

@@ -80,7 +80,7 @@ var otherFaults = []fault{
 		s.dnsmasq()
 	}},
 	{"a menu", check.Fine, fine, configured("ui vesamenu.c32\ntimeout 50\nlabel linux\n menu label ^Linux\n menu default\n kernel vmlinuz\n append initrd=initrd.img\n")},
-	{"a menu without a timeout", check.WaitsForever, warning, configured("ui menu.c32\nlabel linux\n kernel vmlinuz\n append initrd=initrd.img\n")},
+	{"a menu without a timeout", check.Fine, fine, configured("ui menu.c32\nlabel linux\n kernel vmlinuz\n append initrd=initrd.img\n")},
 	{"dom0's entry with mboot.c32", check.ConfigProblems, warning, configured("default xen\nlabel xen\n kernel mboot.c32\n append xen.gz dom0_mem=1G --- vmlinuz quiet --- initrd.img\n")},
 	{"kernel is pxelinux.0", check.BootProgram, isBroken, configured("default linux\nlabel linux\n kernel pxelinux.0\n")},
 	{"kernel is memdisk", check.KernelNotLinux, isBroken, with(func(s *site) {
