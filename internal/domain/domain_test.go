@@ -347,7 +347,7 @@ func TestFindUnknown(t *testing.T) {
 	const (
 		lineOfXL      = `; add to the guest's configuration: bootloader_args = [ "mac=00:16:3e:XX:XX:XX,bridge=xenbr0" ]`
 		lineOfLibvirt = `; add to the guest's XML, after <bootloader>: <bootloader_args>mac=00:16:3e:XX:XX:XX,bridge=xenbr0</bootloader_args>`
-		lineOfXAPI    = "; add eliloader=/usr/libexec/gopxeboot to /etc/xenopsd.conf, and set the VM's PV-bootloader to eliloader: XAPI says there which VM it is"
+		lineOfXAPI    = "; add eliloader=/usr/bin/gopxeboot to /etc/xenopsd.conf, and set the VM's PV-bootloader to eliloader: XAPI says there which VM it is"
 		guest1        = `the MAC address of guest "guest1" is not known: `
 		notInEtc      = `/etc/xen: no configuration in it has name = "guest1"`
 	)
