@@ -26,7 +26,7 @@ func menuFlags() []cli.Flag {
 
 // noMenuFlag is for the bootloader only: other commands ask with --menu only.
 func noMenuFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "no-menu", Usage: "boot what boots by itself, and ask nobody"}
+	return &cli.BoolFlag{Name: "no-menu", Usage: "boot what boots by itself, without a menu"}
 }
 
 // personOf is who may be asked what boots; nil for nobody. libxl gives a terminal
