@@ -1,7 +1,8 @@
 // Package session is the parent and the child of one job on the guest's network:
 // Run and its conversation are the parent's side, Serve and Child the child's.
-// The child may ask for one address, for names where it downloads as dom0, and
-// for files of dom0's that were named; nothing else.
+// The child may ask for one address, for names where it downloads as dom0, for
+// files of dom0's that were named and of the cache, and for a choice from its
+// menu; nothing else.
 package session
 
 import (
