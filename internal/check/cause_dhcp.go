@@ -56,7 +56,7 @@ func otherArchOnly(f *Facts) *finding {
 			continue
 		}
 		what := "answers " + arch.FirmwareText(v.Arch) + " only"
-		evidence := fmt.Sprintf("%s answers as %s, and nobody as %s", v.Server, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
+		evidence := fmt.Sprintf("%s answers as %s, and no server as %s", v.Server, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
 		if bare {
 			what = "names a boot file for " + arch.FirmwareText(v.Arch) + " only"
 			evidence = fmt.Sprintf("%s says %s as %s, and nothing as %s", v.Server, v.BootFile, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
