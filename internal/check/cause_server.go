@@ -45,7 +45,7 @@ func nextServerUnreachable(f *Facts) *finding {
 			fmt.Sprintf("the guest's network is %s", f.Lease.Address.Masked()),
 			"name the router of that network (option 3), or a next-server in it", stanzas("dhcp-option=option:router,ADDRESS", "option routers ADDRESS;", `"option-data": [ { "name": "routers", "data": "ADDRESS" } ]`)...)
 	case s.MAC == "" && s.Route == RouteDirect:
-		return broken(address+": nobody in the guest's network has that address.", "no answer to ARP", hint, write...)
+		return broken(address+": no machine in the guest's network has that address.", "no answer to ARP", hint, write...)
 	case s.MAC == "" && s.Route == RouteRouter:
 		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, cmp.Or(plan.Text(f.Lease.Router), "none")), "no answer to ARP for the router",
 			"correct the router (option 3) in the DHCP server, or see that it is up")

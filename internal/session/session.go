@@ -64,7 +64,7 @@ type Spec struct {
 	Hosts   []string // servers by name or address, that the command line names
 	Survey  *guest.Survey
 
-	// Person is who is asked what to boot; nil for nobody.
+	// Person is who is asked what to boot; nil for no one.
 	Person *Person
 
 	// Leave is for a boot: it takes the guest's port, by its index, and says
