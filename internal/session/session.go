@@ -301,7 +301,20 @@ func resolveForChild(ctx context.Context, host string) resolved {
 func Resolve(ctx context.Context, host string) (netip.Addr, error) {
 	list, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
 	if err != nil {
-		return netip.Addr{}, err
+		return netip.Addr{}, plainly(err)
 	}
 	return list[0].Unmap(), nil
+}
+
+// plainly is package net's error without its words about a lookup, and without
+// the name, which the caller says.
+func plainly(err error) error {
+	e, ok := errors.AsType[*net.DNSError](err)
+	switch {
+	case !ok || !e.IsNotFound:
+		return err
+	case e.Server == "": // dom0's files say so
+		return errors.New("no such host")
+	}
+	return fmt.Errorf("no such host, says DNS server %s", e.Server)
 }
