@@ -50,6 +50,27 @@ func table(t *testing.T) (rows []row) {
 	return rows
 }
 
+// What docs/ARCHITECTURE.md says where something is, is there.
+func TestWhereItIs(t *testing.T) {
+	text, err := os.ReadFile("../docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(text), "## Where it is\n")
+	section, _, ends := strings.Cut(section, "\n## ")
+	if !found || !ends || strings.Count(section, "\n|") < 5 {
+		t.Fatal("docs/ARCHITECTURE.md has no table of files")
+	}
+	for _, m := range quoted.FindAllStringSubmatch(section, -1) {
+		if !strings.HasSuffix(m[1], ".go") || strings.Contains(m[1], "*") {
+			continue
+		}
+		if _, err := os.Stat("../" + m[1]); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // imports are those of each package of this module, without its tests', both by
 // their path in the module.
 func imports(t *testing.T) map[string][]string {

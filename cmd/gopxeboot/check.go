@@ -48,7 +48,7 @@ func checkCommand() *cli.Command {
 		),
 		Action: checkAction,
 		OnUsageError: func(c *cli.Context, err error, _ bool) error {
-			return couldNotLook(c.App.ErrWriter, usage(err, "see gopxeboot help check"))
+			return couldNotLook(c.App.ErrWriter, usage(plainly(err), "see gopxeboot help check"))
 		},
 	}, example("gopxeboot check mac=00:16:3e:72:79:e3,bridge=xenbr0\n"+
 		"gopxeboot check --report page.html mac=00:16:3e:72:79:e3,bridge=xenbr0"),

@@ -33,6 +33,9 @@ func TestCompletions(t *testing.T) {
 				"gopxeboot check --rep": "--replay --report",
 				"gopxeboot get --labe":  "",
 				"gopxeboot --labe":      "--label",
+				"gopxeboot --sha":       "--sha256",
+
+				"gopxeboot mac=00:16:3e:72:79:e3 --labe": "--label",
 			} {
 				cmd := exec.Command(shell.name, "-c", shell.script)
 				cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "LINE="+line)

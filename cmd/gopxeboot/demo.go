@@ -33,6 +33,9 @@ func demoCommand() *cli.Command {
 }
 
 func demoAction(c *cli.Context) error {
+	if err := noWords(c, 0); err != nil {
+		return err
+	}
 	if err := lab.Enter(); err != nil {
 		return fault.New(fault.Own, "demo", err, "")
 	}

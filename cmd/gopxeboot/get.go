@@ -75,6 +75,8 @@ func getAction(c *cli.Context) error {
 	o.Transfer.Digests = c.Bool("json") // which has them
 	output := c.String("o")
 	switch {
+	case len(urls) == 0 && c.NArg() > 0 && call.VIF.MAC == nil:
+		return usage(fmt.Errorf("%q is no URL", c.Args().First()), "gopxeboot get tftp://SERVER/FILE")
 	case len(urls) == 0:
 		return usage(errors.New("which URL?"), "gopxeboot get tftp://SERVER/FILE")
 	case output != "" && len(urls) > 1:

@@ -191,6 +191,14 @@ func noEffect(c *cli.Context, use string, without func(name string) bool) error 
 	return nil
 }
 
+// noWords is the error of a word that comes after the first n.
+func noWords(c *cli.Context, n int) error {
+	if c.NArg() <= n {
+		return nil
+	}
+	return usage(fmt.Errorf("%q has no effect", c.Args().Get(n)), "see gopxeboot help "+c.Command.Name)
+}
+
 // summary is what there is to see at first, without the bootloader's options.
 func summary(commands []*cli.Command) string {
 	text := `gopxeboot lets a Xen guest without firmware PXE boot.
@@ -222,6 +230,9 @@ func helpCommand() *cli.Command {
 		UsageText:   "gopxeboot help [COMMAND]",
 		Description: "Says what there is, or what a command does and which options it has.",
 		Action: func(c *cli.Context) error {
+			if err := noWords(c, 1); err != nil {
+				return err
+			}
 			name := c.Args().First()
 			text := summary(c.App.Commands)
 			if name != "" {

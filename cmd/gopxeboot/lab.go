@@ -70,7 +70,7 @@ func labAction(c *cli.Context) error {
 	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
 	run.WaitDelay = 10 * time.Second
 	err = l.Dom0.Run(run)
-	return statusOf(err)
+	return statusOf(command[0], err)
 }
 
 // ownPath lets a lab's commands call this program by its name where it is not
@@ -87,11 +87,13 @@ func ownPath() error {
 }
 
 // statusOf is how a shell tells the end of a command.
-func statusOf(err error) error {
+func statusOf(command string, err error) error {
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() > 0:
 		return exitStatus(exit.ExitCode())
+	case errors.Is(err, exec.ErrNotFound):
+		return fault.New(fault.Own, "lab", fmt.Errorf("there is no program %s", command), "")
 	case errors.As(err, &exit):
 		return exitStatus(128 + int(exit.Sys().(syscall.WaitStatus).Signal()))
 	}

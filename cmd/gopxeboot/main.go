@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -221,7 +222,27 @@ type exitStatus int
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 func usageError(try string) cli.OnUsageErrorFunc {
-	return func(_ *cli.Context, err error, _ bool) error { return usage(err, try) }
+	return func(_ *cli.Context, err error, _ bool) error { return usage(plainly(err), try) }
+}
+
+// wrongValue is what package flag says, which has no type for it.
+var wrongValue = regexp.MustCompile(`^invalid (boolean )?value (".*") for (?:flag )?-([a-z0-9-]+): (.*)$`)
+
+// plainly says in a command line's words what package flag says in Go's.
+func plainly(err error) error {
+	m := wrongValue.FindStringSubmatch(err.Error())
+	switch option, missing := strings.CutPrefix(err.Error(), "flag needs an argument: -"); {
+	case missing:
+		return fmt.Errorf("%s needs a value", dashed(option))
+	case m == nil:
+		return err
+	case m[1] != "":
+		return fmt.Errorf("%s: %s is neither true nor false", dashed(m[3]), m[2])
+	case m[4] == "parse error", m[4] == "value out of range":
+		return fmt.Errorf("%s: %s is no number that it takes", dashed(m[3]), m[2])
+	default:
+		return fmt.Errorf("%s: %s", dashed(m[3]), m[4])
+	}
 }
 
 // takesValue says which of the flags have a value.

@@ -26,11 +26,11 @@ func menuFlags() []cli.Flag {
 
 // noMenuFlag is for the bootloader only: other commands ask with --menu only.
 func noMenuFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "no-menu", Usage: "boot what boots by itself, and ask nobody"}
+	return &cli.BoolFlag{Name: "no-menu", Usage: "boot what boots by itself, without a menu"}
 }
 
-// personOf is who may be asked what boots; nil for nobody. libxl gives a terminal
-// always, also when nobody looks at it.
+// personOf is who may be asked what boots; nil for no one. libxl gives a terminal
+// always, also when no one looks at it.
 func personOf(c *cli.Context, call *xenout.Call) (*session.Person, error) {
 	limit, ok := c.Generic("menu-timeout").(*waitTime)
 	if !ok {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
@@ -54,6 +56,9 @@ func planAction(c *cli.Context) error {
 	var p *plan.Plan
 	var failure error
 	if tree := c.String("tree"); tree != "" {
+		if info, err := os.Stat(tree); err != nil || !info.IsDir() {
+			return usage(fmt.Errorf("--tree: %s is no directory", tree), "")
+		}
 		lease, err := leaseOf(c, o)
 		if err != nil {
 			return usage(err, "")

@@ -99,4 +99,5 @@ func TestDemo(t *testing.T) {
 	}
 	inside := wait(t, exec.CommandContext(t.Context(), program, "lab", "-q", "--", "gopxeboot", "version"))
 	contains(t, inside.Stdout, "gopxeboot version")
+	contains(t, wait(t, exec.CommandContext(t.Context(), program, "lab", "-q", "nowhere")).Stderr, "gopxeboot: lab: there is no program nowhere\n")
 }

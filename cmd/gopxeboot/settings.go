@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -37,6 +39,9 @@ type settings struct {
 func readSettings(name string) *settings {
 	s := &settings{name: name}
 	s.file, s.err = conf.Read(name)
+	if _, err := os.Stat(name); name != conf.Name && errors.Is(err, fs.ErrNotExist) {
+		s.err = fmt.Errorf("--conf: there is no file %s", name) // it may have said --key
+	}
 	known := firstNames(bootFlags())
 	for _, o := range s.file.All() {
 		first, ok := known[o.Name]

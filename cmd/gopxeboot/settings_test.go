@@ -50,7 +50,6 @@ label = "nobody"
 		{"its bridge", "--conf=" + byBridge, args("bridge") + " x=1"},
 		{"the command line", "--label=said --conf=" + byAll, args("said")},
 		{"a command line's --args", "--args=y=1 --conf=" + byBridge, args("bridge") + " y=1"},
-		{"no file", "--conf=" + d.dir + "/none", howtoArgs},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := d.libxl(t, libxl{Args: strings.Fields(test.args)})
@@ -102,6 +101,7 @@ func TestConfRefuses(t *testing.T) {
 	labtest.Check(t, readSettings(file).err)
 	labtest.Check(t, os.Chmod(file, 0o666))
 	contains(t, gopxeboot(t, "--conf="+file, vif).Stderr, "can be written by others than root")
+	contains(t, gopxeboot(t, "--conf="+file+"x", vif).Stderr, "usage: --conf: there is no file "+file+"x\n")
 }
 
 // plan and check take a guest by what a person calls it.

@@ -42,6 +42,9 @@ func versionCommand() *cli.Command {
 		UsageText:   "gopxeboot version",
 		Description: "Prints the version, its commit and date, and what built it.",
 		Action: func(c *cli.Context) error {
+			if err := noWords(c, 0); err != nil {
+				return err
+			}
 			cli.ShowVersion(c)
 			return nil
 		},

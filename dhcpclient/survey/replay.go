@@ -14,7 +14,7 @@ import (
 )
 
 // ErrNoGuest is Replay's error when the guest asks for nothing in the capture.
-var ErrNoGuest = errors.New("nobody asks for a lease by DHCP in the capture")
+var ErrNoGuest = errors.New("no machine asks for a lease by DHCP in the capture")
 
 // Replay makes the Survey of what somebody else captured: a PXE ROM's boot, or
 // a Lease of dhcpclient's. mac says whose; nil is the first machine that asks

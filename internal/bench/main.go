@@ -60,7 +60,7 @@ const (
 
 // intro is what a reader of the tables has to know.
 const intro = `
-Nobody's word is taken: each file's sha256 is checked, and a client that calls a wrong file a success has failed.
+What a client says is not taken on trust: each file's sha256 is checked, and a client that calls a wrong file a success has failed.
 
 All clients of a row run in turn, %d times, or fewer where that takes more than %v a row; the median counts. "ours / it" is how many
 times as fast we are: above 1 we win. Times are of the whole process, from start to exit. A round trip of 0 is a veth into the servers'

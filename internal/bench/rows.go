@@ -99,7 +99,7 @@ var sections = []section{
 		{byRFC, rtt(0), 64 * mib, 1468, 64, []client{ours, atftp}},
 		{"atftpd", slowPort, 16 * mib, 1468, 64, []client{ours, atftp}},
 	}},
-	{"What we do when nobody says how", "Our own choice beside what the others do by themselves at their best.", []row{
+	{"What is done when nothing is said", "Our own choice beside what the others do by themselves at their best.", []row{
 		{"tftpd-hpa", rtt(0), 64 * mib, 0, 0, []client{ours, curl, atftp}},
 		{"tftpd-hpa", rtt(1 * ms), 16 * mib, 0, 0, []client{ours}},
 		{"tftpd-hpa", rtt(10 * ms), 16 * mib, 0, 0, []client{ours}},

@@ -65,7 +65,7 @@ type Options struct {
 
 	Timeout time.Duration // for everything
 
-	Person *session.Person // who may choose what boots; nil for nobody
+	Person *session.Person // who may choose what boots; nil for no one
 }
 
 // Boot does the whole job: it leaves a kernel and a ramdisk in the output

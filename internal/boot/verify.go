@@ -13,7 +13,7 @@ import (
 )
 
 // howToSign is what to try where something is not what was signed.
-const howToSign = "docs/verify.md says how to sign a tree; if nobody has changed it since, do not boot from that server"
+const howToSign = "docs/verify.md says how to sign a tree; if you have not changed it since, do not boot from that server"
 
 // verifyAs makes p.check what knows how files have to be.
 func (p *pipeline) verifyAs(t *Transfer) (err error) {

@@ -136,7 +136,7 @@ func (c *Cache) Put(space string, d verify.Digest, from io.ReaderAt, offset, siz
 	defer c.mu.Unlock()
 	part := c.held[name]
 	if part == nil {
-		return nil, errors.New("nobody waits for it")
+		return nil, errors.New("no guest waits for it")
 	}
 	defer func() {
 		if err != nil {

@@ -126,7 +126,7 @@ func vlanMismatch(f *Facts) *finding {
 				there, hint = "untagged frames", "leave out the VLAN of the guest's vif, or --vlan"
 			}
 			return broken(fmt.Sprintf("The guest is in %s, but the DHCP server is in %s.", own, there),
-				fmt.Sprintf("%s answers there, and nobody in %s", v.Server, own), hint)
+				fmt.Sprintf("%s answers there, and no server in %s", v.Server, own), hint)
 		}
 	}
 	b := f.Bridge

@@ -56,7 +56,7 @@ func otherArchOnly(f *Facts) *finding {
 			continue
 		}
 		what := "answers " + arch.FirmwareText(v.Arch) + " only"
-		evidence := fmt.Sprintf("%s answers as %s, and nobody as %s", v.Server, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
+		evidence := fmt.Sprintf("%s answers as %s, and no server as %s", v.Server, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
 		if bare {
 			what = "names a boot file for " + arch.FirmwareText(v.Arch) + " only"
 			evidence = fmt.Sprintf("%s says %s as %s, and nothing as %s", v.Server, v.BootFile, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
@@ -86,7 +86,7 @@ func onlyAsked(name, summary, hint string) func(*Facts) *finding {
 		if v == nil {
 			return nil
 		}
-		return broken(summary, fmt.Sprintf("%s answers the question %q, and nobody the guest's own", v.Server, name), hint)
+		return broken(summary, fmt.Sprintf("%s answers the question %q, and no server the guest's own", v.Server, name), hint)
 	}
 }
 
@@ -142,7 +142,7 @@ func packetLoss(f *Facts) *finding {
 		return f.downloadLoss(hint)
 	}
 	d := warning("Frames get lost between the guest and the DHCP server.",
-		"the first DISCOVERs were in vain, and the same ones some seconds later were answered",
+		"the first DISCOVERs had no answer, and the same ones some seconds later had one",
 		hint)
 	if f.getsLost() {
 		d.status = Fail
@@ -172,7 +172,7 @@ func proxyOnly(f *Facts) *finding {
 		return nil
 	}
 	return broken("Only a proxyDHCP server answers, which gives no address.",
-		fmt.Sprintf("%s says what to boot, and nobody offers an address", f.Offers[0].Server),
+		fmt.Sprintf("%s says what to boot, and no server offers an address", f.Offers[0].Server),
 		"start the DHCP server beside it, or let this one give addresses too (dnsmasq: dhcp-range without \"proxy\")")
 }
 

@@ -45,7 +45,7 @@ func nextServerUnreachable(f *Facts) *finding {
 			fmt.Sprintf("the guest's network is %s", f.Lease.Address.Masked()),
 			"name the router of that network (option 3), or a next-server in it", stanzas("dhcp-option=option:router,ADDRESS", "option routers ADDRESS;", `"option-data": [ { "name": "routers", "data": "ADDRESS" } ]`)...)
 	case s.MAC == "" && s.Route == RouteDirect:
-		return broken(address+": nobody in the guest's network has that address.", "no answer to ARP", hint, write...)
+		return broken(address+": no machine in the guest's network has that address.", "no answer to ARP", hint, write...)
 	case s.MAC == "" && s.Route == RouteRouter:
 		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, cmp.Or(plan.Text(f.Lease.Router), "none")), "no answer to ARP for the router",
 			"correct the router (option 3) in the DHCP server, or see that it is up")
@@ -66,7 +66,7 @@ func nextServerWrong(f *Facts) *finding {
 	evidence := ""
 	switch {
 	case s.TFTP == PortClosed:
-		evidence = "nobody listens on its port 69"
+		evidence = "nothing listens on its port 69"
 	case s.TFTP == PortSilent && b.HasFile && !s.AnswersFrom.IsValid():
 		evidence = "it does not answer TFTP"
 	case s.TFTP == PortAnswers && !s.HasFile && b.HasFile && len(f.Search) > 0 && f.found() == nil:
@@ -88,7 +88,7 @@ func tftpNotRunning(f *Facts) *finding {
 		return nil
 	}
 	return broken(fmt.Sprintf("No TFTP server runs on the next-server %s.", s.Address),
-		"the machine is up, and says that nobody listens on its UDP port 69",
+		"the machine is up, and says that nothing listens on its UDP port 69",
 		"start the TFTP server there (systemctl status tftpd-hpa; dnsmasq: enable-tftp and tftp-root), or name the machine where it runs as next-server")
 }
 

@@ -26,7 +26,7 @@ type Terminal struct {
 	First, Idle time.Duration
 }
 
-// Choose is menu.Chooser's. Its error wraps menu.ErrUntouched when nobody chose,
+// Choose is menu.Chooser's. Its error wraps menu.ErrUntouched when no one chose,
 // and io.ErrUnexpectedEOF when the terminal is gone.
 func (t *Terminal) Choose(ctx context.Context, o menu.Offer, valid func(menu.Choice) error) (menu.Choice, error) {
 	c := &chooser{t: t, offer: o, valid: valid, keys: keys{t.Input}, first: t.First, menu: o.Start}

@@ -191,7 +191,7 @@ func lineToAdd(inv xenout.Call, parent process, guest Info) string {
 	const vif = "mac=00:16:3e:XX:XX:XX,bridge=xenbr0"
 	switch {
 	case inv.Toolstack == xenout.XAPI && guest.UUID == "":
-		return "eliloader=/usr/libexec/gopxeboot to /etc/xenopsd.conf, and set the VM's PV-bootloader to eliloader: XAPI says there which VM it is"
+		return "eliloader=/usr/bin/gopxeboot to /etc/xenopsd.conf, and set the VM's PV-bootloader to eliloader: XAPI says there which VM it is"
 	case inv.Toolstack == xenout.XAPI, inv.VM != "":
 		return "" // XAPI knows it, and its administrators can't say it: see xenout.XAPIOptions
 	case parent.isLibvirt():

@@ -347,7 +347,7 @@ func TestFindUnknown(t *testing.T) {
 	const (
 		lineOfXL      = `; add to the guest's configuration: bootloader_args = [ "mac=00:16:3e:XX:XX:XX,bridge=xenbr0" ]`
 		lineOfLibvirt = `; add to the guest's XML, after <bootloader>: <bootloader_args>mac=00:16:3e:XX:XX:XX,bridge=xenbr0</bootloader_args>`
-		lineOfXAPI    = "; add eliloader=/usr/libexec/gopxeboot to /etc/xenopsd.conf, and set the VM's PV-bootloader to eliloader: XAPI says there which VM it is"
+		lineOfXAPI    = "; add eliloader=/usr/bin/gopxeboot to /etc/xenopsd.conf, and set the VM's PV-bootloader to eliloader: XAPI says there which VM it is"
 		guest1        = `the MAC address of guest "guest1" is not known: `
 		notInEtc      = `/etc/xen: no configuration in it has name = "guest1"`
 	)
@@ -363,7 +363,7 @@ func TestFindUnknown(t *testing.T) {
 	}{
 		{
 			"no mac=", created("name='guest1'\nvif=['bridge=xenbr0', 'mac=00:16:3e:72:79:e4']"), fromLibxl,
-			guest1 + "vif[0] of /etc/xen/guest1.cfg has no mac=: xl makes a new one at each start and tells nobody; write mac= there",
+			guest1 + "vif[0] of /etc/xen/guest1.cfg has no mac=: xl makes a new one at each start, and it is nowhere to be read; write mac= there",
 		},
 		{
 			"no vif=", created("name='guest1'\nvif='mac=00:16:3e:72:79:e4'"), fromLibxl,
@@ -514,7 +514,7 @@ func TestFindUnknown(t *testing.T) {
 		},
 		{
 			"the second interface has no mac=", created("name='guest1'\nvif=['mac=00:16:3e:72:79:e4', 'bridge=xenbr0']"), xenout.Call{Domid: 5, Interface: 1},
-			guest1 + "vif[1] of /etc/xen/guest1.cfg has no mac=: xl makes a new one at each start and tells nobody; write mac= there",
+			guest1 + "vif[1] of /etc/xen/guest1.cfg has no mac=: xl makes a new one at each start, and it is nowhere to be read; write mac= there",
 		},
 		{
 			"XAPI, with a --vm that is none", dom0With("xenopsd"), xenout.Call{Toolstack: xenout.XAPI, VM: "--help"},

@@ -143,7 +143,7 @@ func (h *Host) xlGuest(guest Info, wanted int, file string, cfg config) (Info, e
 			return guest, &conclusive{fmt.Sprintf("vif[%d] of %s: %v", i, file, err)}
 		}
 		if i == wanted && vif.MAC == nil {
-			return guest, &conclusive{fmt.Sprintf("vif[%d] of %s has no mac=: xl makes a new one at each start and tells nobody; write mac= there", i, file)}
+			return guest, &conclusive{fmt.Sprintf("vif[%d] of %s has no mac=: xl makes a new one at each start, and it is nowhere to be read; write mac= there", i, file)}
 		}
 		if err == nil {
 			vif = h.withDefaults(vif)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -38,10 +39,13 @@ type Error struct {
 
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s: %v", e.Stage, e.Err)
-	if e.Try != "" {
-		text += "; " + e.Try
+	switch {
+	case e.Try == "":
+		return text
+	case strings.HasSuffix(text, "?"):
+		return text + " " + e.Try
 	}
-	return text
+	return text + "; " + e.Try
 }
 
 func (e *Error) Unwrap() error { return e.Err }

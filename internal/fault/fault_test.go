@@ -22,6 +22,7 @@ func TestCodeOf(t *testing.T) {
 		{errors.New("x"), Own, "x"},
 		{context.Canceled, OutOfTime, "context canceled"},
 		{New(NoLease, "dhcp", errors.New("no server"), "start one"), NoLease, "dhcp: no server; start one"},
+		{New(Usage, "usage", errors.New("which URL?"), "say one"), Usage, "usage: which URL? say one"},
 		// A status that would become 0 is none to tell a toolstack.
 		{New(256, "boot", errors.New("x"), ""), Own, "boot: x"},
 		{New(-256, "boot", errors.New("x"), ""), Own, "boot: x"},

@@ -23,7 +23,7 @@ func iPXE(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 	return x.run(ctx, m.Label)
 }
 
-// errLoop is what a real machine would do for ever.
+// errLoop is what a real machine would do without end.
 var errLoop = errors.New("DHCP names an iPXE program to iPXE, too: it does not look at the user class")
 
 // script is iPXE with what it has read.

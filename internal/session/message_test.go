@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/json"
 	"errors"
+	"net"
 	"testing"
 
 	"github.com/gopxeboot/gopxeboot/internal/fault"
@@ -11,6 +12,22 @@ import (
 
 // Errors keep code and words on their way from the child; one that claims
 // success is none.
+func TestPlainly(t *testing.T) {
+	late := &net.DNSError{Err: "i/o timeout", Name: "pxe", Server: "10.0.0.1:53", IsTimeout: true}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&net.DNSError{Err: "no such host", Name: "pxe", Server: "10.0.0.1:53", IsNotFound: true}, "no such host, says DNS server 10.0.0.1:53"},
+		{&net.DNSError{Err: "no such host", Name: "pxe", IsNotFound: true}, "no such host"},
+		{late, late.Error()},
+	} {
+		if got := plainly(c.err); got.Error() != c.want {
+			t.Errorf("%v: %v, want %s", c.err, got, c.want)
+		}
+	}
+}
+
 func TestFailure(t *testing.T) {
 	text, err := json.Marshal(answer{Answer: Answer{Plan: plan.New()}, Failure: newFailure(fault.New(fault.NoConfig, "config", errors.New("nothing there"), "look"))})
 	if err != nil {

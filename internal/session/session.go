@@ -1,7 +1,8 @@
 // Package session is the parent and the child of one job on the guest's network:
 // Run and its conversation are the parent's side, Serve and Child the child's.
-// The child may ask for one address, for names where it downloads as dom0, and
-// for files of dom0's that were named; nothing else.
+// The child may ask for one address, for names where it downloads as dom0, for
+// files of dom0's that were named and of the cache, and for a choice from its
+// menu; nothing else.
 package session
 
 import (
@@ -63,7 +64,7 @@ type Spec struct {
 	Hosts   []string // servers by name or address, that the command line names
 	Survey  *guest.Survey
 
-	// Person is who is asked what to boot; nil for nobody.
+	// Person is who is asked what to boot; nil for no one.
 	Person *Person
 
 	// Leave is for a boot: it takes the guest's port, by its index, and says
@@ -300,7 +301,20 @@ func resolveForChild(ctx context.Context, host string) resolved {
 func Resolve(ctx context.Context, host string) (netip.Addr, error) {
 	list, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
 	if err != nil {
-		return netip.Addr{}, err
+		return netip.Addr{}, plainly(err)
 	}
 	return list[0].Unmap(), nil
+}
+
+// plainly is package net's error without its words about a lookup, and without
+// the name, which the caller says.
+func plainly(err error) error {
+	e, ok := errors.AsType[*net.DNSError](err)
+	switch {
+	case !ok || !e.IsNotFound:
+		return err
+	case e.Server == "": // dom0's files say so
+		return errors.New("no such host")
+	}
+	return fmt.Errorf("no such host, says DNS server %s", e.Server)
 }

@@ -8,7 +8,7 @@ _gopxeboot() {
 		*) command="help $command" ;;
 		esac
 		# shellcheck disable=SC2086
-		COMPREPLY=($(compgen -W "$(gopxeboot $command 2>/dev/null | sed -n '/^  -/p' | grep -o -- '--[a-z-]*')" -- "$word"))
+		COMPREPLY=($(compgen -W "$({ gopxeboot $command 2>/dev/null || gopxeboot --help; } | sed -n '/^  -/p' | grep -o -- '--[a-z0-9-]*')" -- "$word"))
 		;;
 	*)
 		COMPREPLY=()

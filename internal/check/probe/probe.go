@@ -471,7 +471,7 @@ func (o *observer) arp(ctx context.Context, a netip.Addr) net.HardwareAddr {
 	defer end.stop()
 	began := time.Now()
 	mac := survey.Holder(ctx, end, o.task.Machine.MAC, o.lease.Address.Addr(), a)
-	what := "nobody has " + a.String()
+	what := "no machine has " + a.String()
 	if mac != nil {
 		what = fmt.Sprintf("%s is at %s", a, mac)
 	}

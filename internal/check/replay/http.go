@@ -92,7 +92,7 @@ func (w *watch) tcp(p wirePacket) {
 		return
 	}
 	if flags&rst != 0 && !p.sent && !s.down.begun {
-		w.event(p, "HTTP", fmt.Sprintf("nobody listens on port %d", server)).Failed = true
+		w.event(p, "HTTP", fmt.Sprintf("nothing listens on port %d", server)).Failed = true
 		return
 	}
 	if !h.begun || s.other {

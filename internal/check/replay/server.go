@@ -92,7 +92,7 @@ func (t *transfer) message() string {
 	case t.refusal != "":
 		return t.refusal
 	case t.unreachable == check.PortClosed:
-		return "nobody listens on its port 69"
+		return "nothing listens on its port 69"
 	case t.unreachable != "":
 		return "no route to " + t.server.String()
 	case t.stuck() && t.size >= 0:

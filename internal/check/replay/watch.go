@@ -261,7 +261,7 @@ func (w *watch) icmp(p wirePacket) {
 	text, result := fmt.Sprintf("no route to %s", to), check.PortUnreachable
 	switch code := p.data[1]; {
 	case code == portUnreachable:
-		text, result = fmt.Sprintf("nobody listens on port %d", port), check.PortClosed
+		text, result = fmt.Sprintf("nothing listens on port %d", port), check.PortClosed
 	case code == tooLarge:
 		text, result = "too large for a link on the way", ""
 	case code == 9, code == 10, code == 13: // RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1

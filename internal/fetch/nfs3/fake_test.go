@@ -21,7 +21,7 @@ type fake struct {
 	exports  []string
 	listed   bool           // the list of exports is public
 	port     uint32         // that the portmapper knows; 0 for none
-	refuses  bool           // nobody listens on the portmapper's port
+	refuses  bool           // nothing listens on the portmapper's port
 	rsize    int            // bytes that a READ brings at most
 	backward bool           // answers to READ come in the wrong order
 	noAttr   bool           // neither LOOKUP nor READ tells attributes
