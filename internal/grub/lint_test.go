@@ -38,6 +38,9 @@ func TestLint(t *testing.T) {
 			`6: note: boots-no-kernel: "b" loads nothing to boot`,
 			`7: warning: duplicate-entry: "x" is at line 6, too: the first counts`}},
 		{"no boot", "linux /a\n", []string{"1: error: no-entry: a kernel is loaded, but there is neither boot nor a menu entry: GRUB ends at its prompt"}},
+		{"a byte order mark", "\ufeffset timeout=5\nx=1\n", []string{
+			"1: warning: byte-order-mark: the file begins with a byte order mark, which GRUB takes for a part of the first word: save it without one",
+			`1: warning: unknown-command: GRUB has no command "\ufeffset", and takes it for done`}},
 		{"no timeout", "menuentry a { exit; }\n", []string{"1: note: no-timeout: no timeout: GRUB waits for a key"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

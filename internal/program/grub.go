@@ -202,7 +202,7 @@ func (x *grubProgram) config(r *grub.Result) plan.Config {
 }
 
 // isGRUB is what lines of a grub.cfg begin with, and none of PXELINUX's.
-var isGRUB = regexp.MustCompile(`(?m)^\s*(menuentry|submenu|configfile|source|insmod|search|function|export|if \[)\s|^\s*set \w+=`)
+var isGRUB = regexp.MustCompile(`(?m)^\x{feff}?\s*(menuentry|submenu|configfile|source|insmod|search|function|export|if \[)\s|^\x{feff}?\s*set \w+=`)
 
 // IsGRUBConfig says whether a file is a grub.cfg, by its name or content.
 func IsGRUBConfig(name string, text []byte) bool {

@@ -126,6 +126,7 @@ func TestIsGRUBConfig(t *testing.T) {
 	}{
 		{"grub.cfg", "", true}, {"/srv/grub.cfg-01-00-16-3e-72-79-e3", "x", true},
 		{"menu", "# x\nset timeout=5\n", true}, {"menu", "  menuentry 'a' {\n", true}, {"a.cfg", "configfile /x\n", true},
+		{"menu", "\ufeffset timeout=5\n", true},
 		{"default", "DEFAULT linux\nLABEL linux\n  LINUX vmlinuz\n  APPEND initrd=i\n", false}, {"default", "default menu.c32\nmenu title a\ntimeout 5\n", false},
 		{"boot.ipxe", "#!ipxe\nset base http://h\nkernel ${base}/k\n", false},
 	} {
