@@ -154,7 +154,7 @@ func chainloader(m *machine, args []string, _ *block) *failure {
 	_, rest, _ := strings.Cut(name, ")")
 	url, failure := m.url(name)
 	switch {
-	case strings.HasPrefix(name, "+") || strings.HasPrefix(rest, "+"), failure != nil && failure.status == unknownDevice:
+	case strings.HasPrefix(name, "+") || strings.HasPrefix(rest, "+"), failure != nil && m.disk == m.at:
 		m.loaded = &Boot{Position: m.at, Outcome: LocalBoot}
 		return nil
 	case failure != nil:

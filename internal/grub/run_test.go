@@ -63,3 +63,15 @@ func TestWords(t *testing.T) {
 		})
 	}
 }
+
+// Where no disk is, nothing boots from one by mistake.
+func TestDevices(t *testing.T) {
+	for device, want := range map[string]Outcome{"hd0,msdos1": LocalBoot, "lvm/a-b": LocalBoot, "$unset": LocalBoot, "ftp,10.0.0.1": Nothing, "htpp,h": Nothing} {
+		for _, command := range []string{"linux", "chainloader"} {
+			r, err := run(t, map[string]string{"boot/grub/grub.cfg": "set timeout=0\nmenuentry a {\n" + command + " (" + device + ")/x\n}\n"})
+			if got := r.Boot != nil; got != (want != Nothing) || got && r.Boot.Outcome != want {
+				t.Errorf("%s (%s): boot %+v, error %v", command, device, r.Boot, err)
+			}
+		}
+	}
+}
