@@ -205,7 +205,7 @@ func (l *linter) command(c *command, in *load) {
 	}
 	switch name {
 	case "linux", "linux16", "linuxefi":
-		if in.kernel != 0 && in.branch == 0 {
+		if in.linux && in.branch == 0 {
 			l.find(c.Line, SecondKernel, SeverityWarning, "a second kernel takes the place of the one of line %d", in.kernel)
 		}
 		in.kernel, in.initrd, in.linux = c.Line, 0, true
@@ -223,7 +223,7 @@ func (l *linter) command(c *command, in *load) {
 		in.kernel = c.Line
 	default:
 		if l.functions[name] || strings.Contains(name, "$") {
-			in.kernel = c.Line // perhaps
+			in.kernel, in.linux = c.Line, false // perhaps
 		}
 	}
 }

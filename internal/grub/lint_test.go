@@ -31,6 +31,7 @@ func TestLint(t *testing.T) {
 		{"kernels", "set timeout=1\nmenuentry a {\n linux /a\n initrd /i\n initrd /j\n linux /b\n if x=1; then linux /c; fi\n}\n", []string{
 			"5: warning: second-initrd: it takes the place of the one of line 4: one command loads several files",
 			"6: warning: second-kernel: a second kernel takes the place of the one of line 3"}},
+		{"a function before", "set timeout=1\nfunction load_video { insmod all_video; }\nmenuentry a {\n load_video\n linux /a\n initrd /i\n}\n", nil},
 		{"entries", "timeout=1 x=2\nmenuentry {\n exit\n}\nmenuentry a\nmenuentry b --id x { echo; }\nsubmenu x { exit; }\n", []string{
 			"1: warning: one-assignment: only timeout is set: x=2 is ignored",
 			"2: error: no-title: it has no title, and is no entry",
