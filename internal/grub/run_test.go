@@ -75,3 +75,22 @@ func TestDevices(t *testing.T) {
 		}
 	}
 }
+
+// Each entry boots by its name, also where GRUB's $default would take that for a
+// number or a path.
+func TestPick(t *testing.T) {
+	const text = `
+menuentry 22.04 { linux /vmlinuz 0; }
+menuentry '24.04 LTS' --id x { linux /vmlinuz 1; }
+submenu '12 more >' { menuentry '0 a' { linux /vmlinuz 2; }; menuentry b { linux /vmlinuz 3; }; }
+menuentry '0' { linux /vmlinuz 4; }
+`
+	for entry, want := range map[string]string{
+		"22.04": "0", "0": "0", "24.04 LTS": "1", "x": "1", "1": "1", "12 more >": "2", "2>b": "3", "2>1": "3", "12 more >>>b": "3", "12 more >>>0 a": "2", "3": "4", "0 b": "0",
+	} {
+		r, err := New(host, core, serve(map[string]string{"boot/grub/grub.cfg": text})).Run(t.Context(), Choice{Entry: entry})
+		if err != nil || r.Boot.Args != "BOOT_IMAGE=/vmlinuz "+want {
+			t.Errorf("%q: boot %+v, error %v; want %s", entry, r.Boot, err, want)
+		}
+	}
+}
