@@ -94,3 +94,13 @@ menuentry '0' { linux /vmlinuz 4; }
 		}
 	}
 }
+
+// Each directory of a name costs a header, so that a name is bounded.
+func TestLongNewc(t *testing.T) {
+	for n, want := range map[int]int{maxNewc / 2: 1, maxNewc/2 + 1: 0} {
+		r, err := run(t, map[string]string{"boot/grub/grub.cfg": "linux /vmlinuz\ninitrd newc:" + strings.Repeat("a/", n) + ":/x\nboot\n"})
+		if err != nil || len(r.Boot.Initrds) != want {
+			t.Errorf("%d directories: boot %+v, error %v", n, r.Boot, err)
+		}
+	}
+}
