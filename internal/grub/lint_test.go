@@ -2,6 +2,7 @@ package grub
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,6 +18,9 @@ func TestLint(t *testing.T) {
 			`3: error: syntax-error: syntax error near "&", which belongs in quotes; what begins at line 2 is lost, and what follows runs by itself`,
 			`5: error: syntax-error: syntax error near "}"`, "4: error: initrd-first: no kernel is loaded before it"}},
 		{"open", "x=1\nif true; then\ny=2\n", []string{"2: error: syntax-error: what begins here does not end: GRUB runs nothing from here to the end of the file"}},
+		{"long", "if true; then\n" + strings.Repeat("x=1\n", maxStatement/4) + "fi\n", []string{
+			"262142: error: syntax-error: syntax error in what begins at line 1: it has more than 1048576 bytes; what begins at line 1 is lost, and what follows runs by itself",
+			`262146: error: syntax-error: syntax error near "fi"`}},
 		{"commands", "foo\nkernel /x\ntimeout 5\nfunction f { foo; }\nf\n$x y\n", []string{
 			"4: warning: unknown-command: GRUB has no command foo, and takes it for done",
 			"1: warning: unknown-command: GRUB has no command foo, and takes it for done",
