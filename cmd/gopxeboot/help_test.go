@@ -96,7 +96,7 @@ func TestOptionsUsed(t *testing.T) {
 	values := map[string]string{
 		"mac": "00:16:3e:00:00:01", "vlan": "7", "vif": "1", "guest-type": "pvh", "net": "dom0", "server": "10.0.0.1", "timeout": "7s", "runas": "7",
 		"pcap": os.DevNull, "ca": os.DevNull, "arch": "7", "option": "60=x", "dhcp-timeout": "7s", "retransmit": "7s", "proxy-wait": "7s",
-		"arp-probe": "7s", "location": "http://h/", "distro": "rhlike", "max-kernel": "7", "max-initrd": "7", "max-size": "7",
+		"arp-probe": "7s", "menu-timeout": "7s", "location": "http://h/", "distro": "rhlike", "max-kernel": "7", "max-initrd": "7", "max-size": "7",
 		"output-format": "xl", "domid": "7", "program": "ipxe", "set": "a=b", "address": "10.0.0.7/24", "router": "10.0.0.2",
 		"sha256": "vmlinuz=" + strings.Repeat("0", 64), "sums": list, "key": key, "cache": dir, "cache-size": "7000000000",
 	}

@@ -141,7 +141,8 @@ func callOf(c *cli.Context) (*xenout.Call, error) {
 func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, words []string, wrong error) error {
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
-	file := readSettings(cmp.Or(lastValue(call.Words, "conf"), conf.Name))
+	names := append([]string{""}, valuesOf(call.Words, "conf")...)
+	file := readSettings(cmp.Or(names[len(names)-1], conf.Name))
 	ctx, cancel := deadline.With(ctx, file.timeoutOf(call.Words))
 	defer cancel()
 	// Before anything else can go wrong: see OpenOutput.
@@ -183,8 +184,10 @@ func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, 
 // parser complains.
 func (s *settings) timeoutOf(words []string) time.Duration {
 	timeout := newDuration(defaultTimeout)
-	if said := lastValue(words, "timeout"); said != "" {
-		_ = timeout.Set(said)
+	if given := valuesOf(words, "timeout"); len(given) > 0 {
+		for _, value := range given {
+			_ = timeout.Set(value)
+		}
 		return timeout.value
 	}
 	longest := timeout.value
@@ -198,17 +201,17 @@ func (s *settings) timeoutOf(words []string) time.Duration {
 	return longest
 }
 
-// lastValue finds the value of an option that the parser would; "" for none.
-func lastValue(words []string, option string) (last string) {
+// valuesOf are those of an option, in the order in which the parser takes them.
+func valuesOf(words []string, option string) (values []string) {
 	for _, word := range words {
 		if word == "--" {
 			break
 		}
 		if name, value, _ := strings.Cut(strings.TrimLeft(word, "-"), "="); name == option {
-			last = value
+			values = append(values, value)
 		}
 	}
-	return last
+	return values
 }
 
 // exitStatus is the error of a command that ran another program, and ends as

@@ -278,7 +278,7 @@ func noConfig(f *Facts) *finding {
 func (f *Facts) cutPrefix(asked string) *finding {
 	l := f.Lease
 	prefix := pxelinux.Host{BootFile: l.BootFile, PathPrefix: l.PathPrefix}.Prefix()
-	if prefix == "" || strings.HasSuffix(prefix, "/") || strings.HasSuffix(prefix, ":") || l.ConfigFile != "" || otherProgram(l.BootFile) != "" {
+	if base(prefix) == "" || strings.HasSuffix(prefix, ":") || l.ConfigFile != "" || otherProgram(l.BootFile) != "" {
 		return nil
 	}
 	const summary = "The path prefix does not end in a slash, and so PXELINUX looks in no directory."

@@ -276,6 +276,7 @@ func TestDiagnose(t *testing.T) {
 		{"configuration too large", nothingFound("too large"), ConfigUnreadable, Fail, "16.0 MiB"},
 		{"option 210 without a slash", all(nothingFound("not found"), func(f *Facts) { f.Lease.PathPrefix = "boot" }), NoConfig, Fail, "dhcp-option-force=210,boot/"},
 		{"a boot file with an underscore", all(nothingFound("not found"), func(f *Facts) { f.Lease.BootFile = "a/my_pxelinux.0" }), NoConfig, Fail, "dhcp-boot=a/my-pxelinux.0,,"},
+		{"a boot file with backslashes", all(nothingFound("not found"), func(f *Facts) { f.Lease.BootFile = `x\pxelinux.0` }), NoConfig, Fail, "put one there"},
 		{"another program's boot file with an underscore", all(nothingFound("not found"), func(f *Facts) { f.Lease.BootFile = "grub_x64.efi" }), NoConfig, Fail, "put one there"},
 		{"the boot file is in pxelinux.cfg", all(nothingFound("not found"), func(f *Facts) {
 			f.Lease.BootFile = "x/pxelinux.cfg/pxelinux.0"

@@ -23,7 +23,7 @@ var otherFaults = []fault{
 	{"configuration begins with a byte order mark", check.ConfigProblems, warning, configured("\ufeff# by an editor\n" + goodConfig)},
 	{"configuration is UTF-16", check.NoDefault, isBroken, configured("\xff\xfe" + strings.Join(strings.Split(goodConfig, ""), "\x00") + "\x00")},
 	{"configuration is a web page", check.NoDefault, isBroken, configured("<html><head><title>Hello</title></head><body>\n<p>default page</p></body></html>\n")},
-	{"an INCLUDE that is not there", check.ConfigProblems, warning, configured(goodConfig + "include more.cfg\n")},
+	{"an INCLUDE that is not there", check.Fine, fine, configured(goodConfig + "include more.cfg\n")},
 	{"kernel answers 500", check.FileUnreadable, isBroken, func(s *site) {
 		s.config("default linux\nlabel linux\n kernel http://192.168.1.166/vmlinuz\n")
 		s.dnsmasq()

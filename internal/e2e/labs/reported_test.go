@@ -25,6 +25,7 @@ var reports = []report{
 	{fault{"a configuration of 5 MiB", check.Fine, fine, configured(goodConfig + strings.Repeat("# made by a program\n", 5<<20/20))}, nil, nil},
 	{fault{"a configuration of 17 MiB", check.ConfigUnreadable, isBroken, configured(goodConfig + strings.Repeat("# made by a program\n", 17<<20/20))},
 		[]string{"The configuration is too large", "16.0 MiB"}, []string{"TFTP server runs"}},
+	{fault{"a prompt", check.Fine, fine, configured("prompt 1\n" + goodConfig)}, []string{"would wait at the prompt"}, nil},
 	{fault{"UTF-16", check.NoDefault, isBroken, configured(utf16LE(goodConfig))}, []string{configName + ":1: the file is UTF-16", "iconv"}, []string{"DEFAULT linux"}},
 	{fault{"a byte order mark", check.NoDefault, isBroken, configured("\ufeff" + goodConfig)}, []string{configName + ":1: the file begins with a byte order mark", "sed -i"}, []string{"add a line"}},
 	{fault{"KERNEL= as in a shell", check.KernelMissing, isBroken, configured("default linux\nlabel linux\n kernel=vmlinuz\n append initrd=initrd.img\n")},
