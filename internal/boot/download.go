@@ -13,6 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/grub"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -76,7 +77,7 @@ func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, ke
 	urls := [][]string{{boot.Kernel}}
 	if len(boot.Initrds) > 0 {
 		initrd := job.image("initrd", ramdisk, l.MaxInitrd, "--max-initrd")
-		initrd.names = boot.InitrdFiles
+		initrd.names, initrd.grub = boot.InitrdFiles, boot.Program == plan.GRUB
 		images = append(images, initrd)
 		urls = append(urls, boot.Initrds)
 	}
@@ -116,7 +117,8 @@ type image struct {
 	index int               // of the file among those that the child has
 	limit int64             // bytes
 	raise string            // the option that sets the limit
-	names []plan.InitrdFile // of each download, iPXE's; nil as PXELINUX lays them
+	names []plan.InitrdFile // of each download, iPXE's or GRUB's; nil as PXELINUX lays them
+	grub  bool              // names are GRUB's
 	end   int64             // bytes that it will have, as far as that is known
 	whole bool              // all sizes are known
 }
@@ -129,9 +131,10 @@ func (j *job) image(stage plan.Stage, file *os.File, limit int64, raise string) 
 
 // fetch lays the downloads out one after the other, each but the last padded
 // with zeros to 4 bytes, as PXELINUX hands several initrds to a kernel
-// (initramfs_archive.c), or to 4096, with headers before those that have names,
-// as iPXE does (image/initrd.c). Where one begins is known as soon as the sizes of
-// those before it are, and from then on they run side by side.
+// (initramfs_archive.c), or with headers before those that have names: padded to
+// 4096 as iPXE does (image/initrd.c), or to 4 as GRUB does (loader/linux.c). Where
+// one begins is known as soon as the sizes of those before it are, and from then on
+// they run side by side.
 func (m *image) fetch(ctx context.Context, urls []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -168,26 +171,40 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 			}
 			offset = begin + n
 		}
-		return nil
+		_, err := m.begin(ctx, len(urls), offset, 0)
+		return err
 	})
 	return group.Wait()
 }
 
-// begin is where a download begins that comes after offset, behind its header.
+// begin is where a download begins that comes after offset, behind its header;
+// the one behind the last is the end.
 func (m *image) begin(ctx context.Context, i int, offset, size int64) (int64, error) {
 	if m.names == nil {
 		return (offset + 3) &^ 3, nil
 	}
-	const page = 4096
-	offset = (offset + page - 1) &^ (page - 1)
-	name := ipxe.File{Path: m.names[i].Path, Mode: m.names[i].Mode}
-	if name.Path == "" {
-		return offset, nil
+	page := int64(4096)
+	if m.grub {
+		page = 4
 	}
-	if size < 0 {
+	offset = (offset + page - 1) &^ (page - 1)
+	var name plan.InitrdFile
+	if i < len(m.names) {
+		name = m.names[i]
+	}
+	if name.Path != "" && size < 0 {
 		return 0, fault.New(fault.NotFetched, m.stage, fmt.Errorf("the server does not say how large the file is that is to be %s", name.Path), "have it send Content-Length or tsize")
 	}
-	n, err := m.file.WriteAt(name.Header(size), offset)
+	var header []byte
+	switch {
+	case !m.grub:
+		header = ipxe.File{Path: name.Path, Mode: name.Mode}.Header(size)
+	case name.Path != "":
+		header = grub.NewcHeader(name.Path, size)
+	case i > 0 && m.names[i-1].Path != "":
+		header = grub.NewcEnd()
+	}
+	n, err := m.file.WriteAt(header, offset)
 	if err != nil {
 		return 0, m.failed(ctx, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/grub"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
@@ -136,6 +137,29 @@ func TestLayoutOfIPXE(t *testing.T) {
 	boot.Initrds[1] = url + "/chunked/2"
 	if err := p.fetchBoth(t.Context(), boot, &limits{MaxKernel: 1000, MaxInitrd: 8192}, kernel, ramdisk); fault.CodeOf(err) != fault.NotFetched {
 		t.Errorf("of a size that is not known: %v", err)
+	}
+}
+
+// As GRUB lays them those with names are an archive, which ends before one
+// without, and at the end.
+func TestLayoutOfGRUB(t *testing.T) {
+	p, url, kernel, ramdisk, _ := downloads(t, images{"k": someKernel, "1": "a", "2": "bb"})
+	boot := &plan.Boot{Program: plan.GRUB, Kernel: url + "/k"}
+	for _, name := range []string{"", "etc/b", "c", "", "d"} {
+		boot.Initrds, boot.InitrdFiles = append(boot.Initrds, url+"/2"), append(boot.InitrdFiles, plan.InitrdFile{Path: name, Mode: grub.NewcMode})
+	}
+	if err := p.fetchBoth(t.Context(), boot, &limits{MaxKernel: 1000, MaxInitrd: 8192}, kernel, ramdisk); err != nil {
+		t.Fatal(err)
+	}
+	head := func(name, mode, size, length string) string {
+		return "07070100000000" + mode + "000000000000000000000001000000000000000" + size + strings.Repeat("0", 32) + "0000000" + length + "00000000" + name
+	}
+	const bb = "bb\x00\x00"
+	end := head("TRAILER!!!\x00\x00\x00\x00", "00000000", "0", "b")
+	want := bb + head("etc\x00\x00\x00", "000041ff", "0", "4") + head("etc/b\x00", "000081ff", "2", "6") + bb +
+		head("c\x00", "000081ff", "2", "2") + bb + end + bb + head("d\x00", "000081ff", "2", "2") + bb + end
+	if diff := cmp.Diff(want, contents(t, ramdisk)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 

@@ -35,6 +35,10 @@ func Offline(ctx context.Context, o Options, lease *dhcpclient.Lease, dir, confi
 		p.open = openInstead(pxelinux.SearchPath(m.Host())[0], absolute, p.open)
 	}
 	_, err := p.decide(ctx, m)
+	if used := p.Plan.Boot.Program; config != "" && used != "" && used != plan.PXELINUX {
+		err = fault.New(fault.Usage, "config", fmt.Errorf("%s was not read: the boot file %s is not PXELINUX's", config, lease.BootFile),
+			"put it into "+dir+" by the name that the boot program asks for, and leave --config away")
+	}
 	return p.Plan, err
 }
 

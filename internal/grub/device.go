@@ -37,6 +37,19 @@ func (m *machine) url(name string) (string, *failure) {
 	case "memdisk":
 		return memdisk + path, nil
 	}
-	m.disk = m.at
+	if isDisk(device) {
+		m.disk = m.at
+	}
 	return "", failed(unknownDevice, "there is no device %s on a network", device)
+}
+
+// isDisk tells a disk's name from a protocol that GRUB does not have. An empty
+// one is where search did not set its variable.
+func isDisk(device string) bool {
+	for _, kind := range []string{"hd", "fd", "cd", "ahci", "ata", "usb", "nvme", "md", "lvm", "crypt", "loop", "ieee1275", ","} {
+		if strings.HasPrefix(device, kind) {
+			return true
+		}
+	}
+	return device == ""
 }

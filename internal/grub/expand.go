@@ -28,10 +28,11 @@ func (a *arguments) next() {
 	a.last, a.open = a.last[:0], false
 }
 
-// split puts a value that is split at blanks.
+// split puts a value that is split at blanks. Those at its ends part it from
+// nothing.
 func (a *arguments) split(s string) {
 	for i, field := range strings.FieldsFunc(s, isSpace) {
-		if i > 0 || isSpace(rune(s[0])) {
+		if i > 0 {
 			a.next()
 		}
 		a.put(field)

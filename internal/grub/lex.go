@@ -114,6 +114,7 @@ const maxStatement = 1 << 20
 // What a text can be wrong in, where no token can be named.
 var (
 	errEnd    = errors.New("the file ends inside of it")
+	errLong   = fmt.Errorf("it has more than %d bytes", maxStatement)
 	errDollar = errors.New("a $ that begins no variable")
 )
 
@@ -124,14 +125,20 @@ type lexer struct {
 	src  *source
 	text []byte // the lines that were read for this statement, each with its newline
 	at   int
-	line int // number of the last one
-	open int // blocks that are not closed yet
+	line int   // number of the last one
+	open int   // blocks that are not closed yet
+	end  error // why there is no more
 }
 
-// more reads a further line.
+// more reads a further line, or says in end why it does not.
 func (l *lexer) more() bool {
+	if len(l.text) > maxStatement {
+		l.end = errLong
+		return false
+	}
 	line, number := l.src.line()
-	if number == 0 || len(l.text) > maxStatement {
+	if number == 0 {
+		l.end = errEnd
 		return false
 	}
 	l.text, l.line = append(append(l.text, line...), '\n'), number
@@ -154,7 +161,7 @@ func (l *lexer) next() (token, error) {
 			return token{Position: Position{l.src.file, l.line}}, nil
 		}
 		if !l.more() {
-			return token{}, errEnd
+			return token{}, l.end
 		}
 	}
 	t := token{start: l.at, Position: Position{l.src.file, l.line}}
@@ -184,7 +191,7 @@ func (l *lexer) word() (word, error) {
 			if l.text[l.at+1] != '\n' {
 				w.add(plain, string(l.text[l.at+1:l.at+2]))
 			} else if l.at+2 == len(l.text) && !l.more() {
-				return nil, errEnd
+				return nil, l.end
 			}
 			l.at += 2
 		case c == '\'':
@@ -192,7 +199,7 @@ func (l *lexer) word() (word, error) {
 			end := start
 			for bytes.IndexByte(l.text[end:], '\'') < 0 {
 				if end = len(l.text); !l.more() {
-					return nil, errEnd
+					return nil, l.end
 				}
 			}
 			end += bytes.IndexByte(l.text[end:], '\'')
@@ -220,7 +227,7 @@ func (l *lexer) doubleQuoted(w *word) error {
 	w.add(quoted, "") // which makes it a word in any case
 	for {
 		if l.at == len(l.text) && !l.more() {
-			return errEnd
+			return l.end
 		}
 		switch c := l.text[l.at]; c {
 		case '"':

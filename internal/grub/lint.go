@@ -1,6 +1,7 @@
 package grub
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path"
@@ -28,6 +29,7 @@ const (
 	DuplicateEntry  Code = "duplicate-entry"  // the first of a name counts
 	BootsNoKernel   Code = "boots-no-kernel"  // an entry that loads nothing
 	ForeignLanguage Code = "foreign-language" // a command of GRUB Legacy
+	ByteOrderMark   Code = "byte-order-mark"  // before the first word
 )
 
 // Severity is how much a Finding matters.
@@ -55,6 +57,9 @@ const maxFindings = 1000
 // returns its findings in the order of its lines, at most 1000.
 func Lint(name string, text []byte) []Finding {
 	l := &linter{file: name, functions: map[string]bool{}, ids: map[string]int{}}
+	if bytes.HasPrefix(text, []byte("\ufeff")) {
+		l.find(1, ByteOrderMark, SeverityWarning, "the file begins with a byte order mark, which GRUB takes for a part of the first word: save it without one")
+	}
 	var script []statement
 	for src := newSource(name, string(text)); ; {
 		list, more, err := src.parse(func(f function) {
@@ -178,7 +183,7 @@ func (l *linter) command(c *command, in *load) {
 	case legacy[name] != "":
 		l.find(c.Line, ForeignLanguage, SeverityError, "%s is a command of GRUB Legacy: GRUB 2 has %s", name, legacy[name])
 	default:
-		l.find(c.Line, UnknownCommand, SeverityWarning, "GRUB has no command %s, and takes it for done", name)
+		l.find(c.Line, UnknownCommand, SeverityWarning, "GRUB has no command %s, and takes it for done", shown(name))
 	}
 	switch name {
 	case "[", "test":
@@ -200,7 +205,7 @@ func (l *linter) command(c *command, in *load) {
 	}
 	switch name {
 	case "linux", "linux16", "linuxefi":
-		if in.kernel != 0 && in.branch == 0 {
+		if in.linux && in.branch == 0 {
 			l.find(c.Line, SecondKernel, SeverityWarning, "a second kernel takes the place of the one of line %d", in.kernel)
 		}
 		in.kernel, in.initrd, in.linux = c.Line, 0, true
@@ -218,7 +223,7 @@ func (l *linter) command(c *command, in *load) {
 		in.kernel = c.Line
 	default:
 		if l.functions[name] || strings.Contains(name, "$") {
-			in.kernel = c.Line // perhaps
+			in.kernel, in.linux = c.Line, false // perhaps
 		}
 	}
 }

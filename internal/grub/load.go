@@ -95,7 +95,9 @@ func initrd(m *machine, args []string, _ *block) *failure {
 			if i.Newc, name, found = strings.Cut(rest, ":"); !found {
 				return failed(badArgument, "%s names no file", rest)
 			}
-			i.Newc = strings.TrimLeft(i.Newc, "/")
+			if i.Newc = strings.TrimLeft(i.Newc, "/"); len(i.Newc) > maxNewc {
+				return failed(badArgument, "the name of a file in an archive has more than %d bytes", maxNewc)
+			}
 		}
 		var failure *failure
 		if i.URL, failure = m.url(name); failure != nil {
@@ -154,7 +156,7 @@ func chainloader(m *machine, args []string, _ *block) *failure {
 	_, rest, _ := strings.Cut(name, ")")
 	url, failure := m.url(name)
 	switch {
-	case strings.HasPrefix(name, "+") || strings.HasPrefix(rest, "+"), failure != nil && failure.status == unknownDevice:
+	case strings.HasPrefix(name, "+") || strings.HasPrefix(rest, "+"), failure != nil && m.disk == m.at:
 		m.loaded = &Boot{Position: m.at, Outcome: LocalBoot}
 		return nil
 	case failure != nil:

@@ -258,7 +258,7 @@ func (m *machine) command(c *command) (status int) {
 		status = m.call(body, args[1:])
 	} else {
 		if name, value, found := strings.Cut(name, "="); !found {
-			m.note("there is no command %s, which GRUB takes for done", name)
+			m.note("there is no command %s, which GRUB takes for done", shown(name))
 		} else if !special(name) {
 			m.set(name, value)
 		}
@@ -277,6 +277,14 @@ func (m *machine) command(c *command) (status int) {
 		return testFailure
 	}
 	return 0
+}
+
+// shown is a name in quotes where a part of it would not be seen.
+func shown(name string) string {
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
 }
 
 // special says whether a name is a parameter's, which can't be assigned to.

@@ -98,6 +98,23 @@ func (menu *menu) find(value string) (index int, rest string) {
 	return -1, rest
 }
 
+// pick is find for somebody who picks an entry: what is more than a number is
+// first looked for as a name, and so is one with a > in it.
+func (menu *menu) pick(value string) (index int, rest string) {
+	name, rest := cutChoice(value)
+	if _, tail := leading(value); tail != "" {
+		for i, e := range menu.entries {
+			if e.title == value || e.id == value {
+				return i, ""
+			}
+			if e.title == name || e.id == name {
+				return i, rest
+			}
+		}
+	}
+	return menu.find(value)
+}
+
 // cutChoice splits a>b at the first > that is not doubled.
 func cutChoice(s string) (first, rest string) {
 	for i := 0; i < len(s); i++ {
@@ -135,7 +152,7 @@ func (m *machine) show(menu *menu, submenu bool) {
 	if m.wanted != "" {
 		alone = false
 		var rest string
-		if index, rest = menu.find(m.wanted); index < 0 {
+		if index, rest = menu.pick(m.wanted); index < 0 {
 			m.err = &NoEntryError{m.wanted, m.config, menu.names()}
 			return
 		}

@@ -29,6 +29,19 @@ func New(h Host, image *Image, open Opener) *GRUB {
 	return &GRUB{host: h, image: image, files: &files{open, map[string]answer{}}}
 }
 
+// guess is what a boot file's name says of one that can't be read.
+func guess(bootFile string) *Image {
+	name := strings.ToLower(path.Base(bootFile))
+	i := &Image{EFI: strings.Contains(name, ".efi")}
+	switch {
+	case strings.Contains(name, "aa64"):
+		i.CPU = "arm64"
+	case strings.Contains(name, "ia32"):
+		i.CPU = "i386"
+	}
+	return i
+}
+
 // Load reads the boot file of a host, and through shim the GRUB beside it.
 // Known is false where there is none. The error is one of the opener.
 func Load(ctx context.Context, h Host, open Opener) (*Image, error) {
@@ -40,15 +53,17 @@ func Load(ctx context.Context, h Host, open Opener) (*Image, error) {
 		url, _ := m.url(m.get("cmdpath") + "/" + name)
 		data, err := files.read(ctx, url)
 		if err != nil {
-			return &Image{}, err
+			return guess(h.BootFile), err
 		}
 		image := ReadImage(data)
-		if image.Next == "" {
+		if image.Known {
 			return image, nil
 		}
-		name = image.Next
+		if name = image.Next; name == "" {
+			break
+		}
 	}
-	return &Image{}, nil
+	return guess(h.BootFile), nil
 }
 
 // URL is the URL of a file by GRUB's name for it, or a URL.

@@ -63,3 +63,44 @@ func TestWords(t *testing.T) {
 		})
 	}
 }
+
+// Where no disk is, nothing boots from one by mistake.
+func TestDevices(t *testing.T) {
+	for device, want := range map[string]Outcome{"hd0,msdos1": LocalBoot, "lvm/a-b": LocalBoot, "$unset": LocalBoot, "ftp,10.0.0.1": Nothing, "htpp,h": Nothing} {
+		for _, command := range []string{"linux", "chainloader"} {
+			r, err := run(t, map[string]string{"boot/grub/grub.cfg": "set timeout=0\nmenuentry a {\n" + command + " (" + device + ")/x\n}\n"})
+			if got := r.Boot != nil; got != (want != Nothing) || got && r.Boot.Outcome != want {
+				t.Errorf("%s (%s): boot %+v, error %v", command, device, r.Boot, err)
+			}
+		}
+	}
+}
+
+// Each entry boots by its name, also where GRUB's $default would take that for a
+// number or a path.
+func TestPick(t *testing.T) {
+	const text = `
+menuentry 22.04 { linux /vmlinuz 0; }
+menuentry '24.04 LTS' --id x { linux /vmlinuz 1; }
+submenu '12 more >' { menuentry '0 a' { linux /vmlinuz 2; }; menuentry b { linux /vmlinuz 3; }; }
+menuentry '0' { linux /vmlinuz 4; }
+`
+	for entry, want := range map[string]string{
+		"22.04": "0", "0": "0", "24.04 LTS": "1", "x": "1", "1": "1", "12 more >": "2", "2>b": "3", "2>1": "3", "12 more >>>b": "3", "12 more >>>0 a": "2", "3": "4", "0 b": "0",
+	} {
+		r, err := New(host, core, serve(map[string]string{"boot/grub/grub.cfg": text})).Run(t.Context(), Choice{Entry: entry})
+		if err != nil || r.Boot.Args != "BOOT_IMAGE=/vmlinuz "+want {
+			t.Errorf("%q: boot %+v, error %v; want %s", entry, r.Boot, err, want)
+		}
+	}
+}
+
+// Each directory of a name costs a header, so that a name is bounded.
+func TestLongNewc(t *testing.T) {
+	for n, want := range map[int]int{maxNewc / 2: 1, maxNewc/2 + 1: 0} {
+		r, err := run(t, map[string]string{"boot/grub/grub.cfg": "linux /vmlinuz\ninitrd newc:" + strings.Repeat("a/", n) + ":/x\nboot\n"})
+		if err != nil || len(r.Boot.Initrds) != want {
+			t.Errorf("%d directories: boot %+v, error %v", n, r.Boot, err)
+		}
+	}
+}

@@ -79,3 +79,23 @@ func TestLoad(t *testing.T) {
 		}
 	}
 }
+
+// What a boot file that can't be read is for: MAAS's grub.cfg goes on to one by
+// $grub_cpu.
+func TestGuess(t *testing.T) {
+	for file, want := range map[string]string{
+		"core.0": "i386 pc", "grub/grubx64.efi": "x86_64 efi", "GRUBAA64.EFI": "arm64 efi", "http://h/grubia32.efi": "i386 efi", "shimx64.efi.signed": "x86_64 efi",
+	} {
+		h := host
+		h.BootFile = file
+		open := serve(map[string]string{"boot/grub/grub.cfg": "linux /vmlinuz $grub_cpu $grub_platform\nboot\n"})
+		image, err := Load(t.Context(), h, open)
+		if err == nil || image.Known {
+			t.Fatalf("%s: %+v, error %v", file, image, err)
+		}
+		h.BootFile = "x"
+		if r, err := New(h, image, open).Run(t.Context(), Choice{}); err != nil || r.Boot.Args != "BOOT_IMAGE=/vmlinuz "+want {
+			t.Errorf("%s: %+v, error %v; want %s", file, r.Boot, err, want)
+		}
+	}
+}

@@ -139,17 +139,17 @@ func number(s string) int64 {
 	return n
 }
 
-// leading takes the number that s begins with, as 10, 010 or 0x10. Without one
-// rest is s.
+// leading takes the number that s begins with, as 10, 010 or 0x10; 08 and 0X10
+// are decimal (kern/misc.c, grub_strtoull). Without one rest is s.
 func leading(s string) (n int64, rest string) {
 	digits := strings.TrimLeftFunc(s, isSpace)
 	negative := strings.HasPrefix(digits, "-")
 	digits = strings.TrimPrefix(digits, "-")
 	base := 10
 	switch {
-	case len(digits) > 2 && strings.EqualFold(digits[:2], "0x"):
+	case strings.HasPrefix(digits, "0x"):
 		base, digits = 16, digits[2:]
-	case len(digits) > 1 && digits[0] == '0':
+	case len(digits) > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '7':
 		base = 8
 	}
 	i := 0

@@ -153,8 +153,8 @@ const (
 	MaxFindings = 50
 )
 
-// InitrdFile is the name that iPXE gives an initrd with arguments, by the header
-// of a cpio archive before it; "" for none.
+// InitrdFile is the name that iPXE gives an initrd with arguments, and GRUB one
+// with newc:, by the header of a cpio archive before it; "" for none.
 type InitrdFile struct {
 	Path string `json:"path"`
 	Mode uint32 `json:"mode"` // as in a cpio archive
@@ -169,8 +169,8 @@ type Boot struct {
 	Waits   bool     `json:"waits"` // a real machine would wait for a person without limit
 	Kernel  string   `json:"kernel"`
 	Initrds []string `json:"initrds"`
-	// InitrdFiles is set for iPXE only, one for each of Initrds, each of which then
-	// begins at a multiple of 4096.
+	// InitrdFiles is set for iPXE, where each of Initrds then begins at a multiple
+	// of 4096, and for GRUB where one of them has a name; one for each of Initrds.
 	InitrdFiles []InitrdFile `json:"initrd_files,omitempty"`
 	Args        string       `json:"args"`                  // the boot program's own command line, byte for byte
 	Args64      []byte       `json:"args_base64,omitempty"` // the same, where JSON can't hold it

@@ -117,9 +117,6 @@ func (x *grubProgram) decide(ctx context.Context, choice grub.Choice) (*Decision
 	wanted := false
 	if err == nil {
 		x.setBoot(d, result.Boot)
-		if i := slices.IndexFunc(result.Boot.Initrds, func(i grub.Initrd) bool { return i.Newc != "" }); i >= 0 {
-			err = fmt.Errorf("%s:%d: newc:%s: a file that is to be wrapped into an archive can't be handed over", result.Boot.File, result.Boot.Line, result.Boot.Initrds[i].Newc)
-		}
 	}
 	if err == nil {
 		d.NotFound = func(ctx context.Context, url string) (*Decision, error) {
@@ -146,6 +143,15 @@ func (x *grubProgram) setBoot(d *Decision, b *grub.Boot) {
 	for _, i := range b.Initrds {
 		d.Boot.Initrds = append(d.Boot.Initrds, i.URL)
 	}
+	if slices.ContainsFunc(b.Initrds, func(i grub.Initrd) bool { return i.Newc != "" }) {
+		for _, i := range b.Initrds {
+			file := plan.InitrdFile{Path: i.Newc}
+			if i.Newc != "" {
+				file.Mode = grub.NewcMode
+			}
+			d.Boot.InitrdFiles = append(d.Boot.InitrdFiles, file)
+		}
+	}
 	for _, m := range b.Modules {
 		d.Boot.Modules = append(d.Boot.Modules, plan.Module(m))
 	}
@@ -163,7 +169,7 @@ func (x *grubProgram) override(b *plan.Boot) error {
 		set          func(url string)
 	}{
 		{"--kernel", x.machine.Kernel, func(url string) { b.Outcome, b.Kernel = pxelinux.Linux, url }},
-		{"--ramdisk", x.machine.Ramdisk, func(url string) { b.Initrds = []string{url} }},
+		{"--ramdisk", x.machine.Ramdisk, func(url string) { b.Initrds, b.InitrdFiles = []string{url}, nil }},
 	} {
 		if o.name == "" {
 			continue
@@ -202,7 +208,7 @@ func (x *grubProgram) config(r *grub.Result) plan.Config {
 }
 
 // isGRUB is what lines of a grub.cfg begin with, and none of PXELINUX's.
-var isGRUB = regexp.MustCompile(`(?m)^\s*(menuentry|submenu|configfile|source|insmod|search|function|export|if \[)\s|^\s*set \w+=`)
+var isGRUB = regexp.MustCompile(`(?m)^\x{feff}?\s*(menuentry|submenu|configfile|source|insmod|search|function|export|if \[)\s|^\x{feff}?\s*set \w+=`)
 
 // IsGRUBConfig says whether a file is a grub.cfg, by its name or content.
 func IsGRUBConfig(name string, text []byte) bool {

@@ -126,6 +126,7 @@ func TestIsGRUBConfig(t *testing.T) {
 	}{
 		{"grub.cfg", "", true}, {"/srv/grub.cfg-01-00-16-3e-72-79-e3", "x", true},
 		{"menu", "# x\nset timeout=5\n", true}, {"menu", "  menuentry 'a' {\n", true}, {"a.cfg", "configfile /x\n", true},
+		{"menu", "\ufeffset timeout=5\n", true},
 		{"default", "DEFAULT linux\nLABEL linux\n  LINUX vmlinuz\n  APPEND initrd=i\n", false}, {"default", "default menu.c32\nmenu title a\ntimeout 5\n", false},
 		{"boot.ipxe", "#!ipxe\nset base http://h\nkernel ${base}/k\n", false},
 	} {
@@ -135,12 +136,15 @@ func TestIsGRUBConfig(t *testing.T) {
 	}
 }
 
-// What GRUB would boot and we can't hand over is an error that names the line.
+// The names that newc: gives files.
 func TestGRUBNewc(t *testing.T) {
 	m := machine("core.0")
-	d, err := program.Decide(t.Context(), m, program.Opener(pxelinux.OpenFS(fstest.MapFS{"grub.cfg": {Data: []byte("linux /a\ninitrd /i newc:etc/x:/x\nboot\n")}}, m.Lease.NextServer)))
-	if err == nil || !strings.Contains(d.Boot.Error, "/grub.cfg:1: newc:etc/x") {
-		t.Errorf("%q, error %v", d.Boot.Error, err)
+	d, err := program.Decide(t.Context(), m, program.Opener(pxelinux.OpenFS(fstest.MapFS{"grub.cfg": {Data: []byte("linux /a\ninitrd /i newc:/etc/x:/x\nboot\n")}}, m.Lease.NextServer)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]plan.InitrdFile{{}, {Path: "etc/x", Mode: 0o100777}}, d.Boot.InitrdFiles); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
