@@ -126,13 +126,13 @@ var fieldFaults = []told{
 		s.file("boot/grub/grub.cfg", "set timeout=5\nmenuentry 'Linux' {\n\tlinxu /vmlinuz quiet\n}\n")
 		s.dnsmasq()
 	}}, "grub.cfg:"},
-	{fault{"boot file is a script for iPXE", check.NoConfig, isBroken, func(s *site) {
+	{fault{"boot file is a script for iPXE", check.NotBootable, isBroken, func(s *site) {
 		s.remove(configFile)
 		s.dhcp.BootFile = "http://192.168.1.166/boot.ipxe"
 		s.file("boot.ipxe", "#!ipxe\n")
 		s.dhcpd()
 		s.nginx("")
-	}}, "is a script for iPXE"},
+	}}, "boot.ipxe:1: end of the script: nothing was booted"},
 	{fault{"boot file with backslashes", check.NoConfig, isBroken, func(s *site) {
 		s.dhcp.BootFile = ""
 		s.dhcpd(`option bootfile-name "boot\\x64\\pxelinux.0";`)
