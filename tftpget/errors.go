@@ -8,9 +8,9 @@ import (
 
 // The kinds of failure that a caller decides on. Test with errors.Is.
 var (
-	ErrNotFound = errors.New("file not found")              // TFTP error 1
-	ErrRefused  = errors.New("refused by server")           // any other TFTP error
-	ErrTimeout  = errors.New("no answer")                   // silence after all retries
+	ErrNotFound = errors.New("file not found")               // TFTP error 1
+	ErrRefused  = errors.New("refused by server")            // any other TFTP error
+	ErrTimeout  = errors.New("no answer")                    // silence after all retries
 	ErrNoServer = errors.New("nothing listens on that port") // says the server's own kernel
 	ErrShort    = errors.New("shorter than announced")
 	ErrLong     = errors.New("longer than announced")
