@@ -71,7 +71,9 @@ func TestIPXE(t *testing.T) {
 				if n := strings.Count(server.Log(), "DHCPDISCOVER"); n < 2 {
 					t.Errorf("%d DISCOVERs in the server's log:\n%s", n, server.Log())
 				}
-				contains(t, o.Stdout, " mac=00-16-3e-72-79-e3 class=")
+				if !strings.Contains(o.Stdout, " mac=00-16-3e-72-79-e3 class=") {
+					t.Fatalf("%s%s", o.Stdout, o.Stderr)
+				}
 				first, err := os.ReadFile(filepath.Join(tree, lab.SampleInitrd))
 				labtest.Check(t, err)
 				got, err := os.ReadFile(ramdisk)
