@@ -32,13 +32,8 @@ var dom0 = programs{
 	maxBytes: maxFile,
 }
 
-// Run runs one of dom0's programs, by its name, and returns what it prints.
-// What it prints on its standard error is in the error.
-func Run(ctx context.Context, name string, args ...string) ([]byte, error) {
-	return dom0.run(ctx, name, args...)
-}
-
-// RunFor is Run with another limit than 5 s.
+// RunFor runs one of dom0's programs, by its name, for so long at most, and
+// returns what it prints. What it prints on its standard error is in the error.
 func RunFor(ctx context.Context, limit time.Duration, name string, args ...string) ([]byte, error) {
 	p := dom0
 	p.timeout = limit
