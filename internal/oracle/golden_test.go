@@ -30,18 +30,24 @@ type result struct {
 }
 
 // TestGolden compares the package pxelinux with the real PXELINUX's answers.
-func TestGolden(t *testing.T) {
-	all := cases(t, tree)
+func TestGolden(t *testing.T) { compareAll(t, tree, "PXELINUX", compare) }
+
+// compareAll compares every case below dir with the real program's kept answer,
+// and returns the cases.
+func compareAll(t *testing.T, dir, program string, compare func(*testing.T, *oracle.Case, *oracle.Answer)) map[string]*oracle.Case {
+	t.Helper()
+	all := cases(t, dir)
 	agree, declared := 0, 0
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		c := all[name]
-		if t.Run(name, func(t *testing.T) { compare(t, c, golden(t, tree, name)) }) {
+		if t.Run(name, func(t *testing.T) { compare(t, c, golden(t, dir, name)) }) {
 			if agree++; len(c.Differences) > 0 {
 				declared++
 			}
 		}
 	}
-	t.Logf("%d of %d cases agree with the real PXELINUX, %d of them but for a difference that is declared", agree, len(all), declared)
+	t.Logf("%d of %d cases agree with the real %s, %d of them but for a difference that is declared", agree, len(all), program, declared)
+	return all
 }
 
 // compare checks that we answer a case as PXELINUX does.
