@@ -492,8 +492,7 @@ func (s *session) losing(content []byte, size, from int) {
 				return
 			}
 		}
-		s.data(n, block)
-		if s.expect(n) != nil {
+		if s.deliver(n, block) != nil {
 			return
 		}
 	}

@@ -138,27 +138,28 @@ func (s *session) blocks(content []byte, size int) error {
 	}
 }
 
-// patientBlocks does so too, as long as a busy machine takes, and sends a block
-// again when the client asks for it.
+// patientBlocks does so too, as long as a busy machine takes.
 func (s *session) patientBlocks(content []byte, size int) {
 	for n := 1; ; n++ {
 		block := content[:min(size, len(content))]
 		content = content[len(block):]
-		s.data(n, block)
-		for {
-			p, err := s.within(time.Minute)
-			if err != nil {
-				return
-			}
-			if bytes.Equal(p, packet(opACK, uint16(n), "")) {
-				break
-			}
-			if bytes.Equal(p, packet(opACK, uint16(n-1), "")) {
-				s.data(n, block)
-			}
-		}
-		if len(block) < size {
+		if s.deliver(n, block) != nil || len(block) < size {
 			return
+		}
+	}
+}
+
+// deliver sends block n, again each time that the client asks for it, and
+// returns when the client has it.
+func (s *session) deliver(n int, block []byte) error {
+	s.data(n, block)
+	for {
+		p, err := s.within(time.Minute)
+		if err != nil || bytes.Equal(p, packet(opACK, uint16(n), "")) {
+			return err
+		}
+		if bytes.Equal(p, packet(opACK, uint16(n-1), "")) {
+			s.data(n, block)
 		}
 	}
 }
