@@ -154,7 +154,8 @@ func parseURL(ctx context.Context, link string) (server netip.AddrPort, name str
 func start(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (transfer, error) {
 	var reply *serverError
 	if o.window > 1 {
-		d, err := startDownload(ctx, server, name, o, retransmits)
+		d := newDownload(ctx, server, name, o, retransmits)
+		err := d.start()
 		if err == nil {
 			return d, nil
 		}
@@ -167,7 +168,7 @@ func start(ctx context.Context, server netip.AddrPort, name string, o options, r
 		return l, nil
 	}
 	if errors.As(err, &reply) && reply.aboutOptions() {
-		d := &download{ctx: ctx, server: server, name: name, options: o, retransmits: retransmits}
+		d := newDownload(ctx, server, name, o, retransmits)
 		if d.ask(plainTerms) == nil {
 			return d, nil
 		}

@@ -30,11 +30,11 @@ const (
 // download is a transfer with a receiver of our own.
 type download struct {
 	ctx     context.Context
-	server  netip.AddrPort
+	open    func() (requestSocket, error)
 	name    string
 	options options
 
-	socket *udpSocket
+	socket requestSocket
 	asked  terms
 	terms  terms  // as agreed
 	first  []byte // the first block, where the server sent it instead of an OACK
@@ -43,17 +43,21 @@ type download struct {
 	retransmits *atomic.Int64
 }
 
-// startDownload asks for the file, on the best terms that the server agrees
-// to.
-func startDownload(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (*download, error) {
-	d := &download{ctx: ctx, server: server, name: name, options: o, retransmits: retransmits}
+func newDownload(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) *download {
+	open := func() (requestSocket, error) { return dial(ctx, server, o.localAddr) }
+	return &download{ctx: ctx, open: open, name: name, options: o, retransmits: retransmits}
+}
+
+// start asks for the file, on the best terms that the server agrees to.
+func (d *download) start() error {
+	o := d.options
 	t := terms{blockSize: o.blockSize, window: o.window, size: -1, resend: firstResend}
 	if err := d.ask(t); err != nil {
-		return nil, err
+		return err
 	}
 	large := o.chooseBlock && d.first == nil && d.terms.window == 1 && d.terms.size >= worthIt && d.terms.blockSize == t.blockSize
 	if !large && !d.resendsSooner() {
-		return d, nil
+		return nil
 	}
 	d.abort()
 	if t.resend = 0; d.terms.window == 1 { // it does not know windows
@@ -67,7 +71,7 @@ func startDownload(ctx context.Context, server netip.AddrPort, name string, o op
 		asked.blockSize = largeBlock
 		err := d.ask(asked)
 		if err == nil && d.terms.blockSize >= 2*t.blockSize {
-			return d, nil
+			return nil
 		}
 		// It has a limit of its own. Two fragments for a block that is hardly
 		// larger would be a bad deal.
@@ -75,7 +79,7 @@ func startDownload(ctx context.Context, server netip.AddrPort, name string, o op
 			d.abort()
 		}
 	}
-	return d, d.ask(t)
+	return d.ask(t)
 }
 
 // resendsSooner says whether the server agreed to send a block again sooner than our
@@ -90,7 +94,7 @@ func (d *download) resendsSooner() bool {
 // not know. So after two of each kind the next has fewer options: first the
 // window goes, which PXE ROMs don't ask for, then all.
 func (d *download) ask(asked terms) (err error) {
-	if d.socket, err = dial(d.ctx, d.server, d.options.localAddr); err != nil {
+	if d.socket, err = d.open(); err != nil {
 		return err
 	}
 	defer func() {

@@ -466,7 +466,8 @@ func TestLateFragments(t *testing.T) {
 					s.losing(content, size, 25)
 				}
 			})
-			d, err := startDownload(t.Context(), s.addr, "x", onEthernet, new(atomic.Int64))
+			d := newDownload(t.Context(), s.addr, "x", onEthernet, new(atomic.Int64))
+			err := d.start()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -575,58 +576,6 @@ func TestClosedPort(t *testing.T) {
 	}
 }
 
-// A server that would send each block twice, as its answers take longer than it
-// was asked to wait for ours, is asked to wait longer; and one with windows for
-// nothing, as they take longer by themselves.
-func TestHasty(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		after  time.Duration
-		agrees []string
-		want   []string // the values of utimeout that it is asked for
-	}{
-		"in time":           {0, []string{"utimeout", "100000"}, []string{"100000"}},
-		"late":              {2 * firstResend, []string{"utimeout", "100000"}, []string{"100000", "600000"}},
-		"after two of ours": {300 * time.Millisecond, []string{"utimeout", "100000"}, []string{"100000", "1000000"}},
-		"has its own time":  {2 * firstResend, nil, []string{"100000"}},
-		"windows":           {0, []string{"utimeout", "100000", "windowsize", "64"}, []string{"100000", ""}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := serve(t, func(s *session) {
-				time.Sleep(tt.after)
-				s.oack(append([]string{"tsize", "7", "blksize", "1468"}, tt.agrees...)...)
-				s.expect(0)
-				s.patientBlocks([]byte("content"), 1468)
-			})
-			f, err := (&Client{BlockSize: 1468}).Open(t.Context(), s.addr, "x")
-			if err != nil {
-				t.Fatal(err)
-			}
-			var b bytes.Buffer
-			if _, err := f.WriteTo(&b); err != nil || b.String() != "content" {
-				t.Errorf("%q, %v", b.String(), err)
-			}
-			var got []string
-			for _, request := range s.asked() {
-				micros := ""
-				if n := len(request); request[n-2] == "utimeout" {
-					micros = request[n-1]
-				}
-				if n, _ := strconv.Atoi(micros); n > 600_000 && n < 1_000_000 { // as measured
-					micros = "600000"
-				}
-				if len(got) == 0 || micros != got[len(got)-1] { // not the same once more
-					got = append(got, micros)
-				}
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-		})
-	}
-}
-
 // What a server can do when it is asked for the file once more.
 func TestAskedAgain(t *testing.T) {
 	t.Parallel()
@@ -657,11 +606,12 @@ func TestAskedAgain(t *testing.T) {
 			})
 			var b bytes.Buffer
 			f := &File{ctx: t.Context(), cancel: func() {}}
-			var err error
-			if f.transfer, err = startDownload(t.Context(), s.addr, "x", onEthernet, &f.retransmits); err != nil {
+			d := newDownload(t.Context(), s.addr, "x", onEthernet, &f.retransmits)
+			if err := d.start(); err != nil {
 				t.Fatal(err)
 			}
-			_, err = f.WriteTo(&b)
+			f.transfer = d
+			_, err := f.WriteTo(&b)
 			if !errors.Is(err, tt.err) || err == nil && !bytes.Equal(b.Bytes(), content) {
 				t.Errorf("%d bytes, %v", b.Len(), err)
 			}
@@ -672,49 +622,13 @@ func TestAskedAgain(t *testing.T) {
 	}
 }
 
-// A server that gives us up in the middle, as tftp-hpa's does when we have been
-// busy for longer than we asked it to wait, is asked once more, and to wait
-// longer.
-func TestGivenUp(t *testing.T) {
-	t.Parallel()
-	content := pattern(100_000)
-	for name, givesUp := range map[string]int{"once": 1, "always": 1000} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := serve(t, func(s *session) {
-				s.oack("tsize", strconv.Itoa(len(content)), "blksize", "1468", "utimeout", s.opts["utimeout"])
-				s.expect(0)
-				if s.nth >= givesUp {
-					s.patientBlocks(content, 1468)
-					return
-				}
-				s.data(1, content[:1468])
-				s.expect(1)
-				s.conn.Close()
-			})
-			f, err := (&Client{BlockSize: 1468}).Open(t.Context(), s.addr, "x")
-			if err != nil {
-				t.Fatal(err)
-			}
-			var b bytes.Buffer
-			_, err = f.WriteTo(&b)
-			asked := s.asked()
-			if good := err == nil && bytes.Equal(b.Bytes(), content); good != (givesUp == 1) || !good && !errors.Is(err, ErrShort) {
-				t.Errorf("%d bytes, %v", b.Len(), err)
-			}
-			if last := asked[len(asked)-1]; len(asked) != 2 || last[len(last)-1] != "1000000" {
-				t.Errorf("asked %q", asked)
-			}
-		})
-	}
-}
-
 // A writer that takes its time is no network that loses packets.
 func TestSlowDisk(t *testing.T) {
 	t.Parallel()
 	content := pattern(300 * maxBlockSize)
 	s := serve(t, func(s *session) { s.patientBlocks(content, s.agree(len(content))) })
-	d, err := startDownload(t.Context(), s.addr, "x", onEthernet, new(atomic.Int64))
+	d := newDownload(t.Context(), s.addr, "x", onEthernet, new(atomic.Int64))
+	err := d.start()
 	if err != nil {
 		t.Fatal(err)
 	}

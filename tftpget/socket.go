@@ -20,6 +20,16 @@ type socket interface {
 	close()
 }
 
+// requestSocket is a socket that has not been answered yet.
+type requestSocket interface {
+	socket
+	// fit makes the window that is asked for small enough for the buffer.
+	fit(*terms)
+	// connect takes packets only from where the last one came from: a server
+	// answers from a port of its own (RFC 1350, section 4).
+	connect() error
+}
+
 var (
 	errQuiet  = errors.New("nothing came")
 	errHungUp = errors.New("the context ended")
