@@ -6,6 +6,7 @@ type Code string
 // The kinds of findings.
 const (
 	UnknownDirective Code = "unknown-directive" // no directive of PXELINUX, perhaps a misspelled one
+	NoConfiguration  Code = "no-configuration"  // a file of which most lines are no directives
 	ForeignDirective Code = "foreign-directive" // one of U-Boot, petitboot or u-root
 	EqualsSign       Code = "equals-sign"       // INITRD=x
 	EmptyMenu        Code = "empty-menu"        // MENU and nothing behind it

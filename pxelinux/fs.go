@@ -2,6 +2,7 @@ package pxelinux
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -30,6 +31,9 @@ func OpenFS(fsys fs.FS, server netip.Addr) Opener {
 		name := strings.TrimPrefix(path.Clean("/"+percent.Unescape(escaped)), "/")
 		// Stat goes first: to open a FIFO would block.
 		info, err := fs.Stat(fsys, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, ErrNotFound
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 		}

@@ -29,7 +29,7 @@ func (f Finding) String() string { return fmt.Sprintf("%s:%d: %s", f.File, f.Lin
 // nil Opener it is left out. The error is one of the Opener that is not
 // ErrNotFound, or of ctx; the findings are those until then.
 func Lint(ctx context.Context, h Host, name string, text []byte, open Opener) ([]Finding, error) {
-	l := &linter{machine: newMachine(h, open), seen: map[string]position{}}
+	l := &linter{machine: newMachine(h, open), written: map[string]int{}, seen: map[string]position{}}
 	l.parser = newParser(l, false, 0)
 	l.parser.visit = l.line
 	l.look(name, string(text))
@@ -46,6 +46,7 @@ func Lint(ctx context.Context, h Host, name string, text []byte, open Opener) ([
 		l.labels()
 		l.decision(name)
 	}
+	l.otherTexts()
 	slices.SortStableFunc(l.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(slices.Index(l.order, a.File), slices.Index(l.order, b.File)), cmp.Compare(a.Line, b.Line))
 	})
@@ -59,6 +60,7 @@ type linter struct {
 	parser   *parser
 	findings []Finding
 	order    []string            // of the files
+	written  map[string]int      // lines with something on them, by file
 	seen     map[string]position // the last line of a directive in this label, or outside
 	timeout  position
 	label    *entry // whose lines these are; nil outside labels
@@ -118,10 +120,32 @@ func (l *linter) look(file, text string) {
 			"the file begins with a byte order mark, which PXELINUX takes for a part of the first word: save it without one")
 	}
 	number := 0
+	l.written[file] = 0
 	for line := range strings.Lines(text) {
+		if strings.TrimSpace(line) != "" {
+			l.written[file]++
+		}
 		if number++; len(line) > maxLine {
 			l.find(position{file, number}, LongLine, "", "the line has %d bytes: PXELINUX parses what follows the first %d as a line of its own", len(line), maxLine)
 		}
+	}
+}
+
+// otherTexts says once of a file that it does not look like a configuration, and
+// not of each of its lines that it is no directive.
+func (l *linter) otherTexts() {
+	unknown := map[string]int{}
+	for _, f := range l.findings {
+		if f.Code == UnknownDirective {
+			unknown[f.File]++
+		}
+	}
+	for file, n := range unknown {
+		if n < 5 || 2*n <= l.written[file] { // who misspells, does not misspell most lines
+			continue
+		}
+		l.findings = slices.DeleteFunc(l.findings, func(f Finding) bool { return f.File == file && f.Code == UnknownDirective })
+		l.find(position{file, 1}, NoConfiguration, "", "most of the file's lines are no directives of PXELINUX: it does not look like a configuration")
 	}
 }
 

@@ -145,6 +145,7 @@ func TestFindingTypes(t *testing.T) {
 		{"PROMPT0\n", Finding{Line: 1, Code: UnknownDirective, Severity: SeverityWarning, Fix: "PROMPT 0"}},
 		{"MENU LABLE ^Xen\n", Finding{Line: 1, Code: UnknownDirective, Severity: SeverityWarning, Fix: "MENU LABEL ^Xen"}},
 		{"Whatever\n", Finding{Line: 1, Code: UnknownDirective, Severity: SeverityWarning}},
+		{"# Notes\n\nA guest\nhas no\nfirmware, so\nit can not\nbe started\nby PXE.\n", Finding{Line: 1, Code: NoConfiguration, Severity: SeverityWarning}},
 		{"Timeout=50\n", Finding{Line: 1, Code: EqualsSign, Severity: SeverityWarning, Fix: "TIMEOUT 50"}},
 		{"DEFAULT=Linux  quiet\n", Finding{Line: 1, Code: EqualsSign, Severity: SeverityWarning, Fix: "DEFAULT Linux quiet"}},
 		{"FDT x\n", Finding{Line: 1, Code: ForeignDirective, Severity: SeverityNote}},

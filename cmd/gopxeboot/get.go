@@ -126,6 +126,9 @@ func create(output, url string) (f *os.File, isNew string, err error) {
 		}
 		name = path.Base(name)
 		f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("there is a file %s already", name)
+		}
 		return f, name, err
 	}
 	info, err := os.Stat(output)

@@ -41,7 +41,7 @@ func noDefault(f *Facts) *finding {
 // missed: a file that it includes, or a line behind a byte order mark.
 func unread(c *plan.Config) string {
 	for _, f := range c.Findings {
-		if f.Code == pxelinux.IncludeMissing || f.Code == pxelinux.UnknownDirective {
+		if slices.Contains([]pxelinux.Code{pxelinux.IncludeMissing, pxelinux.UnknownDirective, pxelinux.NoConfiguration}, f.Code) {
 			return "; " + f.String()
 		}
 	}
