@@ -36,6 +36,12 @@ func (f *Facts) asked(name string) *Variant {
 	return &f.Variants[i]
 }
 
+// given says that the lease is --address's: DHCP is not asked.
+func (f *Facts) given() bool {
+	v := f.merged(ValueAddress)
+	return v != nil && v.Origin.Field == OurAddress
+}
+
 func (f *Facts) merged(name ValueName) *Value {
 	i := slices.IndexFunc(f.Merged, func(v Value) bool { return v.Name == name })
 	if i < 0 {
@@ -364,6 +370,9 @@ func addressInUse(f *Facts) *finding {
 	evidence := "a station answers ARP for it"
 	if in != "" {
 		evidence = in + " answers ARP for it"
+	}
+	if f.given() {
+		return broken(fmt.Sprintf("--address says %s, which another station has.", f.Lease.Address.Addr()), evidence, "say one that is free")
 	}
 	return broken(fmt.Sprintf("The DHCP server offers %s, which somebody else has.", f.Lease.Address.Addr()), evidence,
 		"find that station, or take the address out of the pool; two DHCP servers with the same pool do this, too")
