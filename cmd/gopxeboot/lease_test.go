@@ -109,5 +109,9 @@ func TestVifIP(t *testing.T) {
 		if o.Code != 0 || want == "" && o.Stderr != "" || !strings.Contains(o.Stderr, want) {
 			t.Errorf("ip=%s: %+v", ip, o)
 		}
+		o = gopxeboot(t, "check", "--quick", vif+",ip="+ip)
+		if warned := strings.Contains(o.Stdout, "[vif-address]\nseen: the vif says ip="+ip+", and the lease is 192.168.1.199\n"); warned != (want != "") || o.Code == 1 != warned {
+			t.Errorf("check, ip=%s: %+v", ip, o)
+		}
 	}
 }

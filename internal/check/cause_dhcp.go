@@ -12,6 +12,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // discovered says whether DHCP was asked.
@@ -376,6 +377,16 @@ func addressInUse(f *Facts) *finding {
 	}
 	return broken(fmt.Sprintf("The DHCP server offers %s, which somebody else has.", f.Lease.Address.Addr()), evidence,
 		"find that station, or take the address out of the pool; two DHCP servers with the same pool do this, too")
+}
+
+// vifAddress: the boot itself goes through, as it has a port of its own.
+func vifAddress(f *Facts) *finding {
+	a := f.Lease.Address.Addr()
+	if !a.IsValid() || (xenout.VIF{IP: f.Subject.IP}).MayHave(a) {
+		return nil
+	}
+	return warning("The lease is not the address that the vif says.", fmt.Sprintf("the vif says ip=%s, and the lease is %s", f.Subject.IP, a),
+		"let both say the same: where dom0 filters by ip= (vif-common.sh), no frame of the guest's gets through with another address")
 }
 
 func nak(f *Facts) *finding {
