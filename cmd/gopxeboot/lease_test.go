@@ -69,6 +69,16 @@ func TestAddress(t *testing.T) {
 		{"plan " + args, `"address": "192.168.1.199/24"`, 0},
 		{"plan --option=210=other/ --option=60=x --address=192.168.1.199/24 --server=192.168.1.166 " + vif, `"kernel": "tftp://192.168.1.166/other/x"`, 0},
 		{"plan --location=tftp://192.168.1.166/ --kernel=" + lab.SampleKernel + " --address=192.168.1.199/24 " + vif, lab.SampleKernel, 0},
+		{"check " + args, "ok    lease   192.168.1.199/24, as --address says, next-server 192.168.1.166, boot file pxelinux.0\n", 0},
+		{"check --net=dom0 " + args, "[ok]", 0},
+		{"check --address=192.168.1.199/24 --server=192.168.1.9 " + vif, "[next-server-unreachable]", 2},
+		{"check --address=192.168.1.166/24 --server=192.168.1.166 " + vif, "[address-in-use]", 2},
+		{"check --json --address=192.168.1.199/24 --server=192.168.1.166 " + vif, `"origin": "--address"`, 0},
+		{"check --request " + args, "--request has no effect with --address", 3},
+		{"check --wait=1s " + args, "--wait has no effect with --address", 3},
+		{"check --count=2 " + args, "has no effect with --count", 3},
+		{"check --address=192.168.1.199/24 " + vif, "--server has to name", 3},
+		{"check --router=192.168.1.1 " + vif, "--router belongs to --address", 3},
 		{"plan --address=192.168.1.199/24 " + vif, "--server has to name", 2},
 		{"plan --address=192.168.1.199 --server=192.168.1.166 " + vif, "no address of a guest's with its prefix length", 2},
 		{"plan --address=224.0.0.1/24 --server=192.168.1.166 " + vif, "no address of a guest's", 2},
@@ -77,10 +87,13 @@ func TestAddress(t *testing.T) {
 		{"plan --address=192.168.1.199/24 --option=6=x --server=192.168.1.166 " + vif, "--option 6: ", 2},
 		{"plan --router=192.168.1.1 " + vif, "--router belongs to --address", 2},
 	} {
-		o := gopxeboot(t, strings.Fields(test.args)...)
-		if o.Code != test.code || !strings.Contains(o.Stdout+o.Stderr, test.says) {
-			t.Errorf("%s: %+v", test.args, o)
-		}
+		recorded := recordServers(t, l, func() {
+			o := gopxeboot(t, strings.Fields(test.args)...)
+			if o.Code != test.code || !strings.Contains(o.Stdout+o.Stderr, test.says) {
+				t.Errorf("%s: %+v", test.args, o)
+			}
+		})
+		equal(t, "DHCP's frames, "+test.args, dhcpFrames(t, recorded), 0)
 	}
 }
 
@@ -95,6 +108,10 @@ func TestVifIP(t *testing.T) {
 		o := gopxeboot(t, "plan", "-q", vif+",ip="+ip)
 		if o.Code != 0 || want == "" && o.Stderr != "" || !strings.Contains(o.Stderr, want) {
 			t.Errorf("ip=%s: %+v", ip, o)
+		}
+		o = gopxeboot(t, "check", "--quick", vif+",ip="+ip)
+		if warned := strings.Contains(o.Stdout, "[vif-address]\nseen: the vif says ip="+ip+", and the lease is 192.168.1.199\n"); warned != (want != "") || o.Code == 1 != warned {
+			t.Errorf("check, ip=%s: %+v", ip, o)
 		}
 	}
 }

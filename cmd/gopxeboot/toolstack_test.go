@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -36,7 +37,7 @@ const callVariable = "GOPXEBOOT_TEST_CALL"
 type call struct {
 	Argv   []string
 	Env    []string
-	TTY    bool   // stdin, stdout and stderr are a terminal; otherwise files, and no stdin
+	TTY    bool   // stdin, stdout and stderr are a terminal; otherwise files, and a stdin that can't be read
 	Stdout string // the file, without TTY
 	Log    string // what it prints on the terminal, or its stderr
 
@@ -71,12 +72,18 @@ func (c *call) make() error {
 	cmd.Args[0] = c.Argv[0]
 	cmd.Env = c.Env
 	cmd.ExtraFiles = []*os.File{os.NewFile(3, "alive")} // libxl leaks its log's descriptor like this
-	if !c.TTY {
+	if !c.TTY {                                         // as in xenopsd's vfork_helper.c
+		stdin, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
 		stdout, err := os.Create(c.Stdout)
 		if err != nil {
 			return err
 		}
-		cmd.Stdout, cmd.Stderr = stdout, log
+		cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Dir = stdin, stdout, log, "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		signal.Ignore(unix.SIGPIPE) // so does who is started
 		return cmd.Run()
 	}
 	master, slave, err := openPTY()

@@ -41,7 +41,7 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 		look.MACs = append(look.MACs, probe.RandomMAC())
 	}
 	subject := check.Subject{
-		MAC: o.MAC.String(), UUID: o.UUID, Arch: o.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, GuestType: o.Type,
+		MAC: o.MAC.String(), UUID: o.UUID, Arch: o.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, IP: o.IP, GuestType: o.Type,
 	}
 	facts.Subject, facts.Bridge = subject, wires
 	if !wires.Up {

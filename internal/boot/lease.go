@@ -24,7 +24,7 @@ func (f *firmware) machine(lease *dhcpclient.Lease, wanted program.Wanted) progr
 // boot file.
 func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpclient.Lease, error) {
 	if f.Lease != nil {
-		return p.givenLease(ctx, f.Lease)
+		return p.givenLease(ctx, f)
 	}
 	where := fmt.Sprintf("for %s on %s", f.MAC, p.child.Where)
 	conn, err := p.child.Listen()
@@ -67,9 +67,7 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 	p.Plan.Lease = plan.NewLease(lease)
 	p.say.Stage("dhcp: %s from %s %s, next-server %s, boot file %s (%s)",
 		lease.Address, lease.ServerID, where, plan.Text(lease.NextServer), cmp.Or(lease.BootFile, "none"), took(begin))
-	if a := lease.Address.Addr(); !(xenout.VIF{IP: f.IP}).MayHave(a) {
-		p.say.Warn(fmt.Sprintf("dhcp: the vif says ip=%s, and the lease is %s: where dom0 filters by ip=, no frame of the guest's will get through", f.IP, a))
-	}
+	p.compare(f, lease)
 	switch {
 	case lease.LocalBoot, !boots:
 	case !lease.NextServer.IsValid():
@@ -117,14 +115,23 @@ func (p *pipeline) leaseAsIPXE(ctx context.Context, f *firmware, client *dhcpcli
 }
 
 // givenLease is lease where somebody said what DHCP would.
-func (p *pipeline) givenLease(ctx context.Context, lease *dhcpclient.Lease) (*dhcpclient.Lease, error) {
+func (p *pipeline) givenLease(ctx context.Context, f *firmware) (*dhcpclient.Lease, error) {
+	lease := f.Lease
 	if err := p.confine(ctx); err != nil {
 		return nil, err
 	}
 	p.Plan.Lease = plan.NewLease(lease)
 	p.say.Stage("lease: %s on %s, as was said, next-server %s, boot file %s",
 		lease.Address, p.child.Where, cmp.Or(plan.Text(lease.NextServer), "none"), cmp.Or(lease.BootFile, "none"))
+	p.compare(f, lease)
 	return lease, p.child.Configure(lease)
+}
+
+// compare warns of a lease that the vif's ip= does not let through.
+func (p *pipeline) compare(f *firmware, lease *dhcpclient.Lease) {
+	if a := lease.Address.Addr(); !(xenout.VIF{IP: f.IP}).MayHave(a) {
+		p.say.Warn(fmt.Sprintf("dhcp: the vif says ip=%s, and the lease is %s: where dom0 filters by ip=, no frame of the guest's will get through", f.IP, a))
+	}
 }
 
 // notHeard is why the wire could not be opened.

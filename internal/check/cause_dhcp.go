@@ -12,6 +12,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 // discovered says whether DHCP was asked.
@@ -34,6 +35,12 @@ func (f *Facts) asked(name string) *Variant {
 		return nil
 	}
 	return &f.Variants[i]
+}
+
+// given says that the lease is --address's: DHCP is not asked.
+func (f *Facts) given() bool {
+	v := f.merged(ValueAddress)
+	return v != nil && v.Origin.Field == OurAddress
 }
 
 func (f *Facts) merged(name ValueName) *Value {
@@ -365,8 +372,21 @@ func addressInUse(f *Facts) *finding {
 	if in != "" {
 		evidence = in + " answers ARP for it"
 	}
+	if f.given() {
+		return broken(fmt.Sprintf("--address says %s, which another station has.", f.Lease.Address.Addr()), evidence, "say one that is free")
+	}
 	return broken(fmt.Sprintf("The DHCP server offers %s, which somebody else has.", f.Lease.Address.Addr()), evidence,
 		"find that station, or take the address out of the pool; two DHCP servers with the same pool do this, too")
+}
+
+// vifAddress: the boot itself goes through, as it has a port of its own.
+func vifAddress(f *Facts) *finding {
+	a := f.Lease.Address.Addr()
+	if !a.IsValid() || (xenout.VIF{IP: f.Subject.IP}).MayHave(a) {
+		return nil
+	}
+	return warning("The lease is not the address that the vif says.", fmt.Sprintf("the vif says ip=%s, and the lease is %s", f.Subject.IP, a),
+		"let both say the same: where dom0 filters by ip= (vif-common.sh), no frame of the guest's gets through with another address")
 }
 
 func nak(f *Facts) *finding {

@@ -110,6 +110,7 @@ var causes = []cause{
 	{NoSpace, "space", noSpace},
 
 	// What no boot fails of stands at the end.
+	{VIFAddress, "dhcp", vifAddress},
 	{TooSlow, "initrd", tooSlow},
 	{StormLoss, "storm", stormLoss},
 	{WaitsForever, "boot", waitsForever},

@@ -345,6 +345,9 @@ func TestDiagnose(t *testing.T) {
 		{"args", func(f *Facts) { f.Args.Bytes, f.Args.Shortened = 2000, 1500 }, ArgsTooLong, Fail, "2000"},
 		{"args, shortened", func(f *Facts) { f.Args.Bytes, f.Args.Shortened = 1100, 1000 }, ArgsTooLong, Warn, "1100"},
 		{"space", func(f *Facts) { f.Space.Free = 1000 }, NoSpace, Fail, "48.6 MiB"},
+		{"ip= of another network", func(f *Facts) { f.Subject.IP = "10.0.0.7" }, VIFAddress, Warn, "ip=10.0.0.7"},
+		{"ip= of the lease", func(f *Facts) { f.Subject.IP = f.Lease.Address.String() }, Fine, OK, ""},
+		{"ip=, and no lease", all(func(f *Facts) { f.Subject.IP = "10.0.0.7" }, silence), NoServer, Fail, ""},
 		{"slow", func(f *Facts) { f.Files[1].Seconds = 300 }, TooSlow, Warn, "5m0s"},
 		{"storm", func(f *Facts) { f.Storm = &Storm{Count: 100, Answered: 90, Lost: 10, PerSec: 50} }, StormLoss, Warn, "50"},
 

@@ -103,6 +103,7 @@ type Subject struct {
 	Xen         string `json:"xen"`          // this host's, as 4.17; "" when there is none or it is not known
 	Net         string `json:"net"`          // from where: guest or dom0, as --net; "" from a capture
 	Random      bool   `json:"random"`       // the MAC is made up for this look
+	IP          string `json:"ip"`           // the vif's ip=, which is no lease; "" when there is none
 
 	GuestType xenout.GuestType `json:"guest_type"` // "" when not known
 }

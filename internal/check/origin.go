@@ -14,8 +14,11 @@ type Origin dhcpclient.Origin
 
 // What decides instead of a server, as Origin.Field.
 const (
+	OurAddress  dhcpclient.Field = "--address"
+	OurRouter   dhcpclient.Field = "--router"
 	OurServer   dhcpclient.Field = "--server"
 	OurBootFile dhcpclient.Field = "--bootfile"
+	OurOption   dhcpclient.Field = "--option"
 )
 
 // originOf is that of a lease's value.

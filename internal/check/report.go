@@ -80,6 +80,7 @@ const (
 	AddressInUse    Code = "address-in-use"
 	Nak             Code = "nak"
 	NoAck           Code = "no-ack"
+	VIFAddress      Code = "vif-address"
 
 	// What DHCP says about booting.
 	NoNextServer    Code = "no-next-server"

@@ -82,14 +82,17 @@ func (f *Facts) offerCount() string {
 }
 
 func (f *Facts) leaseStep() (string, float64) {
-	r := f.Request
+	r, l := f.Request, f.Lease
+	if f.given() {
+		return fmt.Sprintf("%s, as --address says, next-server %s, boot file %s", l.Address, cmp.Or(plan.Text(l.NextServer), "none"), cmp.Or(l.BootFile, "none")), 0
+	}
 	if r == nil {
 		return "", 0
 	}
 	if r.Released {
-		return fmt.Sprintf("%s leased, and released again", f.Lease.Address), r.Millis
+		return fmt.Sprintf("%s leased, and released again", l.Address), r.Millis
 	}
-	return fmt.Sprintf("%s leased", f.Lease.Address), r.Millis
+	return fmt.Sprintf("%s leased", l.Address), r.Millis
 }
 
 func (f *Facts) serverStep() (string, float64) {

@@ -28,14 +28,10 @@ func newOpenVSwitch() *openVSwitch {
 	}}
 }
 
-// vsctl gives up soon when it is asked whether there is such a bridge: without
-// a database it would wait for one without end. After that a busy host gets the
-// time that Xen's vif-openvswitch gives it.
+// vsctl gives a busy host the time that Xen's vif-openvswitch gives it. Without a
+// database ovs-vsctl fails at once: it connects no second time (--retry).
 func vsctl(ctx context.Context, args ...string) (string, error) {
-	limit := 30 * time.Second
-	if args[0] == "br-exists" {
-		limit = 5 * time.Second
-	}
+	const limit = 30 * time.Second
 	out, err := domain.RunFor(ctx, limit, "ovs-vsctl", append([]string{fmt.Sprintf("--timeout=%.0f", limit.Seconds())}, args...)...)
 	return string(out), err
 }

@@ -90,7 +90,7 @@ func TestARP(t *testing.T) {
 			}
 		}
 	}()
-	if got := o.arp(t.Context(), asked); got.String() != holder.String() {
+	if got := o.arp(t.Context(), netip.IPv4Unspecified(), asked); got.String() != holder.String() {
 		t.Errorf("%s has it, want %s", got, holder)
 	}
 }

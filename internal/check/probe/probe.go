@@ -46,6 +46,7 @@ type Task struct {
 	Look
 	Machine  program.Machine   // the guest, without a lease
 	Client   dhcpclient.Client // how it asks for one, without a connection
+	Lease    *dhcpclient.Lease // instead of asking DHCP; nil asks
 	Server   netip.Addr        // instead of the lease's next-server
 	BootFile string            // instead of the lease's boot file
 
@@ -103,7 +104,9 @@ func (o *observer) failed(format string, args ...any) {
 // walk is the way of a boot. An error is one of ours; what the lab does wrong
 // ends the walk only.
 func (o *observer) walk(ctx context.Context) error {
-	if err := o.dhcp(ctx); err != nil {
+	if o.task.Lease != nil {
+		o.given(ctx)
+	} else if err := o.dhcp(ctx); err != nil {
 		return err
 	}
 	l := o.lease
@@ -135,6 +138,20 @@ func (o *observer) walk(ctx context.Context) error {
 		o.bootFiles(ctx, d)
 	}
 	return nil
+}
+
+// given takes the lease that the command line says, unless another station has
+// its address.
+func (o *observer) given(ctx context.Context) {
+	lease, said := *o.task.Lease, func(f dhcpclient.Field) dhcpclient.Origin { return dhcpclient.Origin{Field: f} }
+	o.lease = &lease
+	o.facts.SetLease(o.lease, &dhcpclient.Origins{
+		Address: said(check.OurAddress), Routers: said(check.OurRouter), NextServer: said(check.OurServer), BootFile: said(check.OurBootFile),
+		DNS: said(check.OurOption), ConfigFile: said(check.OurOption), PathPrefix: said(check.OurOption),
+	})
+	if mac := o.arp(ctx, netip.IPv4Unspecified(), lease.Address.Addr()); mac != nil { // as RFC 5227, section 2.1.1, probes
+		o.facts.Lease.InUseBy = mac.String()
+	}
 }
 
 // dhcp asks as the guest, and in other ways when that comes to nothing.
@@ -386,7 +403,7 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 	}
 	if hop.IsValid() {
 		began := time.Now()
-		if mac := o.arp(ctx, hop); mac != nil {
+		if mac := o.arp(ctx, l.Address.Addr(), hop); mac != nil {
 			s.MAC, s.ARPMs = mac.String(), plan.Millis(time.Since(began))
 		}
 	}
@@ -464,13 +481,13 @@ func (o *observer) otherServers(ctx context.Context) {
 	ask(o.lease.Router, "the router")
 }
 
-// arp asks who has an address, in the guest's name. It is nil when no machine says
-// so within a second.
-func (o *observer) arp(ctx context.Context, a netip.Addr) net.HardwareAddr {
+// arp asks who has an address, in the guest's name and from its own address. It is
+// nil when no machine says so within a second.
+func (o *observer) arp(ctx context.Context, own, a netip.Addr) net.HardwareAddr {
 	end := o.conn.end(isARP)
 	defer end.stop()
 	began := time.Now()
-	mac := survey.Holder(ctx, end, o.task.Machine.MAC, o.lease.Address.Addr(), a)
+	mac := survey.Holder(ctx, end, o.task.Machine.MAC, own, a)
 	what := "no machine has " + a.String()
 	if mac != nil {
 		what = fmt.Sprintf("%s is at %s", a, mac)

@@ -1,7 +1,7 @@
 # Linux PXE boots as a PV guest, with its initrd. xl create -c shows what the
 # bootloader says, and then the guest's console.
 linux
-timeout 200 script -qec "xl create -c $config" "$output" >/dev/null || fail "xl create -c: exit status $?"
+timeout 280 script -qec "xl create -c $config" "$output" >/dev/null || fail "xl create -c: exit status $?"
 started_with "$booted then=poweroff"
 has "$output" "gopxeboot: kernel: "
 has "$output" "GUEST-UP $booted then=poweroff"
