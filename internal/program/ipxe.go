@@ -19,8 +19,7 @@ import (
 
 // iPXE runs the script that DHCP names to iPXE.
 func iPXE(ctx context.Context, m Machine, open Opener) (*Decision, error) {
-	x := &script{machine: m, open: open, kept: map[string]kept{}}
-	return x.run(ctx, m.Label)
+	return newScript(m, open).run(ctx, m.Label)
 }
 
 // errLoop is what a real machine would do without end.
@@ -31,11 +30,18 @@ type script struct {
 	machine Machine
 	open    Opener
 	kept    map[string]kept
+	// unanswered is the last download that ended otherwise than by a server's
+	// word; nil for none.
+	unanswered error
 }
 
 type kept struct {
 	content []byte
 	at      string
+}
+
+func newScript(m Machine, open Opener) *script {
+	return &script{machine: m, open: open, kept: map[string]kept{}}
 }
 
 // run runs the script, to boot that menu item.
@@ -56,6 +62,9 @@ func (x *script) run(ctx context.Context, label string) (*Decision, error) {
 	first, read := x.kept[url]
 	if !read {
 		d.Config.URL, d.Config.Tried[0].Result, d.Config.Tried[0].Message = "", plan.NotFound, err.Error()
+		if x.unanswered != nil {
+			d.Config.Tried[0].Result = plan.Failed
+		}
 		return d, &Error{Stage: plan.StageConfig, Err: err}
 	}
 	d.Boot.Program = plan.IPXE
@@ -205,6 +214,9 @@ func (x *script) read(ctx context.Context, url string) (io.ReadCloser, error) {
 			return nil, missing{err}
 		}
 		if err != nil {
+			if !errors.Is(err, pxelinux.ErrTooLarge) {
+				x.unanswered = err
+			}
 			return nil, err
 		}
 		defer f.Close()

@@ -102,11 +102,13 @@ func (m *Machine) RunsIPXE() bool {
 	return m.First != nil || namesScript(m.Lease.BootFile)
 }
 
-// ipxeFirst is iPXE, and PXELINUX where it boots nothing.
+// ipxeFirst is iPXE, and PXELINUX where it boots nothing. A server that is silent
+// may be slow, and then PXELINUX's configuration is not what the lab wants.
 func ipxeFirst(ctx context.Context, m Machine, open Opener) (*Decision, error) {
-	d, err := iPXE(ctx, m, open)
+	x := newScript(m, open)
+	d, err := x.run(ctx, m.Label)
 	failed, _ := errors.AsType[*Error](err)
-	if err == nil || failed != nil && failed.Wanted || m.Program != "" || ctx.Err() != nil {
+	if err == nil || failed != nil && failed.Wanted || m.Program != "" || x.unanswered != nil || ctx.Err() != nil {
 		return d, err
 	}
 	if m.First != nil {
