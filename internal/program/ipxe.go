@@ -49,7 +49,7 @@ func (x *script) run(ctx context.Context, label string) (*Decision, error) {
 	m := &x.machine
 	d := &Decision{Boot: plan.New().Boot, Entry: x.run}
 	d.Boot.Named = label
-	url, err := ipxeURL(m)
+	url, err := m.Script()
 	if err != nil {
 		return d, &Error{Stage: plan.StageConfig, Err: err}
 	}
@@ -141,9 +141,9 @@ func (x *script) override(d *Decision) error {
 	return nil
 }
 
-// ipxeURL is the URL of the boot file, in whose name iPXE expands settings
+// Script is the URL of iPXE's boot file, in whose name iPXE expands settings
 // (usr/autoboot.c).
-func ipxeURL(m *Machine) (string, error) {
+func (m *Machine) Script() (string, error) {
 	file := m.Lease.BootFile
 	switch {
 	case m.First != nil && IsIPXE(file):

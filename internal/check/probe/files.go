@@ -118,6 +118,9 @@ func (o *observer) meant(ctx context.Context) {
 			return // the server has gone
 		}
 	}
+	if o.machine.RunsIPXE() {
+		return // which asks for one name
+	}
 	mac := "01-" + strings.ReplaceAll(o.task.Machine.MAC.String(), ":", "-")
 	if found := o.plan.Config.URL; found != "" && !isGeneral(found) {
 		return
