@@ -43,7 +43,7 @@ const (
 // would there; those without which a script goes on as well succeed.
 func (r *runner) table() map[string]command {
 	fetch := command{options: fetchOptions, min: 1, max: anyNumber, run: r.imgfetch}
-	pick := command{options: fetchOptions, min: 1, max: anyNumber, run: r.image(func(_ context.Context, _ options, i *image) error { return r.choose(i) })}
+	pick := command{options: fetchOptions, min: 1, max: anyNumber, run: r.image(r.pick)}
 	boot := command{options: fetchOptions + " r:replace", max: anyNumber, run: r.image(r.boot)}
 	network := command{options: "c:configurator= t:timeout#", max: anyNumber, test: true, run: network}
 	menu := command{options: "n:name= d:delete", max: anyNumber, run: r.menu}
@@ -230,6 +230,12 @@ func (r *runner) image(do func(context.Context, options, *image) error) func(con
 		}
 		return do(ctx, o, i)
 	}
+}
+
+// pick makes an image the one that boots.
+func (r *runner) pick(_ context.Context, _ options, i *image) error {
+	i.picked = true
+	return r.choose(i)
 }
 
 // boot runs an image, in the place of the script with --replace.

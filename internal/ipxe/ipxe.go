@@ -28,6 +28,10 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrElsewhere is an Opener's error of a file that may be there, and can't be looked
+// at: what a script loads from there is taken for good, and what it would run fails.
+var ErrElsewhere = errors.New("is on another server, which is not asked")
+
 // Opener opens an absolute URL. What it returns may have a method URL() string, which
 // says where it came from after redirects. An error is that there is no such file,
 // as far as iPXE cares; one of ctx ends the script.

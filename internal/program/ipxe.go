@@ -240,6 +240,8 @@ type file struct {
 // missing is a file that is not there, in the words of the server.
 type missing struct{ error }
 
+func (m missing) Unwrap() error { return m.error }
+
 func (missing) Is(target error) bool { return target == fs.ErrNotExist }
 
 // NewFile is what an Opener returns of a file that has been read: a script's names
