@@ -99,3 +99,34 @@ func TestIPXELoop(t *testing.T) {
 	}
 	contains(t, o.Stderr, "as iPXE, boot file undionly.kpxe", "as Tinkerbell, boot file undionly.kpxe", "DHCP names an iPXE program to iPXE, too", "pxelinux.cfg/01-00-16-3e-72-79-e3")
 }
+
+// The first menu of a script is the person's to choose from.
+func TestMenuOfIPXE(t *testing.T) {
+	const script = `#!ipxe
+menu The lab
+item --gap -- Linux
+item --key o one One
+item two Two
+item --key h three Three
+choose --timeout 60000 --default two n
+kernel /` + lab.SampleKernel + ` number=${n}
+boot
+`
+	for _, c := range []struct {
+		name string
+		keys []keys
+		want string
+	}{
+		{"Enter", []keys{{"The lab", enter}}, "number=two"},
+		{"down and Enter", []keys{{"The lab", down + enter}}, "number=three"},
+		{"a hotkey", []keys{{"The lab", "o"}}, "number=one"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, code, log, _ := atTerminal(t, script, []string{"xl", "create", "guest1.cfg"}, func(call *call) { call.Person = c.keys },
+				"--menu", "--program=ipxe", "--bootfile=pxelinux.cfg/01-00-16-3e-72-79-e3")
+			if code != 0 || got.Args != c.want {
+				t.Errorf("exit status %d, %+v\n%q", code, got, log)
+			}
+		})
+	}
+}

@@ -48,6 +48,10 @@ type Env struct {
 	// Now is the time, for ${unixtime}.
 	Now func() time.Time
 
+	// Choose is the index of the item to take of a menu, which is shown to it; one
+	// that can't be chosen is the menu's Default.
+	Choose func(Menu) int
+
 	Label    string // boot this menu item, or this one after those that lead to it: a/b/c
 	Verified bool   // the caller verifies what boots: imgverify and imgtrust are left to it
 }
@@ -93,7 +97,7 @@ type Result struct {
 // holds what is known by then. The error is an *Error but for one of ctx, or of
 // the first script's opening.
 func Run(ctx context.Context, m Machine, env Env, url string) (*Result, error) {
-	r := &runner{env: env, set: newSettings(&m), menus: map[string][]item{}, forms: map[string][]string{}, result: &Result{}, wanted: env.Label}
+	r := &runner{env: env, set: newSettings(&m), menus: map[string]*Menu{}, forms: map[string][]string{}, result: &Result{}, wanted: env.Label}
 	r.commands = r.table()
 	for _, n := range sorted(m.Set) {
 		if err := r.set.set(n, m.Set[n]); err != nil {

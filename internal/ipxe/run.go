@@ -14,7 +14,7 @@ type runner struct {
 	set      *settings
 	images   []*image // in the order of their registration
 	selected *image
-	menus    map[string][]item
+	menus    map[string]*Menu
 	forms    map[string][]string // params, by name
 	wanted   string              // what of Env.Label is still to be chosen
 

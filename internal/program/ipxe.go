@@ -2,6 +2,7 @@ package program
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -19,7 +20,7 @@ import (
 
 // iPXE runs the script that DHCP names to iPXE.
 func iPXE(ctx context.Context, m Machine, open Opener) (*Decision, error) {
-	return newScript(m, open).run(ctx, m.Label)
+	return newScript(m, open).run(ctx, m.Label, nil)
 }
 
 // errLoop is what a real machine would do without end.
@@ -44,10 +45,10 @@ func newScript(m Machine, open Opener) *script {
 	return &script{machine: m, open: open, kept: map[string]kept{}}
 }
 
-// run runs the script, to boot that menu item.
-func (x *script) run(ctx context.Context, label string) (*Decision, error) {
+// run runs the script, to boot that menu item, or the one that choose takes.
+func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) int) (*Decision, error) {
 	m := &x.machine
-	d := &Decision{Boot: plan.New().Boot, Entry: x.run}
+	d := &Decision{Boot: plan.New().Boot, Entry: func(ctx context.Context, name string) (*Decision, error) { return x.run(ctx, name, nil) }}
 	d.Boot.Named = label
 	url, err := m.Script()
 	if err != nil {
@@ -56,10 +57,18 @@ func (x *script) run(ctx context.Context, label string) (*Decision, error) {
 	d.NotFound = func(context.Context, string) (*Decision, error) {
 		return d, &Error{Stage: plan.StageBoot, Err: fs.ErrNotExist}
 	}
+	var first *ipxe.Menu
+	if choose == nil && m.Person && label == "" {
+		choose = func(shown ipxe.Menu) int {
+			first = cmp.Or(first, &shown)
+			return shown.Default
+		}
+	}
 	began := time.Now()
-	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Now: time.Now, Sleep: sleep, Label: label}, url)
+	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
+	d.Asks = x.asks(first)
 	d.Config = plan.Config{URL: url, Tried: []plan.Try{{URL: url, Result: plan.Found, Millis: plan.Millis(time.Since(began))}}}
-	first, read := x.kept[url]
+	text, read := x.kept[url]
 	if !read {
 		d.Config.URL, d.Config.Tried[0].Result, d.Config.Tried[0].Message = "", plan.NotFound, err.Error()
 		if x.unanswered != nil {
@@ -68,9 +77,9 @@ func (x *script) run(ctx context.Context, label string) (*Decision, error) {
 		return d, &Error{Stage: plan.StageConfig, Err: err}
 	}
 	d.Boot.Program = plan.IPXE
-	d.Config.Bytes, d.Config.Lines = int64(len(first.content)), bytes.Count(first.content, []byte("\n"))
+	d.Config.Bytes, d.Config.Lines = int64(len(text.content)), bytes.Count(text.content, []byte("\n"))
 	if !m.NoLint {
-		for _, found := range LintScript(url[strings.LastIndexByte(url, '/')+1:], first.content) {
+		for _, found := range LintScript(url[strings.LastIndexByte(url, '/')+1:], text.content) {
 			if len(d.Config.Findings) < plan.MaxFindings {
 				d.Config.Findings, d.Config.Problems = append(d.Config.Findings, found), append(d.Config.Problems, found.String())
 			}

@@ -106,7 +106,7 @@ func (m *Machine) RunsIPXE() bool {
 // may be slow, and then PXELINUX's configuration is not what the lab wants.
 func ipxeFirst(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 	x := newScript(m, open)
-	d, err := x.run(ctx, m.Label)
+	d, err := x.run(ctx, m.Label, nil)
 	failed, _ := errors.AsType[*Error](err)
 	if err == nil || failed != nil && failed.Wanted || m.Program != "" || x.unanswered != nil || ctx.Err() != nil {
 		return d, err
