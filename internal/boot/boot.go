@@ -160,12 +160,15 @@ func (t *planTask) run(ctx context.Context, p *pipeline) (*program.Decision, err
 	}
 	p.open = p.openURL
 	if m.RunsIPXE() {
-		p.open = p.openHead
+		p.open, m.Post = p.openHead, p.post
 	}
 	if list, err := m.Host().Resolve(verify.Name); err == nil { // else nothing is asked for
 		if err := p.verifyIn(ctx, directory(list)); err != nil {
 			return nil, err
 		}
+	}
+	if p.check.How() != "" {
+		m.Verified = p.check.Listed
 	}
 	d, err := p.decide(ctx, m)
 	if err == nil || p.unverified != nil {

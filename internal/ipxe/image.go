@@ -153,12 +153,12 @@ func (r *runner) open(ctx context.Context, u uri, i *image) (io.ReadCloser, erro
 	default:
 		return nil, failed("%s can't be downloaded from in a guest without firmware", u.scheme)
 	}
-	if list, ok := strings.CutPrefix(u.fragment, "#params"); ok {
+	if list, ok := strings.CutPrefix(u.fragment, "#params"); ok && u.scheme != "tftp" {
 		list = strings.TrimPrefix(list, "=")
 		if form, ok := r.forms[list]; ok {
 			delete(r.forms, list)
 			if r.env.Post == nil {
-				return nil, failed("params can't be sent here")
+				return nil, failed("the form of its params is not sent here")
 			}
 			i.posted = true
 			return r.env.Post(ctx, u.url(), strings.Join(form, "&"))
@@ -208,6 +208,11 @@ var cannot = []string{"wimboot", "memdisk", "grub.exe", "ipxe.lkrn", "gpxe.lkrn"
 func (r *runner) execute(ctx context.Context, i *image) error {
 	if err := r.choose(i); err != nil {
 		return err
+	}
+	if r.demands {
+		if err := r.trusted(i); err != nil {
+			return err
+		}
 	}
 	if i.autofree {
 		defer r.unregister(i)

@@ -52,8 +52,10 @@ type Env struct {
 	// that can't be chosen is the menu's Default.
 	Choose func(Menu) int
 
-	Label    string // boot this menu item, or this one after those that lead to it: a/b/c
-	Verified bool   // the caller verifies what boots: imgverify and imgtrust are left to it
+	Label string // boot this menu item, or this one after those that lead to it: a/b/c
+	// Verified says whether the caller verifies the file at a URL where it boots:
+	// imgverify and imgtrust go by that, and fail without it.
+	Verified func(url string) bool
 }
 
 // Outcome is what a script comes to.

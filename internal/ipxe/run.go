@@ -26,6 +26,8 @@ type runner struct {
 	errno    uint32
 	waited   bool // a download has failed since the script last slept
 
+	demands, permanent bool // of imgtrust: what runs has to be verified, for good
+
 	before *Error // the last failure that was not a test's
 	exited bool   // the last script ended by exit
 	booted bool   // the result is complete

@@ -65,7 +65,7 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 		}
 	}
 	began := time.Now()
-	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
+	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Post: x.post(), Verified: x.machine.Verified, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
 	d.Asks = x.asks(first)
 	d.Config = plan.Config{URL: url, Tried: []plan.Try{{URL: url, Result: plan.Found, Millis: plan.Millis(time.Since(began))}}}
 	text, read := x.kept[url]
@@ -216,9 +216,24 @@ func (x *script) guest() ipxe.Machine {
 
 // read opens a file once, and keeps what is read of it for another entry.
 func (x *script) read(ctx context.Context, url string) (io.ReadCloser, error) {
-	k, ok := x.kept[url]
+	return x.once(url, func() (io.ReadCloser, error) { return x.open(ctx, url) })
+}
+
+// post is read with a form; nil where none can be sent.
+func (x *script) post() func(ctx context.Context, url, form string) (io.ReadCloser, error) {
+	if x.machine.Post == nil {
+		return nil
+	}
+	return func(ctx context.Context, url, form string) (io.ReadCloser, error) {
+		return x.once(url+"#"+form, func() (io.ReadCloser, error) { return x.machine.Post(ctx, url, form) })
+	}
+}
+
+// once keeps what open has, by what it was asked for.
+func (x *script) once(asked string, open func() (io.ReadCloser, error)) (io.ReadCloser, error) {
+	k, ok := x.kept[asked]
 	if !ok {
-		f, err := x.open(ctx, url)
+		f, err := open()
 		if errors.Is(err, pxelinux.ErrNotFound) {
 			return nil, missing{err}
 		}
@@ -235,7 +250,7 @@ func (x *script) read(ctx context.Context, url string) (io.ReadCloser, error) {
 		if k.content, err = ipxe.ReadHead(f); err != nil {
 			return nil, err
 		}
-		x.kept[url] = k
+		x.kept[asked] = k
 	}
 	return NewFile(k.content, k.at), nil
 }

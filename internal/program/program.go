@@ -24,6 +24,10 @@ type Machine struct {
 	// First is the lease that the ROM got, where it names an iPXE program and
 	// Lease is what DHCP answered to that; nil where the ROM asked alone.
 	First *dhcpclient.Lease
+	// Post is an Opener that sends a form, for iPXE's params; nil sends none.
+	Post func(ctx context.Context, url, form string) (io.ReadCloser, error)
+	// Verified says whether a file is verified where it boots; nil where none is.
+	Verified func(url string) bool
 	Wanted
 }
 

@@ -71,7 +71,8 @@ type observer struct {
 	first   *dhcpclient.Lease // the ROM's, where iPXE has another; else nil
 	files   fetch.Client
 	tries   map[string]plan.Try
-	ask     func(ctx context.Context, url string) ([]byte, error) // for a configuration file
+	// ask is for a configuration file; at is where it is after redirects, if that is known.
+	ask func(ctx context.Context, url string) (content []byte, at string, err error)
 }
 
 // Run looks at a lab. What is wrong there is in the facts and the plan, and is
@@ -80,12 +81,12 @@ func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 	o := &observer{
 		task: &t, facts: &check.Facts{Began: time.Now()}, plan: plan.New(), conn: shareConn(t.Wire), tries: map[string]plan.Try{},
 	}
-	o.ask = func(ctx context.Context, url string) ([]byte, error) {
+	o.ask = func(ctx context.Context, url string) ([]byte, string, error) {
 		if o.machine.RunsIPXE() { // which looks at what boots, too
-			content, _, err := o.files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
-			return content, err
+			return o.files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
 		}
-		return o.files.ReadAll(ctx, url, program.MaxConfig)
+		content, err := o.files.ReadAll(ctx, url, program.MaxConfig)
+		return content, "", err
 	}
 	if t.Count > 0 {
 		o.storm(ctx)
