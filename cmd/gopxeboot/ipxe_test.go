@@ -1,6 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,4 +102,91 @@ func TestIPXELoop(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	contains(t, o.Stderr, "as iPXE, boot file undionly.kpxe", "as Tinkerbell, boot file undionly.kpxe", "DHCP names an iPXE program to iPXE, too", "pxelinux.cfg/01-00-16-3e-72-79-e3")
+}
+
+// The first menu of a script is the person's to choose from.
+func TestMenuOfIPXE(t *testing.T) {
+	const script = `#!ipxe
+menu The lab
+item --gap -- Linux
+item --key o one One
+item two Two
+item --key h three Three
+choose --timeout 60000 --default two n
+kernel /` + lab.SampleKernel + ` number=${n}
+boot
+`
+	for _, c := range []struct {
+		name string
+		keys []keys
+		want string
+	}{
+		{"Enter", []keys{{"The lab", enter}}, "number=two"},
+		{"down and Enter", []keys{{"The lab", down + enter}}, "number=three"},
+		{"a hotkey", []keys{{"The lab", "o"}}, "number=one"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, code, log, _ := atTerminal(t, script, []string{"xl", "create", "guest1.cfg"}, func(call *call) { call.Person = c.keys },
+				"--menu", "--program=ipxe", "--bootfile=pxelinux.cfg/01-00-16-3e-72-79-e3")
+			if code != 0 || got.Args != c.want {
+				t.Errorf("exit status %d, %+v\n%q", code, got, log)
+			}
+		})
+	}
+}
+
+// params are sent by POST, of a boot and of a check, and what comes back is run.
+func TestIPXEParams(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	tree := sampleTree(t)
+	writeFile(t, filepath.Join(tree, "boot.ipxe"), "#!ipxe\nparams\nparam mac ${mac}\nparam asset\nchain http://192.168.1.166/script##params\n")
+	labtest.Check(t, l.Servers.ServeTFTP(tree))
+	dhcp := lab.SampleDHCP()
+	dhcp.BootFile = "boot.ipxe"
+	labtest.Check(t, l.Servers.ServeDHCP(dhcp))
+	var listener net.Listener
+	labtest.Check(t, l.Servers.Do(func() (err error) {
+		listener, err = net.Listen("tcp4", ":80")
+		return err
+	}))
+	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		form, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "#!ipxe\nkernel tftp://192.168.1.166/%s %s %s %s\nboot\n", lab.SampleKernel, r.Method, form, strings.Fields(r.UserAgent())[0])
+	}))
+	defer listener.Close()
+	const args = "POST mac=00%3A16%3A3e%3A72%3A79%3Ae3&asset= iPXE/1.21.1"
+	for _, words := range [][]string{{"--output-format=simple0", "--output-directory=" + t.TempDir(), vif, "/dev/null"}, {"check", "--json", vif}} {
+		if o := gopxeboot(t, words...); o.Code != 0 || !strings.Contains(strings.ReplaceAll(o.Stdout, `\u0026`, "&"), args) {
+			t.Errorf("%+v", o)
+		}
+	}
+}
+
+// imgverify and imgtrust go by our own verification: with it they succeed for what
+// it lists, and without it they fail.
+func TestIPXEVerified(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	tree := sampleTree(t)
+	sums := filepath.Join(t.TempDir(), "SHA256SUMS")
+	writeFile(t, sums, string(sumsOf(t, tree)))
+	writeFile(t, filepath.Join(tree, "boot.ipxe"), "#!ipxe\nimgtrust --permanent\nimgverify "+lab.SampleKernel+" x.sig\nboot vmlinuz\n")
+	writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), "")
+	labtest.Check(t, l.Servers.ServeTFTP(tree))
+	dhcp := lab.SampleDHCP()
+	dhcp.BootFile = "boot.ipxe"
+	labtest.Check(t, l.Servers.ServeDHCP(dhcp))
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{nil, 5, "boot.ipxe:2: imgtrust --permanent: signatures of iPXE's are not verified"},
+		{[]string{"--sums=" + sums}, 0, "verify: by sums"},
+		{[]string{"--program=ipxe", "--sha256=other=" + strings.Repeat("0", 64)}, 5, "imgverify " + lab.SampleKernel + " x.sig: tftp://192.168.1.166/" + lab.SampleKernel + " is neither listed nor signed"},
+	} {
+		o := gopxeboot(t, append(c.args, "--output-format=simple0", "--output-directory="+t.TempDir(), vif, "/dev/null")...)
+		if o.Code != c.code || !strings.Contains(o.Stderr, c.says) {
+			t.Errorf("%q: %+v", c.args, o)
+		}
+	}
 }

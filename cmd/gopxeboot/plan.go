@@ -23,7 +23,7 @@ func planCommand() *cli.Command {
 		Flags: append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), menuFlags(), transferFlags(), verifyFlags(), locationFlags()),
 			typeFlag(""), vifFlag(), confFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON (always done)", Hidden: true},
-			&cli.StringFlag{Name: "tree", Usage: "ask no network: this `DIR` is the root of the TFTP server, and the options below are the lease, with --server, --bootfile and --option 209, 210"},
+			&cli.StringFlag{Name: "tree", Usage: "ask no network: this `DIR` is the root of the TFTP and of the web server, and the options below are the lease, with --server, --bootfile and --option 209, 210"},
 			&cli.StringFlag{Name: "config", Usage: "this `FILE` is the configuration"},
 			&cli.StringFlag{Name: "ip", Usage: "the leased `ADDRESS`"},
 			&cli.StringFlag{Name: "netmask", Value: "255.255.255.0", Usage: "its `NETMASK`"},

@@ -21,7 +21,6 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/install"
-	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/once"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -154,20 +153,22 @@ func (t *planTask) run(ctx context.Context, p *pipeline) (*program.Decision, err
 		p.say.Stage("boot: from the guest's own disk, as the PXE boot menu says")
 		return nil, nil
 	}
-	if err := p.fetchAsPXELINUX(&t.Firmware, &t.Transfer, lease); err != nil {
-		return nil, err
-	}
 	m := t.Firmware.machine(lease, t.Wanted)
 	m.First = p.first
+	if err := p.fetchAsProgram(&t.Firmware, &t.Transfer, &m); err != nil {
+		return nil, err
+	}
 	p.open = p.openURL
 	if m.RunsIPXE() {
-		p.open = p.openHead
-		p.files.UserAgent, p.files.SysAppend = "iPXE/"+ipxe.Version+" gopxeboot", nil
+		p.open, m.Post = p.openHead, p.post
 	}
 	if list, err := m.Host().Resolve(verify.Name); err == nil { // else nothing is asked for
 		if err := p.verifyIn(ctx, directory(list)); err != nil {
 			return nil, err
 		}
+	}
+	if p.check.How() != "" {
+		m.Verified = p.check.Listed
 	}
 	d, err := p.decide(ctx, m)
 	if err == nil || p.unverified != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
@@ -58,11 +59,13 @@ func (p *pipeline) fetchAs(f *firmware, t *Transfer, l *dhcpclient.Lease) error 
 	return p.prepare(t, nextServer)
 }
 
-// fetchAsPXELINUX is fetchAs for what a configuration names.
-func (p *pipeline) fetchAsPXELINUX(f *firmware, t *Transfer, l *dhcpclient.Lease) error {
-	m := f.machine(l, program.Wanted{})
-	p.files.Fallback, p.files.SysAppend = l.NextServer, m.Host().SysAppend()
-	return p.fetchAs(f, t, l)
+// fetchAsProgram is fetchAs for what a boot program asks for.
+func (p *pipeline) fetchAsProgram(f *firmware, t *Transfer, m *program.Machine) error {
+	p.files.Fallback, p.files.SysAppend = m.Lease.NextServer, m.Host().SysAppend()
+	if m.RunsIPXE() {
+		p.files.UserAgent, p.files.SysAppend = "iPXE/"+ipxe.Version+" gopxeboot", nil
+	}
+	return p.fetchAs(f, t, &m.Lease)
 }
 
 // prepare makes p.files what every download needs.

@@ -100,7 +100,14 @@ func (p *pipeline) notOpened(err error) error {
 // openHead is openURL for iPXE, which looks at what boots as well: of a file
 // that is no text its first bytes are enough, and the boot fetches it later.
 func (p *pipeline) openHead(ctx context.Context, url string) (io.ReadCloser, error) {
-	content, at, err := p.files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+	return p.post(ctx, url, "")
+}
+
+// post is openHead with a form; "" is none.
+func (p *pipeline) post(ctx context.Context, url, form string) (io.ReadCloser, error) {
+	files := p.files
+	files.Form = form
+	content, at, err := files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
 	if err != nil {
 		return nil, p.notOpened(err)
 	}

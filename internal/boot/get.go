@@ -13,6 +13,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 )
@@ -73,7 +75,8 @@ func (t *getTask) run(ctx context.Context, p *pipeline) error {
 	if err != nil {
 		return err
 	}
-	if err := p.fetchAsPXELINUX(&t.Firmware, &t.Transfer, lease); err != nil {
+	m := t.Firmware.machine(lease, program.Wanted{Program: plan.PXELINUX})
+	if err := p.fetchAsProgram(&t.Firmware, &t.Transfer, &m); err != nil {
 		return err
 	}
 	return t.download(ctx, p, p.child.File)

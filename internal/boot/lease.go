@@ -83,30 +83,24 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 	return lease, p.child.Configure(lease)
 }
 
-// leaseAsIPXE asks again as the iPXE does that the ROM would load, and a third
-// time as Tinkerbell's does where the answer is an iPXE once more (smee,
-// dhcp.Bootfile).
+// leaseAsIPXE asks again as the iPXE does that the ROM would load.
 func (p *pipeline) leaseAsIPXE(ctx context.Context, f *firmware, client *dhcpclient.Client, first *dhcpclient.Lease) *dhcpclient.Lease {
-	lease := first
-	for _, class := range []string{"iPXE", "Tinkerbell"} {
+	lease, err := program.AsIPXE(first, func(class string) (*dhcpclient.Lease, error) {
 		client.ROM = f.ROM.IPXE(class)
 		begin := time.Now()
-		answer, err := client.Lease(ctx)
+		lease, err := client.Lease(ctx)
 		if err != nil {
-			p.say.Warn(fmt.Sprintf("dhcp: as %s: %v", class, err))
-			return first
+			return nil, err
 		}
-		lease = answer
 		if f.Server.IsValid() {
 			lease.NextServer = f.Server
 		}
-		if !lease.NextServer.IsValid() {
-			lease.NextServer = first.NextServer
-		}
 		p.say.Stage("dhcp: %s from %s as %s, boot file %s (%s)", lease.Address, lease.ServerID, class, cmp.Or(lease.BootFile, "none"), took(begin))
-		if !program.IsIPXE(lease.BootFile) {
-			break
-		}
+		return lease, nil
+	})
+	if err != nil {
+		p.say.Warn(fmt.Sprintf("dhcp: %v", err))
+		return first
 	}
 	p.first = first
 	p.Plan.Lease = plan.NewLease(lease)

@@ -62,10 +62,10 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 	if err := p.confine(ctx); err != nil {
 		return err
 	}
-	t.Configure = func(lease *dhcpclient.Lease) (fetch.Client, error) {
-		err := c.Configure(lease)
+	t.Configure = func(m *program.Machine) (fetch.Client, error) {
+		err := c.Configure(&m.Lease)
 		if err == nil {
-			err = p.fetchAsPXELINUX(f, &l.Transfer, lease)
+			err = p.fetchAsProgram(f, &l.Transfer, m)
 		}
 		return p.files, err
 	}

@@ -4,12 +4,16 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
@@ -17,15 +21,18 @@ import (
 )
 
 // Offline is Preview without a network: the lease is what the caller says,
-// and dir is the root of the TFTP server at the lease's next-server. With
-// config, that file is the configuration instead of what a search would find.
+// and dir is the root of the TFTP server at the lease's next-server, and of its
+// web server. With config, that file is the configuration instead of what a search would find.
 func Offline(ctx context.Context, o Options, lease *dhcpclient.Lease, dir, config string, con *console.Console) (*plan.Plan, error) {
 	p := &pipeline{Answer: session.Answer{Plan: plan.New()}, say: session.Print(con)}
 	o.describe(p.Plan)
 	p.Plan.Lease = plan.NewLease(lease)
 	f := o.firmware()
 	m := f.machine(lease, o.Wanted)
-	p.open = program.Opener(pxelinux.OpenFS(os.DirFS(dir), lease.NextServer))
+	p.open = openTree(os.DirFS(dir), lease.NextServer)
+	if program.IsIPXE(lease.BootFile) {
+		p.say.Warn(fmt.Sprintf("%s is an iPXE, which would ask DHCP for a script: --bootfile SCRIPT names it", lease.BootFile))
+	}
 	if config != "" {
 		absolute, err := filepath.Abs(config)
 		if err != nil {
@@ -40,6 +47,25 @@ func Offline(ctx context.Context, o Options, lease *dhcpclient.Lease, dir, confi
 			"put it into "+dir+" by the name that the boot program asks for, and leave --config away")
 	}
 	return p.Plan, err
+}
+
+// openTree opens what a server has, by TFTP and by HTTP.
+func openTree(tree fs.FS, server netip.Addr) program.Opener {
+	open := pxelinux.OpenFS(tree, server)
+	return func(ctx context.Context, link string) (io.ReadCloser, error) {
+		u, err := url.Parse(link)
+		if err != nil {
+			return nil, err
+		}
+		host, _ := netip.ParseAddr(u.Hostname())
+		switch web := u.Scheme == "http" || u.Scheme == "https"; {
+		case host != server && !host.IsUnspecified(): // which is no next-server
+			return nil, fmt.Errorf("%w: %s %w", pxelinux.ErrNotFound, link, ipxe.ErrElsewhere)
+		case web:
+			link = "tftp://" + server.String() + u.EscapedPath()
+		}
+		return open(ctx, link)
+	}
 }
 
 // openInstead opens a file of dom0 where link is asked for.

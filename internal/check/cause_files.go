@@ -174,8 +174,11 @@ func notBootable(f *Facts) *finding {
 		return nil
 	}
 	hint := "see DEFAULT and its label"
-	if b.Program == plan.GRUB {
+	switch b.Program {
+	case plan.GRUB:
 		hint = "see the entry that default names"
+	case plan.IPXE:
+		return broken("iPXE's script boots nothing that a guest can boot.", b.Error, "see that line, and what the server says to it")
 	}
 	return broken("The configuration boots nothing that a guest can boot.", plan.LabelText(b.Label)+cmp.Or(b.Error, "none"), hint+labelHint(f))
 }
@@ -186,8 +189,11 @@ func waitsForever(f *Facts) *finding {
 		return nil
 	}
 	why := "there is no TIMEOUT above 0"
-	if b.Program == plan.GRUB {
+	switch b.Program {
+	case plan.GRUB:
 		why = "timeout is not set, or is no number"
+	case plan.IPXE:
+		why = "choose has no --timeout"
 	}
 	return note("a real machine would wait at the prompt or the menu for a key, as " + why + "; this guest boots the highlighted entry at once")
 }
@@ -313,6 +319,9 @@ func fileHint(f *Facts) string {
 		hint += f.Config.URL
 	} else {
 		hint += "the configuration"
+	}
+	if f.Boot != nil && f.Boot.Program == plan.IPXE {
+		return hint + "; names are relative to the script's directory, and those that begin with / to the server's"
 	}
 	return hint + "; names are relative to the boot file's directory, also those that begin with /"
 }

@@ -75,6 +75,8 @@ var causes = []cause{
 	{NoNextServer, "dhcp", noNextServer},
 	{NoFilename, "dhcp", noFilename},
 	{FilenameGarbage, "dhcp", filenameGarbage},
+	{IPXENotServed, "dhcp", ipxeNotServed},
+	{IPXELoop, "dhcp", ipxeLoop},
 
 	{NextServerUnreachable, "server", nextServerUnreachable},
 	{NextServerWrong, "server", nextServerWrong},
@@ -87,6 +89,7 @@ var causes = []cause{
 	{ConfigEmpty, "config", configEmpty},
 	{ConfigMisnamed, "config", configMisnamed},
 	{ConfigUnreadable, "config", configUnreadable},
+	{NoConfig, "config", noScript},
 	{NoConfig, "config", noConfig},
 	{NoDefault, "boot", noDefault},
 	{LabelMissing, "boot", labelMissing},

@@ -232,6 +232,18 @@ func TestDiagnose(t *testing.T) {
 		{"NUL is none", setBoot("boot file", "pxelinux.0", "67", `"pxelinux.0\x00\x00"`), Fine, OK, ""},
 		{"space, nothing found", all(setBoot("boot file", "pxelinux.0 ", "file", ""), nothingFound("not found")), FilenameGarbage, Fail, ""},
 
+		{"iPXE is not answered", all(nothingFound("not found"), func(f *Facts) {
+			f.Lease.BootFile, f.Variants = "undionly.kpxe", []Variant{{Name: AskedIPXE}}
+		}), IPXENotServed, Fail, "user class"},
+		{"iPXE is not answered, and PXELINUX boots", func(f *Facts) {
+			f.Lease.BootFile, f.Variants, f.Boot.Program = "undionly.kpxe", []Variant{{Name: AskedIPXE}}, plan.PXELINUX
+		}, IPXENotServed, Warn, "PXELINUX's configuration"},
+		{"iPXE is given iPXE", all(nothingFound("not found"), ipxe("ipxe.pxe")), IPXELoop, Fail, "dhcp-boot=tag:!ipxe,undionly.kpxe"},
+		{"iPXE is given a script", all(ipxe("boot.ipxe"), func(f *Facts) { f.Boot.Program = plan.IPXE }), Fine, OK, ""},
+		{"iPXE's script is missing", all(ipxe("boot.ipxe"), nothingFound("not found"), func(f *Facts) { f.Search = f.Search[:1] }), NoConfig, Fail, "that DHCP names to iPXE"},
+		{"iPXE's script fails", all(ipxe("boot.ipxe"), label(plan.Boot{Program: plan.IPXE, Error: "boot.ipxe:2: kernel x: no"})), NotBootable, Fail, "boot.ipxe:2"},
+		{"iPXE's initrd is missing", all(ipxe("boot.ipxe"), file(1, "not found"), func(f *Facts) { f.Boot.Program = plan.IPXE }), InitrdMissing, Fail, "the script's directory"},
+
 		{"no such machine", all(tftp("unreachable"), func(f *Facts) { f.NextServer.MAC = "" }), NextServerUnreachable, Fail, "ARP"},
 		{"no such machine, another has it", all(tftp("silent"), func(f *Facts) { f.NextServer.MAC = "" }, otherTFTP(true)), NextServerUnreachable, Fail, "dhcp-boot=pxelinux.0,,192.168.1.2"},
 		{"no router", all(tftp("unreachable"), func(f *Facts) { f.NextServer.Route, f.NextServer.MAC = "none", "" }), NextServerUnreachable, Fail, "option 3"},
@@ -449,6 +461,11 @@ func TestExitCode(t *testing.T) {
 			t.Errorf("%v: %d, want %d", test.steps, got, test.want)
 		}
 	}
+}
+
+// ipxe is that the ROM is given an iPXE, and that one this boot file.
+func ipxe(file string) func(*Facts) {
+	return func(f *Facts) { f.Lease.ROMBootFile, f.Lease.BootFile = "undionly.kpxe", file }
 }
 
 func guestType(t xenout.GuestType) func(*Facts) {

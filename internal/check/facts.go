@@ -235,6 +235,7 @@ const (
 	AskedOtherMAC    = "another MAC"       // as a guest that no server knows
 	AskedVLAN        = "VLAN"              // in another VLAN
 	AskedInform      = "INFORM"            // not for an address
+	AskedIPXE        = "as iPXE"           // as the iPXE that the ROM is given; then "as Tinkerbell"
 )
 
 // Request is what became of taking the offer, with --request.

@@ -86,6 +86,8 @@ const (
 	NoNextServer    Code = "no-next-server"
 	NoFilename      Code = "no-filename"
 	FilenameGarbage Code = "filename-garbage"
+	IPXENotServed   Code = "ipxe-not-served"
+	IPXELoop        Code = "ipxe-loop"
 
 	// The way to the TFTP server, and the server.
 	NextServerUnreachable Code = "next-server-unreachable"

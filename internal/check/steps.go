@@ -50,8 +50,12 @@ func (f *Facts) dhcpStep() (string, float64) {
 			ms = max(ms, o.Took)
 		}
 	}
-	return fmt.Sprintf("%s offers %s, next-server %s%s, boot file %s%s%s", l.ServerID, l.Address,
-		cmp.Or(plan.Text(l.NextServer), "none"), f.origin(ValueNextServer), cmp.Or(l.BootFile, "none"), f.origin(ValueBootFile), f.offerCount()), ms
+	boot := cmp.Or(l.BootFile, "none") + f.origin(ValueBootFile)
+	if l.ROMBootFile != "" {
+		boot = fmt.Sprintf("%s, and to iPXE %s", l.ROMBootFile, boot)
+	}
+	return fmt.Sprintf("%s offers %s, next-server %s%s, boot file %s%s", l.ServerID, l.Address,
+		cmp.Or(plan.Text(l.NextServer), "none"), f.origin(ValueNextServer), boot, f.offerCount()), ms
 }
 
 // origin is where a value comes from, in brackets.

@@ -20,15 +20,7 @@ import (
 // AddSurvey takes what DHCP servers said, live or in a capture, into the facts:
 // the events, the offers, what they come to, and the lease.
 func (f *Facts) AddSurvey(s *survey.Survey) {
-	for i := range s.Messages {
-		m := &s.Messages[i]
-		if m.Stray == "" || m.Stray == survey.OtherVLAN {
-			f.Events = append(f.Events, f.dhcpEvent(s.Begin, m))
-		}
-		if m.Stray == survey.OtherVLAN {
-			f.otherVLAN(m)
-		}
-	}
+	f.addEvents(s)
 	f.SilentProxies = s.Silent
 	if s.Missed > 0 {
 		f.Errors = append(f.Errors, console.Count(s.Missed, "DHCP message")+" for which there was no room")
@@ -48,6 +40,67 @@ func (f *Facts) AddSurvey(s *survey.Survey) {
 		f.Lease.InUseBy = s.Holder.String()
 	}
 	f.keepRaw(s)
+}
+
+// addEvents takes the messages into the events.
+func (f *Facts) addEvents(s *survey.Survey) {
+	for i := range s.Messages {
+		m := &s.Messages[i]
+		if m.Stray == "" || m.Stray == survey.OtherVLAN {
+			f.Events = append(f.Events, f.dhcpEvent(s.Begin, m))
+		}
+		if m.Stray == survey.OtherVLAN {
+			f.otherVLAN(m)
+		}
+	}
+}
+
+// AddIPXE takes what DHCP servers answered to an iPXE of that user class, within
+// so long.
+func (f *Facts) AddIPXE(userClass string, s *survey.Survey, waited time.Duration) {
+	f.addEvents(s)
+	v := Variant{Name: "as " + userClass, Millis: plan.Millis(waited)}
+	v.Take(s)
+	f.Variants = append(f.Variants, v)
+}
+
+// Take records the first answer, and the first boot file.
+func (v *Variant) Take(s *survey.Survey) {
+	for _, m := range s.Offers() {
+		if m.Offer.Address.IsValid() && !v.Answered {
+			v.Answered, v.Server, v.Millis = true, m.Offer.Server, plan.Millis(m.Delay)
+			v.Address = netip.PrefixFrom(m.Offer.Address, 32)
+		}
+		if v.BootFile == "" {
+			v.BootFile = m.Offer.BootFile
+		}
+	}
+}
+
+// SetIPXE says what iPXE would go by, where DHCP gives the guest an iPXE: what of it
+// boots counts, before what the ROM was told.
+func (f *Facts) SetIPXE(l *dhcpclient.Lease, o *dhcpclient.Origins) {
+	first := f.Lease
+	f.Lease = plan.NewLease(l)
+	f.Lease.ROMBootFile, f.Lease.InUseBy, f.Lease.Offers = first.BootFile, first.InUseBy, first.Offers
+	for _, v := range values(l, o) {
+		if v.Name == ValueBootFile || v.Name == ValueNextServer && f.Lease.NextServer != first.NextServer {
+			f.Merged = Replaced(f.Merged, v)
+		}
+	}
+}
+
+// Replaced puts a value in the place of the one with its name.
+func Replaced(list []Value, v Value) []Value {
+	i := slices.IndexFunc(list, func(o Value) bool { return o.Name == v.Name })
+	if i < 0 {
+		return append(list, v)
+	}
+	old := list[i]
+	old.Passed = nil
+	v.Passed = append(v.Passed, old)
+	list[i] = v
+	return list
 }
 
 // AddMessage takes one DHCP message of the guest's, or to it, into the events.

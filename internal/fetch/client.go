@@ -30,6 +30,10 @@ type Client struct {
 	// UserAgent is what HTTP servers are told; "" is PXELINUX's.
 	UserAgent string
 
+	// Form is sent to web servers by POST, as application/x-www-form-urlencoded;
+	// "" is to GET. What is broken off is not asked for again then.
+	Form string
+
 	// RootCAs are whom https trusts, and is called each time that a server has to be
 	// trusted; nil means the system's.
 	RootCAs func() *x509.CertPool

@@ -33,7 +33,7 @@ func (c *Client) openHTTP(ctx context.Context, l location) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &httpFile{ctx: ctx, by: c, url: u, agent: c.UserAgent, cookies: c.cookies(), silence: c.newSilence()}
+	h := &httpFile{ctx: ctx, by: c, url: u, agent: c.UserAgent, form: c.Form, cookies: c.cookies(), silence: c.newSilence()}
 	h.transport = &http.Transport{
 		Proxy: c.Proxy,
 		// Not with the Transport's own context, which outlives ours.
@@ -87,6 +87,9 @@ func (h *httpFile) roundTrip(r *http.Request) (resp *http.Response, err error) {
 			header = 0
 		}
 		h.silence.set(header)
+		if r.GetBody != nil { // it may have been read
+			r.Body, _ = r.GetBody()
+		}
 		h.transport.ResponseHeaderTimeout, h.transport.TLSHandshakeTimeout = header, header
 		if resp, err = h.transport.RoundTrip(r); err != nil {
 			return err
@@ -114,6 +117,7 @@ type httpFile struct {
 	silence   *silence
 	url       *url.URL
 	agent     string // "" is PXELINUX's
+	form      string // "" is to GET
 	cookies   string
 
 	first  http.Header // of the first answer
@@ -125,6 +129,12 @@ type httpFile struct {
 func (h *httpFile) get(bytes string) (*http.Response, error) {
 	req := (&http.Request{Method: http.MethodGet, URL: h.url, Header: http.Header{}}).WithContext(h.ctx)
 	h.setHeader(req)
+	if h.form != "" {
+		req.Method, req.ContentLength = http.MethodPost, int64(len(h.form))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(h.form)), nil }
+		req.Body, _ = req.GetBody()
+	}
 	if bytes != "" {
 		req.Header.Set("Range", bytes)
 		req.Header.Set("If-Range", version(h.first))
@@ -191,6 +201,9 @@ func (h *httpFile) changed(now http.Header) bool {
 // from is the rest of the file, beginning there, or all of it where ranges or
 // what tells versions apart are not known.
 func (h *httpFile) from(offset int64) (body io.ReadCloser, begin int64, err error) {
+	if h.form != "" {
+		return nil, 0, &final{fmt.Errorf("%w: the answer to a form broke off", ErrShort)}
+	}
 	bytes := ""
 	if version(h.first) != "" && !h.packed && offset > 0 {
 		bytes, begin = fmt.Sprintf("bytes=%d-", offset), offset

@@ -273,3 +273,33 @@ func TestHTTPS(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// A form goes out by POST, again where the server was busy, and a redirect is
+// followed by GET.
+func TestForm(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		form, _ := io.ReadAll(r.Body)
+		asked = append(asked, fmt.Sprintf("%s %s %s %q %d", r.Method, r.URL, r.Header.Get("Content-Type"), form, r.ContentLength))
+		switch {
+		case len(asked) == 2:
+			w.WriteHeader(503)
+		case r.URL.Path == "/moved":
+			http.Redirect(w, r, "/ok", 302)
+		default:
+			io.WriteString(w, "content")
+		}
+	}))
+	defer s.Close()
+	c := Client{Form: "a=b%20c&d=", Servers: new(Servers)}
+	for range 2 {
+		if got, err := c.ReadAll(t.Context(), s.URL+"/moved", 100); err != nil || string(got) != "content" {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	const post, get = `POST /moved application/x-www-form-urlencoded "a=b%20c&d=" 10`, `GET /ok  "" 0`
+	if diff := cmp.Diff([]string{post, get, get, post, get}, asked); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -43,7 +43,7 @@ const (
 // would there; those without which a script goes on as well succeed.
 func (r *runner) table() map[string]command {
 	fetch := command{options: fetchOptions, min: 1, max: anyNumber, run: r.imgfetch}
-	pick := command{options: fetchOptions, min: 1, max: anyNumber, run: r.image(func(_ context.Context, _ options, i *image) error { return r.choose(i) })}
+	pick := command{options: fetchOptions, min: 1, max: anyNumber, run: r.image(r.pick)}
 	boot := command{options: fetchOptions + " r:replace", max: anyNumber, run: r.image(r.boot)}
 	network := command{options: "c:configurator= t:timeout#", max: anyNumber, test: true, run: network}
 	menu := command{options: "n:name= d:delete", max: anyNumber, run: r.menu}
@@ -232,6 +232,12 @@ func (r *runner) image(do func(context.Context, options, *image) error) func(con
 	}
 }
 
+// pick makes an image the one that boots.
+func (r *runner) pick(_ context.Context, _ options, i *image) error {
+	i.picked = true
+	return r.choose(i)
+}
+
 // boot runs an image, in the place of the script with --replace.
 func (r *runner) boot(ctx context.Context, o options, i *image) error {
 	if !o.has("replace") {
@@ -269,19 +275,41 @@ func (r *runner) imgfree(_ context.Context, _ options, names []string) error {
 	return nil
 }
 
-// verify and trust never succeed unchecked.
-func (r *runner) verify(context.Context, options, []string) error {
-	if r.env.Verified {
-		return nil
+// errUnverified is why nothing is trusted: CMS signatures are not read.
+var errUnverified = errors.New("signatures of iPXE's are not verified; --key, --sums or --sha256 verify what boots")
+
+// verify never succeeds unchecked.
+func (r *runner) verify(ctx context.Context, _ options, args []string) error {
+	i, err := r.acquire(ctx, args[0])
+	if err != nil {
+		return err
 	}
-	return failed("signatures of iPXE's are not verified; --key or --sha256 verify what boots")
+	return r.trusted(i)
 }
 
-func (r *runner) trust(_ context.Context, o options, _ []string) error {
-	if r.env.Verified || o.has("allow") && !o.has("permanent") {
-		return nil
+// trusted says why an image is not verified by the caller.
+func (r *runner) trusted(i *image) error {
+	switch {
+	case r.env.Verified == nil:
+		return errUnverified
+	case !r.env.Verified(i.uri.url()):
+		return failed("%s is neither listed nor signed", i.uri.url())
 	}
-	return failed("signatures of iPXE's are not verified; --key or --sha256 verify what boots")
+	return nil
+}
+
+// trust demands that what runs from now on is verified; --allow ends that, unless
+// it was --permanent.
+func (r *runner) trust(_ context.Context, o options, _ []string) error {
+	demands := !o.has("allow")
+	switch {
+	case r.permanent && demands != r.demands:
+		return failed("it has been permanent before")
+	case demands && r.env.Verified == nil:
+		return errUnverified
+	}
+	r.demands, r.permanent = demands, r.permanent || o.has("permanent")
+	return nil
 }
 
 // network is what has been done before the script runs, for the one card there is.
@@ -329,6 +357,9 @@ func (r *runner) params(_ context.Context, o options, _ []string) error {
 		delete(r.forms, o["name"])
 		return nil
 	}
+	if m, ok := o["method"]; ok && m != "POST" {
+		return failed("params are sent by POST, and not by %s", m)
+	}
 	if len(r.forms) >= maxItems {
 		return tooMuch("more than %d lists of parameters", maxItems)
 	}
@@ -343,10 +374,10 @@ func (r *runner) param(_ context.Context, o options, args []string) error {
 		return failed("no list of parameters to add to")
 	case len(form) >= maxItems:
 		return tooMuch("more than %d parameters", maxItems)
-	case !o.has("header"):
-		form = append(form, percent.Escape(args[0], inURI)+"="+percent.Escape(strings.Join(args[1:], " "), inURI))
+	case o.has("header"):
+		return failed("a header of params is not sent")
 	}
-	r.forms[o["params"]] = form
+	r.forms[o["params"]] = append(form, percent.Escape(args[0], inURI)+"="+percent.Escape(strings.Join(args[1:], " "), inURI))
 	return nil
 }
 

@@ -23,6 +23,7 @@ type image struct {
 	kind     format
 	autofree bool
 	posted   bool
+	picked   bool // by kernel, and so meant to be one
 }
 
 // format is what an image is.
@@ -36,6 +37,7 @@ const (
 	isEFI       format = "efi"
 	isHTML      format = "html"
 	isOther     format = "other"
+	isUnseen    format = "unseen"
 )
 
 func (f format) says() string {
@@ -46,6 +48,8 @@ func (f format) says() string {
 		return "is a program for UEFI, which a guest without firmware can't run"
 	case isHTML:
 		return "is an HTML page"
+	case isUnseen:
+		return ErrElsewhere.Error()
 	case isOther:
 		return "is neither a script nor a kernel; a boot program can't run in a guest without firmware"
 	}
@@ -95,6 +99,11 @@ func (r *runner) fetch(ctx context.Context, u uri) (*image, error) {
 	}
 	i := &image{name: u.name(), uri: u}
 	content, err := r.open(ctx, u, i)
+	if errors.Is(err, ErrElsewhere) {
+		i.kind = isUnseen
+		r.images = append(r.images, i)
+		return i, nil
+	}
 	if err != nil {
 		r.waited = false
 		return nil, err
@@ -144,12 +153,12 @@ func (r *runner) open(ctx context.Context, u uri, i *image) (io.ReadCloser, erro
 	default:
 		return nil, failed("%s can't be downloaded from in a guest without firmware", u.scheme)
 	}
-	if list, ok := strings.CutPrefix(u.fragment, "#params"); ok {
+	if list, ok := strings.CutPrefix(u.fragment, "#params"); ok && u.scheme != "tftp" {
 		list = strings.TrimPrefix(list, "=")
 		if form, ok := r.forms[list]; ok {
 			delete(r.forms, list)
 			if r.env.Post == nil {
-				return nil, failed("params can't be sent here")
+				return nil, failed("the form of its params is not sent here")
 			}
 			i.posted = true
 			return r.env.Post(ctx, u.url(), strings.Join(form, "&"))
@@ -200,13 +209,21 @@ func (r *runner) execute(ctx context.Context, i *image) error {
 	if err := r.choose(i); err != nil {
 		return err
 	}
+	if r.demands {
+		if err := r.trusted(i); err != nil {
+			return err
+		}
+	}
 	if i.autofree {
 		defer r.unregister(i)
 	}
 	if i.kind == isScript {
 		return r.run(ctx, i)
 	}
-	if i.kind != isKernel && i.kind != isMultiboot {
+	switch {
+	case i.kind == isUnseen && i.picked:
+		r.warn("%s %s: it is taken for a Linux kernel", i.uri.url(), i.kind.says())
+	case i.kind != isKernel && i.kind != isMultiboot:
 		return failed("%s %s", i.name, i.kind.says())
 	}
 	if slices.Contains(cannot, strings.ToLower(path.Base(i.uri.path))) {

@@ -28,6 +28,10 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrElsewhere is an Opener's error of a file that may be there, and can't be looked
+// at: what a script loads from there is taken for good, and what it would run fails.
+var ErrElsewhere = errors.New("is on another server, which is not asked")
+
 // Opener opens an absolute URL. What it returns may have a method URL() string, which
 // says where it came from after redirects. An error is that there is no such file,
 // as far as iPXE cares; one of ctx ends the script.
@@ -44,8 +48,14 @@ type Env struct {
 	// Now is the time, for ${unixtime}.
 	Now func() time.Time
 
-	Label    string // boot this menu item, or this one after those that lead to it: a/b/c
-	Verified bool   // the caller verifies what boots: imgverify and imgtrust are left to it
+	// Choose is the index of the item to take of a menu, which is shown to it; one
+	// that can't be chosen is the menu's Default.
+	Choose func(Menu) int
+
+	Label string // boot this menu item, or this one after those that lead to it: a/b/c
+	// Verified says whether the caller verifies the file at a URL where it boots:
+	// imgverify and imgtrust go by that, and fail without it.
+	Verified func(url string) bool
 }
 
 // Outcome is what a script comes to.
@@ -89,7 +99,7 @@ type Result struct {
 // holds what is known by then. The error is an *Error but for one of ctx, or of
 // the first script's opening.
 func Run(ctx context.Context, m Machine, env Env, url string) (*Result, error) {
-	r := &runner{env: env, set: newSettings(&m), menus: map[string][]item{}, forms: map[string][]string{}, result: &Result{}, wanted: env.Label}
+	r := &runner{env: env, set: newSettings(&m), menus: map[string]*Menu{}, forms: map[string][]string{}, result: &Result{}, wanted: env.Label}
 	r.commands = r.table()
 	for _, n := range sorted(m.Set) {
 		if err := r.set.set(n, m.Set[n]); err != nil {

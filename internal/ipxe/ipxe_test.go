@@ -145,7 +145,9 @@ func TestRun(t *testing.T) {
 		{name: "reboot", script: "reboot || boot vmlinuz", err: bootURL + ":2: reboot || boot vmlinuz: the script asks for a reboot"},
 		{name: "a disk on the network", script: "sanboot iscsi:x || boot vmlinuz", asked: "vmlinuz", want: "linux||"},
 		{name: "imgverify", script: "kernel vmlinuz\nimgverify vmlinuz x.sig", asked: "vmlinuz",
-			err: bootURL + ":3: imgverify vmlinuz x.sig: signatures of iPXE's are not verified; --key or --sha256 verify what boots"},
+			err: bootURL + ":3: imgverify vmlinuz x.sig: " + errUnverified.Error()},
+		{name: "imgtrust", script: "imgtrust --permanent", err: bootURL + ":2: imgtrust --permanent: " + errUnverified.Error()},
+		{name: "imgtrust --allow", script: "imgtrust --allow && boot vmlinuz", asked: "vmlinuz", want: "linux||"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := &lab{files: c.files}
@@ -260,6 +262,63 @@ func FuzzExpand(f *testing.F) {
 			t.Errorf("%q still has a variable", got)
 		}
 	})
+}
+
+// params go out where the caller can send them, once, and only where a URL names
+// them.
+func TestParams(t *testing.T) {
+	const url = "http://10.0.0.9/s"
+	for _, c := range []struct {
+		script string
+		cannot bool
+		posted string
+		err    string
+	}{
+		{script: "params\nparam mac ${mac}\nparam a b c&=\nchain --autofree http://10.0.0.9/s##params ||\nboot vmlinuz", posted: "mac=00%3A16%3A3e%3A72%3A79%3Ae3&a=b%20c%26%3D"},
+		{script: "params --name x\nparam --params x a\nchain --autofree http://10.0.0.9/s##params=x ||\nboot vmlinuz", posted: "a="},
+		{script: "params\nparam a\nchain tftp://192.168.1.2/s.ipxe##params ||\nboot vmlinuz"},
+		{script: "params\nparam a\nkernel http://10.0.0.9/vmlinuz##params\nboot", posted: "a=", err: ":5: boot: vmlinuz was asked for with params, which can't be done again"},
+		{script: "params\nchain http://10.0.0.9/s##params", cannot: true, err: ":3: chain http://10.0.0.9/s##params: the form of its params is not sent here"},
+		{script: "params\nparam --header A b", err: ":3: param --header A b: a header of params is not sent"},
+		{script: "params --method PUT", err: ":2: params --method PUT: params are sent by POST, and not by PUT"},
+		{script: "param a b", err: ":2: param a b: no list of parameters to add to"},
+	} {
+		posted := ""
+		l := &lab{files: map[string]string{"boot.ipxe": "#!ipxe\n" + c.script, "s.ipxe": "#!ipxe\n"}}
+		env := Env{Open: l.open, Post: func(_ context.Context, link, form string) (io.ReadCloser, error) {
+			posted += form
+			if link == url {
+				return io.NopCloser(strings.NewReader("#!ipxe\nexit 0\n")), nil
+			}
+			return l.open(t.Context(), link)
+		}}
+		if c.cannot {
+			env.Post = nil
+		}
+		_, err := Run(t.Context(), guest, env, bootURL)
+		if posted != c.posted || (err == nil) != (c.err == "") || err != nil && err.Error() != bootURL+c.err {
+			t.Errorf("%q: posted %q, %v", c.script, posted, err)
+		}
+	}
+}
+
+// What the caller verifies is trusted, and nothing else is run once that is demanded.
+func TestTrust(t *testing.T) {
+	for _, c := range []struct{ script, err string }{
+		{"imgtrust --permanent\nimgverify vmlinuz s.sig\nboot vmlinuz", ""},
+		{"kernel vmlinuz\nimgverify --signer a vmlinuz s.sig && boot", ""},
+		{"imgverify vmlinuz2 s.sig", ":2: imgverify vmlinuz2 s.sig: tftp://192.168.1.2/vmlinuz2 is neither listed nor signed"},
+		{"imgtrust\nboot vmlinuz2", ":3: boot vmlinuz2: tftp://192.168.1.2/vmlinuz2 is neither listed nor signed"},
+		{"imgtrust\nchain s.ipxe", ":3: chain s.ipxe: tftp://192.168.1.2/s.ipxe is neither listed nor signed"},
+		{"imgtrust\nimgtrust --allow\nboot vmlinuz2", ""},
+		{"imgtrust --permanent\nimgtrust --permanent\nimgtrust --allow", ":4: imgtrust --allow: it has been permanent before"},
+	} {
+		l := &lab{files: map[string]string{"boot.ipxe": "#!ipxe\n" + c.script, "s.ipxe": "#!ipxe\n"}}
+		_, err := Run(t.Context(), guest, Env{Open: l.open, Verified: func(url string) bool { return strings.HasSuffix(url, "/vmlinuz") }}, bootURL)
+		if (err == nil) != (c.err == "") || err != nil && err.Error() != bootURL+c.err {
+			t.Errorf("%q: %v", c.script, err)
+		}
+	}
 }
 
 // What lint says of a script, by line.

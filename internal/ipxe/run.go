@@ -14,7 +14,7 @@ type runner struct {
 	set      *settings
 	images   []*image // in the order of their registration
 	selected *image
-	menus    map[string][]item
+	menus    map[string]*Menu
 	forms    map[string][]string // params, by name
 	wanted   string              // what of Env.Label is still to be chosen
 
@@ -25,6 +25,8 @@ type runner struct {
 	requests int
 	errno    uint32
 	waited   bool // a download has failed since the script last slept
+
+	demands, permanent bool // of imgtrust: what runs has to be verified, for good
 
 	before *Error // the last failure that was not a test's
 	exited bool   // the last script ended by exit

@@ -2,6 +2,7 @@ package program
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -19,8 +20,7 @@ import (
 
 // iPXE runs the script that DHCP names to iPXE.
 func iPXE(ctx context.Context, m Machine, open Opener) (*Decision, error) {
-	x := &script{machine: m, open: open, kept: map[string]kept{}}
-	return x.run(ctx, m.Label)
+	return newScript(m, open).run(ctx, m.Label, nil)
 }
 
 // errLoop is what a real machine would do without end.
@@ -31,6 +31,9 @@ type script struct {
 	machine Machine
 	open    Opener
 	kept    map[string]kept
+	// unanswered is the last download that ended otherwise than by a server's
+	// word; nil for none.
+	unanswered error
 }
 
 type kept struct {
@@ -38,30 +41,45 @@ type kept struct {
 	at      string
 }
 
-// run runs the script, to boot that menu item.
-func (x *script) run(ctx context.Context, label string) (*Decision, error) {
+func newScript(m Machine, open Opener) *script {
+	return &script{machine: m, open: open, kept: map[string]kept{}}
+}
+
+// run runs the script, to boot that menu item, or the one that choose takes.
+func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) int) (*Decision, error) {
 	m := &x.machine
-	d := &Decision{Boot: plan.New().Boot, Entry: x.run}
+	d := &Decision{Boot: plan.New().Boot, Entry: func(ctx context.Context, name string) (*Decision, error) { return x.run(ctx, name, nil) }}
 	d.Boot.Named = label
-	url, err := ipxeURL(m)
+	url, err := m.Script()
 	if err != nil {
 		return d, &Error{Stage: plan.StageConfig, Err: err}
 	}
 	d.NotFound = func(context.Context, string) (*Decision, error) {
 		return d, &Error{Stage: plan.StageBoot, Err: fs.ErrNotExist}
 	}
+	var first *ipxe.Menu
+	if choose == nil && m.Person && label == "" {
+		choose = func(shown ipxe.Menu) int {
+			first = cmp.Or(first, &shown)
+			return shown.Default
+		}
+	}
 	began := time.Now()
-	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Now: time.Now, Sleep: sleep, Label: label}, url)
+	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Post: x.post(), Verified: x.machine.Verified, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
+	d.Asks = x.asks(first)
 	d.Config = plan.Config{URL: url, Tried: []plan.Try{{URL: url, Result: plan.Found, Millis: plan.Millis(time.Since(began))}}}
-	first, read := x.kept[url]
+	text, read := x.kept[url]
 	if !read {
 		d.Config.URL, d.Config.Tried[0].Result, d.Config.Tried[0].Message = "", plan.NotFound, err.Error()
+		if x.unanswered != nil {
+			d.Config.Tried[0].Result = plan.Failed
+		}
 		return d, &Error{Stage: plan.StageConfig, Err: err}
 	}
 	d.Boot.Program = plan.IPXE
-	d.Config.Bytes, d.Config.Lines = int64(len(first.content)), bytes.Count(first.content, []byte("\n"))
+	d.Config.Bytes, d.Config.Lines = int64(len(text.content)), bytes.Count(text.content, []byte("\n"))
 	if !m.NoLint {
-		for _, found := range LintScript(url[strings.LastIndexByte(url, '/')+1:], first.content) {
+		for _, found := range LintScript(url[strings.LastIndexByte(url, '/')+1:], text.content) {
 			if len(d.Config.Findings) < plan.MaxFindings {
 				d.Config.Findings, d.Config.Problems = append(d.Config.Findings, found), append(d.Config.Problems, found.String())
 			}
@@ -132,9 +150,9 @@ func (x *script) override(d *Decision) error {
 	return nil
 }
 
-// ipxeURL is the URL of the boot file, in whose name iPXE expands settings
+// Script is the URL of iPXE's boot file, in whose name iPXE expands settings
 // (usr/autoboot.c).
-func ipxeURL(m *Machine) (string, error) {
+func (m *Machine) Script() (string, error) {
 	file := m.Lease.BootFile
 	switch {
 	case m.First != nil && IsIPXE(file):
@@ -198,13 +216,31 @@ func (x *script) guest() ipxe.Machine {
 
 // read opens a file once, and keeps what is read of it for another entry.
 func (x *script) read(ctx context.Context, url string) (io.ReadCloser, error) {
-	k, ok := x.kept[url]
+	return x.once(url, func() (io.ReadCloser, error) { return x.open(ctx, url) })
+}
+
+// post is read with a form; nil where none can be sent.
+func (x *script) post() func(ctx context.Context, url, form string) (io.ReadCloser, error) {
+	if x.machine.Post == nil {
+		return nil
+	}
+	return func(ctx context.Context, url, form string) (io.ReadCloser, error) {
+		return x.once(url+"#"+form, func() (io.ReadCloser, error) { return x.machine.Post(ctx, url, form) })
+	}
+}
+
+// once keeps what open has, by what it was asked for.
+func (x *script) once(asked string, open func() (io.ReadCloser, error)) (io.ReadCloser, error) {
+	k, ok := x.kept[asked]
 	if !ok {
-		f, err := x.open(ctx, url)
+		f, err := open()
 		if errors.Is(err, pxelinux.ErrNotFound) {
 			return nil, missing{err}
 		}
 		if err != nil {
+			if !errors.Is(err, pxelinux.ErrTooLarge) {
+				x.unanswered = err
+			}
 			return nil, err
 		}
 		defer f.Close()
@@ -214,7 +250,7 @@ func (x *script) read(ctx context.Context, url string) (io.ReadCloser, error) {
 		if k.content, err = ipxe.ReadHead(f); err != nil {
 			return nil, err
 		}
-		x.kept[url] = k
+		x.kept[asked] = k
 	}
 	return NewFile(k.content, k.at), nil
 }
@@ -227,6 +263,8 @@ type file struct {
 
 // missing is a file that is not there, in the words of the server.
 type missing struct{ error }
+
+func (m missing) Unwrap() error { return m.error }
 
 func (missing) Is(target error) bool { return target == fs.ErrNotExist }
 

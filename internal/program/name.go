@@ -1,8 +1,11 @@
 package program
 
 import (
+	"fmt"
 	"path"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 )
 
 // namesScript says whether a boot file is an iPXE script, by its name.
@@ -19,6 +22,29 @@ func IsIPXE(file string) bool {
 		return strings.Contains(name, "ipxe") || strings.Contains(name, "undionly") || strings.Contains(name, "netboot.xyz") || strings.HasPrefix(name, "snp") && extension == ".efi"
 	}
 	return false
+}
+
+// AsIPXE is what DHCP answers to the iPXE that first, the ROM's lease, names: ask
+// asks with that user class. Tinkerbell's server names an iPXE of its own to any
+// other (smee, dhcp.Bootfile), so that one has a third try. A lease that names an
+// iPXE all the same is what a real machine would go round with.
+func AsIPXE(first *dhcpclient.Lease, ask func(userClass string) (*dhcpclient.Lease, error)) (lease *dhcpclient.Lease, err error) {
+	for _, class := range []string{"iPXE", "Tinkerbell"} {
+		answer, err := ask(class)
+		switch {
+		case err != nil && lease == nil:
+			return nil, fmt.Errorf("as %s: %w", class, err)
+		case err != nil:
+			return lease, nil
+		}
+		if lease = answer; !lease.NextServer.IsValid() {
+			lease.NextServer = first.NextServer
+		}
+		if !IsIPXE(lease.BootFile) {
+			break
+		}
+	}
+	return lease, nil
 }
 
 // base is the last part of a boot file's name, in small letters.

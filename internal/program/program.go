@@ -24,6 +24,10 @@ type Machine struct {
 	// First is the lease that the ROM got, where it names an iPXE program and
 	// Lease is what DHCP answered to that; nil where the ROM asked alone.
 	First *dhcpclient.Lease
+	// Post is an Opener that sends a form, for iPXE's params; nil sends none.
+	Post func(ctx context.Context, url, form string) (io.ReadCloser, error)
+	// Verified says whether a file is verified where it boots; nil where none is.
+	Verified func(url string) bool
 	Wanted
 }
 
@@ -102,11 +106,13 @@ func (m *Machine) RunsIPXE() bool {
 	return m.First != nil || namesScript(m.Lease.BootFile)
 }
 
-// ipxeFirst is iPXE, and PXELINUX where it boots nothing.
+// ipxeFirst is iPXE, and PXELINUX where it boots nothing. A server that is silent
+// may be slow, and then PXELINUX's configuration is not what the lab wants.
 func ipxeFirst(ctx context.Context, m Machine, open Opener) (*Decision, error) {
-	d, err := iPXE(ctx, m, open)
+	x := newScript(m, open)
+	d, err := x.run(ctx, m.Label, nil)
 	failed, _ := errors.AsType[*Error](err)
-	if err == nil || failed != nil && failed.Wanted || m.Program != "" || ctx.Err() != nil {
+	if err == nil || failed != nil && failed.Wanted || m.Program != "" || x.unanswered != nil || ctx.Err() != nil {
 		return d, err
 	}
 	if m.First != nil {

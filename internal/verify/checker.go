@@ -177,20 +177,36 @@ func (c *Checker) Want(url string, boots bool) (*Want, error) {
 	if c == nil {
 		return nil, nil
 	}
-	lists := c.lists
-	if c.signed != nil {
-		lists = append(slices.Clip(lists), *c.signed)
-	}
-	for _, l := range lists {
-		if digest, ok := l.of(c.base, url); ok {
-			c.note(url)
-			return &Want{digest, l.from}, nil
-		}
+	if want := c.listed(url); want != nil {
+		c.note(url)
+		return want, nil
 	}
 	if c.key != nil || c.policy.Sums != nil && boots {
+		lists := c.all()
 		return nil, &Error{fmt.Errorf("%s is not in %s", printable.Redacted(url), lists[len(lists)-1].from)}
 	}
 	return nil, nil
+}
+
+// Listed says whether the file at a URL has to have a digest, where it boots.
+func (c *Checker) Listed(url string) bool { return c != nil && c.listed(url) != nil }
+
+// listed is what the first list that has a file says of it; nil for none.
+func (c *Checker) listed(url string) *Want {
+	for _, l := range c.all() {
+		if digest, ok := l.of(c.base, url); ok {
+			return &Want{digest, l.from}
+		}
+	}
+	return nil
+}
+
+// all are the lists, the signed one at the end.
+func (c *Checker) all() []source {
+	if c.signed == nil {
+		return c.lists
+	}
+	return append(slices.Clip(c.lists), *c.signed)
 }
 
 // note remembers that a pinned file is part of the boot.

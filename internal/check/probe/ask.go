@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -98,15 +97,7 @@ func (o *observer) variant(ctx context.Context, c *dhcpclient.Client, v check.Va
 		return v
 	}
 	v.Millis = plan.Millis(o.task.Wait)
-	for _, m := range s.Offers() {
-		if m.Offer.Address.IsValid() && !v.Answered {
-			v.Answered, v.Server, v.Millis = true, m.Offer.Server, plan.Millis(m.Delay)
-			v.Address = netip.PrefixFrom(m.Offer.Address, 32)
-		}
-		if v.BootFile == "" {
-			v.BootFile = m.Offer.BootFile
-		}
-	}
+	v.Take(s)
 	return v
 }
 

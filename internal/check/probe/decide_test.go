@@ -34,12 +34,12 @@ func observed(c programtest.Config) *observer {
 	return &observer{
 		task: &Task{Machine: c.Machine, Decide: program.Decide}, machine: c.Machine, lease: &c.Machine.Lease,
 		facts: &check.Facts{}, plan: plan.New(), tries: map[string]plan.Try{},
-		ask: func(_ context.Context, url string) ([]byte, error) {
+		ask: func(_ context.Context, url string) ([]byte, string, error) {
 			text, err := fs.ReadFile(c.Files, strings.TrimLeft(strings.TrimPrefix(url, "tftp://10.0.0.2"), "/"))
 			if err != nil {
 				err = &fetch.Error{URL: url, Err: fmt.Errorf("%w: %w", fetch.ErrNotFound, err)}
 			}
-			return text, err
+			return text, "", err
 		},
 	}
 }
@@ -51,9 +51,9 @@ func TestSearch(t *testing.T) {
 	refused := "tftp://10.0.0.2/pxelinux.cfg/01-00-16-3e-72-79-e3"
 	o := observed(c)
 	answers := o.ask
-	o.ask = func(ctx context.Context, url string) ([]byte, error) {
+	o.ask = func(ctx context.Context, url string) ([]byte, string, error) {
 		if url == refused {
-			return nil, &fetch.Error{URL: url, Err: fmt.Errorf("%w: access violation", fetch.ErrRefused)}
+			return nil, "", &fetch.Error{URL: url, Err: fmt.Errorf("%w: access violation", fetch.ErrRefused)}
 		}
 		return answers(ctx, url)
 	}

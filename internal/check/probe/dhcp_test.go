@@ -24,10 +24,10 @@ func TestReplaced(t *testing.T) {
 		{Name: "next-server", Value: "10.0.0.9", Origin: check.Origin{Field: check.OurServer}, Passed: []check.Value{{Name: "next-server", Value: "10.0.0.2"}}},
 		{Name: "boot file", Value: "pxelinux.0"},
 	}
-	if diff := cmp.Diff(want, replaced(found, given), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+	if diff := cmp.Diff(want, check.Replaced(found, given), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]check.Value{given}, replaced(nil, given), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+	if diff := cmp.Diff([]check.Value{given}, check.Replaced(nil, given), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Errorf("nothing was found (-want +got):\n%s", diff)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -27,6 +28,13 @@ const maxLook = 64 << 20
 // config looks for the configuration as the boot program does, reads it, and
 // says what boots; nil when nothing does.
 func (o *observer) config(ctx context.Context) *program.Decision {
+	o.machine.Post = func(ctx context.Context, link, form string) (io.ReadCloser, error) {
+		files := o.files
+		files.Form = form
+		return o.note(ctx, link, func() ([]byte, string, error) {
+			return files.ReadHead(ctx, link, ipxe.HeadSize, program.IsText, program.MaxConfig)
+		})
+	}
 	d, err := o.task.Decide(ctx, o.machine, o.openAndNote)
 	o.plan.Config, o.plan.Boot = d.Config, d.Boot
 	for _, t := range d.Config.Tried {
@@ -47,8 +55,13 @@ func (o *observer) config(ctx context.Context) *program.Decision {
 
 // openAndNote is openURL, and records what came of it.
 func (o *observer) openAndNote(ctx context.Context, link string) (io.ReadCloser, error) {
+	return o.note(ctx, link, func() ([]byte, string, error) { return o.ask(ctx, link) })
+}
+
+// note records what comes of asking for a file.
+func (o *observer) note(ctx context.Context, link string, ask func() (content []byte, at string, err error)) (io.ReadCloser, error) {
 	began := time.Now()
-	content, err := o.ask(ctx, link)
+	content, at, err := ask()
 	t := plan.Try{URL: link, Result: result(err), Millis: plan.Millis(time.Since(began))}
 	if err != nil {
 		t.Message = reason(err)
@@ -66,7 +79,7 @@ func (o *observer) openAndNote(ctx context.Context, link string) (io.ReadCloser,
 	if err != nil {
 		return nil, err
 	}
-	return io.NopCloser(bytes.NewReader(content)), nil
+	return program.NewFile(content, at), nil
 }
 
 // kindOf is what a request is called that asks for a URL.
@@ -117,6 +130,9 @@ func (o *observer) meant(ctx context.Context) {
 		if last := o.facts.Search[n-1].Result; last != plan.Found && last != plan.Refused && !last.Missing() {
 			return // the server has gone
 		}
+	}
+	if o.machine.RunsIPXE() {
+		return // which asks for one name
 	}
 	mac := "01-" + strings.ReplaceAll(o.task.Machine.MAC.String(), ":", "-")
 	if found := o.plan.Config.URL; found != "" && !isGeneral(found) {
@@ -169,7 +185,7 @@ func (o *observer) meant(ctx context.Context) {
 			continue
 		}
 		began := time.Now()
-		_, err = o.ask(ctx, link) // to its end, as some servers begin to send a directory, too
+		_, _, err = o.ask(ctx, link) // to its end, as some servers begin to send a directory, too
 		t := plan.Try{URL: link, Result: result(err), Meant: n.why, Millis: plan.Millis(time.Since(began))}
 		if err != nil {
 			t.Message = reason(err)

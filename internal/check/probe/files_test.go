@@ -73,11 +73,11 @@ func TestMeant(t *testing.T) {
 			clear(lab.Files)
 			lab.Files[c.name] = lab.Files["pxelinux.0"]
 			o := observed(lab)
-			o.ask = func(_ context.Context, url string) ([]byte, error) {
+			o.ask = func(_ context.Context, url string) ([]byte, string, error) {
 				if url == "tftp://10.0.0.2/"+c.name {
-					return []byte("default linux\n"), nil
+					return []byte("default linux\n"), "", nil
 				}
-				return nil, &fetch.Error{URL: url, Err: fetch.ErrNotFound}
+				return nil, "", &fetch.Error{URL: url, Err: fetch.ErrNotFound}
 			}
 			o.config(t.Context())
 			var got []string
@@ -98,9 +98,9 @@ func TestMeantOfSilentServer(t *testing.T) {
 	lab := programtest.Configs(t, "../../program/testdata")[0]
 	o := observed(lab)
 	asked := 0
-	o.ask = func(_ context.Context, url string) ([]byte, error) {
+	o.ask = func(_ context.Context, url string) ([]byte, string, error) {
 		asked++
-		return nil, &fetch.Error{URL: url, Err: fetch.ErrTimeout}
+		return nil, "", &fetch.Error{URL: url, Err: fetch.ErrTimeout}
 	}
 	o.config(t.Context())
 	if asked != 1 || len(o.facts.Search) != 1 || o.facts.Search[0].Result != plan.Silent {

@@ -55,7 +55,7 @@ type Task struct {
 	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
 
 	// Configure gives the guest its address, and returns how it downloads then.
-	Configure func(*dhcpclient.Lease) (fetch.Client, error)
+	Configure func(*program.Machine) (fetch.Client, error)
 	// Decide is program.Decide.
 	Decide func(context.Context, program.Machine, program.Opener) (*program.Decision, error)
 }
@@ -69,9 +69,11 @@ type observer struct {
 
 	machine program.Machine // with its lease
 	lease   *dhcpclient.Lease
+	first   *dhcpclient.Lease // the ROM's, where iPXE has another; else nil
 	files   fetch.Client
 	tries   map[string]plan.Try
-	ask     func(ctx context.Context, url string) ([]byte, error) // for a configuration file
+	// ask is for a configuration file; at is where it is after redirects, if that is known.
+	ask func(ctx context.Context, url string) (content []byte, at string, err error)
 }
 
 // Run looks at a lab. What is wrong there is in the facts and the plan, and is
@@ -80,12 +82,12 @@ func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 	o := &observer{
 		task: &t, facts: &check.Facts{Began: time.Now()}, plan: plan.New(), conn: shareConn(t.Wire), tries: map[string]plan.Try{},
 	}
-	o.ask = func(ctx context.Context, url string) ([]byte, error) {
+	o.ask = func(ctx context.Context, url string) ([]byte, string, error) {
 		if o.machine.RunsIPXE() { // which looks at what boots, too
-			content, _, err := o.files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
-			return content, err
+			return o.files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
 		}
-		return o.files.ReadAll(ctx, url, program.MaxConfig)
+		content, err := o.files.ReadAll(ctx, url, program.MaxConfig)
+		return content, "", err
 	}
 	if t.Count > 0 {
 		o.storm(ctx)
@@ -114,16 +116,16 @@ func (o *observer) walk(ctx context.Context) error {
 		return nil
 	}
 	defer o.release()
-	o.plan.Lease = plan.NewLease(l)
+	o.plan.Lease = o.facts.Lease
 	if l.LocalBoot || !l.NextServer.IsValid() || !o.plan.Lease.NamesBoot() {
 		return nil
 	}
+	o.machine = o.task.Machine
+	o.machine.Lease, o.machine.First = *l, o.first
 	var err error
-	if o.files, err = o.task.Configure(l); err != nil {
+	if o.files, err = o.task.Configure(&o.machine); err != nil {
 		return err
 	}
-	o.machine = o.task.Machine
-	o.machine.Lease = *l
 	// A server that is there answers at once; the boot itself is more patient.
 	o.files.TFTP.Timeout, o.files.TFTP.Retries, o.files.Timeout = time.Second, 2, 5*time.Second
 	if !o.server(ctx) {
@@ -188,13 +190,46 @@ func (o *observer) dhcp(ctx context.Context) error {
 	}
 	if o.lease != nil && r.Server.IsValid() {
 		o.lease.NextServer, f.Lease.NextServer = r.Server, r.Server
-		f.Merged = replaced(f.Merged, check.Value{Name: check.ValueNextServer, Value: r.Server.String(), Origin: check.Origin{Field: check.OurServer}})
+		f.Merged = check.Replaced(f.Merged, check.Value{Name: check.ValueNextServer, Value: r.Server.String(), Origin: check.Origin{Field: check.OurServer}})
 	}
 	if o.lease != nil && r.BootFile != "" {
 		o.lease.BootFile, f.Lease.BootFile = r.BootFile, r.BootFile
-		f.Merged = replaced(f.Merged, check.Value{Name: check.ValueBootFile, Value: r.BootFile, Origin: check.Origin{Field: check.OurBootFile}})
+		f.Merged = check.Replaced(f.Merged, check.Value{Name: check.ValueBootFile, Value: r.BootFile, Origin: check.Origin{Field: check.OurBootFile}})
+	}
+	if o.lease != nil && program.IsIPXE(o.lease.BootFile) {
+		return o.asIPXE(ctx, client)
 	}
 	return nil
+}
+
+// asIPXE asks again as the iPXE does that the ROM would load, and takes nothing.
+func (o *observer) asIPXE(ctx context.Context, client *dhcpclient.Client) error {
+	var origins *dhcpclient.Origins
+	lease, err := program.AsIPXE(o.lease, func(class string) (*dhcpclient.Lease, error) {
+		again := *client
+		again.ROM = o.task.Client.ROM.IPXE(class)
+		seen, err := survey.Run(ctx, &again, survey.Config{Wait: o.task.Wait})
+		if err != nil {
+			return nil, err
+		}
+		o.facts.AddIPXE(class, seen, o.task.Wait)
+		if seen.Lease == nil {
+			return nil, dhcpclient.ErrNoOffer
+		}
+		if o.task.Server.IsValid() {
+			seen.Lease.NextServer = o.task.Server
+		}
+		origins = &seen.Origins
+		return seen.Lease, nil
+	})
+	if errors.Is(err, dhcpclient.ErrNoOffer) {
+		return nil
+	}
+	if err == nil {
+		o.facts.SetIPXE(lease, origins)
+		o.first, o.lease = o.lease, lease
+	}
+	return err
 }
 
 // again asks as the guest once more, and often, before it concludes that the
@@ -225,19 +260,6 @@ func vendorClass(rom dhcpclient.ROM) string {
 		return string(given)
 	}
 	return cmp.Or(rom.VendorClass, "PXEClient")
-}
-
-// replaced puts a value in the place of the one with its name.
-func replaced(list []check.Value, v check.Value) []check.Value {
-	i := slices.IndexFunc(list, func(o check.Value) bool { return o.Name == v.Name })
-	if i < 0 {
-		return append(list, v)
-	}
-	old := list[i]
-	old.Passed = nil
-	v.Passed = append(v.Passed, old)
-	list[i] = v
-	return list
 }
 
 // take takes the lease that was offered.
@@ -277,7 +299,7 @@ func (o *observer) release() {
 	end := o.conn.end(nil)
 	defer end.stop()
 	client := o.client(recorder{end, o})
-	if err := client.Release(ctx, o.lease); err != nil {
+	if err := client.Release(ctx, cmp.Or(o.first, o.lease)); err != nil {
 		o.failed("%v", err)
 		return
 	}
@@ -324,7 +346,7 @@ func (o *observer) event(began time.Time, kind, to, summary string, failed bool)
 // server looks at the next-server, and says whether it is worth asking for a
 // configuration.
 func (o *observer) server(ctx context.Context) bool {
-	path := pxelinux.SearchPath(o.machine.Host())
+	path := o.searchPath()
 	if len(path) == 0 {
 		return false
 	}
@@ -337,7 +359,11 @@ func (o *observer) server(ctx context.Context) bool {
 		return true // a name; who resolves it will say so
 	}
 	why := "next-server"
-	if address != o.lease.NextServer {
+	switch {
+	case address == o.lease.NextServer:
+	case o.machine.RunsIPXE():
+		why = "boot file"
+	default:
 		why = "path prefix"
 	}
 	s := o.station(ctx, address, why)
@@ -354,6 +380,16 @@ func (o *observer) server(ctx context.Context) bool {
 	}
 	o.facts.NextServer = &s
 	return s.TFTP == check.PortAnswers
+}
+
+// searchPath is what the boot program asks for first.
+func (o *observer) searchPath() []string {
+	if o.machine.RunsIPXE() {
+		if script, err := o.machine.Script(); err == nil {
+			return []string{script}
+		}
+	}
+	return pxelinux.SearchPath(o.machine.Host())
 }
 
 // answersFrom is the address, other than the one that was asked, from which a
@@ -379,10 +415,10 @@ func (o *observer) answersFrom(ctx context.Context, s check.Station) (other neti
 // asked is the file that a TFTP server is asked for, to see whether it is one:
 // the boot file, which a ROM would ask for first.
 func (o *observer) asked() string {
-	if name := o.lease.BootFile; name != "" && !strings.Contains(name, "://") {
+	if name := o.lease.BootFile; name != "" && !strings.Contains(name, "://") && !o.machine.RunsIPXE() {
 		return name
 	}
-	path := pxelinux.SearchPath(o.machine.Host())
+	path := o.searchPath()
 	u, err := url.Parse(path[len(path)-1])
 	if err != nil {
 		return "pxelinux.0"

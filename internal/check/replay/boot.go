@@ -25,12 +25,14 @@ type reading struct {
 	*watch
 	machine program.Machine
 	plan    *plan.Plan
+	open    program.Opener
 	lacking []string // names that the capture does not tell of
+	unasked string   // one that iPXE asks for, and that is not in the capture; "" for none
 }
 
 // find fills in the search, the configuration, what boots and its files.
 func (r *reading) find() {
-	if r.findGRUB() {
+	if r.findGRUB() || r.findIPXE() {
 		return
 	}
 	path := r.searchPath()
@@ -62,17 +64,22 @@ func (r *reading) findGRUB() bool {
 	if !program.NamesGRUB(r.machine.Lease.BootFile) {
 		return false
 	}
-	d, _ := program.GRUB(context.Background(), r.machine, r.opener)
-	for _, try := range d.Config.Tried {
-		if t := r.seen(try.URL); t != nil {
-			r.try(plan.Try{URL: try.URL, Result: r.result(t), Message: t.message(), Millis: t.took(), Blocks: r.blocks(t)})
-		}
-	}
+	d, _ := program.GRUB(context.Background(), r.machine, r.open)
+	r.tried(d)
 	if d.Config.URL == "" {
 		return false
 	}
 	r.config(r.seen(d.Config.URL), d.Config.URL)
 	return true
+}
+
+// tried records the names that a boot program asks for, as far as the guest did.
+func (r *reading) tried(d *program.Decision) {
+	for _, try := range d.Config.Tried {
+		if t := r.seen(try.URL); t != nil {
+			r.try(plan.Try{URL: try.URL, Result: r.result(t), Message: t.message(), Millis: t.took(), Blocks: r.blocks(t)})
+		}
+	}
 }
 
 // try records one name, once for each thing that came of it.
@@ -105,8 +112,10 @@ func (t *transfer) took() float64 {
 // was started by something else than the offer's boot file, as by iPXE, the
 // names that it asked for show in which directory it looks.
 func (r *reading) searchPath() []string {
-	path := pxelinux.SearchPath(r.machine.Host())
-	dir := cmp.Or(strings.Trim(r.machine.ConfigDir, "/"), "pxelinux.cfg") + "/"
+	rom := r.machine
+	rom.Lease = *cmp.Or(rom.First, &rom.Lease)
+	path := pxelinux.SearchPath(rom.Host())
+	dir := r.configDir()
 	for _, t := range r.transfers {
 		if _, ok := r.searched(t, path); ok {
 			return path
@@ -114,6 +123,7 @@ func (r *reading) searchPath() []string {
 	}
 	for _, t := range r.transfers {
 		if i := strings.LastIndex(t.name, dir); i >= 0 {
+			r.machine.First = nil
 			r.machine.Lease.NextServer, r.machine.Lease.PathPrefix, r.machine.Lease.BootFile = t.server, t.name[:i], "pxelinux.0"
 			if t.scheme != schemeTFTP {
 				r.machine.Lease.PathPrefix = strings.TrimSuffix(t.url(), t.name[i:])
@@ -122,6 +132,11 @@ func (r *reading) searchPath() []string {
 		}
 	}
 	return path
+}
+
+// configDir is what names of PXELINUX's search have in them.
+func (r *reading) configDir() string {
+	return cmp.Or(strings.Trim(r.machine.ConfigDir, "/"), "pxelinux.cfg") + "/"
 }
 
 // searched says under which URL a transfer is part of the search.
@@ -204,6 +219,11 @@ func (r *reading) config(t *transfer, link string) {
 	if d.Config.URL == "" {
 		d.Config.URL, d.Config.Error = link, err.Error()
 	}
+	if err != nil && r.unasked != "" {
+		f.Errors = append(f.Errors, "the guest does not ask for "+r.unasked+" in this capture")
+		r.plan.Config, f.Config = d.Config, &d.Config
+		return
+	}
 	r.plan.Config, r.plan.Boot = d.Config, d.Boot
 	f.Decided(r.plan)
 	if err != nil || d.Boot.Kernel == "" {
@@ -231,7 +251,7 @@ const maxChoices = 256
 // decide is what the guest boots: the label that was named, else the one whose
 // kernel it asked for, else what boots by itself.
 func (r *reading) decide(ctx context.Context) (*program.Decision, error) {
-	d, err := program.Decide(ctx, r.machine, r.opener)
+	d, err := program.Decide(ctx, r.machine, r.open)
 	if r.machine.Label != "" || err != nil || d.Boot.Kernel == "" || r.seen(d.Boot.Kernel) != nil {
 		return d, err
 	}

@@ -17,9 +17,6 @@ import (
 // comes to the same plan and the same findings as the boot itself.
 func TestReplayDecides(t *testing.T) {
 	for _, c := range programtest.Configs(t, "../../program/testdata") {
-		if c.Machine.RunsIPXE() {
-			continue // a capture is read for PXELINUX's search only
-		}
 		t.Run(c.Name, func(t *testing.T) {
 			s := newStory().leased(dhcpv4.WithOption(dhcpv4.OptBootFileName(c.Machine.Lease.BootFile))).arp(filesIP, true)
 			tree := pxelinux.OpenFS(c.Files, filesIP)

@@ -56,12 +56,15 @@ func Read(packets iter.Seq2[wire.Packet, error], o Options) (check.Facts, *plan.
 	}
 	f.Began, f.Millis = first.Begin, plan.Millis(end.Sub(first.Begin))
 	guest := setSubject(&f, first)
-	s, err := survey.Replay(guest, otherWays(&f, frames, guest))
+	own, rounds := asIPXE(otherWays(&f, frames, guest), guest)
+	s, err := survey.Replay(guest, own)
 	if err != nil {
 		return f, r.plan, err
 	}
 	f.AddSurvey(s)
 	setRequest(&f, s, end)
+	r.machine = machineOf(s, o)
+	r.again(&f, rounds, end)
 	w := &watch{
 		facts: &f, mac: guest, addresses: addressesOf(first), end: end, doubles: newDoubles(),
 		fragments: make(map[fragmentKey]*fragments), arp: make(map[netip.Addr]*arpTalk),
@@ -73,7 +76,7 @@ func Read(packets iter.Seq2[wire.Packet, error], o Options) (check.Facts, *plan.
 		}
 	}
 	w.finish()
-	r.watch, r.machine = w, machineOf(s, o)
+	r.watch, r.open = w, r.opener
 	r.plan.Boot.Named = o.Label
 	r.find()
 	r.plan.Config.Tried = append([]plan.Try{}, f.Searched()...) // by the guest, and not by Decide

@@ -471,6 +471,7 @@ func TestBroken(t *testing.T) {
 		}{
 			{"healthy", healthy}, {"bridge", bridgeFaults}, {"DHCP", dhcpFaults}, {"server", serverFaults},
 			{"configuration", configFaults}, {"files", fileFaults}, {"two faults", twoFaults}, {"other", otherFaults}, {"field", faultsOf(fieldFaults)},
+			{"iPXE", faultsOf(ipxeFaults)},
 		} {
 			for _, f := range group.faults {
 				t.Run(group.name+"/"+f.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -286,7 +287,7 @@ func faultsOf(list []told) (faults []fault) {
 
 // says is what the verdict on that lab has to say; "" when the code says all.
 func says(name string) string {
-	for _, t := range fieldFaults {
+	for _, t := range slices.Concat(fieldFaults, ipxeFaults) {
 		if t.name == name {
 			return t.says
 		}

@@ -1,0 +1,111 @@
+package program_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gopxeboot/gopxeboot/internal/menu"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/pxelinux"
+)
+
+// PXELINUX's configuration counts where the server says that iPXE has nothing to
+// boot, and not where it is slow to say anything: the lab may want something else.
+func TestSilentForIPXE(t *testing.T) {
+	silent := errors.New("no answer in 6 s")
+	for _, c := range []struct {
+		name, script, silent string
+		program              plan.Program
+		err                  string
+	}{
+		{"a script that is missing", "", "", plan.PXELINUX, ""},
+		{"one that fails", "kernel gone", "", plan.PXELINUX, ""},
+		{"a script that does not come", "kernel vmlinuz", "boot.ipxe", "", silent.Error()},
+		{"a kernel that does not come", "kernel vmlinuz", "vmlinuz", plan.IPXE, "boot.ipxe:2: kernel vmlinuz: " + silent.Error()},
+		{"a kernel before a shell", "kernel vmlinuz || shell", "vmlinuz", plan.IPXE, silent.Error()},
+		{"another file comes instead", "imgfetch gone.img || imgfetch slow.img || boot vmlinuz", "slow.img", plan.IPXE, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := fstest.MapFS{"pxelinux.cfg/default": {Data: []byte("default a\nlabel a\nkernel k\n")}, "vmlinuz": {Data: []byte(strings.Repeat("\x00", 0x202) + "HdrS")}}
+			if c.script != "" {
+				files["boot.ipxe"] = &fstest.MapFile{Data: []byte("#!ipxe\n" + c.script)}
+			}
+			m := machine("boot.ipxe")
+			tree := program.Opener(pxelinux.OpenFS(files, m.Lease.NextServer))
+			d, err := program.Decide(t.Context(), m, func(ctx context.Context, url string) (io.ReadCloser, error) {
+				if c.silent != "" && strings.HasSuffix(url, "/"+c.silent) {
+					return nil, silent
+				}
+				return tree(ctx, url)
+			})
+			if d.Boot.Program != c.program || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%q boots, %v", d.Boot.Program, err)
+			}
+		})
+	}
+}
+
+// What somebody may choose of a script is its first menu; what follows takes what a
+// time-out would, and nothing is asked for twice.
+func TestMenuOfIPXE(t *testing.T) {
+	const text = `#!ipxe
+menu Boot what?
+item --gap -- Linux
+item --key d debian Debian
+item --default fedora
+item
+choose --timeout 3000 os && goto ${os}
+:debian
+menu
+item a A
+item --default b B
+choose x
+:fedora
+kernel vmlinuz ${os} ${x}
+boot
+`
+	files := fstest.MapFS{"boot.ipxe": {Data: []byte(text)}, "vmlinuz": {Data: []byte(strings.Repeat("\x00", 0x202) + "HdrS")}}
+	m := machine("boot.ipxe")
+	m.Person = true
+	var list []string
+	open := asked(program.Opener(pxelinux.OpenFS(files, m.Lease.NextServer)), &list)
+	d, err := program.Decide(t.Context(), m, open)
+	if err != nil || d.Boot.Args != "fedora " {
+		t.Fatalf("%q boots, %v", d.Boot.Args, err)
+	}
+	want := menu.Menu{Title: "Boot what?", Default: 2, Timeout: 3 * time.Second, Parent: -1, Immediate: true, Entries: []menu.Entry{
+		{Text: "Linux", Mark: -1, Kind: menu.Separator},
+		{Name: "debian", Text: "Debian", Hotkey: 'd', Mark: -1, Kind: menu.Boots},
+		{Name: "fedora", Text: "fedora", Mark: -1, Kind: menu.Boots},
+		{Mark: -1, Kind: menu.Separator},
+	}}
+	if diff := cmp.Diff(menu.Offer{Menus: []menu.Menu{want}}, d.Asks.Offer); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for entry, want := range []string{"", "debian b", "fedora ", "", ""} {
+		other, err := d.Asks.Choose(t.Context(), menu.Choice{Entry: entry})
+		if other.Boot.Args != want || (err == nil) != (want != "") || other.Asks != nil {
+			t.Errorf("entry %d: %q, %v", entry, other.Boot.Args, err)
+		}
+	}
+	if _, err := d.Asks.Choose(t.Context(), menu.Choice{Entry: 1, Line: "x"}); err == nil {
+		t.Error("a line is edited")
+	}
+	if len(list) != 2 {
+		t.Errorf("asked for %q", list)
+	}
+	for _, wanted := range []program.Wanted{{}, {Person: true, Label: "debian"}} {
+		m.Wanted = wanted
+		if d, err := program.Decide(t.Context(), m, open); err != nil || d.Asks != nil {
+			t.Errorf("%+v is asked, %v", wanted, err)
+		}
+	}
+}
