@@ -180,8 +180,8 @@ func (x *exchange) discover(ctx context.Context) (*decision, error) {
 			if r == nil {
 				break
 			}
-			if isOffer(r) && d.add(r, time.Now()) {
-				x.tell(r)
+			if isOffer(r) && d.add(r, time.Now()) && x.Offered != nil {
+				x.Offered(newOffer(r, time.Since(x.begin)))
 			}
 		}
 	}
@@ -216,9 +216,7 @@ func (x *exchange) lease(ctx context.Context, offer, ack *reply, seen *offers) (
 	if err != nil {
 		return nil, err
 	}
-	lease := newLease(offer, ack, boot.replies...)
-	lease.MenuItem, lease.LocalBoot = boot.item, boot.local
-	lease.Offers = len(seen.addresses)
+	lease, _ := settle(offer, ack, boot, seen)
 	return lease, nil
 }
 
@@ -340,14 +338,6 @@ func (x *exchange) wait(n int) time.Duration {
 	return x.random.jitter(waits[min(n, len(waits)-1)])
 }
 
-// tell tells the caller about an offer.
-func (x *exchange) tell(r *reply) {
-	if x.Offered == nil {
-		return
-	}
-	x.Offered(newOffer(r, time.Since(x.begin)))
-}
-
 func (x *exchange) warn(format string, args ...any) {
 	if x.Warn != nil {
 		x.Warn(fmt.Sprintf(format, args...))
@@ -385,13 +375,6 @@ func transactionID(xid uint32) (id dhcpv4.TransactionID) {
 // jitter changes d by up to a fifth, up or down.
 func (r randomSource) jitter(d time.Duration) time.Duration {
 	return d + time.Duration((rand.New(r).Float64()-0.5)*0.4*float64(d))
-}
-
-func orDefault(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -2,6 +2,7 @@ package dhcpclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -23,7 +24,7 @@ type conflict struct {
 // probe asks who has the address. It goes out before a REQUEST, so that the
 // answer comes while the server makes its own.
 func (x *exchange) probe(address netip.Addr) error {
-	wait := orDefault(x.ProbeWait, DefaultProbeWait)
+	wait := cmp.Or(x.ProbeWait, DefaultProbeWait)
 	if wait < 0 {
 		return nil
 	}
@@ -34,17 +35,21 @@ func (x *exchange) probe(address netip.Addr) error {
 	return x.write("ARP probe", wire.WhoHas(address, x.id.mac, netip.IPv4Unspecified()).Frame())
 }
 
+// awaitHolder waits for an answer to the probe.
+func (x *exchange) awaitHolder(ctx context.Context) error {
+	for x.conflict.holder == nil {
+		if e, err := x.next(ctx, x.conflict.until); err != nil || e == (event{}) {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkConflict waits for an answer to the probe, and declines the address when
 // there is one.
 func (x *exchange) checkConflict(ctx context.Context, offer *reply) error {
-	for x.conflict.holder == nil {
-		e, err := x.next(ctx, x.conflict.until)
-		if err != nil {
-			return err
-		}
-		if e == (event{}) {
-			return nil
-		}
+	if err := x.awaitHolder(ctx); err != nil || x.conflict.holder == nil {
+		return err
 	}
 	taken := fmt.Errorf("%w: %s, given by %s on %s, is in use by %s",
 		ErrInUse, x.conflict.address, offer.server(), x.Conn, x.conflict.holder)

@@ -1,6 +1,9 @@
 package dhcpclient
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // decision is the wait for an offer to take.
 type decision struct {
@@ -14,8 +17,8 @@ type decision struct {
 
 func (x *exchange) decision() *decision {
 	return &decision{
-		giveUp:    x.begin.Add(orDefault(x.Patience, DefaultPatience)),
-		proxyWait: orDefault(x.ProxyWait, DefaultProxyWait),
+		giveUp:    x.begin.Add(cmp.Or(x.Patience, DefaultPatience)),
+		proxyWait: cmp.Or(x.ProxyWait, DefaultProxyWait),
 		listen:    x.listen,
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -57,7 +56,12 @@ func (x *exchange) trying() bool { return !x.listen.IsZero() }
 
 // consider finds out what the offer would come to.
 func (x *exchange) consider(ctx context.Context, t *Trial, offer *reply, d *decision) error {
-	if err := x.lookForHolder(ctx, offer.yourAddress()); err != nil {
+	// Unlike Lease it declines nothing: nothing was taken.
+	x.conflict = conflict{}
+	if err := x.probe(offer.yourAddress()); err != nil {
+		return err
+	}
+	if err := x.awaitHolder(ctx); err != nil {
 		return err
 	}
 	t.Holder = x.conflict.holder
@@ -72,23 +76,7 @@ func (x *exchange) consider(ctx context.Context, t *Trial, offer *reply, d *deci
 			return err
 		}
 	}
-	t.settle(offer, offer, b, &d.seen)
-	return nil
-}
-
-// lookForHolder asks by ARP who has the address. Unlike Lease it declines
-// nothing: nothing was taken.
-func (x *exchange) lookForHolder(ctx context.Context, address netip.Addr) error {
-	x.conflict = conflict{}
-	if err := x.probe(address); err != nil {
-		return err
-	}
-	for x.conflict.holder == nil {
-		e, err := x.next(ctx, x.conflict.until)
-		if err != nil || e == (event{}) {
-			return err
-		}
-	}
+	t.Lease, t.Origins = settle(offer, offer, b, &d.seen)
 	return nil
 }
 
@@ -109,12 +97,12 @@ func (x *exchange) askTheRest(ctx context.Context, proxies []*reply) error {
 	return nil
 }
 
-// settle says what it comes to.
-func (t *Trial) settle(offer, ack *reply, b boot, seen *offers) {
+// settle is the lease that it comes to, and where its values are from.
+func settle(offer, ack *reply, b boot, seen *offers) (*Lease, Origins) {
 	lease, origins := merge(offer, ack, b.replies...)
 	lease.MenuItem, lease.LocalBoot = b.item, b.local
 	lease.Offers = len(seen.addresses)
-	t.Lease, t.Origins = lease, *origins
+	return lease, *origins
 }
 
 // Frame is an Ethernet frame of a capture.
@@ -172,7 +160,7 @@ func Conclude(mac net.HardwareAddr, begin time.Time, xid uint32, frames []Frame)
 	if offer != nil {
 		// It asks nothing, so nothing can fail.
 		b, _ := x.boot(context.Background(), offer, ack, d.seen.proxies)
-		t.settle(offer, ack, b, &d.seen)
+		t.Lease, t.Origins = settle(offer, ack, b, &d.seen)
 	}
 	return t
 }

@@ -2,8 +2,8 @@ package survey
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -168,7 +168,7 @@ func (o Option) Text() string {
 		return string((&Message{Options: []Option{o}}).Type())
 	case asClientID:
 		if b[0] == 1 && len(b) == 7 {
-			return list(b[1:], 1, func(b []byte) string { return hex.EncodeToString(b) }, ":")
+			return net.HardwareAddr(b[1:]).String()
 		}
 	case asInterface:
 		return fmt.Sprintf("type %d, version %d.%d", b[0], b[1], b[2])
@@ -197,21 +197,17 @@ func (o Option) String() string {
 	return name + in + " " + o.Text()
 }
 
-// list is each item of some bytes; text says how, between is ", " unless given.
-func list(b []byte, size int, text func([]byte) string, between ...string) string {
+// list is each item of some bytes; text says how.
+func list(b []byte, size int, text func([]byte) string) string {
 	var items []string
 	all := len(b) / size
 	for ; len(b) >= size && len(items)*size < maxPrinted; b = b[size:] {
 		items = append(items, text(b[:size]))
 	}
-	sep := ", "
-	if len(between) > 0 {
-		sep = between[0]
-	}
 	if len(items) < all {
 		items = append(items, fmt.Sprintf("... (%d in all)", all))
 	}
-	return strings.Join(items, sep)
+	return strings.Join(items, ", ")
 }
 
 func hexadecimal(b []byte) string {

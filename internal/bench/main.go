@@ -182,7 +182,7 @@ func newBench(ctx context.Context) (*bench, error) {
 			return nil, err
 		}
 		b.hosts[s.name] = address.Addr()
-		if err := s.start(ctx, h, filepath.Join(b.dir, "tree")); err != nil {
+		if _, err := s.start(ctx, h, filepath.Join(b.dir, "tree")); err != nil {
 			b.lacks[s.name] = err
 		}
 	}

@@ -6,9 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
@@ -19,63 +17,27 @@ import (
 // servers each have a host of their own.
 var servers = []struct {
 	name  string
-	start func(ctx context.Context, h *lab.Host, tree string) error
+	start func(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error)
 }{
-	{"tftpd-hpa", func(ctx context.Context, h *lab.Host, tree string) error {
-		_, err := real.TFTPD(ctx, h, tree)
-		return err
-	}},
-	{"atftpd", func(ctx context.Context, h *lab.Host, tree string) error {
+	{"tftpd-hpa", real.TFTPD},
+	{"atftpd", func(_ context.Context, h *lab.Host, tree string) (*lab.Process, error) {
 		// Its own log costs it a third of its speed.
 		cmd, err := real.Program("atftpd", "--daemon", "--no-fork", "--user", "root", "--group", "root", "--logfile", "-", "--verbose=3", tree)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		_, err = h.Start(cmd)
-		return err
+		return h.Start(cmd)
 	}},
-	{"dnsmasq", func(ctx context.Context, h *lab.Host, tree string) error {
-		_, err := real.Dnsmasq(ctx, h, lab.DHCP{}, tree) // gives nobody an address
-		return err
+	{"dnsmasq", func(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error) {
+		return real.Dnsmasq(ctx, h, lab.DHCP{}, tree) // has no addresses to give
 	}},
-	{"a server by RFC 7440", func(_ context.Context, h *lab.Host, tree string) error {
-		_, err := h.Start(exec.Command("/proc/self/exe", "serve", tree))
-		return err
+	{byRFC, func(_ context.Context, h *lab.Host, tree string) (*lab.Process, error) {
+		return h.Start(exec.Command("/proc/self/exe", "serve", tree))
 	}},
-	{"vsftpd", func(ctx context.Context, h *lab.Host, tree string) error {
-		_, err := real.VSFTPD(ctx, h, tree)
-		return err
+	{"vsftpd", real.VSFTPD},
+	{"nginx", func(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error) {
+		return real.Nginx(ctx, h, tree)
 	}},
-	{"nginx", func(ctx context.Context, h *lab.Host, tree string) error {
-		_, err := real.Nginx(ctx, h, tree)
-		return err
-	}},
-}
-
-// fetched is a program that .ci/servers put into a package's directory, or
-// this machine's own.
-func fetched(pkg, name string, args ...string) (*exec.Cmd, error) {
-	if cmd, err := real.Program(name, args...); err == nil {
-		return cmd, nil
-	}
-	servers := os.Getenv("GOPXEBOOT_SERVERS")
-	if servers == "" {
-		servers = "build/servers"
-	}
-	root, err := filepath.Abs(filepath.Join(servers, pkg))
-	if err != nil {
-		return nil, err
-	}
-	for _, bin := range []string{"usr/bin", "usr/sbin"} {
-		file := filepath.Join(root, bin, name)
-		if _, err := os.Stat(file); err == nil {
-			cmd := exec.Command(file, args...)
-			libs, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-*"))
-			cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(libs, ":"))
-			return cmd, nil
-		}
-	}
-	return nil, fmt.Errorf("%s is not there: .ci/servers fetches it, from Debian's package %s", name, pkg)
 }
 
 // job is one download.
@@ -113,7 +75,7 @@ var (
 		return real.Program("curl", args...)
 	}}
 	hpa = client{"tftp-hpa", func(j job) (*exec.Cmd, error) { // knows no options
-		return fetched("tftp-hpa", "tftp", "-m", "binary", j.server.String(), "-c", "get", j.name, j.out)
+		return real.Program("tftp", "-m", "binary", j.server.String(), "-c", "get", j.name, j.out)
 	}}
 	atftp = client{"atftp", func(j job) (*exec.Cmd, error) {
 		var args []string
@@ -123,7 +85,7 @@ var (
 		if j.window > 1 {
 			args = append(args, "--option", fmt.Sprintf("windowsize %d", j.window))
 		}
-		return fetched("atftp", "atftp", append(args, "-g", "-r", j.name, "-l", j.out, j.server.String())...)
+		return real.Program("atftp", append(args, "-g", "-r", j.name, "-l", j.out, j.server.String())...)
 	}}
 )
 

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -295,16 +294,9 @@ func peak(pid int, ended <-chan struct{}) (most int64) {
 
 // machine describes what this ran on, in neutral words.
 func machine() string {
-	var uts syscall.Utsname
-	syscall.Uname(&uts)
-	release := make([]byte, 0, len(uts.Release))
-	for _, c := range uts.Release {
-		if c == 0 {
-			break
-		}
-		release = append(release, byte(c))
-	}
-	kernel, _, _ := strings.Cut(string(release), "-")
+	var uts unix.Utsname
+	unix.Uname(&uts)
+	kernel, _, _ := strings.Cut(unix.ByteSliceToString(uts.Release[:]), "-")
 	return fmt.Sprintf("A virtual machine with %d CPUs, Linux %s, %s; servers, wire and clients share it. %s",
 		runtime.NumCPU(), kernel, runtime.Version(), load())
 }

@@ -121,29 +121,12 @@ type imageFile struct {
 	own *Images // when no other file's
 }
 
-func (f *imageFile) WriteTo(w io.Writer) (n int64, err error) {
-	buffer := make([]byte, readAhead)
-	for {
-		if err := f.ctx.Err(); err != nil {
-			return n, err
-		}
-		m, err := f.read(buffer)
-		if m > 0 {
-			if _, err := w.Write(buffer[:m]); err != nil {
-				return n, err
-			}
-		}
-		n += int64(m)
-		if err == io.EOF {
-			return n, nil
-		}
-		if err != nil {
-			return n, fromImage(err)
-		}
-	}
+func (f *imageFile) WriteTo(w io.Writer) (int64, error) {
+	n, err := copyAll(f.ctx, w, f)
+	return n, fromImage(err)
 }
 
-func (f *imageFile) read(p []byte) (int, error) {
+func (f *imageFile) Read(p []byte) (int, error) {
 	f.in.mu.Lock()
 	defer f.in.mu.Unlock()
 	return f.File.Read(p)

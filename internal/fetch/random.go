@@ -23,27 +23,27 @@ type wholeFile struct {
 	random
 }
 
-func (f *wholeFile) WriteTo(w io.Writer) (n int64, err error) {
-	buffer := make([]byte, readAhead)
-	for n < f.Size() {
-		if err := f.ctx.Err(); err != nil {
-			return n, err
-		}
-		m, err := f.ReadAt(buffer[:min(readAhead, f.Size()-n)], n)
-		if m > 0 {
-			if _, err := w.Write(buffer[:m]); err != nil {
-				return n, err
-			}
-		}
-		n += int64(m)
-		if err == io.EOF && n < f.Size() {
-			return n, io.ErrUnexpectedEOF
-		}
-		if err != nil && err != io.EOF {
-			return n, err
-		}
+func (f *wholeFile) WriteTo(w io.Writer) (int64, error) {
+	return copyAll(f.ctx, w, io.NewSectionReader(f.random, 0, f.Size()))
+}
+
+// copyAll reads to the end, or to that of the context.
+func copyAll(ctx context.Context, w io.Writer, r io.Reader) (int64, error) {
+	return io.CopyBuffer(w, untilDone{ctx, r}, make([]byte, readAhead))
+}
+
+// untilDone is a Reader that ends with a context. It has no other methods of the
+// Reader's, so that io.CopyBuffer reads from it piece by piece.
+type untilDone struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
 	}
-	return n, nil
+	return u.Reader.Read(p)
 }
 
 func (f *wholeFile) stats() Stats {

@@ -14,8 +14,8 @@ import (
 // is not build/servers of the module.
 const serversVariable = "GOPXEBOOT_SERVERS"
 
-// packages are the Debian packages of the servers that the lab can run, and of
-// the programs that make disk images for tests.
+// packages are the Debian packages of the servers that the lab can run, of their
+// clients, and of the programs that make disk images for tests.
 var packages = map[string]string{
 	"dnsmasq":   "dnsmasq-base",
 	"dhcpd":     "isc-dhcp-server",
@@ -23,6 +23,8 @@ var packages = map[string]string{
 	"dhcrelay":  "isc-dhcp-relay",
 	"in.tftpd":  "tftpd-hpa",
 	"atftpd":    "atftpd",
+	"tftp":      "tftp-hpa",
+	"atftp":     "atftp",
 
 	"nginx":        "nginx",
 	"squid":        "squid",
