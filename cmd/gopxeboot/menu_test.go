@@ -137,7 +137,7 @@ func TestMenu(t *testing.T) {
 		{"Enter", labMenu, []keys{{"The lab", enter}}, boots + "1 initrd=" + lab.SampleInitrd, true},
 		{"down and Enter", labMenu, []keys{{"The lab", down + enter}}, boots + "2", false},
 		{"a hotkey", labMenu, []keys{{"The lab", "t"}, {"Two", enter}}, boots + "2", false},
-		{"a password", labMenu, []keys{{"The lab", down + down + enter}, {"Password:", "wrong" + enter}, {"wrong password", "sesame" + enter}}, boots + "3", false},
+		{"a password", labMenu, []keys{{"The lab", down + down + enter}, {"Password:", "wrong" + enter}, {"wrong password", enter}, {"Password:", "sesame" + enter}}, boots + "3", false},
 		{"a submenu", labMenu, []keys{{"The lab", down + down + down + enter}, {"four", enter}}, boots + "4", false},
 		{"edited", labMenu, []keys{{"The lab", down}, {shown, "\t"}, {"> ", " more" + enter}}, boots + "2 more", false},
 		{"typed behind the menu", labMenu, []keys{{"The lab", escape}, {"boot: ", "two single" + enter}}, boots + "2 single", false},
