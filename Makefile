@@ -63,8 +63,11 @@ test-ipxe: ## ask the real iPXE about every tree of testdata/ipxe again (root, Q
 test-grub: servers ## ask the real GRUB about every tree of testdata/grub again (root, QEMU; 12 minutes)
 	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^TestGRUB(Golden|Real)$$' -real | grep -v '^=== '
 
-goldens: servers ## the same of both, and write their answers anew
-	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -run '^Test(GRUB)?Real$$' -real -update
+test-menu: ## type at the real menu.c32 again what every tree of testdata/menu says (root, QEMU; three minutes)
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^TestMenu(Golden|Real)$$' -real | grep -v '^=== '
+
+goldens: servers ## the same of PXELINUX, its menu and GRUB, and write their answers anew
+	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -run '^Test(GRUB|Menu)?Real$$' -real -update
 
 test-xen: dist ## the .deb's bootloader on real Xen with real xl, pygrub and libvirt, in QEMU: a line a case, five minutes; XEN=4.17 another version, XEN=all each and slow cases
 	$(GO) test -C internal/xenlab -count=1 -run TestXen -xen $(XEN) -program $$(echo $(CURDIR)/build/dist/*_amd64.deb) -timeout 3h
@@ -112,5 +115,5 @@ help: ## this list
 
 FORCE:
 
-.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux test-ipxe test-grub goldens servers install uninstall dist test-packages pictures clean help
+.PHONY: build demo test race cross lint stress test-xen bench test-pxelinux test-ipxe test-grub test-menu goldens servers install uninstall dist test-packages pictures clean help
 .DEFAULT_GOAL := build

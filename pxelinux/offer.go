@@ -197,10 +197,11 @@ func (o *Offer) Edited(ctx context.Context, line string) (*Boot, error) {
 }
 
 // Typed is what boots when a line is typed at the boot: prompt. An empty one is
-// the DEFAULT command.
+// the DEFAULT command. A command that fails leads to ONERROR only: at the prompt
+// another one could be typed.
 func (o *Offer) Typed(ctx context.Context, line string) (*Boot, error) {
 	return o.run(func(m *machine, _ *parser) (*Boot, error) {
-		m.fallbacks = []fallback{(*machine).promptAgain}
+		m.fallbacks = nil
 		line := strings.TrimLeft(chomp(line), " \t")
 		if line != "" {
 			return m.loadKernel(ctx, line)

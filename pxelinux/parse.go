@@ -166,7 +166,7 @@ func (p *parser) newMenu(parent *menu, name string) *menu {
 	m := &menu{name: name, parent: parent}
 	if parent != nil {
 		m.timeout, m.ontimeout, m.onerror, m.background = parent.timeout, parent.ontimeout, parent.onerror, parent.background
-		m.shown = parent.shown
+		m.shown, m.immediate = parent.shown, parent.immediate
 		m.title = ""
 	}
 	p.menus[name] = m

@@ -60,9 +60,10 @@ func proc(pid int, file string) string {
 }
 
 const (
-	enter, down, escape = "\r", "\x1b[B", "\x1b"
-	opens               = "press a key for the menu"
-	shown               = "Press [Tab] to edit options"
+	enter, escape  = "\r", "\x1b"
+	up, down, last = "\x1b[A", "\x1b[B", "\x1b[F"
+	opens          = "press a key for the menu"
+	shown          = "Press [Tab] to edit options"
 )
 
 // labMenu is a lab's menu; the kernel and the initrd are the sample's.
@@ -88,6 +89,8 @@ MENU BEGIN
     KERNEL KERNEL
     APPEND number=4
 MENU END
+LABEL lost
+  KERNEL lost/vmlinuz
 LABEL hdt
   COM32 hdt.c32
 `, "KERNEL KERNEL", "KERNEL "+lab.SampleKernel)
@@ -137,10 +140,13 @@ func TestMenu(t *testing.T) {
 		{"Enter", labMenu, []keys{{"The lab", enter}}, boots + "1 initrd=" + lab.SampleInitrd, true},
 		{"down and Enter", labMenu, []keys{{"The lab", down + enter}}, boots + "2", false},
 		{"a hotkey", labMenu, []keys{{"The lab", "t"}, {"Two", enter}}, boots + "2", false},
-		{"a password", labMenu, []keys{{"The lab", down + down + enter}, {"Password:", "wrong" + enter}, {"wrong password", "sesame" + enter}}, boots + "3", false},
+		{"a password", labMenu, []keys{{"The lab", down + down + enter}, {"Password:", "wrong" + enter}, {"wrong password", enter}, {"Password:", "sesame" + enter}}, boots + "3", false},
 		{"a submenu", labMenu, []keys{{"The lab", down + down + down + enter}, {"four", enter}}, boots + "4", false},
 		{"edited", labMenu, []keys{{"The lab", down}, {shown, "\t"}, {"> ", " more" + enter}}, boots + "2 more", false},
 		{"typed behind the menu", labMenu, []keys{{"The lab", escape}, {"boot: ", "two single" + enter}}, boots + "2 single", false},
+		{"a module, a kernel that is not there, and one that is", labMenu, []keys{{"The lab", last + enter}, {"hdt.c32", up + enter}, {"lost/vmlinuz", "t" + enter}}, boots + "2", false},
+		{"the default, which is not there", strings.Replace(labMenu, lab.SampleKernel, "lost/vmlinuz", 1), []keys{{"The lab", enter}, {"lost/vmlinuz", "t" + enter}}, boots + "2", false},
+		{"typed, and not there", labMenu, []keys{{"The lab", escape}, {"boot: ", "tow" + enter}, {"/tow", "two" + enter}}, boots + "2", false},
 		{"typed at the prompt", prompt, []keys{{"Hello", "two single" + enter}}, boots + "2 single", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -201,7 +207,7 @@ func TestMenuFails(t *testing.T) {
 		code int
 		says string
 	}{
-		{"a module", []keys{{"The lab", "\x1b[F" + enter}}, 5, "hdt.c32"},
+		{"a module, and no key any more", []keys{{"The lab", last + enter}}, 5, "hdt.c32"},
 		{"the child is killed", []keys{{"The lab", "KILL"}}, 1, "the guest's process ended"},
 		{"Ctrl-C", []keys{{"The lab", "\x03"}}, 8, ""},
 	} {

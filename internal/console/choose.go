@@ -29,10 +29,8 @@ type Terminal struct {
 // Choose is menu.Chooser's. Its error wraps menu.ErrUntouched when no one chose,
 // and io.ErrUnexpectedEOF when the terminal is gone.
 func (t *Terminal) Choose(ctx context.Context, o menu.Offer, valid func(menu.Choice) error) (menu.Choice, error) {
-	c := &chooser{t: t, offer: o, valid: valid, keys: keys{t.Input}, first: t.First, menu: o.Start}
-	for _, m := range o.Menus {
-		c.at = append(c.at, m.Default)
-	}
+	c := &chooser{t: t, offer: o, valid: valid, keys: keys{t.Input}, first: t.First, message: printable.Text(o.Failed)}
+	c.begin()
 	c.screen = newScreen(t.Output, t.Width, t.Height)
 	defer c.screen.end()
 	var choice menu.Choice
@@ -62,8 +60,21 @@ type chooser struct {
 	message string
 }
 
+// begin is where a menu starts.
+func (c *chooser) begin() {
+	c.menu, c.at = c.offer.Start, nil
+	for _, m := range c.offer.Menus {
+		c.at = append(c.at, m.Default)
+	}
+}
+
 // menus shows the menus until something is chosen.
 func (c *chooser) menus(ctx context.Context) (menu.Choice, error) {
+	if c.offer.AtPrompt {
+		if choice, done, err := c.leaveTo(ctx, &c.offer.Menus[c.menu]); done || err != nil {
+			return choice, err
+		}
+	}
 	for {
 		m := &c.offer.Menus[c.menu]
 		k, err := c.press(ctx, func() { c.draw(m); c.screen.flush() })
@@ -74,13 +85,13 @@ func (c *chooser) menus(ctx context.Context) (menu.Choice, error) {
 		var done bool
 		var choice menu.Choice
 		switch k {
-		case keyUp, control('P'):
+		case keyUp, control('P'), '-':
 			c.step(m, -1, 1)
-		case keyDown, control('N'):
+		case keyDown, control('N'), '+':
 			c.step(m, 1, 1)
-		case keyPageUp, keyLeft, control('B'):
+		case keyPageUp, keyLeft, control('B'), '<':
 			c.step(m, -1, c.rows(m))
-		case keyPageDown, keyRight, control('F'), ' ':
+		case keyPageDown, keyRight, control('F'), ' ', '>':
 			c.step(m, 1, c.rows(m))
 		case keyHome, control('A'):
 			c.step(m, -1, len(m.Entries))
@@ -93,7 +104,7 @@ func (c *chooser) menus(ctx context.Context) (menu.Choice, error) {
 		case keyEscape, control('C'):
 			choice, done, err = c.leave(ctx, m)
 		default:
-			if c.hotkey(m, k) && m.Immediate {
+			if c.hotkey(m, k) && m.Immediate && m.Entries[c.at[c.menu]].Kind == menu.Boots {
 				choice, done, err = c.enter(ctx, m)
 			}
 		}
@@ -202,13 +213,13 @@ func (c *chooser) leave(ctx context.Context, m *menu.Menu) (choice menu.Choice, 
 	case m.Parent >= 0:
 		c.menu = m.Parent
 		return choice, false, nil
-	case !m.Prompt:
+	case !m.Leave:
 		return choice, false, nil
 	}
 	return c.leaveTo(ctx, m)
 }
 
-// leaveTo is the prompt, by Esc or by an entry.
+// leaveTo is the prompt, by Esc or by an entry, or the menus anew.
 func (c *chooser) leaveTo(ctx context.Context, m *menu.Menu) (choice menu.Choice, done bool, err error) {
 	choice = menu.Choice{Menu: c.menu, Entry: -1}
 	if m.Locked {
@@ -216,9 +227,15 @@ func (c *chooser) leaveTo(ctx context.Context, m *menu.Menu) (choice menu.Choice
 			return choice, false, err
 		}
 	}
-	c.screen.clear()
-	choice.Line, done, err = c.line(ctx, "boot: ", "", false)
-	return choice, done && choice.Line != "", err
+	if !c.offer.Anew {
+		c.screen.clear()
+		choice.Line, done, err = c.line(ctx, "boot: ", "", false)
+		if !done || choice.Line != "" || err != nil {
+			return choice, done, err
+		}
+	}
+	c.begin() // by the DEFAULT command, which is the menu
+	return choice, false, nil
 }
 
 // prompt is a program that has no menu.
@@ -234,19 +251,18 @@ func (c *chooser) prompt(ctx context.Context) (menu.Choice, error) {
 	}
 }
 
-// password asks for one, until it is the right one; not done is Esc.
+// password asks for one; not done is Esc, or a wrong one, which leads back to the
+// menu.
 func (c *chooser) password(ctx context.Context, choice menu.Choice) (word string, done bool, err error) {
-	for {
-		if word, done, err = c.line(ctx, "Password: ", "", true); !done || err != nil {
-			return word, done, err
-		}
-		choice.Password = word
-		err := c.valid(choice)
-		if err == nil {
-			return word, true, nil
-		}
-		c.message = printable.Text(err.Error())
+	if word, done, err = c.line(ctx, "Password: ", "", true); !done || err != nil {
+		return word, done, err
 	}
+	choice.Password = word
+	if err := c.valid(choice); err != nil {
+		c.message = printable.Text(err.Error())
+		return word, false, nil
+	}
+	return word, true, nil
 }
 
 // line lets one type a line at the bottom; not done is Esc.
@@ -351,55 +367,77 @@ func counted(text string, n int) string {
 
 // list is the menu of a terminal that can only print lines.
 func (c *chooser) list(ctx context.Context) (menu.Choice, error) {
-	print := func(format string, args ...any) { c.screen.write(fmt.Sprintf(format, args...)) }
 	for {
-		var m *menu.Menu
-		if len(c.offer.Menus) > 0 {
-			m = &c.offer.Menus[c.menu]
-			print("%s\r\n", printable.Text(m.Title))
-			for i, e := range m.Entries {
-				switch e.Kind {
-				case menu.Separator:
-					print("    %s\r\n", printable.Text(e.Text))
-				default:
-					print("%3d %s\r\n", i+1, printable.Text(e.Text))
-				}
-			}
-			print("number [%d]: ", c.at[c.menu]+1)
-		} else {
-			print("boot: ")
+		if c.message != "" {
+			c.printf("%s\r\n", c.message)
+			c.message = ""
 		}
-		line, err := c.plainLine(ctx, true)
+		choice := menu.Choice{Entry: -1}
+		if len(c.offer.Menus) > 0 && !c.offer.AtPrompt {
+			var err error
+			if choice, err = c.number(ctx); err != nil {
+				return choice, err
+			}
+		}
+		c.offer.AtPrompt = false
+		e := c.offer.At(choice)
+		if e != nil && e.Kind == menu.Leaves {
+			choice.Entry = -1
+		}
+		var err error
+		if e != nil && e.Locked || c.offer.Locked(choice) {
+			c.printf("password: ")
+			if choice.Password, err = c.plainLine(ctx, false); err != nil {
+				return choice, err
+			}
+			if err := c.valid(choice); err != nil {
+				c.message = printable.Text(err.Error())
+				continue
+			}
+		}
 		switch {
-		case err != nil:
+		case choice.Entry < 0 && c.offer.Anew:
+			c.begin()
+		case choice.Entry < 0:
+			c.printf("boot: ")
+			choice.Line, err = c.plainLine(ctx, true)
+			if err != nil || choice.Line != "" || len(c.offer.Menus) == 0 {
+				return choice, err
+			}
+		case e.Kind == menu.Boots:
+			return choice, nil
+		case e.Kind == menu.Opens:
+			c.menu = e.To
+		}
+	}
+}
+
+func (c *chooser) printf(format string, args ...any) { c.screen.write(fmt.Sprintf(format, args...)) }
+
+// number is an entry by its number in the list; nothing typed is the one that is
+// highlighted.
+func (c *chooser) number(ctx context.Context) (menu.Choice, error) {
+	m := &c.offer.Menus[c.menu]
+	for {
+		c.printf("%s\r\n", printable.Text(m.Title))
+		for i, e := range m.Entries {
+			if e.Kind == menu.Separator {
+				c.printf("    %s\r\n", printable.Text(e.Text))
+			} else {
+				c.printf("%3d %s\r\n", i+1, printable.Text(e.Text))
+			}
+		}
+		c.printf("number [%d]: ", c.at[c.menu]+1)
+		line, err := c.plainLine(ctx, true)
+		if err != nil {
 			return menu.Choice{}, err
-		case m == nil:
-			return menu.Choice{Entry: -1, Line: line}, nil
 		}
 		if n, err := strconv.Atoi(line); err == nil && n >= 1 && n <= len(m.Entries) {
 			c.at[c.menu] = n - 1
 		} else if line != "" {
 			continue
 		}
-		choice := menu.Choice{Menu: c.menu, Entry: c.at[c.menu]}
-		switch e := &m.Entries[choice.Entry]; {
-		case e.Locked:
-			print("password: ")
-			if choice.Password, err = c.plainLine(ctx, false); err != nil {
-				return menu.Choice{}, err
-			}
-			if c.valid(choice) != nil {
-				continue
-			}
-			fallthrough
-		default:
-			switch e.Kind {
-			case menu.Boots:
-				return choice, nil
-			case menu.Opens:
-				c.menu = e.To
-			}
-		}
+		return menu.Choice{Menu: c.menu, Entry: c.at[c.menu]}, nil
 	}
 }
 

@@ -59,7 +59,7 @@ func (v *vt) String() string { return strings.TrimRight(strings.Join(v.rows, "\n
 func sample() menu.Offer {
 	return menu.Offer{
 		Menus: []menu.Menu{{
-			Title: "Lab", Edit: true, Prompt: true, Default: 1, Parent: -1, Autoboot: "Boots in # second{,s}",
+			Title: "Lab", Edit: true, Leave: true, Default: 1, Parent: -1, Autoboot: "Boots in # second{,s}",
 			Entries: []menu.Entry{
 				{Text: "Install", Kind: menu.Boots, Hotkey: 'i', Line: "linux quiet"},
 				{Text: "Rescue", Kind: menu.Boots, Hotkey: 'r', Line: "linux rescue", Help: []string{"A shell"}},
@@ -132,15 +132,19 @@ func TestChoose(t *testing.T) {
 		{"a submenu over a separator", down + "\r" + "\r", menu.Choice{Menu: 1, Entry: 0}},
 		{"a submenu and back", down + "\r" + esc + up + "\r", menu.Choice{Entry: 1}},
 		{"a password", down + down + "\rsesame\r", menu.Choice{Entry: 4, Password: "sesame"}},
-		{"a wrong password, and the right one", down + down + "\rwrong\rsesame\r", menu.Choice{Entry: 4, Password: "sesame"}},
-		{"no password", down + down + "\rwrong\r" + esc + "i\r", menu.Choice{Entry: 0}},
+		{"a wrong password, and the right one", down + down + "\rwrong\r\rsesame\r", menu.Choice{Entry: 4, Password: "sesame"}},
+		{"a wrong password, and another entry", down + down + "\rwrong\ri\r", menu.Choice{Entry: 0}},
+		{"no password", down + down + "\r" + esc + "i\r", menu.Choice{Entry: 0}},
+		{"one by one", "+---\r", menu.Choice{Entry: 0}},
+		{"page by page", "><\r", menu.Choice{Entry: 0}},
 		{"edited", "\t single\r", menu.Choice{Entry: 1, Line: "linux rescue single"}},
 		{"edited in the middle", "\t\x01\x06\x06\x06\x06\x06X\x17vmlinuz\x1b[3~\x1b[3~\r", menu.Choice{Entry: 1, Line: "vmlinuzescue"}},
 		{"edited, but not changed", "\tx\x7f\r", menu.Choice{Entry: 1}},
 		{"not edited after all", "\txyz" + esc + "\r", menu.Choice{Entry: 1}},
 		{"the prompt", esc + "linux text\r", menu.Choice{Entry: -1, Line: "linux text"}},
 		{"the prompt by an entry", "\x1b[F\rhd0\r", menu.Choice{Entry: -1, Line: "hd0"}},
-		{"the prompt and back", esc + "x" + esc + "\r", menu.Choice{Entry: 1}},
+		{"the prompt and back", up + esc + "x" + esc + "\r", menu.Choice{Entry: 0}},
+		{"the prompt, and the menu anew", up + esc + "\r\r", menu.Choice{Entry: 1}},
 		{"noise", "\xff\xfe\x00\x1b[999999999999999999999Zq\x1b[5;2$\x1bxé\r", menu.Choice{Entry: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,12 +162,12 @@ func TestLocked(t *testing.T) {
 	o := sample()
 	o.Menus[0].Locked = true
 	for keys, want := range map[string]*menu.Choice{
-		"\r":                            {Entry: 1},
-		"\tsesame\r single\r":           {Entry: 1, Line: "linux rescue single", Password: "sesame"},
-		"\tsesame\r\r":                  {Entry: 1, Password: "sesame"},
-		"\twrong\r\x1bi\r":              {Entry: 0},
-		"\x1bsesame\rhd0\r":             {Entry: -1, Line: "hd0", Password: "sesame"},
-		"\x1bwrong\r\x1b\x1b[F\r\x1b\r": nil,
+		"\r":                         {Entry: 1},
+		"\tsesame\r single\r":        {Entry: 1, Line: "linux rescue single", Password: "sesame"},
+		"\tsesame\r\r":               {Entry: 1, Password: "sesame"},
+		"\twrong\ri\r":               {Entry: 0},
+		"\x1bsesame\rhd0\r":          {Entry: -1, Line: "hd0", Password: "sesame"},
+		"\x1bwrong\r\x1b[F\rwrong\r": nil,
 	} {
 		got, screen, _, err := choose(t, o, keys, nil)
 		if want == nil {
@@ -173,6 +177,63 @@ func TestLocked(t *testing.T) {
 		} else if diff := cmp.Diff(*want, got); diff != "" || err != nil {
 			t.Errorf("%q: %v (-want +got):\n%s\n%s", keys, err, diff, screen)
 		}
+	}
+}
+
+// Where there is no prompt, who leaves the menu finds it begun anew.
+func TestAnew(t *testing.T) {
+	o := sample()
+	o.Anew = true
+	for _, keys := range []string{"\x1b[A\x1b\r", "\x1b[F\r\r"} {
+		got, screen, _, err := choose(t, o, keys, nil)
+		if diff := cmp.Diff(menu.Choice{Entry: 1}, got); diff != "" || err != nil {
+			t.Errorf("%q: %v (-want +got):\n%s\n%s", keys, err, diff, screen)
+		}
+	}
+}
+
+// A hotkey that counts as Enter boots its entry, and opens no menu.
+func TestImmediate(t *testing.T) {
+	o := sample()
+	o.Menus[0].Immediate = true
+	o.Menus[0].Entries[3].Hotkey = 'm'
+	got, screen, _, err := choose(t, o, "mi", nil)
+	if diff := cmp.Diff(menu.Choice{Entry: 0}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s\n%s", err, diff, screen)
+	}
+}
+
+// Where a choice did not boot, the menu is shown again with why, where it was
+// chosen or typed.
+func TestAgain(t *testing.T) {
+	for _, c := range []struct {
+		name, keys string
+		before     menu.Choice
+		dumb       bool
+		want       menu.Choice
+	}{
+		{"an entry", "\r", menu.Choice{Entry: 4}, false, menu.Choice{Entry: 4, Password: "sesame"}},
+		{"a submenu's", "\x1b[B\r", menu.Choice{Menu: 1}, false, menu.Choice{Menu: 1, Entry: 1}},
+		{"edited", "\r", menu.Choice{Entry: 0, Line: "x"}, false, menu.Choice{Entry: 0}},
+		{"typed", "linux\r", menu.Choice{Entry: -1, Line: "x"}, false, menu.Choice{Entry: -1, Line: "linux"}},
+		{"typed, and the menu after all", "\r\r", menu.Choice{Entry: -1, Line: "x"}, false, menu.Choice{Entry: 1}},
+		{"by a number", "\r", menu.Choice{Menu: 1, Entry: 1}, true, menu.Choice{Menu: 1, Entry: 1}},
+		{"typed on a dumb terminal", "linux\r", menu.Choice{Entry: -1, Line: "x"}, true, menu.Choice{Entry: -1, Line: "linux"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := sample().Again(c.before, "linux: the server\x1b has no such file")
+			keys := c.keys
+			if c.want.Password != "" {
+				keys += "sesame\r"
+			}
+			got, screen, _, err := choose(t, o, keys, func(t *Terminal) { t.Dumb, t.First = c.dumb, 0 })
+			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s\n%s", err, diff, screen)
+			}
+			if !strings.Contains(screen.all.String(), "linux: the server? has no such file") {
+				t.Errorf("why is not shown:\n%q", screen.all.String())
+			}
+		})
 	}
 }
 
@@ -309,6 +370,8 @@ func TestDumb(t *testing.T) {
 		{"9\r1\x7f1\r", menu.Choice{Entry: 0}},
 		{"4\r2\r", menu.Choice{Menu: 1, Entry: 1}},
 		{"5\rwrong\r5\rsesame\r", menu.Choice{Entry: 4, Password: "sesame"}},
+		{"6\rlinux text\r", menu.Choice{Entry: -1, Line: "linux text"}},
+		{"6\r\r1\r", menu.Choice{Entry: 0}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			input := make(chan byte, 100)

@@ -40,6 +40,7 @@ type Console struct {
 	held    []string // lines that wait for Hold's end; nil when none do
 	shown   int      // length of the progress line; 0 when there is none
 	shownAt time.Time
+	keptAt  time.Duration // that the download had taken at the last line that was kept
 }
 
 // New returns a console that prints to w.

@@ -10,7 +10,8 @@ import (
 // how long the rest will take. Total is -1 when it is not known. Each call
 // replaces the line of the one before, at most twice a second; what the other
 // methods print takes its place. What is no terminal gets nothing. Where the
-// lines are kept, each stays, one in ten seconds.
+// lines are kept, each stays: the first one after ten seconds, the next one when
+// it has taken twice as long as at the one before. Ten are enough for an hour.
 func (c *Console) Progress(done, total int64, took time.Duration) {
 	if c.level < Normal || c.end != "\r\n" {
 		return
@@ -22,11 +23,14 @@ func (c *Console) Progress(done, total int64, took time.Duration) {
 	}
 	now := time.Now()
 	text := "gopxeboot: " + progress(done, total, took)
-	switch since := now.Sub(c.shownAt); {
-	case c.kept && since >= 10*time.Second && took >= 10*time.Second:
-		c.shownAt = now
+	if took < c.keptAt { // another download
+		c.keptAt = 0
+	}
+	switch {
+	case c.kept && took >= max(2*c.keptAt, 10*time.Second):
+		c.keptAt = took
 		fmt.Fprint(c.w, text, c.end)
-	case !c.kept && since >= 450*time.Millisecond:
+	case !c.kept && now.Sub(c.shownAt) >= 450*time.Millisecond:
 		c.shownAt = now
 		fmt.Fprintf(c.w, "\r%s%s", text, strings.Repeat(" ", max(c.shown-len(text), 0)))
 		c.shown = len(text)

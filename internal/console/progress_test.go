@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,14 +38,24 @@ func TestProgressKept(t *testing.T) {
 		c := New(&out, Normal)
 		c.end = "\r\n"
 		c.Keep()
-		for began := time.Now(); time.Since(began) < 25*time.Second; time.Sleep(time.Second / 2) {
-			c.Progress(int64(time.Since(began)/time.Second)<<20, 64<<20, time.Since(began))
+		for range 2 { // downloads
+			for began := time.Now(); time.Since(began) < 55*time.Second; time.Sleep(time.Second / 2) {
+				c.Progress(int64(time.Since(began)/time.Second)<<20, 64<<20, time.Since(began))
+			}
+			c.Stage("kernel")
 		}
-		c.Stage("kernel")
-		want := "gopxeboot: 10.0 of 64.0 MiB, 1.0 MiB/s, 54 s left\r\n" +
-			"gopxeboot: 20.0 of 64.0 MiB, 1.0 MiB/s, 44 s left\r\ngopxeboot: kernel\r\n"
+		want := strings.Repeat("gopxeboot: 10.0 of 64.0 MiB, 1.0 MiB/s, 54 s left\r\n"+
+			"gopxeboot: 20.0 of 64.0 MiB, 1.0 MiB/s, 44 s left\r\n"+
+			"gopxeboot: 40.0 of 64.0 MiB, 1.0 MiB/s, 24 s left\r\ngopxeboot: kernel\r\n", 2)
 		if diff := cmp.Diff(want, out.String()); diff != "" {
 			t.Error("(-want +got)\n", diff)
+		}
+		out.Reset()
+		for began := time.Now(); time.Since(began) < time.Hour; time.Sleep(time.Second / 2) {
+			c.Progress(0, -1, time.Since(began))
+		}
+		if n := strings.Count(out.String(), "\n"); n > 10 {
+			t.Errorf("%d lines in an hour", n)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -29,9 +30,9 @@ type Menu struct {
 	Parent  int           // index of the menu that Esc leads back to; -1 for none
 
 	Edit      bool // command lines can be edited
-	Prompt    bool // Esc leads to the boot: prompt where there is no Parent
-	Locked    bool // editing and the prompt need a password
-	Immediate bool // a hotkey boots its entry, and does not only highlight it
+	Leave     bool // Esc leaves it where there is no Parent, as an entry may: to the boot: prompt
+	Locked    bool // editing and leaving need a password
+	Immediate bool // the hotkey of an entry that boots is as Enter on it, and does not only highlight it
 	TabMsg    string
 	Autoboot  string // with "#" for the seconds that are left
 }
@@ -43,7 +44,7 @@ type Kind string
 const (
 	Boots     Kind = "boots"
 	Opens     Kind = "opens"     // the menu To
-	Leaves    Kind = "leaves"    // to the boot: prompt
+	Leaves    Kind = "leaves"    // the menus
 	Separator Kind = "separator" // can't be chosen, as is an entry that is disabled
 )
 
@@ -65,9 +66,28 @@ type Entry struct {
 type Offer struct {
 	Menus   []Menu // none where there is the boot: prompt only
 	Start   int
+	Anew    bool          // who leaves the menus finds them begun anew, and no prompt
 	Timeout time.Duration // of the prompt; 0 is to wait
 	Say     []string      // lines that are shown before
 	Default string        // what boots untouched, for people
+
+	// Failed is why what was chosen before does not boot; "" when nothing was.
+	// AtPrompt says that it was typed at the prompt, which is where one is then.
+	Failed   string
+	AtPrompt bool
+}
+
+// Again is the offer once more, where a choice of it did not boot.
+func (o Offer) Again(c Choice, why string) Offer {
+	o.Failed, o.AtPrompt = why, c.Entry < 0
+	if c.Menu >= 0 && c.Menu < len(o.Menus) {
+		o.Start = c.Menu
+	}
+	if o.At(c) != nil {
+		o.Menus = slices.Clone(o.Menus)
+		o.Menus[c.Menu].Default = c.Entry
+	}
+	return o
 }
 
 // maxEntries is how many entries are shown, of all menus together.

@@ -1,6 +1,10 @@
 package menu
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
 
 // Nothing that an offer names may be missing: who shows it relies on that.
 func TestCheck(t *testing.T) {
@@ -50,6 +54,29 @@ func TestLocked(t *testing.T) {
 	} {
 		if got := o.Locked(c.choice); got != c.want {
 			t.Errorf("%+v: %v", c.choice, got)
+		}
+	}
+}
+
+// What is offered again begins where the choice was made; the offer itself stays.
+func TestAgain(t *testing.T) {
+	two := func(a, b int) []Menu {
+		return []Menu{{Default: a, Entries: make([]Entry, 2)}, {Default: b, Entries: make([]Entry, 2)}}
+	}
+	for _, c := range []struct {
+		choice Choice
+		want   Offer
+	}{
+		{Choice{Menu: 1, Entry: 1}, Offer{Menus: two(0, 1), Start: 1, Failed: "why"}},
+		{Choice{Menu: 1, Entry: -1}, Offer{Menus: two(0, 0), Start: 1, Failed: "why", AtPrompt: true}},
+		{Choice{Menu: 7, Entry: 7}, Offer{Menus: two(0, 0), Failed: "why"}},
+	} {
+		o := Offer{Menus: two(0, 0)}
+		if diff := cmp.Diff(c.want, o.Again(c.choice, "why")); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", c.choice, diff)
+		}
+		if diff := cmp.Diff(Offer{Menus: two(0, 0)}, o); diff != "" {
+			t.Errorf("%+v changed the offer (-want +got):\n%s", c.choice, diff)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type Case struct {
 	Files   map[string][]byte // nil for a stub, a program that says how it was started
 
 	Keys    string        // what is typed where PXELINUX waits; Enter is \r
+	Serial  []Typed       // what is typed on the serial line instead, one after the other; without any, there is no serial line
 	Settle  time.Duration // no packet and no change on the screen for so long is waiting
 	Timeout time.Duration // the case fails if it takes longer
 
@@ -74,6 +75,7 @@ var option = regexp.MustCompile(`^([a-z]+): *(.*)$`)
 //	escaped: FILE...                these have Go's escapes, such as \r, and no newlines of their own
 //	empty: FILE...                  these are no stubs but really empty
 //	keys: linux\r                   typed where PXELINUX waits (default \r)
+//	serial: TEXT -- \x1b[B\r        typed on the serial line once it shows TEXT, instead of keys; may be repeated
 //	settle: 3s                      how long it has to be quiet to count as waiting
 //	timeout: 60s                    for all of it
 //	differs: FIELD: VALUE -- WHY    what gopxeboot answers instead, and why; may be repeated
@@ -170,6 +172,13 @@ func (c *Case) set(key, value string, escaped, empty map[string]bool) (err error
 		}
 	case "keys":
 		c.Keys, err = strconv.Unquote(`"` + value + `"`)
+	case "serial":
+		text, keys, ok := strings.Cut(value, " -- ")
+		if !ok {
+			return fmt.Errorf("want TEXT -- KEYS")
+		}
+		keys, err = strconv.Unquote(`"` + keys + `"`)
+		c.Serial = append(c.Serial, Typed{text, keys})
 	case "settle":
 		c.Settle, err = time.ParseDuration(value)
 	case "timeout":

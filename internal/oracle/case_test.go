@@ -20,6 +20,7 @@ moved: /a http://10.0.0.2/b
 escaped: boot/x.cfg
 empty: boot/linux-gone
 keys: two\r
+serial: The lab -- \x1b[B\r
 settle: 500ms
 differs: args: a=1 b=2 -- because -- really
 -- boot/x.cfg --
@@ -36,13 +37,13 @@ text
 	}
 	got := map[string]any{
 		"about": c.About, "mac": c.MAC.String(), "server": c.Server().String(), "other": c.Other().String(), "modules": c.Modules,
-		"options": c.Options, "names": c.Names, "moved": c.Moved, "keys": c.Keys, "settle": c.Settle, "differences": c.Differences,
+		"options": c.Options, "names": c.Names, "moved": c.Moved, "keys": c.Keys, "serial": c.Serial, "settle": c.Settle, "differences": c.Differences,
 		"files": c.Files,
 	}
 	want := map[string]any{
 		"about": "A3: what is shown.\nIt takes two lines.", "mac": "00:16:3e:00:00:01", "server": "10.0.0.2", "other": "10.0.0.3",
 		"modules": []string{"boot/"}, "options": []string{"210,/tree/"}, "names": map[string]string{"files.lab": "10.0.0.3"},
-		"moved": map[string]string{"/a": "http://10.0.0.2/b"}, "keys": "two\r", "settle": 500 * time.Millisecond,
+		"moved": map[string]string{"/a": "http://10.0.0.2/b"}, "keys": "two\r", "serial": []Typed{{"The lab", "\x1b[B\r"}}, "settle": 500 * time.Millisecond,
 		"differences": []Difference{{"args", "a=1 b=2", "because -- really"}},
 		"files": map[string][]byte{
 			"boot/x.cfg": []byte("default \"x\"\r\nlabel x"), "boot/linux-gone": {}, "boot/linux": nil, "boot/initrd.img": {},
@@ -56,7 +57,7 @@ text
 
 func TestParseCaseErrors(t *testing.T) {
 	for _, comment := range []string{
-		"mac: x", "ip: x", "ip: ::1", "option: 210", "name: x", "moved: x", "keys: \\q", "settle: x", "timeout: 1", "differs: args",
+		"mac: x", "ip: x", "ip: ::1", "option: 210", "name: x", "moved: x", "keys: \\q", "serial: x", "serial: x -- \\q", "settle: x", "timeout: 1", "differs: args",
 		"differs: args: x", "unknown: x", "x\n-- ../up --", "x\n-- /absolute --", "escaped: f\n-- f --\n\\q",
 	} {
 		if _, err := ParseCase([]byte(comment + "\n")); err == nil {

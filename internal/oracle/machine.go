@@ -73,6 +73,9 @@ func start(ctx context.Context, c *Case, disk, dir string) (*machine, error) {
 		"-device", "isa-debug-exit,iobase=0xf4,iosize=1",
 		"-qmp", "stdio",
 	}
+	if len(c.Serial) > 0 {
+		args = append(args, "-chardev", "socket,id=serial,server=on,wait=off,path="+serialFile(dir), "-device", "isa-serial,chardev=serial")
+	}
 	m := &machine{
 		cmd:     exec.CommandContext(ctx, "qemu-system-x86_64", append(args, smbios(c.UUID)...)...),
 		replies: make(chan message),

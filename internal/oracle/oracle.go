@@ -162,9 +162,17 @@ func boot(ctx context.Context, c *Case, dir string) (*Answer, error) {
 
 // watch follows the machine to its end, or to where it waits for ever. Where
 // it waits for the first time, it gets the case's keys, and in a menu that
-// they lead to the Enter key.
+// they lead to the Enter key; none of them where somebody types on its serial
+// line.
 func (m *machine) watch(ctx context.Context, c *Case, r *recorder) (*Answer, error) {
 	a := &Answer{}
+	var serial *typist
+	if len(c.Serial) > 0 {
+		var err error
+		if serial, err = m.sitDown(c.Serial); err != nil {
+			return nil, err
+		}
+	}
 	var (
 		last    []string
 		packets int
@@ -221,9 +229,12 @@ func (m *machine) watch(ctx context.Context, c *Case, r *recorder) (*Answer, err
 		if time.Since(changed) < c.Settle {
 			continue
 		}
-		if pressed == 0 {
-			a.Waits, a.Screen, a.Later = true, words(screen), len(requests)
-		} else if pressed == 2 || !slices.ContainsFunc(requests[seen:], isMenu) { // it will not boot
+		if serial != nil {
+			if err := serial.waiting(); err != nil {
+				return nil, err
+			}
+		}
+		if serial != nil || pressed == 2 || pressed == 1 && !slices.ContainsFunc(requests[seen:], isMenu) { // it will not boot
 			m.stop()
 			a.Outcome = Stuck
 			if slices.ContainsFunc(screen, isPrompt) {
@@ -233,6 +244,7 @@ func (m *machine) watch(ctx context.Context, c *Case, r *recorder) (*Answer, err
 		}
 		keys := "\r"
 		if pressed == 0 {
+			a.Waits, a.Screen, a.Later = true, words(screen), len(requests)
 			keys = c.Keys
 		}
 		pressed, seen = pressed+1, len(requests)

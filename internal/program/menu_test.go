@@ -48,7 +48,7 @@ func TestAsks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	top := menu.Menu{Parent: -1, Edit: true, Prompt: true, Locked: true, Timeout: 5 * time.Second, Entries: []menu.Entry{
+	top := menu.Menu{Parent: -1, Edit: true, Leave: true, Locked: true, Timeout: 5 * time.Second, Entries: []menu.Entry{
 		{Name: "a", Text: "Install", Hotkey: 'i', Kind: menu.Boots, Line: "ka"},
 		{Name: "b", Text: "ab", Hotkey: 'b', Mark: 1, Kind: menu.Boots, Line: "kb", Locked: true},
 		{Text: "more", Mark: -1, Kind: menu.Opens, To: 1},

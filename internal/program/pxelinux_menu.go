@@ -15,9 +15,9 @@ func (x *pxe) asks(o *pxelinux.Offer) *Asks {
 	if o == nil {
 		return nil
 	}
-	a := &Asks{Offer: menu.Offer{Start: o.Start, Timeout: o.Timeout, Say: o.Say}}
+	a := &Asks{Offer: menu.Offer{Start: o.Start, Anew: o.NoEscape, Timeout: o.Timeout, Say: o.Say}}
 	for _, m := range o.Menus {
-		a.Offer.Menus = append(a.Offer.Menus, x.menu(o, m))
+		a.Offer.Menus = append(a.Offer.Menus, x.menu(m))
 	}
 	if a.Offer.Check() != nil { // there are too many entries
 		return nil
@@ -69,10 +69,10 @@ func (a *Asks) check(c menu.Choice) error {
 }
 
 // menu is one of PXELINUX's menus.
-func (x *pxe) menu(o *pxelinux.Offer, m pxelinux.Menu) menu.Menu {
+func (x *pxe) menu(m pxelinux.Menu) menu.Menu {
 	shown := menu.Menu{
 		Title: m.Title, Default: m.Default, Timeout: m.Timeout, Parent: m.Parent, Edit: m.Edit, Locked: m.Protected,
-		Prompt: m.Edit && !o.NoEscape, Immediate: m.Immediate, TabMsg: m.TabMsg, Autoboot: m.Autoboot,
+		Leave: m.Edit, Immediate: m.Immediate, TabMsg: m.TabMsg, Autoboot: m.Autoboot,
 	}
 	for _, e := range m.Entries {
 		entry := menu.Entry{Name: e.Name, Text: e.Text, Mark: e.Mark, Indent: e.Indent, To: e.To, Help: e.Help, Line: e.Line, Locked: e.Protected}
@@ -85,9 +85,7 @@ func (x *pxe) menu(o *pxelinux.Offer, m pxelinux.Menu) menu.Menu {
 		case pxelinux.EntryOpens:
 			entry.Kind = menu.Opens
 		case pxelinux.EntryQuits:
-			if entry.Kind = menu.Leaves; o.NoEscape { // the menu starts again
-				entry.Kind, entry.To = menu.Opens, o.Start
-			}
+			entry.Kind = menu.Leaves
 		default:
 			entry.Kind = menu.Separator
 		}

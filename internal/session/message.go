@@ -33,7 +33,7 @@ type answer struct {
 	Line      *Line       `json:",omitempty"`
 	Configure *configure  `json:",omitempty"`
 	Resolve   string      `json:",omitempty"` // a host's name, for who downloads as dom0
-	Offer     *menu.Offer `json:",omitempty"` // for the person, once
+	Offer     *menu.Offer `json:",omitempty"` // for the person; the next one when this one has ended
 	Checked   *checked    `json:",omitempty"` // what was asked of a password
 	Complete  bool        `json:",omitempty"` // nothing but the person is waited for
 	Answer

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
@@ -93,15 +94,18 @@ type asking struct {
 	guest  *guest.Guest
 	con    *console.Console
 
+	left     time.Duration // of menuTime
 	complete chan struct{} // closed when the child waits for the person only
 	once     sync.Once
 	checked  chan checked
 	stop     context.CancelFunc
+	told     atomic.Bool // the child has the choice
 	ended    chan struct{}
 }
 
-// ask begins to ask. A child that was taken over can offer anything.
-func (p *Person) ask(ctx context.Context, g *guest.Guest, o *menu.Offer, con *console.Console) (*asking, error) {
+// ask begins to ask; before is the time before, nil at first. A child that was
+// taken over can offer anything, but it has menuTime for all that it asks.
+func (p *Person) ask(ctx context.Context, g *guest.Guest, o *menu.Offer, before *asking, con *console.Console) (*asking, error) {
 	if p == nil {
 		return nil, errors.New("the guest's process asks a person who is not there")
 	}
@@ -109,20 +113,28 @@ func (p *Person) ask(ctx context.Context, g *guest.Guest, o *menu.Offer, con *co
 		return nil, fmt.Errorf("the guest's process offers a menu: %w", err)
 	}
 	a := &asking{
-		person: p, offer: *o, guest: g, con: con,
+		person: p, offer: *o, guest: g, con: con, left: menuTime,
 		complete: make(chan struct{}), checked: make(chan checked, 1), ended: make(chan struct{}),
+	}
+	if before != nil {
+		before.end()
+		a.left = before.left
 	}
 	asking, stop := context.WithCancel(ctx)
 	a.stop = stop
 	go func() {
 		defer close(a.ended)
 		end := &ended{a.choose(asking)}
+		a.told.Store(true)
 		if asking.Err() == nil { // else nobody waits for it
 			g.Send(asked{Ended: end})
 		}
 	}()
 	return a, nil
 }
+
+// over says whether the child can ask again.
+func (a *asking) over() bool { return a == nil || a.told.Load() }
 
 // end returns when the terminal is as it was.
 func (a *asking) end() {
@@ -141,20 +153,25 @@ func (a *asking) choose(ctx context.Context) *menu.Choice {
 	}
 	defer restore()
 	t.Dumb, t.Idle = a.person.Dumb, idleTime
-	if !a.person.Menu {
+	switch {
+	case a.offer.Failed != "": // somebody is there
+	case a.person.Menu:
+		t.First = a.countdown()
+	default:
 		a.con.Stage(fmt.Sprintf("menu: %s boots; press a key for the menu", a.offer.Default))
 		if !a.key(ctx, t) {
 			return nil
 		}
-	} else {
-		t.First = a.countdown()
 	}
 
 	began := time.Now()
-	a.putOff(ctx, menuTime)
-	defer func() { a.putOff(ctx, -max(menuTime-time.Since(began), 0)) }()
+	a.putOff(ctx, a.left)
+	defer func() {
+		a.left = max(a.left-time.Since(began), 0)
+		a.putOff(ctx, -a.left)
+	}()
 	defer a.con.Hold()()
-	shown, cancel := context.WithTimeoutCause(ctx, menuTime, menu.ErrUntouched)
+	shown, cancel := context.WithTimeoutCause(ctx, a.left, menu.ErrUntouched)
 	defer cancel()
 	choice, err := t.Choose(shown, a.offer, func(c menu.Choice) error { return a.check(ctx, c) })
 	if err != nil {

@@ -193,7 +193,7 @@ func tellNetwork(g *guest.Guest, mac net.HardwareAddr, why string, con *console.
 
 // converse answers the child until it says how it ended: that answer has a plan,
 // and its error is the child's. The child may ask for names only where it
-// downloads as dom0, and once for a person.
+// downloads as dom0, and for a person.
 func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, con *console.Console) (Answer, error) {
 	configured := false
 	var asks *asking
@@ -224,8 +224,8 @@ func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, c
 			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
 				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
-		case a.Offer != nil && asks == nil:
-			if asks, err = person.ask(ctx, g, a.Offer, con); err != nil {
+		case a.Offer != nil && asks.over():
+			if asks, err = person.ask(ctx, g, a.Offer, asks, con); err != nil {
 				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
 		case a.Checked != nil && asks != nil:
