@@ -286,7 +286,7 @@ func TestForm(t *testing.T) {
 		case len(asked) == 2:
 			w.WriteHeader(503)
 		case r.URL.Path == "/moved":
-			http.Redirect(w, r, "/ok", 302)
+			http.Redirect(w, r, "/ok", http.StatusFound)
 		default:
 			io.WriteString(w, "content")
 		}
