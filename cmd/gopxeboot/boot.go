@@ -67,7 +67,7 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *setti
 	if c.Bool("again") {
 		return again(c, call)
 	}
-	if err := file.apply(c, call, func() []string { return sectionsOfCall(c, call) }); err != nil {
+	if err := file.apply(c, call, func() ([]string, error) { return sectionsOfCall(c, call) }); err != nil {
 		return err
 	}
 	con := console.New(c.App.ErrWriter, level(c))

@@ -69,12 +69,21 @@ label = "nobody"
 	} {
 		contains(t, gopxeboot(t, strings.Fields(test.args)...).Stdout, test.want)
 	}
-	// XAPI's VMs are named by their administrators.
+	// XAPI's VMs are named by their administrators, for plan, too.
+	contains(t, gopxeboot(t, "plan", "--conf="+file, "7").Stdout, `"label": "all"`)
 	labtest.Check(t, os.MkdirAll("/etc", 0o755))
 	conf := "/etc/gopxeboot.conf"
 	labtest.Check(t, os.WriteFile(conf, []byte("[guest1]\nlabel = \"name\"\n[xenbr0]\npygrub = \""+d.pygrub(t)+"\"\n"), 0o644))
 	t.Cleanup(func() { os.Remove(conf) })
 	labtest.Check(t, os.WriteFile(config, []byte("default disk\nlabel disk\n localboot 0\n"), 0o644))
+	defer func() { // which guest it is is not known, and its section may say --key
+		labtest.Check(t, os.WriteFile("/usr/local/sbin/xenstore-read", []byte("#!/bin/sh\nexit 1\n"), 0o755))
+		for name, c := range map[string]call{"xapi": d.xapi(pygrubSlot(), ""), "libxl": d.libxl(t, libxl{Args: []string{vif}})} {
+			said := d.bootedBy(t, []string{"/usr/sbin/" + name}, c, xenout.Simple)
+			contains(t, said, conf+": it has sections, and which guest it is is not known: ")
+			labtest.Check(t, os.RemoveAll(d.outDir()))
+		}
+	}()
 	equal(t, "under XAPI", d.bootedBy(t, []string{"/usr/sbin/xenopsd-xc"}, d.xapi(pygrubSlot(), ""), xenout.Simple), "disk")
 }
 
