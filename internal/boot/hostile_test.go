@@ -221,6 +221,11 @@ func hostileChild() {
 		failed(c, fault.Own, err.Error())
 		return
 	}
+	if t.Get != nil {
+		_, err := unix.FcntlInt(c.File(0).Fd(), unix.F_SETFL, unix.O_NONBLOCK|unix.O_APPEND)
+		failed(c, fault.NotBootable, fmt.Sprint(err))
+		return
+	}
 	attacks[t.Boot.Plan.Wanted.Label].does(c)
 	runtime.KeepAlive(c) // whose pipe raw writes to
 }
