@@ -67,6 +67,7 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *setti
 	if c.Bool("again") {
 		return again(c, call)
 	}
+	named := c.IsSet("label")
 	if err := file.apply(c, call, func() []string { return sectionsOfCall(c, call) }); err != nil {
 		return err
 	}
@@ -79,6 +80,7 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *setti
 	if err != nil {
 		return err
 	}
+	o.Wanted.OfVM = o.Network.OfVM && named
 	if c.Bool("unapply") {
 		return unapply(c.Context, &o, con)
 	}

@@ -219,3 +219,65 @@ func TestMenuFails(t *testing.T) {
 		})
 	}
 }
+
+// inMenuLab is a lab with labMenu, and a dom0 in it.
+func inMenuLab(t *testing.T) *dom0 {
+	t.Helper()
+	l := labtest.New(t, lab.Config{})
+	tree := sampleTree(t)
+	writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), labMenu)
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+	return newDom0(t)
+}
+
+// An admin's terminal is asked by plan, too, and stays as it was; what a choice would
+// boot is printed on it.
+func TestMenuOfPlan(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		keys []keys
+		args []string
+		want string
+	}{
+		{"a choice", []keys{{"The lab", down + enter}}, []string{"--menu"}, `"args": "BOOT_IMAGE=` + lab.SampleKernel + ` number=2"`},
+		{"an edited line", []keys{{"The lab", "\t"}, {"> ", " more" + enter}}, []string{"--menu"}, `initrd.img more"`},
+		{"what does not boot, and what does", []keys{{"The lab", last + enter}, {"hdt.c32", "t" + enter}}, []string{"--menu"}, ` number=2"`},
+		{"no key", nil, []string{"--menu", "--menu-timeout=1"}, ` number=1 initrd=`},
+		{"not asked", nil, nil, ` number=1 initrd=`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := inMenuLab(t)
+			call := call{
+				Argv: append(append([]string{"gopxeboot", "plan"}, c.args...), vif), Env: append(os.Environ(), "TERM=vt100"),
+				TTY: true, Cooked: true, Log: filepath.Join(d.dir, "log"), Person: c.keys,
+			}
+			cmd, _ := toolstack(t, []string{"sh"}, call)
+			err := cmd.Wait()
+			if log := readFile(t, call.Log); err != nil || !strings.Contains(log, c.want) || strings.Contains(log, "The lab") != (c.args != nil) {
+				t.Errorf("%v\n%s", err, log)
+			}
+		})
+	}
+}
+
+// Who asks for a menu that can't be shown is told so in one line.
+func TestMenuNotShown(t *testing.T) {
+	const says = "gopxeboot: warning: --menu has no effect: "
+	d := inMenuLab(t)
+	for _, args := range [][]string{{"plan"}, {"--output-directory=" + t.TempDir()}} {
+		o := gopxeboot(t, append(args, "--menu", vif)...)
+		if o.Code != 0 || strings.Count(o.Stderr, "--menu") != 1 || !strings.Contains(o.Stderr, says+"standard input and standard error are no terminal\n") {
+			t.Errorf("%q: %+v", args, o)
+		}
+	}
+	for _, option := range []string{"-q", "--runas=60001"} {
+		call := d.libxl(t, libxl{Args: []string{"--menu", option, vif}})
+		cmd, _ := toolstack(t, []string{"xl", "create", "guest1.cfg"}, call)
+		err := cmd.Wait()
+		why, _, _ := strings.Cut(option, "=")
+		if log := readFile(t, call.Log); err != nil || !strings.Contains(log, says+why+" shows none\r\n") || strings.Contains(log, "The lab") {
+			t.Errorf("%s: %v\n%q", option, err, log)
+		}
+		labtest.Check(t, os.RemoveAll(d.outDir()))
+	}
+}
