@@ -72,6 +72,7 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *setti
 		return err
 	}
 	con := console.New(c.App.ErrWriter, level(c))
+	con.GoOn()
 	if call.Domid != 0 {
 		con.Keep()
 		con.Stage(fmt.Sprintf("%s: domain %d, gopxeboot %s", time.Now().UTC().Format("2006-01-02 15:04:05 UTC"), call.Domid, c.App.Version))

@@ -18,7 +18,7 @@ import (
 )
 
 // keys are typed once a text was shown. "KILL" kills the process that reads from
-// the network.
+// the network, "CLOSE" closes the terminal.
 type keys struct{ After, Type string }
 
 // person is who sits at a terminal: it is written what is shown there.
@@ -27,6 +27,7 @@ type person struct {
 	bootloader int // its process
 	keys       []keys
 	shown      strings.Builder
+	closed     bool
 }
 
 func (p *person) Write(text []byte) (int, error) {
@@ -35,9 +36,14 @@ func (p *person) Write(text []byte) (int, error) {
 		next := p.keys[0]
 		p.keys = p.keys[1:]
 		p.shown.Reset()
-		if next.Type != "KILL" {
+		switch next.Type {
+		case "CLOSE":
+			p.closed = true
+			return len(text), p.to.Close()
+		default:
 			p.to.WriteString(next.Type)
 			continue
+		case "KILL":
 		}
 		tasks, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(p.bootloader), "task/*/children")) // of each thread
 		var children string
@@ -279,5 +285,35 @@ func TestMenuNotShown(t *testing.T) {
 			t.Errorf("%s: %v\n%q", option, err, log)
 		}
 		labtest.Check(t, os.RemoveAll(d.outDir()))
+	}
+}
+
+// What comes from a terminal in bursts, in halves or not at all, and one that no one
+// reads, keeps no guest from booting in time; one that closes ends the boot, and
+// leaves nothing behind.
+func TestMenuBadInput(t *testing.T) {
+	const burst = down + up + "\x1b[\x1b[99999;\x00\xc3" // more than a megabyte, by its number
+	menu := []string{"--menu", "--menu-timeout=2", "--timeout=20", "-v"}
+	for _, c := range []struct {
+		name string
+		call call
+		code int
+		args string
+	}{
+		{"a burst", call{Burst: burst}, 0, "number="},
+		{"no reader", call{Deaf: true}, 0, "number=1"},
+		{"a burst, and no reader", call{Burst: burst, Deaf: true}, 0, "number="},
+		{"half a sequence", call{Person: []keys{{"The lab", down + "\x1b["}, {"Two", "t" + enter}}}, 0, "number=2"},
+		{"it closes", call{Person: []keys{{"The lab", "CLOSE"}}}, 8, ""},
+		{"it closes while a password is typed", call{Person: []keys{{"The lab", down + down + enter}, {"Password", "CLOSE"}}}, 8, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, code, log, took := atTerminal(t, labMenu, []string{"xl", "create", "guest1.cfg"}, func(call *call) {
+				call.Burst, call.Deaf, call.Person = c.call.Burst, c.call.Deaf, c.call.Person
+			}, menu...)
+			if code != c.code || !strings.Contains(got.Args, c.args) || took > 15*time.Second || len(log) > 1<<20 {
+				t.Errorf("exit status %d after %v, %+v\n%q", code, took, got, log[:min(len(log), 4000)])
+			}
+		})
 	}
 }

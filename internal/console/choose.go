@@ -118,7 +118,9 @@ func (c *chooser) menus(ctx context.Context) (menu.Choice, error) {
 // for what is left of First.
 func (c *chooser) press(ctx context.Context, draw func()) (key, error) {
 	for {
-		draw()
+		if len(c.keys.input) == 0 { // else the next key changes it at once, and a log would have each
+			draw()
+		}
 		if c.screen.err != nil {
 			return 0, c.screen.err
 		}
