@@ -317,3 +317,48 @@ func TestMenuBadInput(t *testing.T) {
 		})
 	}
 }
+
+// An admin's terminal is often tmux: what it makes of our screens is the menu, keys
+// come through it as they are, and the shell finds its terminal as it was.
+func TestMenuInTmux(t *testing.T) {
+	d := inMenuLab(t)
+	socket := filepath.Join(d.dir, "tmux")
+	tmux := func(args ...string) string {
+		text, err := labtest.Program(t, "tmux", append([]string{"-S", socket, "-f", "/dev/null"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("tmux %q: %v\n%s", args, err, text)
+		}
+		return string(text)
+	}
+	self, err := filepath.Abs(os.Args[0])
+	labtest.Check(t, err)
+	program, answer := filepath.Join(d.dir, "gopxeboot"), filepath.Join(d.dir, "plan")
+	labtest.Check(t, os.Symlink(self, program))
+	before, after := filepath.Join(d.dir, "before"), filepath.Join(d.dir, "after")
+	tmux("new-session", "-d", "-x", "80", "-y", "25", "stty -a >"+before+"; "+program+" plan --menu "+vif+" >"+answer+"; stty -a >"+after+"; echo ended; cat")
+	defer tmux("kill-server")
+	screen := ""
+	shows := func(text string) {
+		t.Helper()
+		labtest.Eventually(t, text, func() bool {
+			screen = tmux("capture-pane", "-p")
+			return strings.Contains(screen, text)
+		})
+	}
+	press := func(keys ...string) { tmux(append([]string{"send-keys"}, keys...)...) }
+	shows("Automatic boot in")
+	contains(t, screen, "                                    The lab\n\n  One\n  Two\n  secret\n  More >\n  lost\n  hdt\n")
+	press("Down", "Down", "Down", "Enter")
+	shows("                                     More\n")
+	press("Escape")
+	shows("  Two\n")
+	press("Home", "Down", "Tab")
+	shows("\n> " + lab.SampleKernel + " number=2")
+	press(" in tmux", "Enter")
+	shows("gopxeboot: boot: BOOT_IMAGE=")
+	shows("\nended\n")
+	equal(t, "the terminal's settings", readFile(t, after), readFile(t, before))
+	contains(t, readFile(t, answer), ` number=2 in tmux"`)
+	press("typed", "Enter")
+	shows("typed\ntyped\n")
+}
