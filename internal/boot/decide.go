@@ -98,7 +98,7 @@ func (p *pipeline) notOpened(err error) error {
 }
 
 // openHead is openURL for iPXE, which looks at what boots as well: of a file
-// that is no text its first bytes are enough, and the boot fetches it later.
+// that is no text its first bytes are enough, and where it boots the rest follows.
 func (p *pipeline) openHead(ctx context.Context, url string) (io.ReadCloser, error) {
 	return p.post(ctx, url, "")
 }
@@ -107,10 +107,15 @@ func (p *pipeline) openHead(ctx context.Context, url string) (io.ReadCloser, err
 func (p *pipeline) post(ctx context.Context, url, form string) (io.ReadCloser, error) {
 	files := p.files
 	files.Form = form
-	content, at, err := files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+	ctx, cancel := context.WithCancel(ctx)
+	unanswered := time.AfterFunc(heldAlone, p.held.stop)
+	f, content, at, err := files.Hold(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+	unanswered.Stop()
 	if err != nil {
+		cancel()
 		return nil, p.notOpened(err)
 	}
+	p.held.add(at, held{f, cancel, time.Now()}, form == "" && !ipxe.IsScript(content))
 	return program.NewFile(content, at), nil
 }
 

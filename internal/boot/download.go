@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,6 +71,7 @@ func empty(ctx context.Context, files ...*os.File) error {
 // ends the rest, and is the one that is returned.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.cached = l.Cached
+	p.held.keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
