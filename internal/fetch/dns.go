@@ -160,13 +160,13 @@ func (c *Client) askBy(ctx context.Context, network string, server netip.Addr, q
 		}
 	}
 	if _, err := conn.Write(packet); err != nil {
-		return netip.Addr{}, err
+		return netip.Addr{}, inWords(err, server.String())
 	}
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := read(buf)
 		if err != nil {
-			return netip.Addr{}, err
+			return netip.Addr{}, inWords(err, server.String())
 		}
 		addr, err := q.answer(buf[:n])
 		if !errors.Is(err, errNotOurs) {
