@@ -332,8 +332,13 @@ func refused(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		return f.named(role, broken(fmt.Sprintf("The server refuses to give the %s.", role), file.URL+because(file.Message),
-			"let everybody read the file and pass the directories on the way (chmod a+r, a+x)"))
+		hint := "let everybody read the file and pass the directories on the way (chmod a+r, a+x)"
+		if web := Hint(file.Reason, file.URL); web != "" {
+			hint = web
+		} else if strings.HasPrefix(file.URL, "http") {
+			hint = "see the web server's log, its rules for that file (allow, deny), and whether it may read it (chmod a+r, and a+x for the directories)"
+		}
+		return f.named(role, broken(fmt.Sprintf("The server refuses to give the %s.", role), file.URL+because(file.Message), hint))
 	}
 }
 

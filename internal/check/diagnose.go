@@ -12,6 +12,7 @@ import (
 // finding is one cause that the facts show.
 type finding struct {
 	status   Status // OK is a note
+	code     Code   // where it is not the cause's
 	summary  string // one line: what is wrong
 	evidence string // what was seen of it
 	hint     string // what to change
@@ -88,6 +89,7 @@ var causes = []cause{
 
 	{ConfigEmpty, "config", configEmpty},
 	{ConfigMisnamed, "config", configMisnamed},
+	{ConfigUnreadable, "config", configNotServed},
 	{ConfigUnreadable, "config", configUnreadable},
 	{NoConfig, "config", noScript},
 	{NoConfig, "config", noConfig},
@@ -101,6 +103,8 @@ var causes = []cause{
 	{InitrdMissing, "initrd", missing("initrd")},
 	{FileUnreadable, "kernel", refused("kernel")},
 	{FileUnreadable, "initrd", refused("initrd")},
+	{FileUnreachable, "kernel", notServed("kernel")},
+	{FileUnreachable, "initrd", notServed("initrd")},
 	{FileUnreachable, "kernel", unreachable("kernel")},
 	{FileUnreachable, "initrd", unreachable("initrd")},
 	{FileTruncated, "kernel", truncated("kernel")},
@@ -133,11 +137,11 @@ func Diagnose(f Facts) Report {
 			continue
 		}
 		if d.status == OK {
-			notes = append(notes, Note{c.code, d.summary, d.details})
+			notes = append(notes, Note{cmp.Or(d.code, c.code), d.summary, d.details})
 			continue
 		}
 		found[c.step] = append(found[c.step], d)
-		v := d.verdict(c.code)
+		v := d.verdict(cmp.Or(d.code, c.code))
 		if d.status == Fail && first == nil {
 			first = v
 		}

@@ -326,6 +326,15 @@ func TestDiagnose(t *testing.T) {
 		{"initrd missing", file(1, "not found"), InitrdMissing, Fail, "initrd.gz"},
 		{"kernel refused", file(0, "refused"), FileUnreadable, Fail, "chmod"},
 		{"initrd refused", file(1, "refused"), FileUnreadable, Fail, "initrd.gz"},
+		{"kernel's certificate has expired", failsBy("kernel", plan.CertExpired), TLSExpired, Fail, "renew the certificate on 192.168.1.166"},
+		{"kernel's certificate is signed by whom?", failsBy("kernel", plan.UnknownCA), TLSUnknownCA, Fail, "--ca FILE"},
+		{"initrd's certificate is another server's", failsBy("initrd", plan.CertName), TLSWrongName, Fail, "a certificate for 192.168.1.166"},
+		{"no web server for the initrd", failsBy("initrd", plan.PortClosed), HTTPRefused, Fail, "systemctl status nginx"},
+		{"no TLS", failsBy("kernel", plan.NoTLS), FileUnreachable, Fail, "say http://"},
+		{"no web server for the configuration", all(nothingFound("unreachable"), func(f *Facts) {
+			f.Search[0].URL, f.Search[0].Reason = "http://192.168.1.166/pxelinux.cfg/default", plan.PortClosed
+		}), HTTPRefused, Fail, "the configuration is to come from http://192.168.1.166/"},
+		{"kernel wants a password", all(failsBy("kernel", plan.NoLogin), file(0, "refused")), FileUnreadable, Fail, "USER:PASSWORD@"},
 		{"kernel's server is away", file(0, "unreachable"), FileUnreachable, Fail, ""},
 		{"kernel empty", file(0, "empty"), FileTruncated, Fail, "0 bytes"},
 		{"initrd short", all(file(1, "short"), func(f *Facts) { f.Files[1].Bytes, f.Files[1].Read = 10, 5 }), FileTruncated, Fail, "5 came"},
@@ -393,6 +402,14 @@ func TestDiagnose(t *testing.T) {
 				t.Errorf("no hint or no evidence: %+v", v)
 			}
 		})
+	}
+}
+
+// failsBy has the server of a file fail for this reason.
+func failsBy(role string, reason plan.Reason) func(*Facts) {
+	return func(f *Facts) {
+		file := f.file(role)
+		file.URL, file.Result, file.Reason = "https://192.168.1.166/"+role, plan.Failed, reason
 	}
 }
 

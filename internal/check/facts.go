@@ -301,6 +301,7 @@ type File struct {
 	Role   string      `json:"role"` // kernel or initrd
 	URL    string      `json:"url"`
 	Result plan.Result `json:"result"`
+	Reason plan.Reason `json:"reason,omitempty"`
 	Bytes  int64       `json:"bytes"` // as announced; -1 when the server does not say
 	Read   int64       `json:"read"`  // how much of it was read
 	Millis float64     `json:"ms"`    // until the server said yes or no

@@ -18,7 +18,6 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
-	"golang.org/x/sys/unix"
 )
 
 // maxLook bounds how much of a kernel is read to look into it, in bytes.
@@ -64,7 +63,7 @@ func (o *observer) note(ctx context.Context, link string, ask func() (content []
 	content, at, err := ask()
 	t := plan.Try{URL: link, Result: result(err), Millis: plan.Millis(time.Since(began))}
 	if err != nil {
-		t.Message = reason(err)
+		t.Message, t.Reason = reason(err), ReasonOf(err)
 	}
 	if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
 		t.Blocks = o.blocks(ctx, link)
@@ -106,10 +105,27 @@ func result(err error) plan.Result {
 		return plan.Short
 	case errors.Is(err, fetch.ErrTooBig):
 		return plan.TooLarge
-	case errors.Is(err, fetch.ErrNoServer), isUnreachable(err), errors.Is(err, unix.ECONNREFUSED):
+	case errors.Is(err, fetch.ErrNoServer), isUnreachable(err), errors.Is(err, fetch.ErrPortClosed):
 		return plan.Unreachable
 	}
 	return plan.Failed
+}
+
+// ReasonOf is what an error tells of why there is no file; "" for no more than
+// its result.
+func ReasonOf(err error) plan.Reason {
+	for _, of := range []struct {
+		kind error
+		plan.Reason
+	}{
+		{fetch.ErrPortClosed, plan.PortClosed}, {fetch.ErrCertExpired, plan.CertExpired}, {fetch.ErrUnknownCA, plan.UnknownCA},
+		{fetch.ErrCertName, plan.CertName}, {fetch.ErrNoTLS, plan.NoTLS}, {fetch.ErrLogin, plan.NoLogin},
+	} {
+		if errors.Is(err, of.kind) {
+			return of.Reason
+		}
+	}
+	return ""
 }
 
 // reason is an error without the URL, which is known.
@@ -296,7 +312,7 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 		f.Result = result(err)
 	}
 	if err != nil {
-		f.Message = reason(err)
+		f.Message, f.Reason = reason(err), ReasonOf(err)
 		if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") && f.Bytes != -1 {
 			f.Blocks = o.blocks(ctx, link)
 		}

@@ -36,7 +36,7 @@ func TestResult(t *testing.T) {
 		{fetch.ErrShort, plan.Short},
 		{fetch.ErrNoServer, plan.Unreachable},
 		{unix.EHOSTUNREACH, plan.Unreachable},
-		{unix.ECONNREFUSED, plan.Unreachable},
+		{fetch.ErrPortClosed, plan.Unreachable},
 		{errors.New("something else"), plan.Failed},
 	} {
 		if got := result(c.err); got != c.want {

@@ -80,7 +80,9 @@ func everything(r check.Report) string {
 	return strings.Join(text, "\n")
 }
 
-func TestReported(t *testing.T) {
+func TestReported(t *testing.T) { testReports(t, reports) }
+
+func testReports(t *testing.T, reports []report) {
 	t.Parallel()
 	for _, test := range reports {
 		t.Run(test.name, func(t *testing.T) {
