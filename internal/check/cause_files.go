@@ -3,8 +3,6 @@ package check
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -303,7 +301,7 @@ func missing(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message)+f.unresolved(file.URL), fileHint(f))
+		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), fileHint(f))
 		if f.Boot != nil && f.Boot.Instead != "" {
 			d.status = Warn
 			d.summary = fmt.Sprintf("The %s is not there, and so %s boots.", role, f.Boot.Instead)
@@ -348,21 +346,9 @@ func unreachable(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		return broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message)+f.unresolved(file.URL),
+		return broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
 			"see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String())
 	}
-}
-
-// unresolved says where a name leads that can't be resolved.
-func (f *Facts) unresolved(link string) string {
-	u, err := url.Parse(link)
-	if err != nil || len(f.Lease.DNS) > 0 {
-		return ""
-	}
-	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
-		return ""
-	}
-	return fmt.Sprintf("; DHCP names no DNS server (option 6), and so the boot server was asked in the place of %s, as PXELINUX does", u.Hostname())
 }
 
 func truncated(role string) func(*Facts) *finding {

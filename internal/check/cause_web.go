@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -23,7 +24,7 @@ var webCodes = map[plan.Reason]struct {
 // Hint is what to do about a server that could not be had for this reason; "" for
 // none that is known.
 func Hint(reason plan.Reason, link string) string {
-	host := hostOf(link)
+	host := cmp.Or(hostOf(link), "the server")
 	switch reason {
 	case plan.PortClosed:
 		return fmt.Sprintf("start the server on %s (systemctl status nginx), see its listen port and firewall, or correct host and port in the URL", host)
@@ -41,10 +42,11 @@ func Hint(reason plan.Reason, link string) string {
 	return ""
 }
 
+// hostOf is the server that a URL names; "" for none.
 func hostOf(link string) string {
 	u, err := url.Parse(link)
-	if err != nil || u.Hostname() == "" {
-		return "the server"
+	if err != nil {
+		return ""
 	}
 	return u.Hostname()
 }
@@ -56,7 +58,7 @@ func web(reason plan.Reason, link, message, what string) *finding {
 	if !ok || reason == plan.PortClosed && !strings.HasPrefix(link, "http") {
 		return nil
 	}
-	d := broken(fmt.Sprintf(c.summary, hostOf(link)), fmt.Sprintf("%s is to come from %s%s", what, link, because(message)), Hint(reason, link))
+	d := broken(fmt.Sprintf(c.summary, cmp.Or(hostOf(link), "the server")), fmt.Sprintf("%s is to come from %s%s", what, link, because(message)), Hint(reason, link))
 	d.code = c.code
 	return d
 }
@@ -79,15 +81,6 @@ func notServed(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		d := web(file.Reason, file.URL, file.Message+f.unresolved(file.URL), "the "+role)
-		if d != nil && f.unresolved(file.URL) != "" {
-			d.hint = resolveHint(file.URL)
-		}
-		return d
+		return web(file.Reason, file.URL, file.Message, "the "+role)
 	}
-}
-
-// resolveHint is for a name that leads to a server that nobody meant.
-func resolveHint(link string) string {
-	return fmt.Sprintf("let DHCP name a DNS server (option 6) that knows %s, or write its address into the URL", hostOf(link))
 }

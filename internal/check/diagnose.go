@@ -87,6 +87,7 @@ var causes = []cause{
 	{TFTPSilent, "server", tftpSilent},
 	{TFTPRefused, "config", tftpRefused},
 
+	{DNSSilent, "config", unresolved("config")},
 	{ConfigEmpty, "config", configEmpty},
 	{ConfigMisnamed, "config", configMisnamed},
 	{ConfigUnreadable, "config", configNotServed},
@@ -99,6 +100,8 @@ var causes = []cause{
 	{BootProgram, "boot", bootProgram},
 	{NotBootable, "boot", notBootable},
 
+	{DNSSilent, "kernel", unresolved("kernel")},
+	{DNSSilent, "initrd", unresolved("initrd")},
 	{KernelMissing, "kernel", missing("kernel")},
 	{InitrdMissing, "initrd", missing("initrd")},
 	{FileUnreadable, "kernel", refused("kernel")},

@@ -326,6 +326,9 @@ func TestDiagnose(t *testing.T) {
 		{"initrd missing", file(1, "not found"), InitrdMissing, Fail, "initrd.gz"},
 		{"kernel refused", file(0, "refused"), FileUnreadable, Fail, "chmod"},
 		{"initrd refused", file(1, "refused"), FileUnreadable, Fail, "initrd.gz"},
+		{"a name without DNS", named(nil), NoDNS, Fail, "option 6"},
+		{"a name, and a silent DNS server", named(&NameServer{Silent: true, Message: "no answer"}), DNSSilent, Fail, "10.0.0.53: no answer"},
+		{"a name that DNS does not know", named(&NameServer{Message: "no address"}), DNSNoAddress, Fail, "host-record=mirror.example,ADDRESS"},
 		{"kernel's certificate has expired", failsBy("kernel", plan.CertExpired), TLSExpired, Fail, "renew the certificate on 192.168.1.166"},
 		{"kernel's certificate is signed by whom?", failsBy("kernel", plan.UnknownCA), TLSUnknownCA, Fail, "--ca FILE"},
 		{"initrd's certificate is another server's", failsBy("initrd", plan.CertName), TLSWrongName, Fail, "a certificate for 192.168.1.166"},
@@ -349,7 +352,7 @@ func TestDiagnose(t *testing.T) {
 		{"a storm, and nobody answers", func(f *Facts) { *f = Facts{Storm: &Storm{Count: 5, PerSec: 9, Lost: 5}} }, StormLoss, Fail, "known guests only"},
 		{"a file system that is read-only", func(f *Facts) { f.Space.ReadOnly = true }, NoSpace, Fail, "read-only"},
 		{"a hypervisor", kernelIs(Kernel{Format: "multiboot kernel"}), KernelNotLinux, Fail, "guest's Linux kernel"},
-		{"kernel of a name, without DNS", all(file(0, "silent"), func(f *Facts) { f.Files[0].URL = "http://mirror.example/linux"; f.Lease.DNS = nil }), FileUnreachable, Fail, "option 6"},
+		{"kernel of a name, without DNS", all(file(0, "silent"), func(f *Facts) { f.Files[0].URL = "http://mirror.example/linux"; f.Lease.DNS = nil }), NoDNS, Fail, "option 6"},
 		{"32 bits without PAE", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386", Looked: true, PV: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), KernelWrongArch, Fail, "CONFIG_X86_PAE"},
 		{"32 bits without PAE for PVH", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386", Looked: true, PV: true, PVH: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), Fine, OK, ""},
 		{"not for Xen", kernelIs(Kernel{Format: "bzImage", Linux: true, Looked: true}), KernelNoXen, Fail, "CONFIG_XEN_PV"},
@@ -402,6 +405,19 @@ func TestDiagnose(t *testing.T) {
 				t.Errorf("no hint or no evidence: %+v", v)
 			}
 		})
+	}
+}
+
+// named has the kernel be on a server of a name, of which that DNS server says so.
+func named(s *NameServer) func(*Facts) {
+	return func(f *Facts) {
+		f.Files[0].URL, f.Files[0].Result = "http://mirror.example/linux", plan.NotFound
+		n := Name{Name: "mirror.example", Millis: 5000}
+		if f.Lease.DNS = nil; s != nil {
+			s.Address = netip.MustParseAddr("10.0.0.53")
+			f.Lease.DNS, n.Failed = []netip.Addr{s.Address}, []NameServer{*s}
+		}
+		f.Names = []Name{n}
 	}
 }
 

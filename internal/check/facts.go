@@ -43,7 +43,9 @@ type Facts struct {
 
 	// Search are the names of the configuration that the guest asked for, with
 	// what the server did, and then those that somebody may have meant.
-	Search []plan.Try   `json:"search,omitempty"`
+	Search []plan.Try `json:"search,omitempty"`
+	// Names are those that were looked up.
+	Names  []Name       `json:"names,omitempty"`
 	Config *plan.Config `json:"config,omitempty"` // nil when there is none
 	Boot   *plan.Boot   `json:"boot,omitempty"`   // nil when Config can't be read
 	Files  []File       `json:"files,omitempty"`  // the kernel first, then initrds in order
@@ -295,6 +297,21 @@ type Station struct {
 
 // MeantRoot is plan.Try.Meant where the boot file's directory is wrong.
 const MeantRoot = "in the root, not in the boot file's directory"
+
+// Name is a server's name that was looked up.
+type Name struct {
+	Name    string       `json:"name"`
+	Address netip.Addr   `json:"address"` // zero when none was found
+	Failed  []NameServer `json:"failed,omitempty"`
+	Millis  float64      `json:"ms"`
+}
+
+// NameServer is one that gave no address.
+type NameServer struct {
+	Address netip.Addr `json:"address"`
+	Silent  bool       `json:"silent"` // or no DNS server
+	Message string     `json:"message"`
+}
 
 // File is one file that the guest needs.
 type File struct {

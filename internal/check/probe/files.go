@@ -139,6 +139,19 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// lookedUp records a name once: it is asked for anew with each file.
+func (o *observer) lookedUp(l fetch.Lookup) {
+	const most = 50
+	if len(o.facts.Names) >= most || slices.ContainsFunc(o.facts.Names, func(n check.Name) bool { return n.Name == l.Name }) {
+		return
+	}
+	n := check.Name{Name: l.Name, Address: l.Address, Millis: plan.Millis(l.Took)}
+	for _, s := range l.Failed {
+		n.Failed = append(n.Failed, check.NameServer{Address: s.Address, Silent: s.Silent(), Message: s.Err.Error()})
+	}
+	o.facts.Names = append(o.facts.Names, n)
+}
+
 // meant asks for names that PXELINUX does not ask for, but that an administrator may
 // have thought so. A configuration of the guest's own was found without.
 func (o *observer) meant(ctx context.Context) {

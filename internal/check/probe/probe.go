@@ -126,6 +126,7 @@ func (o *observer) walk(ctx context.Context) error {
 	if o.files, err = o.task.Configure(&o.machine); err != nil {
 		return err
 	}
+	o.files.LookedUp = o.lookedUp
 	// A server that is there answers at once; the boot itself is more patient.
 	o.files.TFTP.Timeout, o.files.TFTP.Retries, o.files.Timeout = time.Second, 2, 5*time.Second
 	if !o.server(ctx) {

@@ -113,5 +113,57 @@ var webReports = []report{
 	}}, []string{"401", "USER:PASSWORD@"}, []string{"chmod"}},
 }
 
+// named has the kernel come from a server by its name, which DNS is to know.
+func named(statements ...string) func(*site) {
+	return func(s *site) {
+		s.config(kernelAt("http://mirror.example/vmlinuz"))
+		s.dnsmasq(statements...)
+		s.nginx("")
+	}
+}
+
+// deadDNS is a machine that takes what it is asked, and says nothing.
+func (s *site) deadDNS() string {
+	s.Helper()
+	h := s.host("dns", "192.168.1.9/24")
+	labtest.Check(s, h.Do(func() error {
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{Port: 53})
+		if err == nil {
+			s.Cleanup(func() { conn.Close() })
+		}
+		return err
+	}))
+	return h.Address.Addr().String()
+}
+
+const (
+	serveNames = "--port=53"
+	mirror     = "--host-record=mirror.example,192.168.1.166"
+)
+
+var dnsReports = []report{
+	{fault{"a name that DNS knows", check.Fine, fine, named(serveNames, mirror)}, nil, nil},
+	{fault{"a name, and DHCP names no DNS server", check.NoDNS, warning, named()},
+		[]string{"mirror.example is a name", "the boot server 192.168.1.166 was asked in its place", "dhcp-option=option:dns-server,ADDRESS"}, nil},
+	{fault{"a name, no DNS server, and no file", check.NoDNS, isBroken, func(s *site) { s.remove(kernelFile); named()(s) }},
+		[]string{"option 6"}, []string{"put it there"}},
+	{fault{"a name that DNS does not know", check.DNSNoAddress, isBroken, func(s *site) {
+		s.remove(kernelFile)
+		named(serveNames, "--local=/example/")(s)
+	}}, []string{"DNS has no address of mirror.example", "192.168.1.166: no address (NameError)", "host-record=mirror.example,ADDRESS"}, []string{"put it there"}},
+	{fault{"a DNS server that is silent", check.DNSSilent, warning, func(s *site) { named("--dhcp-option=option:dns-server," + s.deadDNS())(s) }},
+		[]string{"The DNS server 192.168.1.9 does not answer", "mirror.example was looked up for 5s", "the boot server 192.168.1.166 was asked in its place"}, nil},
+	{fault{"the first of two DNS servers is silent", check.DNSSilent, warning, func(s *site) {
+		named(serveNames, mirror, "--dhcp-option=option:dns-server,"+s.deadDNS()+",192.168.1.166")(s)
+	}}, []string{"The DNS server 192.168.1.9 does not answer", "another one says 192.168.1.166"}, []string{"in its place"}},
+	{fault{"no DNS server on that machine", check.DNSSilent, isBroken, func(s *site) {
+		s.remove(kernelFile)
+		named("--dhcp-option=option:dns-server,192.168.1.166")(s)
+	}}, []string{"The DNS server 192.168.1.166 does not answer", "192.168.1.166: connection refused"}, []string{"put it there"}},
+}
+
+// A name that leads nowhere is no fault of the server that is asked in its place.
+func TestNames(t *testing.T) { testReports(t, dnsReports) }
+
 // Each way in which a web server does not give a file has its own verdict.
 func TestWeb(t *testing.T) { testReports(t, webReports) }
