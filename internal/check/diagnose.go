@@ -79,9 +79,12 @@ var causes = []cause{
 	{IPXENotServed, "dhcp", ipxeNotServed},
 	{IPXELoop, "dhcp", ipxeLoop},
 
+	{DuplicateAddress, "server", duplicateAddress},
 	{NextServerUnreachable, "server", nextServerUnreachable},
 	{NextServerWrong, "server", nextServerWrong},
 	{TFTPNotRunning, "server", tftpNotRunning},
+	{TFTPDataBlocked, "server", tftpDataBlocked},
+	{TFTPNoOACK, "server", tftpNoOACK},
 	{TFTPLargeBlocks, "server", tftpLargeBlocks},
 	{TFTPOtherAddress, "server", tftpOtherAddress},
 	{TFTPSilent, "server", tftpSilent},
@@ -116,6 +119,8 @@ var causes = []cause{
 	{KernelWrongArch, "kernel", kernelWrongArch},
 	{KernelNoXen, "kernel", kernelNoXen},
 	{KernelPacking, "kernel", kernelPacking},
+	{KernelDamaged, "kernel", kernelDamaged},
+	{InitrdWrong, "initrd", initrdWrong},
 	{ArgsTooLong, "args", argsTooLong},
 	{NoSpace, "space", noSpace},
 

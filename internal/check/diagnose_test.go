@@ -326,6 +326,19 @@ func TestDiagnose(t *testing.T) {
 		{"initrd missing", file(1, "not found"), InitrdMissing, Fail, "initrd.gz"},
 		{"kernel refused", file(0, "refused"), FileUnreadable, Fail, "chmod"},
 		{"initrd refused", file(1, "refused"), FileUnreadable, Fail, "initrd.gz"},
+		{"data ports are blocked", all(nothingFound("silent"), func(f *Facts) { f.Search[0].Reason, f.Search[0].Message = plan.DataBlocked, "OACK again" }), TFTPDataBlocked, Fail, "nf_conntrack_tftp"},
+		{"blocks that were not agreed to", all(file(0, "silent"), func(f *Facts) { f.Files[0].Reason = plan.NoOACK }), TFTPNoOACK, Fail, "--refuse blksize"},
+		{"blocks that were not agreed to, and then small ones", all(lossy, func(f *Facts) { f.Files[0].Reason = plan.NoOACK }), TFTPNoOACK, Warn, "slowly"},
+		{"two answer ARP", all(tftp("silent"), func(f *Facts) { f.NextServer.OtherMAC = "02:00:00:00:00:07" }), DuplicateAddress, Fail, "02:00:00:00:00:07"},
+		{"one offers, and another answers ARP", func(f *Facts) {
+			f.Offers[0].From, f.Offers[0].ServerMAC, f.Offers[0].Relay = f.NextServer.Address, "02:00:00:00:00:07", netip.Addr{}
+		}, DuplicateAddress, Warn, "the offer comes from 02:00:00:00:00:07"},
+		{"a virtual router", func(f *Facts) {
+			f.Offers[0].From, f.Offers[0].ServerMAC, f.Offers[0].Relay = f.NextServer.Address, "00:00:5e:00:01:07", netip.Addr{}
+		}, Fine, OK, ""},
+		{"frames of 1500 bytes get lost, and PXELINUX's do not", all(lossy, func(f *Facts) {
+			f.Files[0].Blocks = []plan.Block{{Size: 1468}, {Size: 1408, Arrives: true}}
+		}), Fine, OK, ""},
 		{"a name without DNS", named(nil), NoDNS, Fail, "option 6"},
 		{"a name, and a silent DNS server", named(&NameServer{Silent: true, Message: "no answer"}), DNSSilent, Fail, "10.0.0.53: no answer"},
 		{"a name that DNS does not know", named(&NameServer{Message: "no address"}), DNSNoAddress, Fail, "host-record=mirror.example,ADDRESS"},
@@ -343,6 +356,13 @@ func TestDiagnose(t *testing.T) {
 		{"initrd short", all(file(1, "short"), func(f *Facts) { f.Files[1].Bytes, f.Files[1].Read = 10, 5 }), FileTruncated, Fail, "5 came"},
 		{"kernel cut off", kernelIs(Kernel{Format: "bzImage", Linux: true, Wants: 9e6}), FileTruncated, Fail, "9000000"},
 		{"not a kernel", kernelIs(Kernel{Format: "an HTML page"}), KernelNotLinux, Fail, "HTML"},
+		{"a packed part that is none", func(f *Facts) { f.Files[0].Misfit = &Misfit{"Xen can't read it: unpack xz", "again"} }, KernelDamaged, Fail, "unpack xz"},
+		{"an EFI program", func(f *Facts) {
+			f.Files[0].Kernel, f.Files[0].Misfit = &Kernel{Format: "EFI program"}, &Misfit{"an EFI program, and no kernel", "serve the kernel itself"}
+		}, KernelNotLinux, Fail, "serve the kernel itself"},
+		{"an EFI program for an HVM guest", all(kernelIs(Kernel{Format: "EFI program"}), guestType(xenout.HVM)), Fine, OK, ""},
+		{"initrd is a page", func(f *Facts) { f.Files[1].Misfit = &Misfit{"a page of HTML, and no initrd", "see"} }, InitrdWrong, Fail, "HTML"},
+		{"initrd is a text", func(f *Facts) { f.Files[1].Kind = "text" }, InitrdWrong, Warn, "begins with text"},
 		{"wrong arch", all(kernelIs(Kernel{Format: "Image", Linux: true, Arch: "arm64"}), func(f *Facts) { f.Subject.Machine = "x86_64" }), KernelWrongArch, Fail, "arm64"},
 		{"32 bits", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386 PAE", Looked: true, PV: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), Fine, OK, ""},
 		{"nobody answers a made-up MAC", all(silence, func(f *Facts) { f.Subject.Random = true }), NoServer, Fail, "--mac"},

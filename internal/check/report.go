@@ -95,6 +95,9 @@ const (
 	TFTPNotRunning        Code = "tftp-not-running"
 	TFTPOtherAddress      Code = "tftp-other-address"
 	TFTPSilent            Code = "tftp-silent"
+	TFTPDataBlocked       Code = "tftp-data-blocked"
+	TFTPNoOACK            Code = "tftp-no-oack"
+	DuplicateAddress      Code = "duplicate-address"
 	TFTPRefused           Code = "tftp-refused"
 
 	// The configuration.
@@ -129,6 +132,8 @@ const (
 	KernelWrongArch Code = "kernel-wrong-arch"
 	KernelNoXen     Code = "kernel-no-xen"
 	KernelPacking   Code = "kernel-packing"
+	KernelDamaged   Code = "kernel-damaged"
+	InitrdWrong     Code = "initrd-wrong"
 	ArgsTooLong     Code = "args-too-long"
 	NoSpace         Code = "no-space"
 	TooSlow         Code = "too-slow"

@@ -125,6 +125,7 @@ const (
 	NoTLS       Reason = "no TLS"
 	NoLogin     Reason = "login refused"
 	DataBlocked Reason = "data blocked" // TFTP's, behind the answer to the request
+	NoOACK      Reason = "no OACK"      // TFTP blocks of a size that was not agreed to
 )
 
 // Try is one name that was asked for.
