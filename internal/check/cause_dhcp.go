@@ -425,13 +425,8 @@ func noNextServer(f *Facts) *finding {
 			next = s.Address
 		}
 	}
-	d := broken("The offer names no next-server.", "siaddr is 0.0.0.0, and neither option 66 nor sname has an address",
+	d := broken("The offer names no next-server.", "siaddr is 0.0.0.0, and neither option 66 nor sname leads to an address",
 		"name the TFTP server", bootStanzas(next, f.Lease.BootFile)...)
-	if v != nil {
-		for _, p := range v.Passed {
-			d.evidence = fmt.Sprintf("siaddr is 0.0.0.0, and option 66 or sname says %q, which is no address", p.Value)
-		}
-	}
 	switch s := f.NextServer; {
 	case !f.Lease.NextServer.IsValid():
 	case f.Lease.BootFile == "" && f.bootless():

@@ -72,18 +72,18 @@ var causes = []cause{
 	{Nak, "lease", nak},
 	{NoAck, "lease", noAck},
 
-	{NoNextServer, "dhcp", noNextServer},
+	{NoNextServer, "dhcp", withNames(noNextServer)},
 	{NoFilename, "dhcp", noFilename},
 	{FilenameGarbage, "dhcp", filenameGarbage},
 	{IPXENotServed, "dhcp", ipxeNotServed},
 	{IPXELoop, "dhcp", ipxeLoop},
 
-	{NextServerUnreachable, "server", nextServerUnreachable},
+	{NextServerUnreachable, "server", withNames(nextServerUnreachable)},
 	{NextServerWrong, "server", nextServerWrong},
-	{TFTPNotRunning, "server", tftpNotRunning},
+	{TFTPNotRunning, "server", withNames(tftpNotRunning)},
 	{TFTPLargeBlocks, "server", tftpLargeBlocks},
 	{TFTPOtherAddress, "server", tftpOtherAddress},
-	{TFTPSilent, "server", tftpSilent},
+	{TFTPSilent, "server", withNames(tftpSilent)},
 	{TFTPRefused, "config", tftpRefused},
 
 	{ConfigEmpty, "config", configEmpty},

@@ -176,6 +176,8 @@ type Offer struct {
 	Chosen    bool         `json:"chosen"`            // the guest takes the address, or the boot file, of this one
 	Values    []Value      `json:"values,omitempty"`  // what it says about booting and the network
 	Options   []Option     `json:"options,omitempty"` // all of them, in the order in which they came
+
+	BootServers []BootServer `json:"boot_servers,omitempty"` // that it names in other places than siaddr
 }
 
 // Value is one thing that decides what boots, and who says so where.

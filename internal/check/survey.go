@@ -178,7 +178,7 @@ func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 	o := Offer{
 		Millis: f.Since(s.Begin.Add(m.After)), Took: plan.Millis(m.Delay),
 		Server: m.Offer.Server, From: m.From.Addr(), ServerMAC: m.SourceMAC.String(), Proxy: m.Offer.Proxy,
-		Relay: given(m.GIAddr),
+		Relay: given(m.GIAddr), BootServers: bootServers(m),
 	}
 	if len(m.VLANs) > 0 {
 		o.VLAN = m.VLANs[0]

@@ -54,8 +54,10 @@ type Task struct {
 	OtherVLANs guest.Conn            // receives frames of all VLANs; nil where that is not possible
 	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
 
-	// Configure gives the guest its address, and returns how it downloads then.
-	Configure func(*program.Machine) (fetch.Client, error)
+	// Configure gives the guest its address, looks its next-server up where the
+	// lease has a name, and returns how it downloads then, and why the name could
+	// not be looked up.
+	Configure func(context.Context, *program.Machine) (files fetch.Client, unresolved, err error)
 	// Decide is program.Decide.
 	Decide func(context.Context, program.Machine, program.Opener) (*program.Decision, error)
 }
@@ -122,9 +124,13 @@ func (o *observer) walk(ctx context.Context) error {
 	}
 	o.machine = o.task.Machine
 	o.machine.Lease, o.machine.First = *l, o.first
-	var err error
-	if o.files, err = o.task.Configure(&o.machine); err != nil {
+	files, unresolved, err := o.task.Configure(ctx, &o.machine)
+	if err != nil {
 		return err
+	}
+	if o.files = files; l.ServerName != "" {
+		o.facts.Found(l.ServerName, o.machine.Lease.NextServer, unresolved)
+		l.NextServer, o.plan.Lease = o.machine.Lease.NextServer, o.facts.Lease
 	}
 	// A server that is there answers at once; the boot itself is more patient.
 	o.files.TFTP.Timeout, o.files.TFTP.Retries, o.files.Timeout = time.Second, 2, 5*time.Second
@@ -499,6 +505,12 @@ func (o *observer) otherServers(ctx context.Context) {
 		}
 	}
 	o.files.TFTP.Timeout, o.files.TFTP.Retries = 500*time.Millisecond, 1
+	o.lookUp(ctx)
+	for _, offer := range o.facts.Offers {
+		for _, b := range offer.BootServers {
+			ask(b.Address, b.String())
+		}
+	}
 	ask(o.lease.ServerID, "the DHCP server")
 	for _, offer := range o.facts.Offers {
 		ask(offer.Server, "a DHCP server")
@@ -507,14 +519,23 @@ func (o *observer) otherServers(ctx context.Context) {
 				ask(a, "next-server of "+offer.Server.String())
 			}
 		}
-		for _, option := range offer.Options {
-			if a, err := netip.ParseAddr(strings.Trim(option.Value, `"`)); err == nil && (option.Code == 66 || option.Code == 150) {
-				ask(a, fmt.Sprintf("option %d", option.Code))
-			}
-		}
 		ask(offer.Relay, "the relay")
 	}
 	ask(o.lease.Router, "the router")
+}
+
+// lookUp looks up the names that offers have for boot servers.
+func (o *observer) lookUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, o.files.Timeout)
+	defer cancel()
+	for _, offer := range o.facts.Offers {
+		for _, b := range offer.BootServers {
+			if b.Name != "" && !b.Address.IsValid() && b.Message == "" {
+				a, err := o.files.Lookup(ctx, b.Name)
+				o.facts.Found(b.Name, a, err)
+			}
+		}
+	}
 }
 
 // arp asks who has an address, in the guest's name and from its own address. It is
