@@ -144,9 +144,7 @@ func (s *Survey) Offers() []*Seen {
 		if !m.isOffer() {
 			continue
 		}
-		same := slices.IndexFunc(list, func(other *Seen) bool {
-			return other.Offer.Server == m.Offer.Server && other.Offer.Proxy == m.Offer.Proxy
-		})
+		same := slices.IndexFunc(list, m.sameServer)
 		if same < 0 {
 			list = append(list, m)
 		} else {
@@ -154,6 +152,21 @@ func (s *Survey) Offers() []*Seen {
 		}
 	}
 	return list
+}
+
+// First is when the server first answered that sent an offer, since Begin. Offers
+// has its last.
+func (s *Survey) First(offer *Seen) time.Duration {
+	for i := range s.Messages {
+		if m := &s.Messages[i]; m.isOffer() && m.sameServer(offer) {
+			return m.After
+		}
+	}
+	return offer.After
+}
+
+func (m *Seen) sameServer(other *Seen) bool {
+	return other.Offer.Server == m.Offer.Server && other.Offer.Proxy == m.Offer.Proxy
 }
 
 // isOffer says whether it is an answer to DISCOVER.

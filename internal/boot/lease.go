@@ -78,7 +78,7 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 			"set next-server in the DHCP server, or use --server ADDRESS")
 	case lease.BootFile == "" && lease.PathPrefix == "" && lease.ConfigFile == "":
 		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s gave %s no boot file", lease.ServerID, lease.Address.Addr()),
-			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0"+f.otherFirmware())
+			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0"+f.laterAnswer()+f.otherFirmware())
 	}
 	if boots && program.IsIPXE(lease.BootFile) {
 		lease = p.leaseAsIPXE(ctx, f, client, lease)
@@ -181,6 +181,16 @@ func (f *firmware) otherFirmware() string {
 		return ""
 	}
 	return "; a lab for UEFI machines only has one for --arch efi64"
+}
+
+// laterAnswer ends advice where a server may have what is missing, and answer
+// after one that has it not is taken: dnsmasq pings for 3 s first.
+func (f *firmware) laterAnswer() string {
+	const enough = 5 * time.Second
+	if f.Timing.ProxyWait >= enough {
+		return ""
+	}
+	return fmt.Sprintf("; a server that has one and answers later is waited for with --proxy-wait %s", enough)
 }
 
 // Timing is how long DHCP waits for what: the fields of dhcpclient.Client with

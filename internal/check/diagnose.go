@@ -52,6 +52,7 @@ var causes = []cause{
 	{NoUplink, "bridge", noUplink},
 	{VLANMismatch, "bridge", vlanMismatch},
 
+	{AnswerTooLate, "dhcp", answerTooLate},
 	{NeedsOption60, "dhcp", onlyAsked(AskedWith60, "The DHCP server answers this guest only as a PXE client (option 60).",
 		"leave out --vendor-class and --option 60")},
 	{OtherArchOnly, "dhcp", otherArchOnly},

@@ -30,6 +30,7 @@ type Facts struct {
 	Bridge   *Bridge    `json:"bridge,omitempty"` // nil from a capture
 	Events   []Event    `json:"events,omitempty"`
 	Offers   []Offer    `json:"offers,omitempty"` // in the order of their arrival
+	Waited   float64    `json:"waited"`           // when the guest takes an offer, since the first DISCOVER: it does not see later ones
 	Variants []Variant  `json:"variants,omitempty"`
 	Unsteady bool       `json:"unsteady"`         // no server answered the guest until it asked again, after the variants
 	Merged   []Value    `json:"merged,omitempty"` // what the guest would go by
@@ -166,6 +167,7 @@ const (
 type Offer struct {
 	Millis    float64      `json:"ms"`                // when it came
 	Took      float64      `json:"took"`              // milliseconds since the DISCOVER before it
+	After     float64      `json:"after"`             // since the first DISCOVER, when this server first answered
 	Server    netip.Addr   `json:"server"`            // option 54, else siaddr, else where it came from
 	From      netip.Addr   `json:"from"`              // where the packet came from
 	ServerMAC string       `json:"server_mac"`        // of the last hop: the server or a relay

@@ -30,8 +30,11 @@ func (f *Facts) AddSurvey(s *survey.Survey) {
 		f.Events = append(f.Events, Event{Millis: last, From: EventGuest, To: EventBroadcast, Kind: string(survey.TypeDiscover), Summary: "no answer", Failed: true})
 	}
 	for _, m := range s.Offers() {
-		f.Offers = append(f.Offers, f.offer(s, m))
+		o := f.offer(s, m)
+		o.After = plan.Millis(s.First(m))
+		f.Offers = append(f.Offers, o)
 	}
+	f.Waited = plan.Millis(s.Decided)
 	if s.Lease == nil {
 		return
 	}

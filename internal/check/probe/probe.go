@@ -169,7 +169,7 @@ func (o *observer) dhcp(ctx context.Context) error {
 	end := o.conn.end(nil)
 	defer end.stop()
 	client := o.client(end)
-	config := survey.Config{Wait: o.task.Wait}
+	config := survey.Config{Wait: max(o.task.Wait, r.Client.ProxyWait)}
 	if others := o.task.OtherVLANs; others != nil {
 		config.OtherVLANs = others
 		defer others.Close()
@@ -180,7 +180,7 @@ func (o *observer) dhcp(ctx context.Context) error {
 	}
 	f.AddSurvey(seen)
 	o.lease = seen.Lease
-	if l := &f.Lease; o.lease == nil || !l.NamesBoot() && !l.LocalBoot {
+	if l := &f.Lease; o.lease == nil || !l.NamesBoot() && !l.LocalBoot && !f.TooLate() {
 		o.variants(ctx)
 	}
 	if o.lease == nil && slices.ContainsFunc(f.Variants, func(v check.Variant) bool { return v.Answered && v.Name != check.AskedInform }) {
