@@ -37,7 +37,7 @@ type Facts struct {
 	Lease    plan.Lease `json:"lease"`            // the same, as addresses
 	Request  *Request   `json:"request,omitempty"`
 
-	SilentProxies []netip.Addr `json:"silent_proxies,omitempty"` // proxyDHCP servers that were asked on port 4011 and did not answer
+	SilentProxies []netip.Addr `json:"silent_proxies,omitempty"` // proxyDHCP and boot servers that were asked on port 4011 and did not answer
 
 	NextServer *Station  `json:"next_server,omitempty"`
 	Others     []Station `json:"others,omitempty"` // who else could be meant by next-server
@@ -227,7 +227,11 @@ type Variant struct {
 	Answered bool         `json:"answered"`
 	Server   netip.Addr   `json:"server"` // who answered first
 	Address  netip.Prefix `json:"address"`
-	BootFile string       `json:"boot_file"` // the first that anybody names
+	BootFile string       `json:"boot_file"` // that a machine would go by
+
+	BootFrom   netip.Addr `json:"boot_from"`   // who names it
+	NextServer netip.Addr `json:"next_server"` // beside it
+	Proxy      bool       `json:"proxy"`       // that is a proxyDHCP server
 }
 
 // The ways to ask.

@@ -70,6 +70,8 @@ func TestStanzas(t *testing.T) {
 			"dnsmasq":   "dhcp-option-force=66," + files + " and dhcp-option-force=67,pxelinux.0",
 			"ISC dhcpd": `next-server 192.168.1.166; filename "pxelinux.0"; option tftp-server-name "` + files + `";`,
 		}, false, nil},
+		{"for UEFI only, by a proxy", check.OtherArchOnly, []dialect{{"dnsmasq", func(s *site, stanza string) { s.proxyHere(dnsmasqArguments(stanza)...) }}}, (*site).besides,
+			map[string]string{"dnsmasq": "pxe-service=X86-64_EFI,Boot,bootx64.efi"}, true, nil},
 		{"for UEFI only, by dnsmasq", check.OtherArchOnly, []dialect{inDnsmasq, inDHCPD}, func(s *site) {
 			s.dhcp.BootFile, s.dhcp.NextServer = "", netip.Addr{}
 		}, efiOnly, true, nil},
