@@ -83,6 +83,9 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 	default:
 		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", plan.Text(lease.NextServer), plan.Text(lease.Address))
 	}
+	if p.unresolved != nil {
+		try = fmt.Sprintf("DHCP names a next-server that can't be looked up (%v): name its address, or a DNS server that knows it", p.unresolved)
+	}
 	return fault.In(ctx, fault.NoConfig, "config", err, try)
 }
 
