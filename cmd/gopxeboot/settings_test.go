@@ -85,6 +85,26 @@ label = "nobody"
 		}
 	}()
 	equal(t, "under XAPI", d.bootedBy(t, []string{"/usr/sbin/xenopsd-xc"}, d.xapi(pygrubSlot(), ""), xenout.Simple), "disk")
+	// And a label that has a password is named by dom0's root only.
+	labtest.Check(t, os.WriteFile(config, []byte("ui menu.c32\nlabel secret\n menu passwd word\n kernel "+lab.SampleKernel+"\nlabel open\n kernel "+lab.SampleKernel+"\n"), 0o644))
+	for _, test := range []struct {
+		args, file string
+		refused    bool
+	}{
+		{"--label=secret", "", true},
+		{"--entry secret", "label = \"open\"", true},
+		{"--label=open", "label = \"secret\"", false},
+		{"", "label = \"secret\"", false},
+	} {
+		labtest.Check(t, os.WriteFile(conf, []byte(test.file), 0o644))
+		c := d.xapi(eliloaderSlot(), test.args)
+		cmd, _ := toolstack(t, []string{"/usr/sbin/xenopsd-xc"}, c)
+		cmd.Wait()
+		refused := strings.HasSuffix(readFile(t, c.Log), "has a password (MENU PASSWD), and a VM's fields, which others than dom0's root may write, can't name it\n")
+		if code := cmd.ProcessState.ExitCode(); refused != test.refused || code == 0 == refused {
+			t.Errorf("%q, %q: exit status %d\n%s", test.args, test.file, code, readFile(t, c.Log))
+		}
+	}
 }
 
 // A file that is wrong boots nothing, and says where it is wrong.

@@ -107,6 +107,9 @@ func (p *pipeline) openOrCached(ctx context.Context, url string, want *verify.Wa
 			p.say.Warn(fmt.Sprintf("cache: %v", err))
 		}
 	}
+	if f = p.held.take(ctx, url); f != nil {
+		return f, keep, nil
+	}
 	f, err = p.files.Open(ctx, url)
 	return f, keep, err
 }

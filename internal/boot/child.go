@@ -23,9 +23,13 @@ type pipeline struct {
 	say   session.Say
 	files fetch.Client
 	open  program.Opener
+	held  holds
 	gate  gate
 	first *dhcpclient.Lease // the ROM's, where it names an iPXE; else nil
 	check *verify.Checker
+	// unresolved is why the next-server's name could not be looked up; nil where it
+	// could, or is none.
+	unresolved error
 	// cached says that the parent has a cache.
 	cached bool
 	// unverified is the first file of those that decide what boots which is not
