@@ -46,6 +46,7 @@ type cause struct {
 // consequence of another. Where two could be told from the same facts, the more
 // special one stands first.
 var causes = []cause{
+	{BridgeIsPort, "bridge", bridgeIsPort},
 	{BridgeDown, "bridge", bridgeDown},
 	{MACInUse, "bridge", macInUse},
 	{STPBlocking, "bridge", stpBlocking},

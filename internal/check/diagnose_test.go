@@ -127,6 +127,13 @@ func tftp(state TFTPState) func(*Facts) {
 	}
 }
 
+// fromDom0 is a look from dom0, which has no address where the guest is.
+func fromDom0(f *Facts) {
+	tftp(PortUnreachable)(f)
+	f.Subject.Net = "dom0"
+	f.Bridge.Networks = slices.DeleteFunc(f.Bridge.Networks, func(n Network) bool { return n.Interface == f.Bridge.Name })
+}
+
 func kernelIs(k Kernel) func(*Facts) { return func(f *Facts) { f.Files[0].Kernel = &k } }
 
 func file(i int, result plan.Result) func(*Facts) {
@@ -178,6 +185,12 @@ func TestDiagnose(t *testing.T) {
 		{"menu says local boot", func(f *Facts) { f.Lease.LocalBoot, f.Lease.BootFile = true, ""; noServerStep(f) }, Fine, OK, ""},
 
 		{"bridge is down", all(silence, bridge(func(b *Bridge) { b.Up = false })), BridgeDown, Fail, "ip link set xenbr0 up"},
+		{"bridge is a port", all(silence, bridge(func(b *Bridge) { b.PortOf, b.Instead = "xenbr0", "say bridge=xenbr0" })), BridgeIsPort, Fail, "say bridge=xenbr0"},
+		{"the guest runs, and dom0 has no way", all(fromDom0, bridge(func(b *Bridge) { b.Running = &Running{5, "vif5.0"} })), MACInUse, Fail, "xenstore has the MAC on vif5.0"},
+		{"the guest runs, and dom0 has a way", bridge(func(b *Bridge) { b.Running = &Running{5, "vif5.0"} }), Fine, OK, ""},
+		{"STP, and dom0 has no way", all(fromDom0, bridge(func(b *Bridge) { b.STP, b.ForwardDelay = true, 15 })), STPBlocking, Fail, "give dom0 an address"},
+		{"dom0 asks elsewhere", all(fromDom0, func(f *Facts) { f.NextServer.TFTP = PortSilent }), NextServerUnreachable, Fail, "it asks elsewhere"},
+		{"from Open vSwitch", all(fromDom0, bridge(func(b *Bridge) { b.Kind = "openvswitch" })), NextServerUnreachable, Fail, "a route there"},
 		{"MAC in use, boots", inUse, MACInUse, Warn, "vif3.0"},
 		{"MAC in use, silence", all(silence, inUse), MACInUse, Fail, "vif3.0"},
 		{"STP", all(silence, blocked), STPBlocking, Fail, "eth0 is learning"},

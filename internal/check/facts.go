@@ -121,8 +121,18 @@ type Bridge struct {
 	PVID         uint16  `json:"pvid"`          // default_pvid: the VLAN of a new port, where the bridge filters
 	Ports        []Port  `json:"ports,omitempty"`
 	MACOn        string  `json:"mac_on"` // the port behind which the guest's MAC is live now; "" for none
+	// Running is the guest, where it runs already by what dom0 knows; nil for not.
+	Running *Running `json:"running,omitempty"`
+	PortOf  string   `json:"port_of"` // what it is a port of, where it is no bridge; "" for nothing
+	Instead string   `json:"instead"` // what to name then, in words
 	// Networks are dom0's own addresses, on all its interfaces.
 	Networks []Network `json:"networks,omitempty"`
+}
+
+// Running is a domain with the guest's MAC.
+type Running struct {
+	Domid     int    `json:"domid"`
+	Interface string `json:"interface"`
 }
 
 // Port is one port of the bridge.

@@ -58,6 +58,7 @@ const (
 	Fine Code = "ok"
 
 	// The bridge.
+	BridgeIsPort Code = "bridge-is-port"
 	BridgeDown   Code = "bridge-down"
 	MACInUse     Code = "mac-in-use"
 	STPBlocking  Code = "stp-blocking"
