@@ -51,7 +51,7 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 		return facts, o.describe(plan.New()), nil
 	}
 	s.Survey = &guest.Survey{MACs: look.MACs, VLANs: vlans}
-	a, err := o.run(ctx, s, tasks{Look: &lookTask{o.firmware(), o.Transfer, o.Wanted, look, vlans}}, con)
+	a, err := o.run(ctx, s, tasks{Look: &lookTask{o.firmware(), o.Transfer, o.Wanted, look, o.gate(), vlans}}, con)
 	if a.Facts == nil {
 		if err == nil {
 			err = fault.New(fault.Own, "check", errors.New("the guest's process has nothing to tell"), "")

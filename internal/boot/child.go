@@ -23,6 +23,7 @@ type pipeline struct {
 	say   session.Say
 	files fetch.Client
 	open  program.Opener
+	held  holds
 	gate  gate
 	first *dhcpclient.Lease // the ROM's, where it names an iPXE; else nil
 	check *verify.Checker

@@ -1,15 +1,19 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
@@ -70,6 +74,7 @@ func empty(ctx context.Context, files ...*os.File) error {
 // ends the rest, and is the one that is returned.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.cached = l.Cached
+	p.held.keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
@@ -267,12 +272,32 @@ func (m *image) failed(ctx context.Context, err error) error {
 		return fault.In(ctx, fault.NoOutput, m.stage, err, handover.MakeRoom)
 	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
-	case errors.Is(err, fetch.ErrNotFound):
-		return fault.In(ctx, fault.NotFetched, m.stage, err, "see that the file is there and that the server may read it")
-	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
-		return fault.In(ctx, fault.NotFetched, m.stage, err, "see that the server is up and can be reached as the guest")
 	}
-	return fault.In(ctx, fault.NotFetched, m.stage, err, "")
+	return fault.In(ctx, fault.NotFetched, m.stage, err, hint(err))
+}
+
+// hint is what to do where a server does not give a file.
+func hint(err error) string {
+	link := ""
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		link = e.URL
+	}
+	switch {
+	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
+		return "see that the file is there and that the server may read it"
+	case errors.Is(err, fetch.ErrForbidden):
+		return "--server names the server, so that dom0 asks it, or --net guest asks as the guest"
+	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
+		return "see that the server is up and can be reached as the guest"
+	case errors.Is(err, fetch.ErrShort), errors.Is(err, fetch.ErrLong), errors.Is(err, fetch.ErrChanged):
+		return "see the server's log, and that the file is whole there"
+	case errors.Is(err, fetch.ErrTooSlow):
+		return "see what the network and the server are busy with"
+	}
+	if text := check.Hint(probe.ReasonOf(err), link); text != "" || !errors.Is(err, fetch.ErrRefused) {
+		return cmp.Or(text, "see that the server is up and can be reached as the guest")
+	}
+	return "see the server's log for that file, and that the server may read it"
 }
 
 // reserve refuses what can't end well before the first byte is moved: an image

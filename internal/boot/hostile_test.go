@@ -120,6 +120,15 @@ var attacks = map[string]attack{
 		}
 	}, fault.Own, "the guest's process"},
 
+	"elements without end": {func(c *guest.Child) {
+		raw(`{"Plan":{"labels":[]},"Facts":{"Offers":[0` + strings.Repeat(",0", 2<<20-1<<10) + `]}}`)
+		forever()
+	}, fault.Own, "too much to say"},
+	"lists without end": {func(c *guest.Child) {
+		raw(`{"Plan":{"labels":[]},"Facts":{"Offers":[{"Values":[[]` + strings.Repeat(",[]", 1<<20) + `]}]}}`)
+		forever()
+	}, fault.Own, "too much to say"},
+
 	// Time: xl holds a lock for the whole host meanwhile.
 	"no answer":          {func(*guest.Child) { forever() }, fault.OutOfTime, "--timeout"},
 	"half an answer":     {func(*guest.Child) { raw(`{"Plan":{"args":"`); forever() }, fault.OutOfTime, "--timeout"},
@@ -212,7 +221,13 @@ func hostileChild() {
 		failed(c, fault.Own, err.Error())
 		return
 	}
+	if t.Get != nil {
+		_, err := unix.FcntlInt(c.File(0).Fd(), unix.F_SETFL, unix.O_NONBLOCK|unix.O_APPEND)
+		failed(c, fault.NotBootable, fmt.Sprint(err))
+		return
+	}
 	attacks[t.Boot.Plan.Wanted.Label].does(c)
+	runtime.KeepAlive(c) // whose pipe raw writes to
 }
 
 // fill writes until it is stopped.

@@ -184,7 +184,7 @@ func packetLoss(f *Facts) *finding {
 // each one that is lost is waited for.
 func (f *Facts) downloadLoss(hint string) *finding {
 	for _, file := range f.Files {
-		if few := 3; file.Lost < few || file.Lost*100 < file.Packets || file.Result != plan.Found || file.Blocks != nil {
+		if few := 3; file.Lost < few || file.Lost*100 < file.Packets || file.Result != plan.Found || file.Blocks != nil || file.Reason != "" {
 			continue
 		}
 		d := warning("TFTP packets get lost on the way, and the boot goes slowly.",

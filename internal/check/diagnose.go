@@ -12,6 +12,7 @@ import (
 // finding is one cause that the facts show.
 type finding struct {
 	status   Status // OK is a note
+	code     Code   // where it is not the cause's
 	summary  string // one line: what is wrong
 	evidence string // what was seen of it
 	hint     string // what to change
@@ -80,16 +81,21 @@ var causes = []cause{
 	{IPXENotServed, "dhcp", ipxeNotServed},
 	{IPXELoop, "dhcp", ipxeLoop},
 
+	{DuplicateAddress, "server", duplicateAddress},
 	{NextServerUnreachable, "server", withNames(nextServerUnreachable)},
 	{NextServerWrong, "server", nextServerWrong},
 	{TFTPNotRunning, "server", withNames(tftpNotRunning)},
+	{TFTPDataBlocked, "server", tftpDataBlocked},
+	{TFTPNoOACK, "server", tftpNoOACK},
 	{TFTPLargeBlocks, "server", tftpLargeBlocks},
 	{TFTPOtherAddress, "server", tftpOtherAddress},
 	{TFTPSilent, "server", withNames(tftpSilent)},
 	{TFTPRefused, "config", tftpRefused},
 
+	{DNSSilent, "config", unresolved("config")},
 	{ConfigEmpty, "config", configEmpty},
 	{ConfigMisnamed, "config", configMisnamed},
+	{ConfigUnreadable, "config", configNotServed},
 	{ConfigUnreadable, "config", configUnreadable},
 	{NoConfig, "config", noScript},
 	{NoConfig, "config", noConfig},
@@ -99,10 +105,14 @@ var causes = []cause{
 	{BootProgram, "boot", bootProgram},
 	{NotBootable, "boot", notBootable},
 
+	{DNSSilent, "kernel", unresolved("kernel")},
+	{DNSSilent, "initrd", unresolved("initrd")},
 	{KernelMissing, "kernel", missing("kernel")},
 	{InitrdMissing, "initrd", missing("initrd")},
 	{FileUnreadable, "kernel", refused("kernel")},
 	{FileUnreadable, "initrd", refused("initrd")},
+	{FileUnreachable, "kernel", notServed("kernel")},
+	{FileUnreachable, "initrd", notServed("initrd")},
 	{FileUnreachable, "kernel", unreachable("kernel")},
 	{FileUnreachable, "initrd", unreachable("initrd")},
 	{FileTruncated, "kernel", truncated("kernel")},
@@ -111,6 +121,8 @@ var causes = []cause{
 	{KernelWrongArch, "kernel", kernelWrongArch},
 	{KernelNoXen, "kernel", kernelNoXen},
 	{KernelPacking, "kernel", kernelPacking},
+	{KernelDamaged, "kernel", kernelDamaged},
+	{InitrdWrong, "initrd", initrdWrong},
 	{ArgsTooLong, "args", argsTooLong},
 	{NoSpace, "space", noSpace},
 
@@ -135,11 +147,11 @@ func Diagnose(f Facts) Report {
 			continue
 		}
 		if d.status == OK {
-			notes = append(notes, Note{c.code, d.summary, d.details})
+			notes = append(notes, Note{cmp.Or(d.code, c.code), d.summary, d.details})
 			continue
 		}
 		found[c.step] = append(found[c.step], d)
-		v := d.verdict(c.code)
+		v := d.verdict(cmp.Or(d.code, c.code))
 		if d.status == Fail && first == nil {
 			first = v
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -339,11 +340,43 @@ func TestDiagnose(t *testing.T) {
 		{"initrd missing", file(1, "not found"), InitrdMissing, Fail, "initrd.gz"},
 		{"kernel refused", file(0, "refused"), FileUnreadable, Fail, "chmod"},
 		{"initrd refused", file(1, "refused"), FileUnreadable, Fail, "initrd.gz"},
+		{"data ports are blocked", all(nothingFound("silent"), func(f *Facts) { f.Search[0].Reason, f.Search[0].Message = plan.DataBlocked, "OACK again" }), TFTPDataBlocked, Fail, "nf_conntrack_tftp"},
+		{"blocks that were not agreed to", all(file(0, "silent"), func(f *Facts) { f.Files[0].Reason = plan.NoOACK }), TFTPNoOACK, Fail, "--refuse blksize"},
+		{"blocks that were not agreed to, and then small ones", all(lossy, func(f *Facts) { f.Files[0].Reason = plan.NoOACK }), TFTPNoOACK, Warn, "slowly"},
+		{"two answer ARP", all(tftp("silent"), func(f *Facts) { f.NextServer.OtherMAC = "02:00:00:00:00:07" }), DuplicateAddress, Fail, "02:00:00:00:00:07"},
+		{"one offers, and another answers ARP", func(f *Facts) {
+			f.Offers[0].From, f.Offers[0].ServerMAC, f.Offers[0].Relay = f.NextServer.Address, "02:00:00:00:00:07", netip.Addr{}
+		}, DuplicateAddress, Warn, "the offer comes from 02:00:00:00:00:07"},
+		{"a virtual router", func(f *Facts) {
+			f.Offers[0].From, f.Offers[0].ServerMAC, f.Offers[0].Relay = f.NextServer.Address, "00:00:5e:00:01:07", netip.Addr{}
+		}, Fine, OK, ""},
+		{"frames of 1500 bytes get lost, and PXELINUX's do not", all(lossy, func(f *Facts) {
+			f.Files[0].Blocks = []plan.Block{{Size: 1468}, {Size: 1408, Arrives: true}}
+		}), Fine, OK, ""},
+		{"a name without DNS", named(nil), NoDNS, Fail, "option 6"},
+		{"a name, and a silent DNS server", named(&NameServer{Silent: true, Message: "no answer"}), DNSSilent, Fail, "10.0.0.53: no answer"},
+		{"a name that DNS does not know", named(&NameServer{Message: "no address"}), DNSNoAddress, Fail, "host-record=mirror.example,ADDRESS"},
+		{"kernel's certificate has expired", failsBy("kernel", plan.CertExpired), TLSExpired, Fail, "renew the certificate on 192.168.1.166"},
+		{"kernel's certificate is signed by whom?", failsBy("kernel", plan.UnknownCA), TLSUnknownCA, Fail, "--ca FILE"},
+		{"initrd's certificate is another server's", failsBy("initrd", plan.CertName), TLSWrongName, Fail, "a certificate for 192.168.1.166"},
+		{"no web server for the initrd", failsBy("initrd", plan.PortClosed), HTTPRefused, Fail, "systemctl status nginx"},
+		{"no TLS", failsBy("kernel", plan.NoTLS), FileUnreachable, Fail, "say http://"},
+		{"no web server for the configuration", all(nothingFound("unreachable"), func(f *Facts) {
+			f.Search[0].URL, f.Search[0].Reason = "http://192.168.1.166/pxelinux.cfg/default", plan.PortClosed
+		}), HTTPRefused, Fail, "the configuration is to come from http://192.168.1.166/"},
+		{"kernel wants a password", all(failsBy("kernel", plan.NoLogin), file(0, "refused")), FileUnreadable, Fail, "USER:PASSWORD@"},
 		{"kernel's server is away", file(0, "unreachable"), FileUnreachable, Fail, ""},
 		{"kernel empty", file(0, "empty"), FileTruncated, Fail, "0 bytes"},
 		{"initrd short", all(file(1, "short"), func(f *Facts) { f.Files[1].Bytes, f.Files[1].Read = 10, 5 }), FileTruncated, Fail, "5 came"},
 		{"kernel cut off", kernelIs(Kernel{Format: "bzImage", Linux: true, Wants: 9e6}), FileTruncated, Fail, "9000000"},
 		{"not a kernel", kernelIs(Kernel{Format: "an HTML page"}), KernelNotLinux, Fail, "HTML"},
+		{"a packed part that is none", func(f *Facts) { f.Files[0].Misfit = &Misfit{"Xen can't read it: unpack xz", "again"} }, KernelDamaged, Fail, "unpack xz"},
+		{"an EFI program", func(f *Facts) {
+			f.Files[0].Kernel, f.Files[0].Misfit = &Kernel{Format: "EFI program"}, &Misfit{"an EFI program, and no kernel", "serve the kernel itself"}
+		}, KernelNotLinux, Fail, "serve the kernel itself"},
+		{"an EFI program for an HVM guest", all(kernelIs(Kernel{Format: "EFI program"}), guestType(xenout.HVM)), Fine, OK, ""},
+		{"initrd is a page", func(f *Facts) { f.Files[1].Misfit = &Misfit{"a page of HTML, and no initrd", "see"} }, InitrdWrong, Fail, "HTML"},
+		{"initrd is a text", func(f *Facts) { f.Files[1].Kind = "text" }, InitrdWrong, Warn, "begins with text"},
 		{"wrong arch", all(kernelIs(Kernel{Format: "Image", Linux: true, Arch: "arm64"}), func(f *Facts) { f.Subject.Machine = "x86_64" }), KernelWrongArch, Fail, "arm64"},
 		{"32 bits", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386 PAE", Looked: true, PV: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), Fine, OK, ""},
 		{"nobody answers a made-up MAC", all(silence, func(f *Facts) { f.Subject.Random = true }), NoServer, Fail, "--mac"},
@@ -353,7 +386,7 @@ func TestDiagnose(t *testing.T) {
 		{"a storm, and nobody answers", func(f *Facts) { *f = Facts{Storm: &Storm{Count: 5, PerSec: 9, Lost: 5}} }, StormLoss, Fail, "known guests only"},
 		{"a file system that is read-only", func(f *Facts) { f.Space.ReadOnly = true }, NoSpace, Fail, "read-only"},
 		{"a hypervisor", kernelIs(Kernel{Format: "multiboot kernel"}), KernelNotLinux, Fail, "guest's Linux kernel"},
-		{"kernel of a name, without DNS", all(file(0, "silent"), func(f *Facts) { f.Files[0].URL = "http://mirror.example/linux"; f.Lease.DNS = nil }), FileUnreachable, Fail, "option 6"},
+		{"kernel of a name, without DNS", all(file(0, "silent"), func(f *Facts) { f.Files[0].URL = "http://mirror.example/linux"; f.Lease.DNS = nil }), NoDNS, Fail, "option 6"},
 		{"32 bits without PAE", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386", Looked: true, PV: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), KernelWrongArch, Fail, "CONFIG_X86_PAE"},
 		{"32 bits without PAE for PVH", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386", Looked: true, PV: true, PVH: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), Fine, OK, ""},
 		{"not for Xen", kernelIs(Kernel{Format: "bzImage", Linux: true, Looked: true}), KernelNoXen, Fail, "CONFIG_XEN_PV"},
@@ -406,6 +439,27 @@ func TestDiagnose(t *testing.T) {
 				t.Errorf("no hint or no evidence: %+v", v)
 			}
 		})
+	}
+}
+
+// named has the kernel be on a server of a name, of which that DNS server says so.
+func named(s *NameServer) func(*Facts) {
+	return func(f *Facts) {
+		f.Files[0].URL, f.Files[0].Result = "http://mirror.example/linux", plan.NotFound
+		n := Name{Name: "mirror.example", Millis: 5000}
+		if f.Lease.DNS = nil; s != nil {
+			s.Address = netip.MustParseAddr("10.0.0.53")
+			f.Lease.DNS, n.Failed = []netip.Addr{s.Address}, []NameServer{*s}
+		}
+		f.Names = []Name{n}
+	}
+}
+
+// failsBy has the server of a file fail for this reason.
+func failsBy(role string, reason plan.Reason) func(*Facts) {
+	return func(f *Facts) {
+		file := f.file(role)
+		file.URL, file.Result, file.Reason = "https://192.168.1.166/"+role, plan.Failed, reason
 	}
 }
 
@@ -528,5 +582,20 @@ func TestHint(t *testing.T) {
 	want := &Verdict{Code: NoFilename, Summary: "s", Evidence: "e", Hint: hint, Advice: "name it", Stanzas: stanzas}
 	if diff := cmp.Diff(want, broken("s", "e", "name it", stanzas...).verdict(NoFilename)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What is to be written into a server's configuration is one line, whatever boot
+// file a server on the wire names.
+func TestStanzasAreLines(t *testing.T) {
+	for _, file := range []string{"a\ndhcp-script=/tmp/x", "a\x1b[2J", "a,,10.0.0.1", `a"; include "/etc/x`, "a b", "a\u0085b", "\xff\xff"} {
+		for _, s := range bootStanzas(netip.MustParseAddr("192.168.1.166"), file) {
+			if strings.Contains(s.Text, file[:2]) || strings.ContainsFunc(s.Text, unicode.IsControl) {
+				t.Errorf("%q: %s", file, s.Text)
+			}
+		}
+	}
+	if s := bootStanzas(netip.Addr{}, "debian-installer/amd64/pxelinux.0"); !strings.Contains(s[0].Text, "dhcp-boot=debian-installer/amd64/pxelinux.0,,") {
+		t.Errorf("got %s", s[0].Text)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -44,7 +45,9 @@ type Facts struct {
 
 	// Search are the names of the configuration that the guest asked for, with
 	// what the server did, and then those that somebody may have meant.
-	Search []plan.Try   `json:"search,omitempty"`
+	Search []plan.Try `json:"search,omitempty"`
+	// Names are those that were looked up.
+	Names  []Name       `json:"names,omitempty"`
 	Config *plan.Config `json:"config,omitempty"` // nil when there is none
 	Boot   *plan.Boot   `json:"boot,omitempty"`   // nil when Config can't be read
 	Files  []File       `json:"files,omitempty"`  // the kernel first, then initrds in order
@@ -301,12 +304,14 @@ type Station struct {
 	Address netip.Addr `json:"address"`
 	Why     string     `json:"why"` // "next-server", "DHCP server", "option 66", "router", ...
 	Route   Route      `json:"route"`
-	MAC     string     `json:"mac"`    // of it, or of the router on the way; "" when ARP was not answered
-	ARPMs   float64    `json:"arp_ms"` // how long that took
-	TFTP    TFTPState  `json:"tftp"`
-	TFTPMs  float64    `json:"tftp_ms"`
-	Asked   string     `json:"asked"`    // the file that it was asked for
-	HasFile bool       `json:"has_file"` // and it has it
+	MAC     string     `json:"mac"` // of it, or of the router on the way; "" when ARP was not answered
+	// OtherMAC is of a second machine that answers ARP for the address.
+	OtherMAC string    `json:"other_mac,omitempty"`
+	ARPMs    float64   `json:"arp_ms"` // how long that took
+	TFTP     TFTPState `json:"tftp"`
+	TFTPMs   float64   `json:"tftp_ms"`
+	Asked    string    `json:"asked"`    // the file that it was asked for
+	HasFile  bool      `json:"has_file"` // and it has it
 	// AnswersFrom is another address than its own, from which it answers.
 	AnswersFrom netip.Addr `json:"answers_from"`
 }
@@ -314,11 +319,27 @@ type Station struct {
 // MeantRoot is plan.Try.Meant where the boot file's directory is wrong.
 const MeantRoot = "in the root, not in the boot file's directory"
 
+// Name is a server's name that was looked up.
+type Name struct {
+	Name    string       `json:"name"`
+	Address netip.Addr   `json:"address"` // zero when none was found
+	Failed  []NameServer `json:"failed,omitempty"`
+	Millis  float64      `json:"ms"`
+}
+
+// NameServer is one that gave no address.
+type NameServer struct {
+	Address netip.Addr `json:"address"`
+	Silent  bool       `json:"silent"` // or no DNS server
+	Message string     `json:"message"`
+}
+
 // File is one file that the guest needs.
 type File struct {
 	Role   string      `json:"role"` // kernel or initrd
 	URL    string      `json:"url"`
 	Result plan.Result `json:"result"`
+	Reason plan.Reason `json:"reason,omitempty"`
 	Bytes  int64       `json:"bytes"` // as announced; -1 when the server does not say
 	Read   int64       `json:"read"`  // how much of it was read
 	Millis float64     `json:"ms"`    // until the server said yes or no
@@ -333,6 +354,22 @@ type File struct {
 	Message string       `json:"message"`          // the server's own words, or what went wrong
 	Blocks  []plan.Block `json:"blocks,omitempty"` // TFTP block sizes, tried one after the other
 	Kernel  *Kernel      `json:"kernel,omitempty"` // what is in it; nil when not looked at
+	Kind    string       `json:"kind,omitempty"`   // what an initrd is, by its first bytes
+	Misfit  *Misfit      `json:"misfit,omitempty"` // nil where a boot would hand it over
+}
+
+// Misfit is why a boot refuses a file.
+type Misfit struct {
+	Text string `json:"text"`
+	Try  string `json:"try"`
+}
+
+// NewMisfit is what the gate of a boot says; nil for nil.
+func NewMisfit(m *kernel.Misfit) *Misfit {
+	if m == nil {
+		return nil
+	}
+	return &Misfit{m.Text, m.Try}
 }
 
 // Kernel is what a kernel's file is.

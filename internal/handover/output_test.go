@@ -1,7 +1,9 @@
 package handover
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"golang.org/x/sys/unix"
 )
 
 func TestUnanswered(t *testing.T) {
@@ -26,6 +29,41 @@ func TestUnanswered(t *testing.T) {
 	stdout, err := OpenOutput(t.Context(), "-")
 	if err != nil || stdout.Unanswered() {
 		t.Errorf("nobody waits for an answer on stdout (%v)", err)
+	}
+}
+
+// A person's terminal gets nothing that it would act on; who reads an answer gets
+// all of it.
+func TestOutputOnTerminal(t *testing.T) {
+	const answer = "args é\x1b[2J\x07\u009b2J\xff\t\x00\n"
+	if got, want := string(shown([]byte(answer))), "args é?[2J??2J?\t\x00\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer person.Close()
+	number, err := unix.IoctlGetUint32(int(person.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	out := &Output{File: terminal}
+	if n, err := out.Write([]byte(answer)); n != len(answer) || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	got := make([]byte, 100)
+	n, err := person.Read(got)
+	if err != nil || bytes.ContainsAny(got[:n], "\x1b\a") || !bytes.HasPrefix(got[:n], []byte("args é?[2J")) {
+		t.Errorf("%q, %v", got[:n], err)
 	}
 }
 

@@ -99,7 +99,7 @@ func TestWatch(t *testing.T) {
 			kernel, initrd := written(t, dir, "", 1<<20), written(t, dir, "", 8<<20)
 			initrd.stage = "initrd"
 			look := make(chan time.Time)
-			ctx, stop := watch(t.Context(), look, kernel, initrd)
+			ctx, stop := watch(t.Context(), look, func() error { return overgrown([]*resultFile{kernel, initrd}) })
 			defer stop()
 			look <- time.Time{}
 			for f, size := range map[*resultFile]int64{kernel: test.kernel, initrd: test.initrd} {

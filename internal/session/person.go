@@ -148,7 +148,11 @@ func (a *asking) end() {
 func (a *asking) choose(ctx context.Context) *menu.Choice {
 	t, restore, err := console.OpenTerminal(a.person.In, a.person.Out)
 	if err != nil {
-		a.con.Detail(fmt.Sprintf("menu: not shown: %v", err))
+		if a.person.Menu {
+			a.con.Warn(fmt.Sprintf("--menu has no effect: %v", err))
+		} else {
+			a.con.Detail(fmt.Sprintf("menu: not shown: %v", err))
+		}
 		return nil
 	}
 	defer restore()

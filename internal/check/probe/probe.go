@@ -18,6 +18,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -49,6 +50,8 @@ type Task struct {
 	Lease    *dhcpclient.Lease // instead of asking DHCP; nil asks
 	Server   netip.Addr        // instead of the lease's next-server
 	BootFile string            // instead of the lease's boot file
+
+	Gate kernel.Guest // who is to boot a kernel
 
 	Wire       guest.Conn            // the guest's
 	OtherVLANs guest.Conn            // receives frames of all VLANs; nil where that is not possible
@@ -128,11 +131,14 @@ func (o *observer) walk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if o.files = files; l.ServerName != "" {
+	o.files = files
+	o.files.LookedUp = o.lookedUp
+	if l.ServerName != "" {
 		o.facts.Found(l.ServerName, o.machine.Lease.NextServer, unresolved)
 		l.NextServer, o.plan.Lease = o.machine.Lease.NextServer, o.facts.Lease
 	}
 	// A server that is there answers at once; the boot itself is more patient.
+	o.files.Servers = nil
 	o.files.TFTP.Timeout, o.files.TFTP.Retries, o.files.Timeout = time.Second, 2, 5*time.Second
 	if !o.server(ctx) {
 		o.otherServers(ctx)
@@ -443,6 +449,8 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 	case l.Router.IsValid():
 		s.Route, hop = check.RouteRouter, l.Router
 	}
+	claimed := o.claims(a)
+	defer claimed.stop()
 	if hop.IsValid() {
 		began := time.Now()
 		if mac := o.arp(ctx, l.Address.Addr(), hop); mac != nil {
@@ -477,6 +485,9 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 		// Something odd, but something.
 		s.TFTP = check.PortAnswers
 		o.failed("%v", err)
+	}
+	if other := claimed.other(s.MAC); other != nil && s.Route == check.RouteDirect {
+		s.OtherMAC = other.String()
 	}
 	o.event(began, "RRQ", a.String(), s.Asked+": "+string(s.TFTP), s.TFTP != check.PortAnswers)
 	return s

@@ -56,7 +56,7 @@ var lateReports = []report{
 	}}, []string{"The proxyDHCP server 192.168.1.166 says what to boot, but too late", "--proxy-wait 5s"}, []string{"architecture", "no-ping", "switch"}},
 }
 
-func TestLate(t *testing.T) { see(t, lateReports) }
+func TestLate(t *testing.T) { testReports(t, lateReports) }
 
 // The boot gives the same advice.
 func TestLateBoot(t *testing.T) {

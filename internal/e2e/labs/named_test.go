@@ -98,7 +98,7 @@ func (s *site) names(name, address string) {
 		"--log-facility=-", "--pid-file=", "--no-resolv", "--no-hosts", "--local=/example/", "--host-record="+name+","+address)
 }
 
-func TestNamed(t *testing.T) { see(t, namedReports) }
+func TestNamed(t *testing.T) { testReports(t, namedReports) }
 
 // preview is what `plan` finds out, and what it says.
 func (s *site) preview() (p *plan.Plan, said string, err error) {

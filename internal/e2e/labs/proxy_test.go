@@ -70,5 +70,5 @@ func TestProxies(t *testing.T) {
 		make := proxyReports[i].make
 		proxyReports[i].make = func(s *site) { s.wait = 3 * time.Second; make(s) }
 	}
-	see(t, proxyReports)
+	testReports(t, proxyReports)
 }
