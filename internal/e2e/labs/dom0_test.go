@@ -48,7 +48,7 @@ var dom0Reports = []report{
 	}}, []string{"DHCP names no router", "dhcp-option=option:router,ADDRESS"}, []string{"dom0"}},
 }
 
-func TestFromDom0(t *testing.T) { see(t, dom0Reports) }
+func TestFromDom0(t *testing.T) { testReports(t, dom0Reports) }
 
 // A boot does not blame dom0 for a router that DHCP does not name.
 func TestNoRouterBoot(t *testing.T) {
