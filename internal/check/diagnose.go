@@ -53,6 +53,7 @@ var causes = []cause{
 	{STPBlocking, "bridge", stpBlocking},
 	{NoUplink, "bridge", noUplink},
 	{VLANMismatch, "bridge", vlanMismatch},
+	{Dom0Firewall, "bridge", dom0Firewall},
 
 	{AnswerTooLate, "dhcp", answerTooLate},
 	{NeedsOption60, "dhcp", onlyAsked(AskedWith60, "The DHCP server answers this guest only as a PXE client (option 60).",

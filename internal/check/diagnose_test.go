@@ -205,6 +205,12 @@ func TestDiagnose(t *testing.T) {
 			VLANMismatch, Fail, "vid 1"},
 		{"server in a VLAN", answered(Variant{Name: AskedVLAN, VLAN: 20}), VLANMismatch, Fail, "bridge=xenbr0.20"},
 
+		{"only from dom0", answered(Variant{Name: AskedFromDom0}), Dom0Firewall, Fail, "192.168.1.1 answers the guest's own question"},
+		{"TFTP only from dom0", all(tftp("silent"), func(f *Facts) { f.NextServer.FromDom0 = true }), Dom0Firewall, Fail, "the request for pxelinux.0 when dom0"},
+		{"TFTP only from dom0, by iptables", all(tftp("silent"), func(f *Facts) { f.NextServer.FromDom0, f.Bridge.CallsIPTables = true, true }), Dom0Firewall, Fail, "bridge-nf-call-iptables=0"},
+		{"ARP only from dom0", all(tftp("unreachable"), func(f *Facts) { f.NextServer.FromDom0, f.NextServer.MAC = true, "" }), Dom0Firewall, Fail, "answers ARP when dom0 asks"},
+		{"iptables, and nothing is dropped", func(f *Facts) { f.Bridge.CallsIPTables = true }, Fine, OK, ""},
+
 		{"no server", silence, NoServer, Fail, "1 DISCOVER"},
 		{"other arch", answered(Variant{Name: AskedArch, Arch: 7}), OtherArchOnly, Fail, "--arch 7"},
 		{"boot file for other arch", all(bootless, func(f *Facts) {

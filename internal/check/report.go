@@ -59,6 +59,7 @@ const (
 
 	// The bridge.
 	BridgeIsPort Code = "bridge-is-port"
+	Dom0Firewall Code = "dom0-firewall"
 	BridgeDown   Code = "bridge-down"
 	MACInUse     Code = "mac-in-use"
 	STPBlocking  Code = "stp-blocking"
