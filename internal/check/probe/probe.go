@@ -56,6 +56,7 @@ type Task struct {
 	Wire       guest.Conn            // the guest's
 	OtherVLANs guest.Conn            // receives frames of all VLANs; nil where that is not possible
 	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
+	Bridge     guest.Conn            // to ask by dom0's end of the bridge; nil where that is not possible
 
 	// Configure gives the guest its address, looks its next-server up where the
 	// lease has a name, and returns how it downloads then, and why the name could
@@ -200,12 +201,15 @@ func (o *observer) dhcp(ctx context.Context) error {
 	if o.task.Take {
 		o.take(ctx, client)
 	}
+	if o.lease != nil {
+		program.Override(o.lease, r.Server, r.BootFile)
+	}
 	if o.lease != nil && r.Server.IsValid() {
-		o.lease.NextServer, f.Lease.NextServer = r.Server, r.Server
+		f.Lease.NextServer = r.Server
 		f.Merged = check.Replaced(f.Merged, check.Value{Name: check.ValueNextServer, Value: r.Server.String(), Origin: check.Origin{Field: check.OurServer}})
 	}
 	if o.lease != nil && r.BootFile != "" {
-		o.lease.BootFile, f.Lease.BootFile = r.BootFile, r.BootFile
+		f.Lease.BootFile = r.BootFile
 		f.Merged = check.Replaced(f.Merged, check.Value{Name: check.ValueBootFile, Value: r.BootFile, Origin: check.Origin{Field: check.OurBootFile}})
 	}
 	if o.lease != nil && program.IsIPXE(o.lease.BootFile) {
@@ -228,9 +232,7 @@ func (o *observer) asIPXE(ctx context.Context, client *dhcpclient.Client) error 
 		if seen.Lease == nil {
 			return nil, dhcpclient.ErrNoOffer
 		}
-		if o.task.Server.IsValid() {
-			seen.Lease.NextServer = o.task.Server
-		}
+		program.Override(seen.Lease, o.task.Server, "")
 		origins = &seen.Origins
 		return seen.Lease, nil
 	})
@@ -390,6 +392,7 @@ func (o *observer) server(ctx context.Context) bool {
 			o.files.TFTP = client
 		}
 	}
+	s.FromDom0 = o.fromDom0(ctx, &s)
 	o.facts.NextServer = &s
 	return s.TFTP == check.PortAnswers
 }
