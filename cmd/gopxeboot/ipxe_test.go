@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -234,5 +235,29 @@ func TestAskedForOnce(t *testing.T) {
 			}
 			equal(t, "what was asked for", asked, c.want)
 		})
+	}
+}
+
+// A proxyDHCP server beside a router, as LTSP's: what each of them says is in its own
+// scope, and the options are as they were sent.
+func TestIPXEProxy(t *testing.T) {
+	const script = `#!ipxe
+isset ${proxydhcp/dhcp-server} && set srv ${proxydhcp/dhcp-server} || set srv ${next-server}
+kernel tftp://${srv}/` + lab.SampleKernel + ` ${srv} ${proxydhcp/filename:uristring} [${net0.dhcp/filename}] ${209:string} ${224:hexraw}
+boot
+`
+	l := labtest.New(t, lab.Config{})
+	second, err := l.AddHost(t.Context(), lab.HostConfig{Name: "second", Address: netip.MustParsePrefix("192.168.1.167/24")})
+	labtest.Check(t, err)
+	tree := sampleTree(t)
+	writeFile(t, filepath.Join(tree, "boot.ipxe"), script)
+	labtest.Check(t, second.ServeTFTP(tree))
+	labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.199", "--no-negcache", "--dhcp-option-force=209,a", "--dhcp-option-force=224,01:0a:ff")
+	labtest.Dnsmasq(t, second, "--dhcp-range=192.168.1.0,proxy", "--dhcp-userclass=set:ipxe,iPXE", "--pxe-service=tag:!ipxe,x86PC,Boot,undionly.kpxe", "--pxe-service=tag:ipxe,x86PC,Boot,boot.ipxe")
+	for _, words := range [][]string{{"plan", vif}, {"check", "--json", vif}} {
+		o := gopxeboot(t, words...)
+		if o.Code != 0 || !strings.Contains(o.Stdout, "192.168.1.167 boot.ipxe [] a 010aff") {
+			t.Errorf("%q: %d\n%s%s", words, o.Code, o.Stdout, o.Stderr)
+		}
 	}
 }

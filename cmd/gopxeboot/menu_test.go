@@ -37,13 +37,13 @@ func (p *person) Write(text []byte) (int, error) {
 		p.keys = p.keys[1:]
 		p.shown.Reset()
 		switch next.Type {
+		case "KILL":
 		case "CLOSE":
 			p.closed = true
 			return len(text), p.to.Close()
 		default:
 			p.to.WriteString(next.Type)
 			continue
-		case "KILL":
 		}
 		tasks, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(p.bootloader), "task/*/children")) // of each thread
 		var children string

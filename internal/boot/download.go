@@ -22,6 +22,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"golang.org/x/sync/errgroup"
@@ -318,7 +319,7 @@ func (m *image) reserve(end int64, whole bool) error {
 		needed += other.end
 	}
 	needed -= m.done.Load()
-	if free := handover.Room(&fs); needed > free {
+	if free := room.Left(&fs); needed > free {
 		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), handover.MakeRoom)
 	}
 	return nil

@@ -63,10 +63,7 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 	case err != nil:
 		return nil, fault.In(ctx, fault.NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see the DHCP server's log for this MAC")
 	}
-	if f.Server.IsValid() {
-		lease.NextServer = f.Server
-	}
-	lease.BootFile = cmp.Or(f.BootFile, lease.BootFile)
+	program.Override(lease, f.Server, f.BootFile)
 	p.Plan.Lease = plan.NewLease(lease)
 	p.say.Stage("dhcp: %s from %s %s, next-server %s, boot file %s (%s)",
 		lease.Address, lease.ServerID, where, plan.Text(lease.NextServer), cmp.Or(lease.BootFile, "none"), took(begin))
@@ -118,9 +115,7 @@ func (p *pipeline) leaseAsIPXE(ctx context.Context, f *firmware, client *dhcpcli
 		if err != nil {
 			return nil, err
 		}
-		if f.Server.IsValid() {
-			lease.NextServer = f.Server
-		}
+		program.Override(lease, f.Server, "")
 		p.say.Stage("dhcp: %s from %s as %s, boot file %s (%s)", lease.Address, lease.ServerID, class, cmp.Or(lease.BootFile, "none"), took(begin))
 		return lease, nil
 	})

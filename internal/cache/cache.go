@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"golang.org/x/sys/unix"
 )
@@ -309,8 +310,13 @@ func (c *Cache) makeRoom(space string, size int64) error {
 	if err != nil {
 		return err
 	}
+	limit := c.limit
+	var disk unix.Statfs_t
+	if err := unix.Statfs(c.dir, &disk); err == nil {
+		limit = min(limit, total-size+room.Left(&disk))
+	}
 	slices.SortFunc(all, func(a, b entry) int { return a.used.Compare(b.used) })
-	for total > c.limit {
+	for total > limit {
 		largest := space
 		for name, bytes := range of {
 			if bytes > of[largest] {
@@ -319,7 +325,7 @@ func (c *Cache) makeRoom(space string, size int64) error {
 		}
 		i := slices.IndexFunc(all, func(e entry) bool { return e.space == largest })
 		if i < 0 {
-			return fmt.Errorf("%d bytes are kept or under way for other guests: there is no room", total-size)
+			return fmt.Errorf("%d bytes are kept for other guests, and there is no room for %d more", total-size, size)
 		}
 		e := all[i]
 		if err := os.Remove(e.name); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -17,8 +17,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
+	"golang.org/x/sys/unix"
 )
 
 // holds is the variable that makes this test program a boot which dies while it
@@ -34,7 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		select {}
 	}
-	os.Exit(m.Run())
+	lab.Main(m)
 }
 
 func digest(content string) verify.Digest { return sha256.Sum256([]byte(content)) }
@@ -222,6 +225,26 @@ func TestShares(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"c", "d"}, left); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Whatever it may have, it leaves the file system the reserve that a boot leaves.
+func TestReserve(t *testing.T) {
+	dir := filepath.Join(labtest.Tmpfs(t, "8M"), "cache")
+	c := open(t, dir, 1<<30)
+	content := func(n int) string { return strings.Repeat(string(rune('a'+n)), 1<<20) }
+	for n := range 12 {
+		put(t, c, content(n))
+		past := time.Now().Add(time.Duration(n-20) * time.Minute)
+		labtest.Check(t, os.Chtimes(c.name("a", digest(content(n))), past, past))
+		var fs unix.Statfs_t
+		labtest.Check(t, unix.Statfs(dir, &fs))
+		if left := room.Left(&fs); left < 0 {
+			t.Errorf("after %d files %d bytes are missing of the reserve", n+1, -left)
+		}
+	}
+	if has(t, c, "a", content(0)) != "" || has(t, c, "a", content(11)) == "" {
+		t.Error("it is not the oldest that went")
 	}
 }
 

@@ -3,7 +3,6 @@ package handover
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -11,7 +10,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/fault"
-	"golang.org/x/sys/unix"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 func TestUnanswered(t *testing.T) {
@@ -39,23 +38,7 @@ func TestOutputOnTerminal(t *testing.T) {
 	if got, want := string(shown([]byte(answer))), "args é?[2J??2J?\t\x00\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer person.Close()
-	number, err := unix.IoctlGetUint32(int(person.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer terminal.Close()
+	person, terminal := labtest.Terminal(t)
 	out := &Output{File: terminal}
 	if n, err := out.Write([]byte(answer)); n != len(answer) || err != nil {
 		t.Errorf("%d, %v", n, err)

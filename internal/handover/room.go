@@ -12,13 +12,11 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"golang.org/x/sys/unix"
 )
 
 const (
-	// maxReserve is the most that a boot leaves free in the output directory,
-	// in bytes. XAPI's is on /run, which all of dom0 needs.
-	maxReserve = 64 << 20
 	// maxAhead is how many bytes more than its size a file may take on disk:
 	// XFS gives a growing file blocks ahead of its end.
 	maxAhead = 64 << 20
@@ -29,14 +27,6 @@ const (
 
 // MakeRoom is what to try where there is not enough.
 const MakeRoom = "make room, or name a larger --output-directory"
-
-// Room is how many bytes a boot may still write there: what is free without
-// the reserve, a twentieth of the file system or maxReserve. It may be
-// negative.
-func Room(fs *unix.Statfs_t) int64 {
-	unit := int64(fs.Frsize) // 32 bits on some platforms
-	return int64(fs.Bavail)*unit - min(int64(fs.Blocks)*unit/20, maxReserve)
-}
 
 // use is a file's size and what it takes on disk, both in bytes.
 func (f *resultFile) use() (size, taken int64, err error) {
@@ -131,7 +121,7 @@ func overgrown(files []*resultFile) error {
 // file's file system; nil for none.
 func intoReserve(f *os.File, all int64) error {
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &fs); err == nil && all > 0 && Room(&fs) < 0 {
+	if err := unix.Fstatfs(int(f.Fd()), &fs); err == nil && all > 0 && room.Left(&fs) < 0 {
 		return fault.New(fault.NoOutput, "output", fmt.Errorf("%s written, and no more than the reserve is free there", console.Size(all)), MakeRoom)
 	}
 	return nil

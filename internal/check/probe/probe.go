@@ -201,12 +201,15 @@ func (o *observer) dhcp(ctx context.Context) error {
 	if o.task.Take {
 		o.take(ctx, client)
 	}
+	if o.lease != nil {
+		program.Override(o.lease, r.Server, r.BootFile)
+	}
 	if o.lease != nil && r.Server.IsValid() {
-		o.lease.NextServer, f.Lease.NextServer = r.Server, r.Server
+		f.Lease.NextServer = r.Server
 		f.Merged = check.Replaced(f.Merged, check.Value{Name: check.ValueNextServer, Value: r.Server.String(), Origin: check.Origin{Field: check.OurServer}})
 	}
 	if o.lease != nil && r.BootFile != "" {
-		o.lease.BootFile, f.Lease.BootFile = r.BootFile, r.BootFile
+		f.Lease.BootFile = r.BootFile
 		f.Merged = check.Replaced(f.Merged, check.Value{Name: check.ValueBootFile, Value: r.BootFile, Origin: check.Origin{Field: check.OurBootFile}})
 	}
 	if o.lease != nil && program.IsIPXE(o.lease.BootFile) {
@@ -229,9 +232,7 @@ func (o *observer) asIPXE(ctx context.Context, client *dhcpclient.Client) error 
 		if seen.Lease == nil {
 			return nil, dhcpclient.ErrNoOffer
 		}
-		if o.task.Server.IsValid() {
-			seen.Lease.NextServer = o.task.Server
-		}
+		program.Override(seen.Lease, o.task.Server, "")
 		origins = &seen.Origins
 		return seen.Lease, nil
 	})
