@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"os"
+	"sync"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
@@ -28,6 +29,8 @@ type pipeline struct {
 	check *verify.Checker
 	// cached says that the parent has a cache.
 	cached bool
+	// unresolved has the names that DNS has no address of.
+	unresolved sync.Map
 	// unverified is the first file of those that decide what boots which is not
 	// what it has to be.
 	unverified error
@@ -73,6 +76,11 @@ func (p *pipeline) prepare(t *Transfer, nextServer netip.Addr) error {
 	p.files.Servers = new(fetch.Servers)
 	p.files.Refuse = p.child.Reach.Refuse(nextServer)
 	p.files.Warn = p.say.Warn
+	p.files.LookedUp = func(l fetch.Lookup) {
+		if !l.Address.IsValid() {
+			p.unresolved.Store(l.Name, true)
+		}
+	}
 	if err := t.apply(&p.files); err != nil {
 		return fault.New(fault.Usage, "https", err, "")
 	}
