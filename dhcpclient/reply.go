@@ -39,6 +39,16 @@ func parseReply(f wire.Frame, mac net.HardwareAddr) *reply {
 	return &reply{message, d.Source, in}
 }
 
+// asSent is the reply for who wants to read it.
+func (r *reply) asSent() Reply {
+	s := Reply{Address: r.yourAddress(), NextServer: address(r.ServerIPAddr), Options: map[uint8][]byte{}}
+	s.BootFile, _, _ = strings.Cut(r.BootFileName, "\x00")
+	for code, value := range r.Options {
+		s.Options[code] = bytes.Clone(value)
+	}
+	return s
+}
+
 // fromPXE says whether it is a PXE server's answer to a REQUEST what to boot. It
 // comes from port 4011, where it was asked, or at least gives no address.
 func (r *reply) fromPXE() bool {

@@ -67,10 +67,12 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *setti
 	if c.Bool("again") {
 		return again(c, call)
 	}
-	if err := file.apply(c, call, func() []string { return sectionsOfCall(c, call) }); err != nil {
+	named := c.IsSet("label")
+	if err := file.apply(c, call, func() ([]string, error) { return sectionsOfCall(c, call) }); err != nil {
 		return err
 	}
 	con := console.New(c.App.ErrWriter, level(c))
+	con.GoOn()
 	if call.Domid != 0 {
 		con.Keep()
 		con.Stage(fmt.Sprintf("%s: domain %d, gopxeboot %s", time.Now().UTC().Format("2006-01-02 15:04:05 UTC"), call.Domid, c.App.Version))
@@ -79,6 +81,7 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *setti
 	if err != nil {
 		return err
 	}
+	o.Wanted.OfVM = o.Network.OfVM && named
 	if c.Bool("unapply") {
 		return unapply(c.Context, &o, con)
 	}

@@ -83,6 +83,7 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 		return int(status)
 	case err != nil:
 		con := console.New(stderr, console.Normal)
+		con.GoOn()
 		con.Error(err)
 		if a, _ := app.Metadata[adviceKey].(*advice); ctx.Err() == nil && a.of(err) != "" {
 			con.Stage("try: " + a.of(err))

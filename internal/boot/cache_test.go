@@ -1,17 +1,77 @@
 package boot
 
 import (
+	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"aead.dev/minisign"
 	"github.com/gopxeboot/gopxeboot/internal/cache"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 )
+
+// A digest that is none is refused before anything is done with it.
+func TestOpenerRefuses(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	c, err := cache.Open(dir, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var o Options
+	o.Cache = c
+	public, _, err := minisign.GenerateKey(rand.Reader)
+	if err == nil {
+		o.Transfer.Policy.Key, err = public.MarshalText()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := o.opener(nil, nil)
+	digit := strings.Repeat("a", 64)
+	for _, text := range []string{
+		``, `{}`, `{"Digest":""}`, `{"Digest":[1]}`, `{"Digest":null}`, `{"Digest":"` + digit[1:] + `"}`, `{"Digest":"` + digit + `a"}`,
+		`{"Digest":"` + digit[1:] + `/"}`, `{"Digest":"` + digit[3:] + `../"}`, `{"Digest":"` + strings.Repeat("0", 64) + `"}`,
+	} {
+		if _, err := open(cacheScheme + text); err == nil || errors.Is(err, cache.ErrMiss) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("made %v (%v)", left, err)
+	}
+	if _, err := open(cacheScheme + `{"Digest":"` + digit + `"}`); !errors.Is(err, cache.ErrMiss) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Another boot's download is waited for two thirds of the time that is left.
+func TestPatienceWithOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		defer cancel()
+		begin, asked := time.Now(), 0
+		_, err := whileBusy(ctx, func() (*os.File, error) {
+			asked++
+			return nil, cache.ErrBusy
+		})
+		if took := time.Since(begin); !errors.Is(err, cache.ErrBusy) || took < 55*time.Second || took > 61*time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
+		if asked > 80 { // of the 256 files that a child may ask for
+			t.Errorf("it asked %d times", asked)
+		}
+	})
+}
 
 // FuzzOpener has a child that was taken over ask for anything: it gets what its
 // list has, and nothing is made but files of the cache.

@@ -12,8 +12,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
-	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/sys/unix"
 )
@@ -83,7 +83,7 @@ func (o *Options) fits(f *check.Facts) {
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(existing(o.OutputDirectory), &fs); err == nil {
-		space.Free, space.ReadOnly = max(handover.Room(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
+		space.Free, space.ReadOnly = max(room.Left(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
 		f.Space = space
 	}
 }

@@ -24,9 +24,13 @@ type pipeline struct {
 	say   session.Say
 	files fetch.Client
 	open  program.Opener
+	held  holds
 	gate  gate
 	first *dhcpclient.Lease // the ROM's, where it names an iPXE; else nil
 	check *verify.Checker
+	// unresolved is why the next-server's name could not be looked up; nil where it
+	// could, or is none.
+	unresolved error
 	// cached says that the parent has a cache.
 	cached bool
 	// unresolved has the names that DNS has no address of.

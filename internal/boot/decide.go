@@ -86,6 +86,9 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 	default:
 		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", plan.Text(lease.NextServer), plan.Text(lease.Address))
 	}
+	if p.unresolved != nil {
+		try = fmt.Sprintf("DHCP names a next-server that can't be looked up (%v): name its address, or a DNS server that knows it", p.unresolved)
+	}
 	return fault.In(ctx, fault.NoConfig, "config", err, try)
 }
 
@@ -117,7 +120,7 @@ func (p *pipeline) notOpened(err error) error {
 }
 
 // openHead is openURL for iPXE, which looks at what boots as well: of a file
-// that is no text its first bytes are enough, and the boot fetches it later.
+// that is no text its first bytes are enough, and where it boots the rest follows.
 func (p *pipeline) openHead(ctx context.Context, url string) (io.ReadCloser, error) {
 	return p.post(ctx, url, "")
 }
@@ -126,10 +129,15 @@ func (p *pipeline) openHead(ctx context.Context, url string) (io.ReadCloser, err
 func (p *pipeline) post(ctx context.Context, url, form string) (io.ReadCloser, error) {
 	files := p.files
 	files.Form = form
-	content, at, err := files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+	ctx, cancel := context.WithCancel(ctx)
+	unanswered := time.AfterFunc(heldAlone, p.held.stop)
+	f, content, at, err := files.Hold(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+	unanswered.Stop()
 	if err != nil {
+		cancel()
 		return nil, p.notOpened(err)
 	}
+	p.held.add(at, held{f, cancel, time.Now()}, form == "" && !ipxe.IsScript(content))
 	return program.NewFile(content, at), nil
 }
 

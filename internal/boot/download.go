@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"golang.org/x/sync/errgroup"
@@ -74,6 +76,7 @@ func empty(ctx context.Context, files ...*os.File) error {
 // ends the rest, and is the one that is returned.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.cached = l.Cached
+	p.held.keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
@@ -322,7 +325,7 @@ func (m *image) reserve(end int64, whole bool) error {
 		needed += other.end
 	}
 	needed -= m.done.Load()
-	if free := handover.Room(&fs); needed > free {
+	if free := room.Left(&fs); needed > free {
 		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), handover.MakeRoom)
 	}
 	return nil

@@ -62,12 +62,12 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 	if err := p.confine(ctx); err != nil {
 		return err
 	}
-	t.Configure = func(m *program.Machine) (fetch.Client, error) {
-		err := c.Configure(&m.Lease)
-		if err == nil {
+	t.Configure = func(ctx context.Context, m *program.Machine) (files fetch.Client, unresolved, err error) {
+		if err = c.Configure(&m.Lease); err == nil {
+			unresolved = p.findServer(ctx, f, &m.Lease)
 			err = p.fetchAsProgram(f, &l.Transfer, m)
 		}
-		return p.files, err
+		return p.files, unresolved, err
 	}
 	t.Decide = func(ctx context.Context, m program.Machine, open program.Opener) (*program.Decision, error) {
 		p.open = open

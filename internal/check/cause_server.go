@@ -13,9 +13,12 @@ import (
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
-// better is another server that has what next-server should have; nil when
-// there is none.
+// better is another server that has what next-server should have, first of all
+// one that DHCP names; nil when there is none.
 func (f *Facts) better() *Station {
+	if s := f.namedServer(); s != nil {
+		return s
+	}
 	for _, hasFile := range []bool{true, false} {
 		i := slices.IndexFunc(f.Others, func(s Station) bool { return s.TFTP == PortAnswers && s.HasFile == hasFile })
 		if i >= 0 {
@@ -27,7 +30,7 @@ func (f *Facts) better() *Station {
 
 func nextServerUnreachable(f *Facts) *finding {
 	s := f.NextServer
-	if s == nil || s.TFTP == PortAnswers || s.TFTP == PortClosed {
+	if s == nil || s.TFTP == PortAnswers || s.TFTP == PortClosed || f.namedServer() != nil {
 		return nil
 	}
 	hint, write := "correct next-server, or let the machine answer in this network", []Stanza(nil)
@@ -67,6 +70,8 @@ func nextServerWrong(f *Facts) *finding {
 	switch {
 	case s.TFTP == PortClosed:
 		evidence = "nothing listens on its port 69"
+	case s.TFTP == PortUnreachable && f.namedServer() != nil, s.TFTP == PortSilent && s.MAC == "" && b.HasFile:
+		evidence = "it can't be reached"
 	case s.TFTP == PortSilent && b.HasFile && !s.AnswersFrom.IsValid():
 		evidence = "it does not answer TFTP"
 	case s.TFTP == PortAnswers && !s.HasFile && b.HasFile && len(f.Search) > 0 && f.found() == nil:

@@ -54,6 +54,7 @@ var causes = []cause{
 	{NoUplink, "bridge", noUplink},
 	{VLANMismatch, "bridge", vlanMismatch},
 
+	{AnswerTooLate, "dhcp", answerTooLate},
 	{NeedsOption60, "dhcp", onlyAsked(AskedWith60, "The DHCP server answers this guest only as a PXE client (option 60).",
 		"leave out --vendor-class and --option 60")},
 	{OtherArchOnly, "dhcp", otherArchOnly},
@@ -74,21 +75,21 @@ var causes = []cause{
 	{Nak, "lease", nak},
 	{NoAck, "lease", noAck},
 
-	{NoNextServer, "dhcp", noNextServer},
+	{NoNextServer, "dhcp", withNames(noNextServer)},
 	{NoFilename, "dhcp", noFilename},
 	{FilenameGarbage, "dhcp", filenameGarbage},
 	{IPXENotServed, "dhcp", ipxeNotServed},
 	{IPXELoop, "dhcp", ipxeLoop},
 
 	{DuplicateAddress, "server", duplicateAddress},
-	{NextServerUnreachable, "server", nextServerUnreachable},
+	{NextServerUnreachable, "server", withNames(nextServerUnreachable)},
 	{NextServerWrong, "server", nextServerWrong},
-	{TFTPNotRunning, "server", tftpNotRunning},
+	{TFTPNotRunning, "server", withNames(tftpNotRunning)},
 	{TFTPDataBlocked, "server", tftpDataBlocked},
 	{TFTPNoOACK, "server", tftpNoOACK},
 	{TFTPLargeBlocks, "server", tftpLargeBlocks},
 	{TFTPOtherAddress, "server", tftpOtherAddress},
-	{TFTPSilent, "server", tftpSilent},
+	{TFTPSilent, "server", withNames(tftpSilent)},
 	{TFTPRefused, "config", tftpRefused},
 
 	{DNSSilent, "config", unresolved("config")},

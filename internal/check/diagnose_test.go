@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -455,11 +456,19 @@ func lossy(f *Facts) { f.Files[0].Packets, f.Files[0].Lost = 400, 5 }
 // xen is this release on the host.
 func xen(release string) func(*Facts) { return func(f *Facts) { f.Subject.Xen = release } }
 
-// Every code has a broken lab above.
+// Every code has a broken lab in a test of this package.
 func TestEveryCauseIsTested(t *testing.T) {
-	source, err := os.ReadFile("diagnose_test.go")
+	tests, err := filepath.Glob("*_test.go")
 	if err != nil {
 		t.Fatal(err)
+	}
+	var source []byte
+	for _, name := range tests {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = append(source, text...)
 	}
 	codes, err := os.ReadFile("report.go")
 	if err != nil {
@@ -560,5 +569,20 @@ func TestHint(t *testing.T) {
 	want := &Verdict{Code: NoFilename, Summary: "s", Evidence: "e", Hint: hint, Advice: "name it", Stanzas: stanzas}
 	if diff := cmp.Diff(want, broken("s", "e", "name it", stanzas...).verdict(NoFilename)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What is to be written into a server's configuration is one line, whatever boot
+// file a server on the wire names.
+func TestStanzasAreLines(t *testing.T) {
+	for _, file := range []string{"a\ndhcp-script=/tmp/x", "a\x1b[2J", "a,,10.0.0.1", `a"; include "/etc/x`, "a b", "a\u0085b", "\xff\xff"} {
+		for _, s := range bootStanzas(netip.MustParseAddr("192.168.1.166"), file) {
+			if strings.Contains(s.Text, file[:2]) || strings.ContainsFunc(s.Text, unicode.IsControl) {
+				t.Errorf("%q: %s", file, s.Text)
+			}
+		}
+	}
+	if s := bootStanzas(netip.Addr{}, "debian-installer/amd64/pxelinux.0"); !strings.Contains(s[0].Text, "dhcp-boot=debian-installer/amd64/pxelinux.0,,") {
+		t.Errorf("got %s", s[0].Text)
 	}
 }

@@ -31,13 +31,14 @@ type Facts struct {
 	Bridge   *Bridge    `json:"bridge,omitempty"` // nil from a capture
 	Events   []Event    `json:"events,omitempty"`
 	Offers   []Offer    `json:"offers,omitempty"` // in the order of their arrival
+	Waited   float64    `json:"waited"`           // when the guest takes an offer, since the first DISCOVER: it does not see later ones
 	Variants []Variant  `json:"variants,omitempty"`
 	Unsteady bool       `json:"unsteady"`         // no server answered the guest until it asked again, after the variants
 	Merged   []Value    `json:"merged,omitempty"` // what the guest would go by
 	Lease    plan.Lease `json:"lease"`            // the same, as addresses
 	Request  *Request   `json:"request,omitempty"`
 
-	SilentProxies []netip.Addr `json:"silent_proxies,omitempty"` // proxyDHCP servers that were asked on port 4011 and did not answer
+	SilentProxies []netip.Addr `json:"silent_proxies,omitempty"` // proxyDHCP and boot servers that were asked on port 4011 and did not answer
 
 	NextServer *Station  `json:"next_server,omitempty"`
 	Others     []Station `json:"others,omitempty"` // who else could be meant by next-server
@@ -169,6 +170,7 @@ const (
 type Offer struct {
 	Millis    float64      `json:"ms"`                // when it came
 	Took      float64      `json:"took"`              // milliseconds since the DISCOVER before it
+	After     float64      `json:"after"`             // since the first DISCOVER, when this server first answered
 	Server    netip.Addr   `json:"server"`            // option 54, else siaddr, else where it came from
 	From      netip.Addr   `json:"from"`              // where the packet came from
 	ServerMAC string       `json:"server_mac"`        // of the last hop: the server or a relay
@@ -179,6 +181,8 @@ type Offer struct {
 	Chosen    bool         `json:"chosen"`            // the guest takes the address, or the boot file, of this one
 	Values    []Value      `json:"values,omitempty"`  // what it says about booting and the network
 	Options   []Option     `json:"options,omitempty"` // all of them, in the order in which they came
+
+	BootServers []BootServer `json:"boot_servers,omitempty"` // that it names in other places than siaddr
 }
 
 // Value is one thing that decides what boots, and who says so where.
@@ -226,7 +230,11 @@ type Variant struct {
 	Answered bool         `json:"answered"`
 	Server   netip.Addr   `json:"server"` // who answered first
 	Address  netip.Prefix `json:"address"`
-	BootFile string       `json:"boot_file"` // the first that anybody names
+	BootFile string       `json:"boot_file"` // that a machine would go by
+
+	BootFrom   netip.Addr `json:"boot_from"`   // who names it
+	NextServer netip.Addr `json:"next_server"` // beside it
+	Proxy      bool       `json:"proxy"`       // that is a proxyDHCP server
 }
 
 // The ways to ask.

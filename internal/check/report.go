@@ -65,6 +65,7 @@ const (
 	VLANMismatch Code = "vlan-mismatch"
 
 	// DHCP.
+	AnswerTooLate   Code = "answer-too-late"
 	OtherArchOnly   Code = "other-arch-only"
 	OnlyWithout60   Code = "only-without-option-60"
 	NeedsOption60   Code = "needs-option-60"

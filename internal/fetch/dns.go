@@ -33,6 +33,14 @@ func (c *Client) resolve(ctx context.Context, host string) (netip.Addr, error) {
 	return addr, err
 }
 
+// Lookup finds the address of a name that stands for a boot server itself, so that
+// none is used in its place.
+func (c *Client) Lookup(ctx context.Context, host string) (netip.Addr, error) {
+	alone := *c
+	alone.Fallback = netip.Addr{}
+	return alone.resolve(ctx, host)
+}
+
 func (c *Client) find(ctx context.Context, host string) (addr netip.Addr, err error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Unmap(), nil

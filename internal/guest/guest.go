@@ -9,7 +9,6 @@
 package guest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,20 +90,47 @@ const (
 	lastAnswer = 64 << 10
 )
 
-// maxObjects bounds the objects in them. The shortest is two bytes long, and
-// what the parent makes of it takes some hundreds.
-const maxObjects = 64 << 10
+// maxValues bounds what is in them: an object counts 4, a list and what is in one
+// 1. Two bytes, as of "0,", are a struct of 200 bytes in a list of those, whatever
+// json thinks of them. An object may have pointers to several.
+const (
+	maxValues   = 256 << 10
+	objectCount = 4
+)
 
-// fewObjects is JSON of so many objects at most.
-type fewObjects struct {
+// fewValues is JSON of so many values at most.
+type fewValues struct {
 	r    io.Reader
 	left int
+
+	open          []byte // the brackets
+	text, escaped bool   // it is in a string, behind a backslash there
 }
 
-func (f *fewObjects) Read(p []byte) (int, error) {
+func (f *fewValues) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
-	if f.left -= bytes.Count(p[:n], []byte("{")); f.left < 0 {
-		return 0, errors.New("it has too much to say")
+	for _, c := range p[:n] {
+		switch {
+		case f.escaped:
+			f.escaped = false
+		case f.text:
+			f.escaped, f.text = c == '\\', c != '"'
+		case c == '"':
+			f.text = true
+		case c == '{', c == '[':
+			f.open = append(f.open, c)
+			f.left--
+			if c == '{' {
+				f.left -= objectCount - 1
+			}
+		case (c == '}' || c == ']') && len(f.open) > 0:
+			f.open = f.open[:len(f.open)-1]
+		case c == ',' && len(f.open) > 0 && f.open[len(f.open)-1] == '[':
+			f.left--
+		}
+		if f.left < 0 {
+			return 0, errors.New("it has too much to say")
+		}
 	}
 	return n, err
 }
@@ -262,7 +288,7 @@ func (g *Guest) start(ctx context.Context, files []*os.File) error {
 	}
 	g.pipes = []io.Closer{toChild, fromChild}
 	g.send = json.NewEncoder(toChild)
-	g.receive = json.NewDecoder(&fewObjects{io.LimitReader(fromChild, maxAnswers), maxObjects})
+	g.receive = json.NewDecoder(&fewValues{r: io.LimitReader(fromChild, maxAnswers), left: maxValues})
 
 	g.cmd = exec.CommandContext(ctx, "/proc/self/exe")
 	g.cmd.Args = []string{childName}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"path"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -65,6 +67,9 @@ func runIPXE(t *testing.T, c *oracle.Case) (o *result, stubs bool) {
 			1: {255, 255, 255, 0}, 3: c.Server().AsSlice(), 54: c.Server().AsSlice(), 175: {176, 1, 1},
 		}},
 	}
+	for _, o := range c.Options {
+		addOption(t, m.Lease.Options, o)
+	}
 	if c.UUID != "" {
 		if b, err := hex.DecodeString(strings.ReplaceAll(c.UUID, "-", "")); err == nil {
 			copy(m.UUID[:], b)
@@ -101,6 +106,34 @@ func runIPXE(t *testing.T, c *oracle.Case) (o *result, stubs bool) {
 		}
 	}
 	return o, stubs
+}
+
+// addOption puts an option of a case, which is written as for dnsmasq, among those of
+// the answer: bytes in hexadecimal, addresses, a number, or text.
+func addOption(t *testing.T, all map[uint8][]byte, option string) {
+	t.Helper()
+	option, inside := strings.CutPrefix(option, "encap:175,")
+	number, text, _ := strings.Cut(option, ",")
+	code, err := strconv.ParseUint(number, 10, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := []byte(text)
+	if n, err := strconv.ParseUint(text, 10, 8); err == nil {
+		value = []byte{byte(n)}
+	} else if b, err := hex.DecodeString(strings.ReplaceAll(text, ":", "")); err == nil && strings.Contains(text, ":") {
+		value = b
+	} else if _, err := netip.ParseAddr(strings.Split(text, ",")[0]); err == nil {
+		value = nil
+		for word := range strings.SplitSeq(text, ",") {
+			value = append(value, netip.MustParseAddr(word).AsSlice()...)
+		}
+	}
+	if inside {
+		all[175] = append(append(all[175], byte(code), byte(len(value))), value...)
+	} else {
+		all[uint8(code)] = value
+	}
 }
 
 // openIPXE is get with the redirects of the case, and with heads of kernels.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -172,7 +173,10 @@ func (x *script) guest() ipxe.Machine {
 	l := &m.Lease
 	g := ipxe.Machine{
 		MAC: m.MAC, Arch: "i386", Version: ipxe.Version, Manufacturer: "Xen", Product: "HVM domU", Serial: m.UUID, Set: m.Set,
-		Lease: ipxe.Packet{Address: l.Address.Addr(), NextServer: l.NextServer, File: l.BootFile, Options: map[uint8][]byte{}},
+		Lease: packet(&l.Reply),
+	}
+	if len(l.Boot) > 0 {
+		g.Proxy = packet(&l.Boot[0])
 	}
 	switch m.Arch { // RFC 4578, section 2.1
 	case 7, 9, 16:
@@ -185,6 +189,15 @@ func (x *script) guest() ipxe.Machine {
 	if b, err := hex.DecodeString(strings.ReplaceAll(m.UUID, "-", "")); err == nil {
 		copy(g.UUID[:], b)
 	}
+	g.Lease.Address = l.Address.Addr()
+	if !g.Lease.NextServer.IsValid() && !g.Proxy.NextServer.IsValid() {
+		g.Lease.NextServer = l.NextServer
+	}
+	if l.Reply.Options != nil {
+		return g
+	}
+	// Nobody said more than the lease.
+	g.Lease.File, g.Lease.Options = l.BootFile, map[uint8][]byte{}
 	option := func(code uint8, value []byte) {
 		if len(value) > 0 {
 			g.Lease.Options[code] = value
@@ -212,6 +225,11 @@ func (x *script) guest() ipxe.Machine {
 		option(26, []byte{byte(l.MTU >> 8), byte(l.MTU)})
 	}
 	return g
+}
+
+// packet is a DHCP server's message as iPXE keeps it.
+func packet(r *dhcpclient.Reply) ipxe.Packet {
+	return ipxe.Packet{Address: r.Address, NextServer: r.NextServer, File: r.BootFile, Options: r.Options}
 }
 
 // read opens a file once, and keeps what is read of it for another entry.

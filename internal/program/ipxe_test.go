@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -106,6 +108,37 @@ boot
 		m.Wanted = wanted
 		if d, err := program.Decide(t.Context(), m, open); err != nil || d.Asks != nil {
 			t.Errorf("%+v is asked, %v", wanted, err)
+		}
+	}
+}
+
+// Scripts read all that the servers said, and who said it; without it, what the lease
+// is known to be.
+func TestSettingsOfLease(t *testing.T) {
+	const text = "#!ipxe\nkernel vmlinuz [${43:hexraw}|${43.6:uint8}|${175.190:string}|${filename}|${next-server}|${domain}|${net0.dhcp/filename}|${proxydhcp/filename}|${proxydhcp/next-server}|${proxydhcp/dhcp-server}|${proxydhcp/ip}|${60:string}|${dns}|${netmask}]\nboot\n"
+	files := fstest.MapFS{"boot.ipxe": {Data: []byte(text)}, "vmlinuz": {Data: []byte(strings.Repeat("\x00", 0x202) + "HdrS")}}
+	for _, c := range []struct {
+		name   string
+		change func(*dhcpclient.Lease)
+		want   string
+	}{
+		{"a lease that was said", func(l *dhcpclient.Lease) { l.Domain = "lab" }, "|||boot.ipxe|10.0.0.2|lab|boot.ipxe|||||||255.255.255.0"},
+		{"one server", func(l *dhcpclient.Lease) {
+			l.Reply = dhcpclient.Reply{BootFile: "boot.ipxe", NextServer: l.NextServer, Options: map[uint8][]byte{43: {6, 1, 8, 255}, 175: {190, 2, 'm', 'e'}, 6: {10, 0, 0, 9, 10, 0, 0, 8}, 15: []byte("lab\x00")}}
+		}, "060108ff|0x8|me|boot.ipxe|10.0.0.2|lab|boot.ipxe||||||10.0.0.9|"},
+		{"a proxy", func(l *dhcpclient.Lease) {
+			l.Reply = dhcpclient.Reply{NextServer: netip.MustParseAddr("10.0.0.1"), Options: map[uint8][]byte{1: {255, 255, 0, 0}}}
+			l.Boot = []dhcpclient.Reply{{NextServer: l.NextServer, Options: map[uint8][]byte{54: {10, 0, 0, 2}, 60: []byte("PXEClient"), 67: []byte("boot.ipxe\x00")}}}
+		}, "|||boot.ipxe|10.0.0.1|||boot.ipxe|10.0.0.2|10.0.0.2||PXEClient||255.255.0.0"},
+		{"a server that names none", func(l *dhcpclient.Lease) {
+			l.Reply = dhcpclient.Reply{BootFile: "boot.ipxe", Options: map[uint8][]byte{}}
+		}, "|||boot.ipxe|10.0.0.2||boot.ipxe|||||||"},
+	} {
+		m := machine("boot.ipxe")
+		c.change(&m.Lease)
+		d, err := program.Decide(t.Context(), m, program.Opener(pxelinux.OpenFS(files, m.Lease.NextServer)))
+		if got := strings.Trim(d.Boot.Args, "[]"); got != c.want || err != nil {
+			t.Errorf("%s: %v\ngot  %q\nwant %q", c.name, err, got, c.want)
 		}
 	}
 }

@@ -35,6 +35,7 @@ type Machine struct {
 // leave it to the lab.
 type Wanted struct {
 	Label           string            // boot this entry; of iPXE's menus, or those that lead to it: a/b
+	OfVM            bool              // Label is in a VM's fields, and not dom0's root's: it opens nothing that has a password
 	Program         plan.Program      // instead of the one that the boot file names
 	Set             map[string]string // iPXE's settings, by NAME or NAME:TYPE
 	ConfigDir       string            // instead of pxelinux.cfg

@@ -91,8 +91,14 @@ func (x *pxe) entry(ctx context.Context, label string) (*Decision, error) {
 		}
 		err = fmt.Errorf("no label is called %q in %s: there are %s", label, x.config.URL, strings.Join(names, ", "))
 	}
+	if err == nil && x.wanted.OfVM && boot.Config.Protected(boot.Label) {
+		boot, err = &pxelinux.Boot{Config: boot.Config}, fmt.Errorf("label %s in %s has a password (MENU PASSWD), and %w", boot.Label, x.config.URL, errOfVM)
+	}
 	return x.finish(boot, err)
 }
+
+// errOfVM is why a label boots for dom0's root only.
+var errOfVM = errors.New("a VM's fields, which others than dom0's root may write, can't name it")
 
 // finish puts in what is wanted, and says why nothing boots. With an error the
 // Boot has its Config only.

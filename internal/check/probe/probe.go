@@ -57,8 +57,10 @@ type Task struct {
 	OtherVLANs guest.Conn            // receives frames of all VLANs; nil where that is not possible
 	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
 
-	// Configure gives the guest its address, and returns how it downloads then.
-	Configure func(*program.Machine) (fetch.Client, error)
+	// Configure gives the guest its address, looks its next-server up where the
+	// lease has a name, and returns how it downloads then, and why the name could
+	// not be looked up.
+	Configure func(context.Context, *program.Machine) (files fetch.Client, unresolved, err error)
 	// Decide is program.Decide.
 	Decide func(context.Context, program.Machine, program.Opener) (*program.Decision, error)
 }
@@ -125,11 +127,16 @@ func (o *observer) walk(ctx context.Context) error {
 	}
 	o.machine = o.task.Machine
 	o.machine.Lease, o.machine.First = *l, o.first
-	var err error
-	if o.files, err = o.task.Configure(&o.machine); err != nil {
+	files, unresolved, err := o.task.Configure(ctx, &o.machine)
+	if err != nil {
 		return err
 	}
+	o.files = files
 	o.files.LookedUp = o.lookedUp
+	if l.ServerName != "" {
+		o.facts.Found(l.ServerName, o.machine.Lease.NextServer, unresolved)
+		l.NextServer, o.plan.Lease = o.machine.Lease.NextServer, o.facts.Lease
+	}
 	// A server that is there answers at once; the boot itself is more patient.
 	o.files.Servers = nil
 	o.files.TFTP.Timeout, o.files.TFTP.Retries, o.files.Timeout = time.Second, 2, 5*time.Second
@@ -168,7 +175,7 @@ func (o *observer) dhcp(ctx context.Context) error {
 	end := o.conn.end(nil)
 	defer end.stop()
 	client := o.client(end)
-	config := survey.Config{Wait: o.task.Wait}
+	config := survey.Config{Wait: max(o.task.Wait, r.Client.ProxyWait)}
 	if others := o.task.OtherVLANs; others != nil {
 		config.OtherVLANs = others
 		defer others.Close()
@@ -179,7 +186,7 @@ func (o *observer) dhcp(ctx context.Context) error {
 	}
 	f.AddSurvey(seen)
 	o.lease = seen.Lease
-	if l := &f.Lease; o.lease == nil || !l.NamesBoot() && !l.LocalBoot {
+	if l := &f.Lease; o.lease == nil || !l.NamesBoot() && !l.LocalBoot && !f.TooLate() {
 		o.variants(ctx)
 	}
 	if o.lease == nil && slices.ContainsFunc(f.Variants, func(v check.Variant) bool { return v.Answered && v.Name != check.AskedInform }) {
@@ -193,12 +200,15 @@ func (o *observer) dhcp(ctx context.Context) error {
 	if o.task.Take {
 		o.take(ctx, client)
 	}
+	if o.lease != nil {
+		program.Override(o.lease, r.Server, r.BootFile)
+	}
 	if o.lease != nil && r.Server.IsValid() {
-		o.lease.NextServer, f.Lease.NextServer = r.Server, r.Server
+		f.Lease.NextServer = r.Server
 		f.Merged = check.Replaced(f.Merged, check.Value{Name: check.ValueNextServer, Value: r.Server.String(), Origin: check.Origin{Field: check.OurServer}})
 	}
 	if o.lease != nil && r.BootFile != "" {
-		o.lease.BootFile, f.Lease.BootFile = r.BootFile, r.BootFile
+		f.Lease.BootFile = r.BootFile
 		f.Merged = check.Replaced(f.Merged, check.Value{Name: check.ValueBootFile, Value: r.BootFile, Origin: check.Origin{Field: check.OurBootFile}})
 	}
 	if o.lease != nil && program.IsIPXE(o.lease.BootFile) {
@@ -221,9 +231,7 @@ func (o *observer) asIPXE(ctx context.Context, client *dhcpclient.Client) error 
 		if seen.Lease == nil {
 			return nil, dhcpclient.ErrNoOffer
 		}
-		if o.task.Server.IsValid() {
-			seen.Lease.NextServer = o.task.Server
-		}
+		program.Override(seen.Lease, o.task.Server, "")
 		origins = &seen.Origins
 		return seen.Lease, nil
 	})
@@ -509,6 +517,12 @@ func (o *observer) otherServers(ctx context.Context) {
 		}
 	}
 	o.files.TFTP.Timeout, o.files.TFTP.Retries = 500*time.Millisecond, 1
+	o.lookUp(ctx)
+	for _, offer := range o.facts.Offers {
+		for _, b := range offer.BootServers {
+			ask(b.Address, b.String())
+		}
+	}
 	ask(o.lease.ServerID, "the DHCP server")
 	for _, offer := range o.facts.Offers {
 		ask(offer.Server, "a DHCP server")
@@ -517,14 +531,23 @@ func (o *observer) otherServers(ctx context.Context) {
 				ask(a, "next-server of "+offer.Server.String())
 			}
 		}
-		for _, option := range offer.Options {
-			if a, err := netip.ParseAddr(strings.Trim(option.Value, `"`)); err == nil && (option.Code == 66 || option.Code == 150) {
-				ask(a, fmt.Sprintf("option %d", option.Code))
-			}
-		}
 		ask(offer.Relay, "the relay")
 	}
 	ask(o.lease.Router, "the router")
+}
+
+// lookUp looks up the names that offers have for boot servers.
+func (o *observer) lookUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, o.files.Timeout)
+	defer cancel()
+	for _, offer := range o.facts.Offers {
+		for _, b := range offer.BootServers {
+			if b.Name != "" && !b.Address.IsValid() && b.Message == "" {
+				a, err := o.files.Lookup(ctx, b.Name)
+				o.facts.Found(b.Name, a, err)
+			}
+		}
+	}
 }
 
 // arp asks who has an address, in the guest's name and from its own address. It is

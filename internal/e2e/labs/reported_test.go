@@ -155,7 +155,9 @@ func everything(r check.Report) string {
 
 func TestReported(t *testing.T) { testReports(t, reports) }
 
+// testReports compares what is said of labs with what should be.
 func testReports(t *testing.T, reports []report) {
+	t.Helper()
 	t.Parallel()
 	for _, test := range reports {
 		t.Run(test.name, func(t *testing.T) {
