@@ -33,8 +33,8 @@ type pipeline struct {
 	unresolved error
 	// cached says that the parent has a cache.
 	cached bool
-	// unresolved has the names that DNS has no address of.
-	unresolved sync.Map
+	// unknown has the names that DNS has no address of.
+	unknown sync.Map
 	// unverified is the first file of those that decide what boots which is not
 	// what it has to be.
 	unverified error
@@ -82,7 +82,7 @@ func (p *pipeline) prepare(t *Transfer, nextServer netip.Addr) error {
 	p.files.Warn = p.say.Warn
 	p.files.LookedUp = func(l fetch.Lookup) {
 		if !l.Address.IsValid() {
-			p.unresolved.Store(l.Name, true)
+			p.unknown.Store(l.Name, true)
 		}
 	}
 	if err := t.apply(&p.files); err != nil {

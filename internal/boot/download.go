@@ -285,7 +285,7 @@ func (p *pipeline) hint(err error) string {
 		link = e.URL
 	}
 	if u, _ := url.Parse(link); u != nil {
-		if _, unknown := p.unresolved.Load(u.Hostname()); unknown {
+		if _, unknown := p.unknown.Load(u.Hostname()); unknown {
 			return check.NameHint(u.Hostname())
 		}
 	}
