@@ -30,6 +30,11 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 		return facts, plan.New(), err
 	}
 	name, vlan, err := guest.FindBridge(o.Bridge, o.VLAN)
+	if port, ok := errors.AsType[*guest.PortError](err); ok {
+		facts.Subject = o.subject(o.VLAN, look)
+		facts.Bridge = &check.Bridge{Name: port.Name, Kind: "port", Up: true, PortOf: port.Of, Instead: port.Try}
+		return facts, o.describe(plan.New()), nil
+	}
 	if err != nil {
 		return facts, plan.New(), fault.In(ctx, fault.Usage, "network", err, "")
 	}
@@ -40,14 +45,10 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 	for range max(look.Count, 1) {
 		look.MACs = append(look.MACs, probe.RandomMAC())
 	}
-	subject := check.Subject{
-		MAC: o.MAC.String(), UUID: o.UUID, Arch: o.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, IP: o.IP, GuestType: o.Type,
-	}
+	subject := o.subject(vlan, look)
 	facts.Subject, facts.Bridge = subject, wires
 	if !wires.Up {
-		p := plan.New()
-		p.MAC, p.UUID, p.GuestType = subject.MAC, subject.UUID, subject.GuestType
-		return facts, p, nil
+		return facts, o.describe(plan.New()), nil
 	}
 	s.Survey = &guest.Survey{MACs: look.MACs, VLANs: vlans}
 	a, err := o.run(ctx, s, tasks{Look: &lookTask{o.firmware(), o.Transfer, o.Wanted, look, o.gate(), vlans}}, con)
@@ -63,12 +64,22 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 	facts = a.Facts
 	subject.Net, subject.VendorClass = a.Plan.Net, facts.Subject.VendorClass
 	facts.Subject, facts.Bridge = subject, wires
+	if a.Runs != nil {
+		wires.Running = &check.Running{Domid: a.Runs.Domid, Interface: a.Runs.Interface}
+	}
 	for _, w := range facts.Errors {
 		con.Detail(w)
 	}
 	o.fits(facts)
 	facts.Millis = float64(time.Since(facts.Began).Microseconds()) / 1000
 	return facts, a.Plan, err
+}
+
+// subject is the guest, as far as is known without a look.
+func (o *Options) subject(vlan uint16, look probe.Look) check.Subject {
+	return check.Subject{
+		MAC: o.MAC.String(), UUID: o.UUID, Arch: o.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, IP: o.IP, GuestType: o.Type,
+	}
 }
 
 // fits compares what boots with what there is room for.

@@ -75,6 +75,8 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 				try += "; " + advice
 			}
 		}
+	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet:
+		try = fmt.Sprintf("DHCP names no router (option 3), and the server is not in %s", lease.Address.Masked())
 	case errors.Is(err, unix.ENETUNREACH):
 		try = "dom0 has no route there: --net guest needs none"
 	case errors.Is(err, pxelinux.ErrTooLarge):

@@ -39,6 +39,10 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 		return notHeard(ctx, err)
 	}
 	defer t.Wire.Close()
+	if bridge, err := c.ListenBridge(); err == nil {
+		t.Bridge = bridge
+		defer bridge.Close()
+	}
 	others, othersErr := c.ListenOthers()
 	if othersErr == nil {
 		t.OtherVLANs = others

@@ -52,9 +52,15 @@ func nextServerUnreachable(f *Facts) *finding {
 	case s.MAC == "" && s.Route == RouteRouter:
 		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, cmp.Or(plan.Text(f.Lease.Router), "none")), "no answer to ARP for the router",
 			"correct the router (option 3) in the DHCP server, or see that it is up")
-	case s.TFTP == PortUnreachable && f.Subject.Net == "dom0":
-		return broken(address+" from dom0, which would download for the guest.", "dom0's kernel says: no route to host",
-			"give dom0 an address or a route there, or take --net guest, which needs none")
+	case f.dom0Lost():
+		d := broken(address+" from dom0, which would download for the guest.", "dom0's kernel says: no route to host", "give dom0 an address or a route there")
+		if s.TFTP == PortSilent {
+			d.evidence = fmt.Sprintf("the guest's network is %s, and dom0 has no address in it: it asks elsewhere", f.Lease.Address.Masked())
+		}
+		if f.Bridge == nil || f.Bridge.Kind == "bridge" {
+			d.hint += ", or take --net guest, which needs none"
+		}
+		return d
 	case s.TFTP == PortUnreachable:
 		return broken(address+".", "the network says: no route to host", "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint, write...)
 	}

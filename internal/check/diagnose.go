@@ -48,11 +48,13 @@ type cause struct {
 // consequence of another. Where two could be told from the same facts, the more
 // special one stands first.
 var causes = []cause{
+	{BridgeIsPort, "bridge", bridgeIsPort},
 	{BridgeDown, "bridge", bridgeDown},
 	{MACInUse, "bridge", macInUse},
 	{STPBlocking, "bridge", stpBlocking},
 	{NoUplink, "bridge", noUplink},
 	{VLANMismatch, "bridge", vlanMismatch},
+	{Dom0Firewall, "bridge", dom0Firewall},
 
 	{AnswerTooLate, "dhcp", answerTooLate},
 	{NeedsOption60, "dhcp", onlyAsked(AskedWith60, "The DHCP server answers this guest only as a PXE client (option 60).",

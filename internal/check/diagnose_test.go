@@ -128,6 +128,13 @@ func tftp(state TFTPState) func(*Facts) {
 	}
 }
 
+// fromDom0 is a look from dom0, which has no address where the guest is.
+func fromDom0(f *Facts) {
+	tftp(PortUnreachable)(f)
+	f.Subject.Net = "dom0"
+	f.Bridge.Networks = slices.DeleteFunc(f.Bridge.Networks, func(n Network) bool { return n.Interface == f.Bridge.Name })
+}
+
 func kernelIs(k Kernel) func(*Facts) { return func(f *Facts) { f.Files[0].Kernel = &k } }
 
 func file(i int, result plan.Result) func(*Facts) {
@@ -179,6 +186,12 @@ func TestDiagnose(t *testing.T) {
 		{"menu says local boot", func(f *Facts) { f.Lease.LocalBoot, f.Lease.BootFile = true, ""; noServerStep(f) }, Fine, OK, ""},
 
 		{"bridge is down", all(silence, bridge(func(b *Bridge) { b.Up = false })), BridgeDown, Fail, "ip link set xenbr0 up"},
+		{"bridge is a port", all(silence, bridge(func(b *Bridge) { b.PortOf, b.Instead = "xenbr0", "say bridge=xenbr0" })), BridgeIsPort, Fail, "say bridge=xenbr0"},
+		{"the guest runs, and dom0 has no way", all(fromDom0, bridge(func(b *Bridge) { b.Running = &Running{5, "vif5.0"} })), MACInUse, Fail, "xenstore has the MAC on vif5.0"},
+		{"the guest runs, and dom0 has a way", bridge(func(b *Bridge) { b.Running = &Running{5, "vif5.0"} }), Fine, OK, ""},
+		{"STP, and dom0 has no way", all(fromDom0, bridge(func(b *Bridge) { b.STP, b.ForwardDelay = true, 15 })), STPBlocking, Fail, "give dom0 an address"},
+		{"dom0 asks elsewhere", all(fromDom0, func(f *Facts) { f.NextServer.TFTP = PortSilent }), NextServerUnreachable, Fail, "it asks elsewhere"},
+		{"from Open vSwitch", all(fromDom0, bridge(func(b *Bridge) { b.Kind = "openvswitch" })), NextServerUnreachable, Fail, "a route there"},
 		{"MAC in use, boots", inUse, MACInUse, Warn, "vif3.0"},
 		{"MAC in use, silence", all(silence, inUse), MACInUse, Fail, "vif3.0"},
 		{"STP", all(silence, blocked), STPBlocking, Fail, "eth0 is learning"},
@@ -191,6 +204,12 @@ func TestDiagnose(t *testing.T) {
 		{"no VLAN, default", all(silence, func(f *Facts) { f.Bridge.Filters, f.Bridge.Ports[0].VLANs, f.Bridge.PVID = true, []uint16{10}, 1 }),
 			VLANMismatch, Fail, "vid 1"},
 		{"server in a VLAN", answered(Variant{Name: AskedVLAN, VLAN: 20}), VLANMismatch, Fail, "bridge=xenbr0.20"},
+
+		{"only from dom0", answered(Variant{Name: AskedFromDom0}), Dom0Firewall, Fail, "192.168.1.1 answers the guest's own question"},
+		{"TFTP only from dom0", all(tftp("silent"), func(f *Facts) { f.NextServer.FromDom0 = true }), Dom0Firewall, Fail, "the request for pxelinux.0 when dom0"},
+		{"TFTP only from dom0, by iptables", all(tftp("silent"), func(f *Facts) { f.NextServer.FromDom0, f.Bridge.CallsIPTables = true, true }), Dom0Firewall, Fail, "bridge-nf-call-iptables=0"},
+		{"ARP only from dom0", all(tftp("unreachable"), func(f *Facts) { f.NextServer.FromDom0, f.NextServer.MAC = true, "" }), Dom0Firewall, Fail, "answers ARP when dom0 asks"},
+		{"iptables, and nothing is dropped", func(f *Facts) { f.Bridge.CallsIPTables = true }, Fine, OK, ""},
 
 		{"no server", silence, NoServer, Fail, "1 DISCOVER"},
 		{"other arch", answered(Variant{Name: AskedArch, Arch: 7}), OtherArchOnly, Fail, "--arch 7"},

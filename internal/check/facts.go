@@ -124,8 +124,20 @@ type Bridge struct {
 	PVID         uint16  `json:"pvid"`          // default_pvid: the VLAN of a new port, where the bridge filters
 	Ports        []Port  `json:"ports,omitempty"`
 	MACOn        string  `json:"mac_on"` // the port behind which the guest's MAC is live now; "" for none
+	// CallsIPTables says that what it forwards goes through iptables (br_netfilter).
+	CallsIPTables bool `json:"calls_iptables"`
+	// Running is the guest, where it runs already by what dom0 knows; nil for not.
+	Running *Running `json:"running,omitempty"`
+	PortOf  string   `json:"port_of"` // what it is a port of, where it is no bridge; "" for nothing
+	Instead string   `json:"instead"` // what to name then, in words
 	// Networks are dom0's own addresses, on all its interfaces.
 	Networks []Network `json:"networks,omitempty"`
+}
+
+// Running is a domain with the guest's MAC.
+type Running struct {
+	Domid     int    `json:"domid"`
+	Interface string `json:"interface"`
 }
 
 // Port is one port of the bridge.
@@ -243,6 +255,7 @@ const (
 	AskedWithout60   = "without option 60" // not as a PXE client
 	AskedWith60      = "with option 60"    // as one, when the question was not
 	AskedNoBroadcast = "broadcast flag 0"  // with the answer to the guest's MAC
+	AskedFromDom0    = "from dom0"         // by dom0's end of the bridge, with the guest's MAC
 	AskedOtherMAC    = "another MAC"       // as a guest that no server knows
 	AskedVLAN        = "VLAN"              // in another VLAN
 	AskedInform      = "INFORM"            // not for an address
@@ -295,6 +308,9 @@ type Station struct {
 	Why     string     `json:"why"` // "next-server", "DHCP server", "option 66", "router", ...
 	Route   Route      `json:"route"`
 	MAC     string     `json:"mac"` // of it, or of the router on the way; "" when ARP was not answered
+	// FromDom0 says that it does not answer the guest, but the same question when
+	// dom0 sends that with the guest's addresses.
+	FromDom0 bool `json:"from_dom0,omitempty"`
 	// OtherMAC is of a second machine that answers ARP for the address.
 	OtherMAC string    `json:"other_mac,omitempty"`
 	ARPMs    float64   `json:"arp_ms"` // how long that took

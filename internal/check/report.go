@@ -58,6 +58,8 @@ const (
 	Fine Code = "ok"
 
 	// The bridge.
+	BridgeIsPort Code = "bridge-is-port"
+	Dom0Firewall Code = "dom0-firewall"
 	BridgeDown   Code = "bridge-down"
 	MACInUse     Code = "mac-in-use"
 	STPBlocking  Code = "stp-blocking"

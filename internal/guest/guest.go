@@ -204,7 +204,7 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 		files = append(slices.Clip(files), theirs)
 		first.Opener = filesFD + len(spec.Files)
 	}
-	if g.Net == Dom0 && bridge.name != "" {
+	if g.Net == Dom0 && bridge.name != "" || g.Net == Own && spec.Survey != nil && bridge.linux {
 		ends, theirs, err := g.openRelays(bridge, spec)
 		for key, end := range ends {
 			end.FD += filesFD + len(files)

@@ -56,6 +56,7 @@ type Task struct {
 	Wire       guest.Conn            // the guest's
 	OtherVLANs guest.Conn            // receives frames of all VLANs; nil where that is not possible
 	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
+	Bridge     guest.Conn            // to ask by dom0's end of the bridge; nil where that is not possible
 
 	// Configure gives the guest its address, looks its next-server up where the
 	// lease has a name, and returns how it downloads then, and why the name could
@@ -391,6 +392,7 @@ func (o *observer) server(ctx context.Context) bool {
 			o.files.TFTP = client
 		}
 	}
+	s.FromDom0 = o.fromDom0(ctx, &s)
 	o.facts.NextServer = &s
 	return s.TFTP == check.PortAnswers
 }
