@@ -114,6 +114,7 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *setti
 	if err := o.Complete(ctx, call, con); err != nil {
 		return err
 	}
+	advise(c, call, &o)
 	if c.Bool("l") || c.Bool("n") {
 		o.Person = nil
 		return say(ctx, c, o, con)

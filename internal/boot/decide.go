@@ -48,7 +48,7 @@ func (p *pipeline) boots(ctx context.Context, d *program.Decision, failed *progr
 		}
 	}
 	if failed != nil {
-		return fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, "")
+		return fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, check.Advise(p.Plan))
 	}
 	what := d.Boot.Args
 	if d.Boot.Outcome == pxelinux.LocalBoot {
@@ -71,6 +71,9 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 	case errors.Is(err, pxelinux.ErrNoConfig):
 		if len(tried) > 0 {
 			try = fmt.Sprintf("the first name asked for was %s, the last %s", tried[0].URL, asked)
+			if advice := check.Advise(p.Plan); advice != "" {
+				try += "; " + advice
+			}
 		}
 	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet:
 		try = fmt.Sprintf("DHCP names no router (option 3), and the server is not in %s", lease.Address.Masked())

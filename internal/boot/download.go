@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"slices"
 	"sync"
@@ -274,18 +275,23 @@ func (m *image) failed(ctx context.Context, err error) error {
 	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
 	}
-	return fault.In(ctx, fault.NotFetched, m.stage, err, hint(err))
+	return fault.In(ctx, fault.NotFetched, m.stage, err, m.p.hint(err))
 }
 
 // hint is what to do where a server does not give a file.
-func hint(err error) string {
+func (p *pipeline) hint(err error) string {
 	link := ""
 	if e, ok := errors.AsType[*fetch.Error](err); ok {
 		link = e.URL
 	}
+	if u, _ := url.Parse(link); u != nil {
+		if _, unknown := p.unknown.Load(u.Hostname()); unknown {
+			return check.NameHint(u.Hostname())
+		}
+	}
 	switch {
 	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
-		return "see that the file is there and that the server may read it"
+		return cmp.Or(check.MissingHint(p.Plan), "see that the file is there and that the server may read it")
 	case errors.Is(err, fetch.ErrForbidden):
 		return "--server names the server, so that dom0 asks it, or --net guest asks as the guest"
 	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):

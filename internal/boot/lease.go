@@ -23,6 +23,15 @@ func (f *firmware) machine(lease *dhcpclient.Lease, wanted program.Wanted) progr
 	return program.Machine{MAC: f.MAC, UUID: f.UUID, Arch: f.ROM.Arch, Lease: *lease, Wanted: wanted}
 }
 
+// placed is a connection that has the name of the guest's bridge: what its
+// interface is called in the child is no help to anybody.
+type placed struct {
+	dhcpclient.FrameConn
+	where string
+}
+
+func (p placed) String() string { return p.where }
+
 // lease does DHCP as the guest, and is the guest from then on. Who boots needs a
 // boot file.
 func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpclient.Lease, error) {
@@ -41,7 +50,7 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 		return nil, err
 	}
 	begin := time.Now()
-	client := &dhcpclient.Client{Conn: conn, MAC: f.MAC, UUID: f.UUID, ROM: f.ROM, Offered: p.offered}
+	client := &dhcpclient.Client{Conn: placed{conn, p.child.Where}, MAC: f.MAC, UUID: f.UUID, ROM: f.ROM, Offered: p.offered}
 	f.Timing.apply(client)
 	client.Warn = func(text string) { p.say.Warn("dhcp: " + text) }
 	if !boots {
@@ -52,14 +61,14 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 		if err != nil {
 			return nil, fault.In(ctx, fault.NoOutput, "pcap", err, "")
 		}
-		client.Conn = capture.Tap(conn)
+		client.Conn = capture.Tap(client.Conn)
 	}
 	lease, err := client.Lease(ctx)
 	switch {
 	case errors.Is(err, dhcpclient.ErrNoOffer) && !errors.Is(err, context.Canceled):
 		// Also when it was the deadline that ended the wait: a lab without a
 		// DHCP server is not slow.
-		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see that a DHCP server serves that bridge and this MAC")
+		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("for %s: %w", f.MAC, err), "see that a DHCP server serves that bridge and this MAC")
 	case err != nil:
 		return nil, fault.In(ctx, fault.NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see the DHCP server's log for this MAC")
 	}

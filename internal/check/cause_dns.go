@@ -71,7 +71,7 @@ func (f *Facts) dns(n Name, link string) *finding {
 	if !n.Address.IsValid() && f.Lease.NextServer.IsValid() {
 		place = fmt.Sprintf("; so the boot server %s was asked in its place, as PXELINUX does", f.Lease.NextServer)
 	}
-	know := fmt.Sprintf("let DHCP name a DNS server that knows %s (option 6), or write its address into the URL", n.Name)
+	know := NameHint(n.Name)
 	if len(f.Lease.DNS) == 0 && !n.Address.IsValid() {
 		d := broken(fmt.Sprintf("DHCP names no DNS server (option 6), and %s is a name.", n.Name), link+" is asked for"+place, know, dnsStanzas()...)
 		d.code = NoDNS
@@ -107,6 +107,11 @@ func (f *Facts) dns(n Name, link string) *finding {
 		return d
 	}
 	return nil
+}
+
+// NameHint is what to do about a server's name that DNS has no address of.
+func NameHint(name string) string {
+	return fmt.Sprintf("let DHCP name a DNS server that knows %s (option 6), or write its address into the URL", name)
 }
 
 func dnsStanzas() []Stanza {

@@ -314,6 +314,15 @@ func missing(role string) func(*Facts) *finding {
 	}
 }
 
+// MissingHint is what to do about a file that the server does not have; "" where
+// no configuration names it.
+func MissingHint(p *plan.Plan) string {
+	if p == nil || p.Config.URL == "" {
+		return ""
+	}
+	return fileHint(&Facts{Config: &p.Config, Boot: &p.Boot})
+}
+
 // fileHint tells the rule that most people get wrong.
 func fileHint(f *Facts) string {
 	hint := "put it there, or correct its name in "

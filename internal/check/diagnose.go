@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
@@ -169,6 +170,22 @@ func Diagnose(f Facts) Report {
 		verdict = f.fine()
 	}
 	return Report{f.steps(found), *verdict, notes}
+}
+
+// Advise is what to do about a plan whose configuration is not to be had or boots
+// nothing; "" for what no cause is known of.
+func Advise(p *plan.Plan) string {
+	f := Facts{Lease: p.Lease, Search: p.Config.Tried}
+	f.Decided(p)
+	for _, c := range causes {
+		if c.step != "config" && c.step != "boot" {
+			continue
+		}
+		if d := c.find(&f); d != nil && d.status == Fail {
+			return d.hint
+		}
+	}
+	return ""
 }
 
 // steps are those that were come to, with what is wrong in them.

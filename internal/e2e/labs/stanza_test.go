@@ -89,6 +89,12 @@ func TestStanzas(t *testing.T) {
 		}, map[string]string{"dnsmasq": "dhcp-option=option:router"}, false, func(*site) *strings.Replacer {
 			return strings.NewReplacer("ADDRESS", "192.168.1.166")
 		}},
+		{"no DNS server", check.NoDNS, []dialect{inDnsmasq, inDHCPD, inKea}, func(s *site) {
+			s.config(kernelAt("http://mirror.example/vmlinuz"))
+			s.nginx("")
+			labtest.Until(s, s.host("dns", "192.168.1.9/24"), "started, version", "dnsmasq", "--keep-in-foreground", "--user=root", "--group=root",
+				"--conf-file=/dev/null", "--log-facility=-", "--pid-file=", "--no-resolv", "--no-hosts", mirror)
+		}, nil, false, func(*site) *strings.Replacer { return strings.NewReplacer("ADDRESS", "192.168.1.9") }},
 	} {
 		for _, server := range test.servers {
 			t.Run(test.name+" in "+server.name, func(t *testing.T) {
