@@ -200,7 +200,7 @@ func (m *image) begin(ctx context.Context, i int, offset, size int64) (int64, er
 	var header []byte
 	switch {
 	case !m.grub:
-		header = ipxe.File{Path: name.Path, Mode: name.Mode}.Header(size)
+		header = ipxe.File{Path: name.Path, Mode: name.Mode, Parents: name.Parents}.Header(size)
 	case name.Path != "":
 		header = grub.NewcHeader(name.Path, size)
 	case i > 0 && m.names[i-1].Path != "":

@@ -218,3 +218,10 @@ func (q *question) answer(p []byte) (netip.Addr, error) {
 		return netip.AddrFrom4(a.A), nil
 	}
 }
+
+// Lookup is the address of a name, as files are asked for by.
+func (c *Client) Lookup(ctx context.Context, host string) (netip.Addr, error) {
+	own := *c
+	own.Fallback = netip.Addr{}
+	return own.resolve(ctx, host)
+}

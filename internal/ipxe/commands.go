@@ -131,7 +131,8 @@ func (r *runner) table() map[string]command {
 		"param":    {options: "p:params= h:header", min: 1, max: anyNumber, run: r.param},
 		"autoboot": {max: anyNumber, run: r.autoboot},
 
-		"md5sum": sum, "sha1sum": sum, "sha256sum": sum, "sha512sum": sum,
+		"nslookup": {min: 2, max: 2, run: r.nslookup},
+		"md5sum":   sum, "sha1sum": sum, "sha256sum": sum, "sha512sum": sum,
 		"read": person("t:timeout#"), "login": person(""), "present": person(""), "shell": person(""), "config": person(""),
 		"ntp": nothing(""), "sync": nothing("t:timeout#"), "console": nothing("x:x= y:y= p:picture= l:left= r:right= t:top= b:bottom= d:depth= k:keep"),
 		"colour": nothing("b:basic= r:rgb="), "cpair": nothing("f:foreground= b:background="), "shim": nothing("t:timeout#"),
@@ -139,7 +140,7 @@ func (r *runner) table() map[string]command {
 		"reboot":   {options: "w:warm", max: 0, helpless: true, run: r.refuse("the script asks for a reboot")},
 		"poweroff": {max: 0, helpless: true, run: r.refuse("the script asks to turn the machine off")},
 	}
-	for _, name := range []string{"fdt", "imgextract", "imgdecrypt", "imgset", "imgmem", "vcreate", "vdestroy", "pciscan", "usbscan", "ping", "nslookup",
+	for _, name := range []string{"fdt", "imgextract", "imgdecrypt", "imgset", "imgmem", "vcreate", "vdestroy", "pciscan", "usbscan", "ping",
 		"sanhook", "sanunhook", "pxebs", "startpxe", "stoppxe", "fcstat", "fcels", "ibstat", "iwlist", "iwstat", "gdbstub", "nstat", "ipstat", "lotest", "profstat"} {
 		c[name] = fails("can't be done for a guest without firmware")
 	}
@@ -310,6 +311,25 @@ func (r *runner) trust(_ context.Context, o options, _ []string) error {
 	}
 	r.demands, r.permanent = demands, r.permanent || o.has("permanent")
 	return nil
+}
+
+// nslookup sets a setting to the address of a name.
+func (r *runner) nslookup(ctx context.Context, _ options, args []string) error {
+	n, ok := parseName(args[0])
+	switch {
+	case !ok:
+		return failed("no type %q", n.kind)
+	case r.env.Lookup == nil:
+		return failed("no name is looked up here")
+	}
+	address, err := r.env.Lookup(ctx, args[1])
+	if err != nil {
+		return err
+	}
+	if n.kind == "" {
+		n.kind = kindIPv4
+	}
+	return r.set.store(n, address.AsSlice())
 }
 
 // network is what has been done before the script runs, for the one card there is.

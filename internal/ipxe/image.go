@@ -255,12 +255,23 @@ func (r *runner) execute(ctx context.Context, i *image) error {
 		}
 		if f.hasArgs {
 			file.Path, _, _ = strings.Cut(f.args, " ")
-			file.Mode = cpioMode(f.args)
+			file.Mode, file.Parents = cpioMode(f.args), cpioParents(f.args)
 		}
 		b.Initrds = append(b.Initrds, file)
 	}
 	r.booted = true
 	return nil
+}
+
+// cpioParents is how many directories arguments ask for (core/cpio.c, cpio_max).
+func cpioParents(args string) int32 {
+	for word := range strings.FieldsSeq(args) {
+		if number, ok := strings.CutPrefix(word, "mkdir="); ok {
+			n, _ := integer(number)
+			return n
+		}
+	}
+	return 0
 }
 
 // cpioMode is the mode that arguments say, in octal (core/cpio.c).

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -42,6 +43,8 @@ type Env struct {
 	Open Opener
 	// Post is Open for `params`, whose form it sends.
 	Post func(ctx context.Context, url, form string) (io.ReadCloser, error)
+	// Lookup is the address of a name, for nslookup.
+	Lookup func(ctx context.Context, host string) (netip.Addr, error)
 	// Sleep waits. It is called after a failed download only, so that a script
 	// that tries again gives the server the time that it means to.
 	Sleep func(context.Context, time.Duration) error
@@ -75,6 +78,8 @@ type File struct {
 	// arguments; "" for none.
 	Path string
 	Mode uint32
+	// Parents is how many of Path's directories are made before it; -1 for all.
+	Parents int32
 	// Args are a Multiboot module's, with its URL before them.
 	Args string
 }

@@ -54,7 +54,13 @@ func (l *lab) run(t testing.TB, script, label string) (*Result, error) {
 		l.files = map[string]string{}
 	}
 	l.files["boot.ipxe"] = "#!ipxe\n" + script
-	return Run(t.Context(), guest, Env{Open: l.open, Label: label}, bootURL)
+	lookup := func(_ context.Context, host string) (netip.Addr, error) {
+		if host != "files.lab" {
+			return netip.Addr{}, fmt.Errorf("no such host %s", host)
+		}
+		return netip.MustParseAddr("192.168.1.9"), nil
+	}
+	return Run(t.Context(), guest, Env{Open: l.open, Label: label, Lookup: lookup}, bootURL)
 }
 
 // What a word becomes, by the command line of a kernel.
@@ -85,6 +91,8 @@ func TestExpand(t *testing.T) {
 		{"set s x\ninc s ||", "${s}", "x"},
 		{"set s x\nset s", "${s}", ""},
 		{"set b:base64 YWI=", "${b:string}", "ab"},
+		{"nslookup a files.lab\nnslookup b:hex files.lab\nnslookup dns files.lab", "${a}|${b}|${a:hexraw}|${dns}", "192.168.1.9|c0:a8:01:09|c0a80109|192.168.1.9"},
+		{"set a before\nnslookup a nowhere.lab ||\nnslookup a:nope files.lab ||", "${a}", "before"},
 	} {
 		r, err := (&lab{}).run(t, c.set+"\nboot vmlinuz "+c.word, "")
 		if err != nil || r.Args != c.want {
@@ -356,5 +364,47 @@ func TestHeader(t *testing.T) {
 	want := "070701" + "00000000" + "000081ed" + "00000000" + "00000000" + "00000001" + "00000000" + "00000004" + strings.Repeat("0", 32) + "0000000c" + "00000000" + "/etc/b.conf\x00\x00\x00"
 	if got != want || len(got)%4 != 0 {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// The headers before a file that has a name, and before its directories.
+func TestHeaders(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want []string // names and modes
+	}{
+		{"/etc/a.conf", []string{"/etc/a.conf 81a4"}},
+		{"etc/a.conf mode=755 mkdir=0", []string{"etc/a.conf 81ed"}},
+		{"/a/b/c/d mkdir=-1", []string{"/a 41ed", "/a/b 41ed", "/a/b/c 41ed", "/a/b/c/d 81a4"}},
+		{"a//b/c mkdir=1 mode=600", []string{"a//b 41ed", "a//b/c 8180"}},
+		{"/a mkdir=5", []string{"/a 81a4"}},
+		{strings.Repeat("a/", 500) + "b mkdir=-1", nil},
+	} {
+		r, err := (&lab{}).run(t, "kernel vmlinuz\ninitrd x.img "+c.args+"\nboot", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		header := r.Initrds[0].Header(0x1234)
+		if len(header)%4 != 0 || len(header) > 200<<10 {
+			t.Errorf("%s: %d bytes", c.args, len(header))
+		}
+		var got []string
+		for rest := string(header); rest != "" && c.want != nil; {
+			var mode, size, length int
+			if _, err := fmt.Sscanf(rest[14:], "%8x", &mode); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Sscanf(rest[54:], "%8x", &size)
+			fmt.Sscanf(rest[94:], "%8x", &length)
+			name := rest[110 : 110+length-1]
+			if wanted := mode&0o170000 == 0o100000; (size == 0x1234) != wanted {
+				t.Errorf("%s: %s has %d bytes", c.args, name, size)
+			}
+			got = append(got, fmt.Sprintf("%s %x", name, mode))
+			rest = rest[(110+length+3)&^3:]
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.args, diff)
+		}
 	}
 }

@@ -158,6 +158,8 @@ const (
 type InitrdFile struct {
 	Path string `json:"path"`
 	Mode uint32 `json:"mode"` // as in a cpio archive
+	// Parents is how many directories of Path are made, iPXE's mkdir=; -1 for all.
+	Parents int32 `json:"parents,omitempty"`
 }
 
 // Boot is what boots by the configuration.

@@ -66,7 +66,7 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 		}
 	}
 	began := time.Now()
-	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Post: x.post(), Verified: x.machine.Verified, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
+	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Post: x.post(), Lookup: x.machine.Lookup, Verified: x.machine.Verified, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
 	d.Asks = x.asks(first)
 	d.Config = plan.Config{URL: url, Tried: []plan.Try{{URL: url, Result: plan.Found, Millis: plan.Millis(time.Since(began))}}}
 	text, read := x.kept[url]
@@ -118,7 +118,7 @@ func (x *script) take(d *Decision, r *ipxe.Result) {
 	b.Warnings = append(b.Warnings, r.Warnings...)
 	for _, f := range r.Initrds {
 		b.Initrds = append(b.Initrds, f.URL)
-		b.InitrdFiles = append(b.InitrdFiles, plan.InitrdFile{Path: f.Path, Mode: f.Mode})
+		b.InitrdFiles = append(b.InitrdFiles, plan.InitrdFile{Path: f.Path, Mode: f.Mode, Parents: f.Parents})
 	}
 	for _, f := range r.Modules {
 		b.Modules = append(b.Modules, plan.Module{URL: f.URL, Args: f.Args})
