@@ -107,8 +107,9 @@ func (r *runner) table() map[string]command {
 		"imgfetch": fetch, "module": fetch, "initrd": fetch,
 		"kernel": pick, "imgselect": pick, "imgload": pick,
 		"imgexec": boot, "boot": boot, "chain": boot,
-		"imgargs": {options: fetchOptions, min: 1, max: anyNumber, run: r.imgargs},
-		"imgfree": {max: anyNumber, run: r.imgfree},
+		"imgargs":    {options: fetchOptions, min: 1, max: anyNumber, run: r.imgargs},
+		"imgfree":    {max: anyNumber, run: r.imgfree},
+		"imgextract": {options: "n:name= k:keep t:timeout#", min: 1, max: 1, run: r.imgextract},
 		"imgstat": {max: anyNumber, test: true, run: func(_ context.Context, _ options, names []string) error {
 			for _, n := range names {
 				if r.find(n) == nil {
@@ -140,7 +141,7 @@ func (r *runner) table() map[string]command {
 		"reboot":   {options: "w:warm", max: 0, helpless: true, run: r.refuse("the script asks for a reboot")},
 		"poweroff": {max: 0, helpless: true, run: r.refuse("the script asks to turn the machine off")},
 	}
-	for _, name := range []string{"fdt", "imgextract", "imgdecrypt", "imgset", "imgmem", "vcreate", "vdestroy", "pciscan", "usbscan", "ping",
+	for _, name := range []string{"fdt", "imgdecrypt", "imgset", "imgmem", "vcreate", "vdestroy", "pciscan", "usbscan", "ping",
 		"sanhook", "sanunhook", "pxebs", "startpxe", "stoppxe", "fcstat", "fcels", "ibstat", "iwlist", "iwstat", "gdbstub", "nstat", "ipstat", "lotest", "profstat"} {
 		c[name] = fails("can't be done for a guest without firmware")
 	}
@@ -273,6 +274,35 @@ func (r *runner) imgfree(_ context.Context, _ options, names []string) error {
 		}
 		r.unregister(i)
 	}
+	return nil
+}
+
+// imgextract makes an image of what another one has packed by gzip, in its place
+// (usr/imgarchive.c).
+func (r *runner) imgextract(ctx context.Context, o options, args []string) error {
+	i, err := r.acquire(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	head, err := unpackHead(i.head)
+	if err != nil || i.gunzip {
+		return failed("%s is not packed by gzip", i.name)
+	}
+	name := i.name
+	if at := strings.LastIndexByte(name, '.'); at >= 0 {
+		name = name[:at]
+	}
+	if o.has("name") {
+		name = o["name"]
+	}
+	unpacked := &image{name: name, uri: i.uri, head: head, kind: formatOf(head), gunzip: true, posted: i.posted}
+	if unpacked.kind == isScript {
+		unpacked.kind = isOther // of which there is the head only
+	}
+	if !o.has("keep") {
+		r.unregister(i)
+	}
+	r.images = append(r.images, unpacked)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package ipxe
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -405,6 +406,49 @@ func TestHeaders(t *testing.T) {
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.args, diff)
+		}
+	}
+}
+
+// What imgextract unpacks takes the place of what was packed, and is known by what it
+// then is; what is not packed fails, and stays, as by iPXE.
+func TestExtract(t *testing.T) {
+	packed := func(text string) string {
+		var b strings.Builder
+		z := gzip.NewWriter(&b)
+		io.WriteString(z, text)
+		z.Close()
+		return b.String()
+	}
+	kernel := strings.Repeat("\x00", 0x202) + "HdrS" + strings.Repeat("0123456789", 10000)
+	files := map[string]string{"k.gz": packed(kernel), "a.cpio.gz": packed("070701"), "plain": "070701", "s.gz": packed("#!ipxe\nexit"), "cut.gz": packed(kernel)[:100]}
+	for _, c := range []struct{ script, want, err string }{
+		{"imgextract --name linux k.gz\nimgextract a.cpio.gz\nboot linux x", "k.gz unpacked|a.cpio.gz unpacked", ""},
+		{"imgextract k.gz && imgstat k && boot k", "k.gz unpacked|", ""},
+		{"imgextract --keep a.cpio.gz\nboot vmlinuz", "vmlinuz|a.cpio.gz a.cpio.gz unpacked", ""},
+		{"imgextract plain || imgfetch plain\nboot vmlinuz", "vmlinuz|plain plain", ""},
+		{"initrd a.cpio.gz\nimgextract --name i a.cpio.gz\nimgstat a.cpio.gz || imgextract i ||\nboot vmlinuz", "vmlinuz|a.cpio.gz unpacked", ""},
+		{"imgextract cut.gz\nboot cut", "cut.gz unpacked|", ""},
+		{"imgextract s.gz\nboot s", "", "s is neither a script nor a kernel"},
+		{"imgextract a.cpio.gz b", "", "imgextract"},
+		{"imgextract gone.gz", "", "gone.gz"},
+	} {
+		l := &lab{files: files}
+		r, err := l.run(t, c.script, "")
+		if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%q: %v", c.script, err)
+			continue
+		}
+		unpacked := map[bool]string{true: " unpacked"}
+		got := strings.TrimPrefix(r.Kernel, "tftp://192.168.1.2/") + unpacked[r.KernelGunzip] + "|"
+		for i, f := range r.Initrds {
+			if i > 0 {
+				got += " "
+			}
+			got += strings.TrimPrefix(f.URL, "tftp://192.168.1.2/") + unpacked[f.Gunzip]
+		}
+		if err == nil && got != c.want {
+			t.Errorf("%q: %s, want %s", c.script, got, c.want)
 		}
 	}
 }

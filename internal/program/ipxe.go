@@ -113,12 +113,12 @@ func LintScript(name string, text []byte) (list []plan.Finding) {
 // take records what a script came to.
 func (x *script) take(d *Decision, r *ipxe.Result) {
 	b := &d.Boot
-	b.Outcome, b.Kernel, b.Label, b.Waits = plan.Outcome(r.Outcome), r.Kernel, r.Chosen, r.Waits
+	b.Outcome, b.Kernel, b.KernelGunzip, b.Label, b.Waits = plan.Outcome(r.Outcome), r.Kernel, r.KernelGunzip, r.Chosen, r.Waits
 	b.SetArgs(r.Args)
 	b.Warnings = append(b.Warnings, r.Warnings...)
 	for _, f := range r.Initrds {
 		b.Initrds = append(b.Initrds, f.URL)
-		b.InitrdFiles = append(b.InitrdFiles, plan.InitrdFile{Path: f.Path, Mode: f.Mode, Parents: f.Parents})
+		b.InitrdFiles = append(b.InitrdFiles, plan.InitrdFile{Path: f.Path, Mode: f.Mode, Parents: f.Parents, Gunzip: f.Gunzip})
 	}
 	for _, f := range r.Modules {
 		b.Modules = append(b.Modules, plan.Module{URL: f.URL, Args: f.Args})
@@ -139,7 +139,7 @@ func (x *script) override(d *Decision) error {
 		if err != nil {
 			return fmt.Errorf("--kernel: %w", err)
 		}
-		d.Boot.Outcome, d.Boot.Kernel = pxelinux.Linux, url
+		d.Boot.Outcome, d.Boot.Kernel, d.Boot.KernelGunzip = pxelinux.Linux, url, false
 	}
 	if m.Ramdisk != "" {
 		url, err := h.Resolve(m.Ramdisk)
