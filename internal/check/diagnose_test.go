@@ -412,7 +412,7 @@ func TestDiagnose(t *testing.T) {
 		{"ip= of another network", func(f *Facts) { f.Subject.IP = "10.0.0.7" }, VIFAddress, Warn, "ip=10.0.0.7"},
 		{"ip= of the lease", func(f *Facts) { f.Subject.IP = f.Lease.Address.String() }, Fine, OK, ""},
 		{"ip=, and no lease", all(func(f *Facts) { f.Subject.IP = "10.0.0.7" }, silence), NoServer, Fail, ""},
-		{"slow", func(f *Facts) { f.Files[1].Seconds = 300 }, TooSlow, Warn, "5m0s"},
+		{"slow", func(f *Facts) { f.Files[1].Seconds = 300 }, TooSlow, Warn, "5 min"},
 		{"storm", func(f *Facts) { f.Storm = &Storm{Count: 100, Answered: 90, Lost: 10, PerSec: 50} }, StormLoss, Warn, "50"},
 
 		// Two causes: the earlier one is named.
