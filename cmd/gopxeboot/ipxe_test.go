@@ -243,6 +243,8 @@ func TestAskedForOnce(t *testing.T) {
 func TestIPXEProxy(t *testing.T) {
 	const script = `#!ipxe
 isset ${proxydhcp/dhcp-server} && set srv ${proxydhcp/dhcp-server} || set srv ${next-server}
+nslookup there files.lab || exit 1
+iseq ${there} ${srv} || exit 2
 kernel tftp://${srv}/` + lab.SampleKernel + ` ${srv} ${proxydhcp/filename:uristring} [${net0.dhcp/filename}] ${209:string} ${224:hexraw}
 boot
 `
@@ -252,7 +254,8 @@ boot
 	tree := sampleTree(t)
 	writeFile(t, filepath.Join(tree, "boot.ipxe"), script)
 	labtest.Check(t, second.ServeTFTP(tree))
-	labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.199", "--no-negcache", "--dhcp-option-force=209,a", "--dhcp-option-force=224,01:0a:ff")
+	labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.199", "--dhcp-option=6,192.168.1.166", "--dhcp-option-force=209,a", "--dhcp-option-force=224,01:0a:ff")
+	labtest.Until(t, l.Servers, "started", "dnsmasq", "--keep-in-foreground", "--user=root", "--group=root", "--conf-file=/dev/null", "--pid-file=", "--log-facility=-", "--no-resolv", "--no-hosts", "--address=/files.lab/192.168.1.167")
 	labtest.Dnsmasq(t, second, "--dhcp-range=192.168.1.0,proxy", "--dhcp-userclass=set:ipxe,iPXE", "--pxe-service=tag:!ipxe,x86PC,Boot,undionly.kpxe", "--pxe-service=tag:ipxe,x86PC,Boot,boot.ipxe")
 	for _, words := range [][]string{{"plan", vif}, {"check", "--json", vif}} {
 		o := gopxeboot(t, words...)

@@ -43,6 +43,7 @@ type Seen struct {
 	Delay time.Duration // since the guest's last message before it; 0 of the guest's own
 	Sent  bool          // by the guest
 	Stray Stray         // why it is not for the guest; "" when it is, or is the guest's own
+	Why   string        // what is wrong with it, where it is Unreadable
 	// Offer is what an answer to the guest says, also an ACK's or one on port
 	// 4011; nil for other messages, and for a NAK.
 	Offer *dhcpclient.Offer
@@ -224,7 +225,7 @@ func (j *journal) received(at time.Time, frame []byte) {
 		offer, ok := dhcpclient.ReadOffer(frame, j.mac, s.After)
 		switch {
 		case !ok:
-			s.Stray = Unreadable
+			s.Stray, s.Why = Unreadable, dhcpclient.OfferError(frame, j.mac).Error()
 		case m.Type() != TypeNak:
 			s.Offer = &offer
 		}

@@ -163,7 +163,7 @@ func (t *planTask) run(ctx context.Context, p *pipeline) (*program.Decision, err
 	}
 	p.open = p.openURL
 	if m.RunsIPXE() {
-		p.open, m.Post = p.openHead, p.post
+		p.open, m.Post, m.Lookup = p.openHead, p.post, p.files.Lookup
 	}
 	if list, err := m.Host().Resolve(verify.Name); err == nil { // else nothing is asked for
 		if err := p.verifyIn(ctx, directory(list)); err != nil {

@@ -37,9 +37,13 @@ type part struct {
 
 // opener answers the child: files of the cache, and what local opens, which may
 // be nil. What a child that was taken over asks for is bounded by the policy:
-// files that it lists, or that other guests with the same key had.
+// files that it lists, or that other guests with the same key had. And by what a
+// boot may cost: one keeps at most what it hands over, twice where a person
+// chooses something else, and has each file looked at once.
 func (o *Options) opener(files []*os.File, local func(string) (*os.File, error)) func(string) (*os.File, error) {
 	space := o.Transfer.Policy.Spaces()
+	room := 2 * (o.MaxKernel + o.MaxInitrd)
+	checked := make(map[verify.Digest]bool)
 	return func(name string) (*os.File, error) {
 		text, cached := strings.CutPrefix(name, cacheScheme)
 		switch {
@@ -59,14 +63,20 @@ func (o *Options) opener(files []*os.File, local func(string) (*os.File, error))
 		switch {
 		case !ok:
 			return nil, fmt.Errorf("%s is not for this guest: %w", r.Digest, syscall.EACCES)
+		case r.Check && checked[r.Digest]:
+			return nil, syscall.EACCES
 		case r.Check:
+			checked[r.Digest] = true
 			o.Cache.Check(space, r.Digest)
 			return nil, cache.ErrMiss
 		case r.Put == nil:
 			return o.Cache.Get(space, r.Digest)
 		case r.Put.File < 0 || r.Put.File >= len(files) || r.Put.Offset < 0 || r.Put.Size <= 0:
 			return nil, syscall.EINVAL
+		case r.Put.Size > room:
+			return nil, fmt.Errorf("this boot has kept enough: %w", syscall.EACCES)
 		}
+		room -= r.Put.Size
 		return o.Cache.Put(space, r.Digest, files[r.Put.File], r.Put.Offset, r.Put.Size)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,16 +20,15 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 )
 
-// A digest that is none is refused before anything is done with it.
-func TestOpenerRefuses(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "cache")
-	c, err := cache.Open(dir, 100)
+// keyed are options with a cache and a key.
+func keyed(t *testing.T, dir string, limit int64) *Options {
+	t.Helper()
+	c, err := cache.Open(dir, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	var o Options
-	o.Cache = c
+	t.Cleanup(c.Close)
+	o := &Options{Cache: c}
 	public, _, err := minisign.GenerateKey(rand.Reader)
 	if err == nil {
 		o.Transfer.Policy.Key, err = public.MarshalText()
@@ -36,6 +36,52 @@ func TestOpenerRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return o
+}
+
+// A child may not have the parent read and write without end: it keeps as much as
+// it can hand over twice, and has a file looked at once.
+func TestOpenerBounded(t *testing.T) {
+	o := keyed(t, filepath.Join(t.TempDir(), "cache"), 1<<20)
+	o.MaxKernel, o.MaxInitrd = 60, 40
+	result, err := os.Create(filepath.Join(t.TempDir(), "result"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer result.Close()
+	open := o.opener([]*os.File{result}, nil)
+	ask := func(r cacheRequest) error {
+		file, err := open(cacheScheme + string(must(json.Marshal(r))))
+		if err == nil {
+			file.Close()
+		}
+		return err
+	}
+	var digests []verify.Digest
+	for n := range 3 {
+		content := []byte(strings.Repeat(string(rune('a'+n)), 100))
+		if _, err := result.WriteAt(content, 0); err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, sha256.Sum256(content))
+		if err := ask(cacheRequest{Digest: digests[n]}); !errors.Is(err, cache.ErrMiss) {
+			t.Fatal(err)
+		}
+		if err := ask(cacheRequest{Digest: digests[n], Put: &part{0, 0, 100}}); (err == nil) != (n < 2) {
+			t.Errorf("file %d: %v", n, err)
+		}
+	}
+	for _, want := range []error{cache.ErrMiss, syscall.EACCES} {
+		if err := ask(cacheRequest{Digest: digests[0], Check: true}); !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+}
+
+// A digest that is none is refused before anything is done with it.
+func TestOpenerRefuses(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	o := keyed(t, dir, 100)
 	open := o.opener(nil, nil)
 	digit := strings.Repeat("a", 64)
 	for _, text := range []string{
@@ -101,6 +147,7 @@ func FuzzOpener(f *testing.F) {
 		defer file.Close()
 		dir := filepath.Join(top, "cache")
 		var o Options
+		o.MaxKernel = 1 << 10
 		o.Transfer.Policy.Sums = []byte(listed.String() + "  linux\n")
 		if o.Cache, err = cache.Open(dir, 100); err != nil {
 			t.Fatal(err)

@@ -81,6 +81,7 @@ func Check(ctx context.Context, o Options, look probe.Look, seen func(check.Fact
 	for _, w := range facts.Errors {
 		con.Detail(w)
 	}
+	facts.Limits = &check.Limits{Kernel: o.MaxKernel, Initrd: o.MaxInitrd, Seconds: o.Timeout.Seconds()}
 	o.fits(facts)
 	facts.Millis = float64(time.Since(facts.Began).Microseconds()) / 1000
 	return facts, a.Plan, err

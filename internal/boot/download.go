@@ -2,6 +2,7 @@ package boot
 
 import (
 	"cmp"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -81,6 +82,9 @@ func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, ke
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
 	images := []*image{job.image("kernel", kernel, l.MaxKernel, "--max-kernel")}
+	if boot.KernelGunzip {
+		images[0].names = []plan.InitrdFile{{Gunzip: true}}
+	}
 	urls := [][]string{{boot.Kernel}}
 	if len(boot.Initrds) > 0 {
 		initrd := job.image("initrd", ramdisk, l.MaxInitrd, "--max-initrd")
@@ -155,24 +159,28 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 			if err != nil {
 				return m.failed(ctx, err)
 			}
-			begin, err := m.begin(ctx, i, offset, f.Size())
+			size, gunzip := f.Size(), i < len(m.names) && m.names[i].Gunzip
+			if gunzip {
+				size, keep = -1, false
+			}
+			begin, err := m.begin(ctx, i, offset, size)
 			if err != nil {
 				f.Close()
 				return err
 			}
-			if err := m.reserve(begin+max(f.Size(), 0), i == len(urls)-1 && f.Size() >= 0); err != nil {
+			if err := m.reserve(begin+max(size, 0), i == len(urls)-1 && size >= 0); err != nil {
 				f.Close()
 				return err
 			}
-			if f.Size() >= 0 {
-				offset = begin + f.Size()
+			if size >= 0 {
+				offset = begin + size
 				group.Go(func() error {
-					_, err := m.copy(ctx, f, begin, url, want, keep)
+					_, err := m.copy(ctx, f, begin, url, want, keep, false)
 					return err
 				})
 				continue
 			}
-			n, err := m.copy(ctx, f, begin, url, want, keep)
+			n, err := m.copy(ctx, f, begin, url, want, keep, gunzip)
 			if err != nil {
 				return err
 			}
@@ -205,7 +213,7 @@ func (m *image) begin(ctx context.Context, i int, offset, size int64) (int64, er
 	var header []byte
 	switch {
 	case !m.grub:
-		header = ipxe.File{Path: name.Path, Mode: name.Mode}.Header(size)
+		header = ipxe.File{Path: name.Path, Mode: name.Mode, Parents: name.Parents}.Header(size)
 	case name.Path != "":
 		header = grub.NewcHeader(name.Path, size)
 	case i > 0 && m.names[i-1].Path != "":
@@ -218,11 +226,22 @@ func (m *image) begin(ctx context.Context, i int, offset, size int64) (int64, er
 	return offset + int64(n), nil
 }
 
-// copy downloads one file to its place.
-func (m *image) copy(ctx context.Context, f source, offset int64, url string, want *verify.Want, keep bool) (int64, error) {
+// copy downloads one file to its place, and unpacks it there.
+func (m *image) copy(ctx context.Context, f source, offset int64, url string, want *verify.Want, keep, gunzip bool) (int64, error) {
 	defer f.Close()
 	begin := time.Now()
-	n, err := writeTo(f, &limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done}, url, want)
+	to := &limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done}
+	n, err := int64(0), error(nil)
+	if gunzip {
+		unpacked := unpack(to)
+		_, err = writeTo(f, unpacked, url, want)
+		var wrong error
+		if n, wrong = unpacked.end(err); err == nil && wrong != nil {
+			err = fmt.Errorf("%s: %w", f.URL(), wrong)
+		}
+	} else {
+		n, err = writeTo(f, to, url, want)
+	}
 	if err == nil && n == 0 {
 		// PXELINUX takes an empty file as not there (pxe.c), and libxl can't
 		// map it.
@@ -368,6 +387,36 @@ func (j *job) show(ctx context.Context) (stop func()) {
 		cancel()
 		<-ended
 	}
+}
+
+// unpacked takes in what gzip has packed, and writes it unpacked.
+type unpacked struct {
+	*io.PipeWriter
+	ended chan struct{}
+	n     int64
+	err   error
+}
+
+func unpack(to io.Writer) *unpacked {
+	in, out := io.Pipe()
+	u := &unpacked{PipeWriter: out, ended: make(chan struct{})}
+	go func() {
+		defer close(u.ended)
+		z, err := gzip.NewReader(in)
+		if err == nil {
+			u.n, err = io.Copy(to, z)
+		}
+		u.err = err
+		in.CloseWithError(cmp.Or(err, io.ErrClosedPipe)) // there is no more to take
+	}()
+	return u
+}
+
+// end says that no more comes, err is why if that is too early.
+func (u *unpacked) end(err error) (int64, error) {
+	u.CloseWithError(err)
+	<-u.ended
+	return u.n, u.err
 }
 
 // limited lets no more than the limit through, and counts.

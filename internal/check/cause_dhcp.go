@@ -261,7 +261,11 @@ func wrongVLANServer(f *Facts) *finding {
 		// All of one network that dom0 has elsewhere: then it is here, too.
 		one := !slices.ContainsFunc(offers, func(p Offer) bool { return p.Address.Masked() != o.Address.Masked() })
 		if n := f.elsewhere(o.Address); n != "" && (!one || len(offers) == 1) {
-			return leak(f, o, fmt.Sprintf("%s is the network of dom0's %s, and not of %s", o.Address.Masked(), n, f.bridgeName()))
+			here := f.bridgeName()
+			if f.Subject.VLAN != 0 {
+				here += fmt.Sprintf(", VLAN %d", f.Subject.VLAN)
+			}
+			return leak(f, o, fmt.Sprintf("%s is the network of dom0's %s, and not of %s", o.Address.Masked(), n, here))
 		}
 		if o.Address.Masked() == own.Address.Masked() {
 			continue

@@ -526,13 +526,44 @@ func noSpace(f *Facts) *finding {
 const toolstackPatience = 110
 
 func tooSlow(f *Facts) *finding {
-	s := f.seconds()
-	if s <= toolstackPatience {
-		return nil
+	const faster = "serve the files by HTTP (http:// in KERNEL and INITRD, or in option 210), or from a TFTP server that knows windowsize"
+	s, given := f.seconds(), float64(toolstackPatience)
+	if f.Limits != nil && f.Limits.Seconds > 0 {
+		given = f.Limits.Seconds
 	}
-	return warning("The downloads take longer than the toolstack waits.",
-		fmt.Sprintf("%s at the measured rate take about %s, and %d s are given", console.Size(f.size()), secondsText(s), toolstackPatience),
-		"serve the files by HTTP (http:// in KERNEL and INITRD, or in option 210), or from a TFTP server that knows windowsize, or raise --timeout where the toolstack allows it")
+	takes := fmt.Sprintf("%s at the measured rate take about %s", console.Size(f.size()), secondsText(s))
+	switch {
+	case s > given:
+		return broken("The downloads take longer than a boot may.", fmt.Sprintf("%s, and --timeout gives %s", takes, secondsText(given)),
+			faster+", or raise --timeout where the toolstack waits for it")
+	case s > toolstackPatience:
+		return warning("The downloads take longer than some toolstacks wait.", fmt.Sprintf("%s, and libxl gives a restricted bootloader %d s", takes, toolstackPatience), faster)
+	}
+	return nil
+}
+
+// tooLarge: a boot takes no file that is larger than it may have.
+func tooLarge(role string) func(*Facts) *finding {
+	return func(f *Facts) *finding {
+		if f.Limits == nil {
+			return nil
+		}
+		limit, option, size, files := f.Limits.Kernel, "--max-kernel", int64(0), []string(nil)
+		if role != "kernel" {
+			limit, option = f.Limits.Initrd, "--max-initrd"
+		}
+		for _, file := range f.Files {
+			if file.Role == role {
+				size += max(file.Bytes, 0)
+				files = append(files, file.URL)
+			}
+		}
+		if limit <= 0 || size <= limit {
+			return nil
+		}
+		return broken(fmt.Sprintf("The %s is larger than a boot takes.", role), fmt.Sprintf("%s: %s, and %s is %s", list(files), console.Size(size), option, console.Size(limit)),
+			fmt.Sprintf("see what that file is, or say %s %d", option, size))
+	}
 }
 
 // seconds is how long all downloads take, about.

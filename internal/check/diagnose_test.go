@@ -412,7 +412,30 @@ func TestDiagnose(t *testing.T) {
 		{"ip= of another network", func(f *Facts) { f.Subject.IP = "10.0.0.7" }, VIFAddress, Warn, "ip=10.0.0.7"},
 		{"ip= of the lease", func(f *Facts) { f.Subject.IP = f.Lease.Address.String() }, Fine, OK, ""},
 		{"ip=, and no lease", all(func(f *Facts) { f.Subject.IP = "10.0.0.7" }, silence), NoServer, Fail, ""},
-		{"slow", func(f *Facts) { f.Files[1].Seconds = 300 }, TooSlow, Warn, "5 min"},
+		{"slow", func(f *Facts) { f.Files[1].Seconds = 300 }, TooSlow, Fail, "5 min"},
+		{"slow, and --timeout allows it", func(f *Facts) { f.Files[1].Seconds, f.Limits = 300, &Limits{Seconds: 600} }, TooSlow, Warn, "libxl gives a restricted bootloader 110 s"},
+		{"slower than --timeout", func(f *Facts) { f.Files[1].Seconds, f.Limits = 60, &Limits{Seconds: 30} }, TooSlow, Fail, "--timeout gives 30 s"},
+		{"a large kernel", func(f *Facts) { f.Limits = &Limits{Kernel: 1 << 20} }, FileTooLarge, Fail, "--max-kernel is 1.0 MiB"},
+		{"large initrds", func(f *Facts) { f.Limits = &Limits{Kernel: 1 << 30, Initrd: 1 << 20} }, FileTooLarge, Fail, "or say --max-initrd"},
+		{"within the limits", func(f *Facts) { f.Limits = &Limits{Kernel: 1 << 30, Initrd: 1 << 30, Seconds: 110} }, Fine, OK, ""},
+
+		{"another VLAN's server", func(f *Facts) {
+			f.Heard = []Heard{{VLAN: 20, Server: tftpServer, MAC: "aa:bb:cc:00:11:22", Type: "OFFER"}}
+		},
+			WrongVLANServer, Warn, "OFFER to another machine has the tag of VLAN 20 (MAC aa:bb:cc:00:11:22)"},
+		{"another VLAN's server on a trunk", func(f *Facts) {
+			f.Bridge.Networks = nil
+			f.Subject.VLAN, f.Heard = 10, []Heard{{VLAN: 20, Server: tftpServer, MAC: "aa:bb:cc:00:11:22", Type: "OFFER"}}
+		}, Fine, OK, ""},
+		{"another VLAN's server answers the guest", func(f *Facts) {
+			f.Bridge.Networks = nil
+			f.Subject.VLAN, f.Heard = 10, []Heard{{VLAN: 20, Server: tftpServer, Type: "OFFER"}, {Server: tftpServer, Type: "OFFER", ToGuest: true}}
+		}, WrongVLANServer, Warn, "OFFER to this guest has no tag"},
+		{"an OFFER that can't be read", all(answered(Variant{Name: AskedInform}), func(f *Facts) {
+			f.Unreadable = []Unreadable{{tftpServer, "aa:bb:cc:00:11:22", "OFFER", "an option ends behind its field"}}
+		}),
+			OfferUnreadable, Fail, "its OFFER (MAC aa:bb:cc:00:11:22): an option ends"},
+		{"an OFFER that can't be read, and one that can", func(f *Facts) { f.Unreadable = []Unreadable{{tftpServer, "aa:bb:cc:00:11:22", "OFFER", "x"}} }, OfferUnreadable, Warn, "--pcap"},
 		{"storm", func(f *Facts) { f.Storm = &Storm{Count: 100, Answered: 90, Lost: 10, PerSec: 50} }, StormLoss, Warn, "50"},
 
 		// Two causes: the earlier one is named.

@@ -41,6 +41,9 @@ type Facts struct {
 
 	SilentProxies []netip.Addr `json:"silent_proxies,omitempty"` // proxyDHCP and boot servers that were asked on port 4011 and did not answer
 
+	Heard      []Heard      `json:"heard,omitempty"`      // DHCP servers of other VLANs that were heard
+	Unreadable []Unreadable `json:"unreadable,omitempty"` // what a DHCP server said to the guest that no client can read
+
 	NextServer *Station  `json:"next_server,omitempty"`
 	Others     []Station `json:"others,omitempty"` // who else could be meant by next-server
 
@@ -55,6 +58,7 @@ type Facts struct {
 	Args   *Args        `json:"args,omitempty"`
 	Space  *Space       `json:"space,omitempty"`
 	Storm  *Storm       `json:"storm,omitempty"`
+	Limits *Limits      `json:"limits,omitempty"`
 	Errors []string     `json:"errors,omitempty"` // what could not be looked at, and why
 }
 
@@ -428,6 +432,13 @@ type Space struct {
 	Needed    int64  `json:"needed"` // bytes
 	Free      int64  `json:"free"`   // bytes, without the reserve that a boot keeps
 	ReadOnly  bool   `json:"read_only"`
+}
+
+// Limits are those of a boot with the same options; 0 is none.
+type Limits struct {
+	Kernel  int64   `json:"kernel"`  // bytes
+	Initrd  int64   `json:"initrd"`  // bytes, of all of them
+	Seconds float64 `json:"seconds"` // for everything
 }
 
 // Storm is what many guests at once do to the server.

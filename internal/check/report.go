@@ -68,6 +68,7 @@ const (
 
 	// DHCP.
 	AnswerTooLate   Code = "answer-too-late"
+	OfferUnreadable Code = "offer-unreadable"
 	OtherArchOnly   Code = "other-arch-only"
 	OnlyWithout60   Code = "only-without-option-60"
 	NeedsOption60   Code = "needs-option-60"
@@ -123,6 +124,7 @@ const (
 	InitrdMissing   Code = "initrd-missing"
 	FileUnreadable  Code = "file-unreadable"
 	FileUnreachable Code = "file-unreachable"
+	FileTooLarge    Code = "file-too-large"
 	FileTruncated   Code = "file-truncated"
 	NoDNS           Code = "no-dns"
 	DNSSilent       Code = "dns-silent"

@@ -52,8 +52,11 @@ func (f *Facts) addEvents(s *survey.Survey) {
 		if m.Stray == "" || m.Stray == survey.OtherVLAN {
 			f.Events = append(f.Events, f.dhcpEvent(s.Begin, m))
 		}
-		if m.Stray == survey.OtherVLAN {
-			f.otherVLAN(m)
+		switch m.Stray {
+		case survey.OtherVLAN:
+			f.otherVLAN(s, m)
+		case survey.Unreadable:
+			f.unreadable(s.Begin, m)
 		}
 	}
 }
@@ -231,13 +234,21 @@ func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 }
 
 // otherVLAN: a server speaks in another VLAN than the guest's.
-func (f *Facts) otherVLAN(m *survey.Seen) {
+func (f *Facts) otherVLAN(s *survey.Survey, m *survey.Seen) {
 	v := Variant{Name: AskedVLAN, Answered: true, Server: m.From.Addr(), Millis: plan.Millis(m.Delay)}
 	if len(m.VLANs) > 0 {
 		v.VLAN = m.VLANs[0]
 	}
 	if !slices.ContainsFunc(f.Variants, func(o Variant) bool { return o.Name == v.Name && o.VLAN == v.VLAN }) {
 		f.Variants = append(f.Variants, v)
+	}
+	h := Heard{VLAN: v.VLAN, Server: v.Server, MAC: m.SourceMAC.String(), Type: string(m.Type()), ToGuest: slices.ContainsFunc(s.Messages, func(o survey.Seen) bool {
+		return o.Sent && o.XID == m.XID && bytes.Equal(o.CHAddr, m.CHAddr)
+	})}
+	if i := slices.IndexFunc(f.Heard, func(o Heard) bool { return o.VLAN == h.VLAN && o.MAC == h.MAC }); i < 0 {
+		f.Heard = append(f.Heard, h)
+	} else if h.ToGuest {
+		f.Heard[i] = h
 	}
 }
 

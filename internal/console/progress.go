@@ -65,8 +65,10 @@ func Took(ms float64) string {
 		return fmt.Sprintf("%.1f ms", ms)
 	case ms < 999.5:
 		return fmt.Sprintf("%.0f ms", ms)
-	case ms < 59.95e3:
+	case ms < 9.95e3:
 		return fmt.Sprintf("%.1f s", ms/1000)
+	case ms < 59.5e3:
+		return fmt.Sprintf("%.0f s", ms/1000)
 	}
 	s := int64(ms/1000 + 0.5)
 	switch {

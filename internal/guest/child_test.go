@@ -38,6 +38,25 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// Nor what is too many values for it.
+func TestTooMany(t *testing.T) {
+	answers, err := os.Create(filepath.Join(t.TempDir(), "answers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answers.Close()
+	c := &Child{answers: answers}
+	if err := c.Send(make([]struct{}, maxValues/(objectCount+1))); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("got %v", err)
+	}
+	if err := c.Send(make([]struct{}, 10000)); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if err := c.SendLast(make([]struct{}, 100)); err != nil {
+		t.Errorf("the last: %v", err)
+	}
+}
+
 // What the parent makes of few bytes is bounded; what is in strings counts nothing.
 func TestFewValues(t *testing.T) {
 	for text, want := range map[string]int{
@@ -50,11 +69,11 @@ func TestFewValues(t *testing.T) {
 		`{"a":{"b":["x,y","z"]}}`: 10,
 		`]}],`:                    0,
 	} {
-		enough := &fewValues{r: strings.NewReader(text), left: want}
+		enough := &fewValues{r: strings.NewReader(text), most: want}
 		if _, err := io.ReadAll(iotest.OneByteReader(enough)); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
-		if _, err := io.ReadAll(&fewValues{r: strings.NewReader(text), left: want - 1}); err == nil {
+		if _, err := io.ReadAll(&fewValues{r: strings.NewReader(text), most: want - 1}); err == nil {
 			t.Errorf("%s: it is more than %d", text, want-1)
 		}
 	}

@@ -92,45 +92,55 @@ const (
 
 // maxValues bounds what is in them: an object counts 4, a list and what is in one
 // 1. Two bytes, as of "0,", are a struct of 200 bytes in a list of those, whatever
-// json thinks of them. An object may have pointers to several.
+// json thinks of them. An object may have pointers to several. A child keeps
+// lastValues of it.
 const (
 	maxValues   = 256 << 10
+	lastValues  = 16 << 10
 	objectCount = 4
 )
 
-// fewValues is JSON of so many values at most.
-type fewValues struct {
-	r    io.Reader
-	left int
-
+// values counts those of JSON that comes in parts.
+type values struct {
+	count         int
 	open          []byte // the brackets
 	text, escaped bool   // it is in a string, behind a backslash there
 }
 
+func (v *values) add(p []byte) {
+	for _, c := range p {
+		switch {
+		case v.escaped:
+			v.escaped = false
+		case v.text:
+			v.escaped, v.text = c == '\\', c != '"'
+		case c == '"':
+			v.text = true
+		case c == '{':
+			v.open = append(v.open, c)
+			v.count += objectCount
+		case c == '[':
+			v.open = append(v.open, c)
+			v.count++
+		case (c == '}' || c == ']') && len(v.open) > 0:
+			v.open = v.open[:len(v.open)-1]
+		case c == ',' && len(v.open) > 0 && v.open[len(v.open)-1] == '[':
+			v.count++
+		}
+	}
+}
+
+// fewValues is JSON of so many values at most.
+type fewValues struct {
+	values
+	r    io.Reader
+	most int
+}
+
 func (f *fewValues) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
-	for _, c := range p[:n] {
-		switch {
-		case f.escaped:
-			f.escaped = false
-		case f.text:
-			f.escaped, f.text = c == '\\', c != '"'
-		case c == '"':
-			f.text = true
-		case c == '{', c == '[':
-			f.open = append(f.open, c)
-			f.left--
-			if c == '{' {
-				f.left -= objectCount - 1
-			}
-		case (c == '}' || c == ']') && len(f.open) > 0:
-			f.open = f.open[:len(f.open)-1]
-		case c == ',' && len(f.open) > 0 && f.open[len(f.open)-1] == '[':
-			f.left--
-		}
-		if f.left < 0 {
-			return 0, errors.New("it has too much to say")
-		}
+	if f.add(p[:n]); f.count > f.most {
+		return 0, errors.New("it has too much to say")
 	}
 	return n, err
 }
@@ -288,7 +298,7 @@ func (g *Guest) start(ctx context.Context, files []*os.File) error {
 	}
 	g.pipes = []io.Closer{toChild, fromChild}
 	g.send = json.NewEncoder(toChild)
-	g.receive = json.NewDecoder(&fewValues{r: io.LimitReader(fromChild, maxAnswers), left: maxValues})
+	g.receive = json.NewDecoder(&fewValues{r: io.LimitReader(fromChild, maxAnswers), most: maxValues})
 
 	g.cmd = exec.CommandContext(ctx, "/proc/self/exe")
 	g.cmd.Args = []string{childName}

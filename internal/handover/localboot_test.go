@@ -192,8 +192,8 @@ func TestConfinement(t *testing.T) {
 		options string // a pattern, of those after the directory
 		says    string
 	}{
-		"new": {`# getopt: "runas=", "entry="`, Spec{}, `--runas=18[78]\d{7}\n--quiet\n`, ""},
-		"new, and it may ask a terminal that is none": {`# "runas="`, Spec{Interactive: true}, `--runas=18[78]\d{7}\n--quiet\n`, ""},
+		"new": {`# getopt: "runas=", "entry="`, Spec{}, `--runas=201\d{7}\n--quiet\n`, ""},
+		"new, and it may ask a terminal that is none": {`# "runas="`, Spec{Interactive: true}, `--runas=201\d{7}\n--quiet\n`, ""},
 		"the toolstack's": {`# "runas="`, Spec{RunAs: 65539}, `--runas=65539\n--quiet\n`, ""},
 		"old":             {"", Spec{}, `--quiet\n`, "reads the guest's disk as root: it has no --runas"},
 		"old, but asked":  {"", Spec{RunAs: 65539}, `--runas=65539\n--quiet\n`, ""},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -42,6 +43,8 @@ type Env struct {
 	Open Opener
 	// Post is Open for `params`, whose form it sends.
 	Post func(ctx context.Context, url, form string) (io.ReadCloser, error)
+	// Lookup is the address of a name, for nslookup.
+	Lookup func(ctx context.Context, host string) (netip.Addr, error)
 	// Sleep waits. It is called after a failed download only, so that a script
 	// that tries again gives the server the time that it means to.
 	Sleep func(context.Context, time.Duration) error
@@ -75,6 +78,9 @@ type File struct {
 	// arguments; "" for none.
 	Path string
 	Mode uint32
+	// Parents is how many of Path's directories are made before it; -1 for all.
+	Parents int32
+	Gunzip  bool // the file has it packed
 	// Args are a Multiboot module's, with its URL before them.
 	Args string
 }
@@ -84,15 +90,17 @@ type Item struct{ Name, Text string }
 
 // Result is what a script boots, and how it came to it.
 type Result struct {
-	Outcome  Outcome
-	Kernel   string // its URL
-	Args     string // the command line, byte for byte
-	Initrds  []File // in the order that they are laid, each at a multiple of 4096
-	Modules  []File // Multiboot's, the kernel first
-	Items    []Item // of all menus that were chosen from
-	Chosen   string // the last item chosen
-	Waits    bool   // a real machine would wait for a person without limit
-	Warnings []string
+	Outcome Outcome
+	Kernel  string // its URL
+	// KernelGunzip says that the file there has it packed by gzip.
+	KernelGunzip bool
+	Args         string // the command line, byte for byte
+	Initrds      []File // in the order that they are laid, each at a multiple of 4096
+	Modules      []File // Multiboot's, the kernel first
+	Items        []Item // of all menus that were chosen from
+	Chosen       string // the last item chosen
+	Waits        bool   // a real machine would wait for a person without limit
+	Warnings     []string
 }
 
 // Run fetches a script and runs it. The Result is never nil: with an error it

@@ -66,7 +66,7 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 		}
 	}
 	began := time.Now()
-	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Post: x.post(), Verified: x.machine.Verified, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
+	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Post: x.post(), Lookup: x.machine.Lookup, Verified: x.machine.Verified, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
 	d.Asks = x.asks(first)
 	d.Config = plan.Config{URL: url, Tried: []plan.Try{{URL: url, Result: plan.Found, Millis: plan.Millis(time.Since(began))}}}
 	text, read := x.kept[url]
@@ -113,12 +113,12 @@ func LintScript(name string, text []byte) (list []plan.Finding) {
 // take records what a script came to.
 func (x *script) take(d *Decision, r *ipxe.Result) {
 	b := &d.Boot
-	b.Outcome, b.Kernel, b.Label, b.Waits = plan.Outcome(r.Outcome), r.Kernel, r.Chosen, r.Waits
+	b.Outcome, b.Kernel, b.KernelGunzip, b.Label, b.Waits = plan.Outcome(r.Outcome), r.Kernel, r.KernelGunzip, r.Chosen, r.Waits
 	b.SetArgs(r.Args)
 	b.Warnings = append(b.Warnings, r.Warnings...)
 	for _, f := range r.Initrds {
 		b.Initrds = append(b.Initrds, f.URL)
-		b.InitrdFiles = append(b.InitrdFiles, plan.InitrdFile{Path: f.Path, Mode: f.Mode})
+		b.InitrdFiles = append(b.InitrdFiles, plan.InitrdFile{Path: f.Path, Mode: f.Mode, Parents: f.Parents, Gunzip: f.Gunzip})
 	}
 	for _, f := range r.Modules {
 		b.Modules = append(b.Modules, plan.Module{URL: f.URL, Args: f.Args})
@@ -139,7 +139,7 @@ func (x *script) override(d *Decision) error {
 		if err != nil {
 			return fmt.Errorf("--kernel: %w", err)
 		}
-		d.Boot.Outcome, d.Boot.Kernel = pxelinux.Linux, url
+		d.Boot.Outcome, d.Boot.Kernel, d.Boot.KernelGunzip = pxelinux.Linux, url, false
 	}
 	if m.Ramdisk != "" {
 		url, err := h.Resolve(m.Ramdisk)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/grub"
@@ -26,6 +27,8 @@ type Machine struct {
 	First *dhcpclient.Lease
 	// Post is an Opener that sends a form, for iPXE's params; nil sends none.
 	Post func(ctx context.Context, url, form string) (io.ReadCloser, error)
+	// Lookup is the address of a name, for iPXE's nslookup; nil finds none.
+	Lookup func(ctx context.Context, host string) (netip.Addr, error)
 	// Verified says whether a file is verified where it boots; nil where none is.
 	Verified func(url string) bool
 	Wanted

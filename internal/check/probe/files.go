@@ -34,6 +34,7 @@ func (o *observer) config(ctx context.Context) *program.Decision {
 			return files.ReadHead(ctx, link, ipxe.HeadSize, program.IsText, program.MaxConfig)
 		})
 	}
+	o.machine.Lookup = o.files.Lookup
 	d, err := o.task.Decide(ctx, o.machine, o.openAndNote)
 	o.plan.Config, o.plan.Boot = d.Config, d.Boot
 	for _, t := range d.Config.Tried {

@@ -394,7 +394,7 @@ var fileFaults = []fault{
 		s.Cleanup(func() { unix.Unmount(s.request.OutputDirectory, unix.MNT_DETACH) })
 		s.dnsmasq()
 	}},
-	{"downloads take too long", check.TooSlow, warning, func(s *site) {
+	{"downloads take too long", check.TooSlow, isBroken, func(s *site) {
 		labtest.Check(s, os.Truncate(filepath.Join(s.tree, initrdFile), 50<<20))
 		s.file(kernelFile, linux(fake.Notes(true, true))+strings.Repeat("signature", 15000))
 		labtest.Cable(s, s.lab(), func(frame []byte, toServer bool) [][]byte {
