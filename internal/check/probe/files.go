@@ -72,7 +72,8 @@ func (o *observer) note(ctx context.Context, link string, ask func() (content []
 	o.tries[link] = t
 	_, path, _ := strings.Cut(link, "://")
 	host, name, _ := strings.Cut(path, "/")
-	o.event(began, kindOf(link), host, name+": "+string(t.Result), t.Result != plan.Found)
+	// A name of the search path that is not there is no failure.
+	o.event(began, kindOf(link), host, name+": "+string(t.Result), t.Result != plan.Found && !t.Result.Missing())
 	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
 		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
 	}
@@ -242,6 +243,7 @@ func (o *observer) bootFiles(ctx context.Context, d *program.Decision) {
 	boot := &d.Boot
 	k := o.kernel(ctx, boot.Kernel)
 	o.facts.Files = append(o.facts.Files, k)
+	o.seen()
 	for _, link := range boot.Initrds {
 		f := o.initrd(ctx, link)
 		if f.Result == plan.Found && f.Bytes > 0 && k.Rate > 0 && sameServer(link, boot.Kernel) {
