@@ -85,6 +85,9 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 		con := console.New(stderr, console.Normal)
 		con.GoOn()
 		con.Error(err)
+		if a, _ := app.Metadata[adviceKey].(*advice); ctx.Err() == nil && a.of(err) != "" {
+			con.Stage("try: " + a.of(err))
+		}
 		con.Failure(call.Toolstack, err)
 	}
 	return int(fault.CodeOf(err))

@@ -69,7 +69,8 @@ label = "nobody"
 	} {
 		contains(t, gopxeboot(t, strings.Fields(test.args)...).Stdout, test.want)
 	}
-	// XAPI's VMs are named by their administrators.
+	// XAPI's VMs are named by their administrators, for plan, too.
+	contains(t, gopxeboot(t, "plan", "--conf="+file, "7").Stdout, `"label": "all"`)
 	labtest.Check(t, os.MkdirAll("/etc", 0o755))
 	conf := "/etc/gopxeboot.conf"
 	labtest.Check(t, os.WriteFile(conf, []byte("[guest1]\nlabel = \"name\"\n[xenbr0]\npygrub = \""+d.pygrub(t)+"\"\n"), 0o644))
@@ -95,6 +96,14 @@ label = "nobody"
 		if code := cmd.ProcessState.ExitCode(); refused != test.refused || code == 0 == refused {
 			t.Errorf("%q, %q: exit status %d\n%s", test.args, test.file, code, readFile(t, c.Log))
 		}
+	}
+	// Which guest it is is not known, and its section may say --key.
+	labtest.Check(t, os.WriteFile(conf, []byte("[guest1]\nlabel = \"name\"\n"), 0o644))
+	labtest.Check(t, os.WriteFile("/usr/local/sbin/xenstore-read", []byte("#!/bin/sh\nexit 1\n"), 0o755))
+	for name, c := range map[string]call{"xapi": d.xapi(pygrubSlot(), ""), "libxl": d.libxl(t, libxl{Args: []string{vif}})} {
+		said := d.bootedBy(t, []string{"/usr/sbin/" + name}, c, xenout.Simple)
+		contains(t, said, conf+": it has sections, and which guest it is is not known: ")
+		labtest.Check(t, os.RemoveAll(d.outDir()))
 	}
 }
 

@@ -671,9 +671,10 @@ func checkLog(t *testing.T, log string, tty bool) {
 	}
 }
 
+// lastLine is what a failure says, without the command that tells more.
 func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
+	line, _ := failure(strings.Split(strings.TrimSpace(text), "\n"))
+	return line
 }
 
 func readFile(t *testing.T, name string) string {

@@ -52,7 +52,7 @@ type Options struct {
 	handover.Spec // RunAs is also the uid of the process that reads from the network
 
 	// Once is the mark that the guest has booted from the network, made before the
-	// answer is given; nil for none.
+	// answer is given, unless that is the guest's own disk; nil for none.
 	Once *once.Mark
 
 	// Apply has XAPI boot the result of the format XE.
@@ -92,7 +92,9 @@ func Boot(ctx context.Context, o Options, out *handover.Output, con *console.Con
 	if o.Format == xenout.XE {
 		result.VM = o.UUID
 	}
-	if o.Once != nil {
+	// Where the lab says the disk, no installer was booted: an answer like that
+	// must not use up the boot from the network.
+	if o.Once != nil && p.Outcome != pxelinux.LocalBoot {
 		if err = o.Once.Write(); err != nil {
 			return result, noMark(err)
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
-	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +30,11 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 		return facts, plan.New(), err
 	}
 	name, vlan, err := guest.FindBridge(o.Bridge, o.VLAN)
+	if port, ok := errors.AsType[*guest.PortError](err); ok {
+		facts.Subject = o.subject(o.VLAN, look)
+		facts.Bridge = &check.Bridge{Name: port.Name, Kind: "port", Up: true, PortOf: port.Of, Instead: port.Try}
+		return facts, o.describe(plan.New()), nil
+	}
 	if err != nil {
 		return facts, plan.New(), fault.In(ctx, fault.Usage, "network", err, "")
 	}
@@ -40,17 +45,13 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 	for range max(look.Count, 1) {
 		look.MACs = append(look.MACs, probe.RandomMAC())
 	}
-	subject := check.Subject{
-		MAC: o.MAC.String(), UUID: o.UUID, Arch: o.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, IP: o.IP, GuestType: o.Type,
-	}
+	subject := o.subject(vlan, look)
 	facts.Subject, facts.Bridge = subject, wires
 	if !wires.Up {
-		p := plan.New()
-		p.MAC, p.UUID, p.GuestType = subject.MAC, subject.UUID, subject.GuestType
-		return facts, p, nil
+		return facts, o.describe(plan.New()), nil
 	}
 	s.Survey = &guest.Survey{MACs: look.MACs, VLANs: vlans}
-	a, err := o.run(ctx, s, tasks{Look: &lookTask{o.firmware(), o.Transfer, o.Wanted, look, vlans}}, con)
+	a, err := o.run(ctx, s, tasks{Look: &lookTask{o.firmware(), o.Transfer, o.Wanted, look, o.gate(), vlans}}, con)
 	if a.Facts == nil {
 		if err == nil {
 			err = fault.New(fault.Own, "check", errors.New("the guest's process has nothing to tell"), "")
@@ -63,12 +64,23 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 	facts = a.Facts
 	subject.Net, subject.VendorClass = a.Plan.Net, facts.Subject.VendorClass
 	facts.Subject, facts.Bridge = subject, wires
+	if a.Runs != nil {
+		wires.Running = &check.Running{Domid: a.Runs.Domid, Interface: a.Runs.Interface}
+	}
 	for _, w := range facts.Errors {
 		con.Detail(w)
 	}
+	facts.Limits = &check.Limits{Kernel: o.MaxKernel, Initrd: o.MaxInitrd, Seconds: o.Timeout.Seconds()}
 	o.fits(facts)
 	facts.Millis = float64(time.Since(facts.Began).Microseconds()) / 1000
 	return facts, a.Plan, err
+}
+
+// subject is the guest, as far as is known without a look.
+func (o *Options) subject(vlan uint16, look probe.Look) check.Subject {
+	return check.Subject{
+		MAC: o.MAC.String(), UUID: o.UUID, Arch: o.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, IP: o.IP, GuestType: o.Type,
+	}
 }
 
 // fits compares what boots with what there is room for.
@@ -83,7 +95,7 @@ func (o *Options) fits(f *check.Facts) {
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(existing(o.OutputDirectory), &fs); err == nil {
-		space.Free, space.ReadOnly = max(handover.Room(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
+		space.Free, space.ReadOnly = max(room.Left(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
 		f.Space = space
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"os"
+	"sync"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
@@ -27,8 +28,13 @@ type pipeline struct {
 	gate  gate
 	first *dhcpclient.Lease // the ROM's, where it names an iPXE; else nil
 	check *verify.Checker
+	// unresolved is why the next-server's name could not be looked up; nil where it
+	// could, or is none.
+	unresolved error
 	// cached says that the parent has a cache.
 	cached bool
+	// unknown has the names that DNS has no address of.
+	unknown sync.Map
 	// unverified is the first file of those that decide what boots which is not
 	// what it has to be.
 	unverified error
@@ -76,6 +82,11 @@ func (p *pipeline) prepare(t *Transfer, nextServer netip.Addr) error {
 	p.files.Servers = new(fetch.Servers)
 	p.files.Refuse = p.child.Reach.Refuse(nextServer)
 	p.files.Warn = p.say.Warn
+	p.files.LookedUp = func(l fetch.Lookup) {
+		if !l.Address.IsValid() {
+			p.unknown.Store(l.Name, true)
+		}
+	}
 	if err := t.apply(&p.files); err != nil {
 		return fault.New(fault.Usage, "https", err, "")
 	}

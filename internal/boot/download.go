@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
@@ -21,6 +24,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"golang.org/x/sync/errgroup"
@@ -289,12 +293,37 @@ func (m *image) failed(ctx context.Context, err error) error {
 		return fault.In(ctx, fault.NoOutput, m.stage, err, handover.MakeRoom)
 	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
-	case errors.Is(err, fetch.ErrNotFound):
-		return fault.In(ctx, fault.NotFetched, m.stage, err, "see that the file is there and that the server may read it")
-	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
-		return fault.In(ctx, fault.NotFetched, m.stage, err, "see that the server is up and can be reached as the guest")
 	}
-	return fault.In(ctx, fault.NotFetched, m.stage, err, "")
+	return fault.In(ctx, fault.NotFetched, m.stage, err, m.p.hint(err))
+}
+
+// hint is what to do where a server does not give a file.
+func (p *pipeline) hint(err error) string {
+	link := ""
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		link = e.URL
+	}
+	if u, _ := url.Parse(link); u != nil {
+		if _, unknown := p.unknown.Load(u.Hostname()); unknown {
+			return check.NameHint(u.Hostname())
+		}
+	}
+	switch {
+	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
+		return cmp.Or(check.MissingHint(p.Plan), "see that the file is there and that the server may read it")
+	case errors.Is(err, fetch.ErrForbidden):
+		return "--server names the server, so that dom0 asks it, or --net guest asks as the guest"
+	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
+		return "see that the server is up and can be reached as the guest"
+	case errors.Is(err, fetch.ErrShort), errors.Is(err, fetch.ErrLong), errors.Is(err, fetch.ErrChanged):
+		return "see the server's log, and that the file is whole there"
+	case errors.Is(err, fetch.ErrTooSlow):
+		return "see what the network and the server are busy with"
+	}
+	if text := check.Hint(probe.ReasonOf(err), link); text != "" || !errors.Is(err, fetch.ErrRefused) {
+		return cmp.Or(text, "see that the server is up and can be reached as the guest")
+	}
+	return "see the server's log for that file, and that the server may read it"
 }
 
 // reserve refuses what can't end well before the first byte is moved: an image
@@ -315,7 +344,7 @@ func (m *image) reserve(end int64, whole bool) error {
 		needed += other.end
 	}
 	needed -= m.done.Load()
-	if free := handover.Room(&fs); needed > free {
+	if free := room.Left(&fs); needed > free {
 		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), handover.MakeRoom)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -30,26 +31,33 @@ type Facts struct {
 	Bridge   *Bridge    `json:"bridge,omitempty"` // nil from a capture
 	Events   []Event    `json:"events,omitempty"`
 	Offers   []Offer    `json:"offers,omitempty"` // in the order of their arrival
+	Waited   float64    `json:"waited"`           // when the guest takes an offer, since the first DISCOVER: it does not see later ones
 	Variants []Variant  `json:"variants,omitempty"`
 	Unsteady bool       `json:"unsteady"`         // no server answered the guest until it asked again, after the variants
 	Merged   []Value    `json:"merged,omitempty"` // what the guest would go by
 	Lease    plan.Lease `json:"lease"`            // the same, as addresses
 	Request  *Request   `json:"request,omitempty"`
 
-	SilentProxies []netip.Addr `json:"silent_proxies,omitempty"` // proxyDHCP servers that were asked on port 4011 and did not answer
+	SilentProxies []netip.Addr `json:"silent_proxies,omitempty"` // proxyDHCP and boot servers that were asked on port 4011 and did not answer
+
+	Heard      []Heard      `json:"heard,omitempty"`      // DHCP servers of other VLANs that were heard
+	Unreadable []Unreadable `json:"unreadable,omitempty"` // what a DHCP server said to the guest that no client can read
 
 	NextServer *Station  `json:"next_server,omitempty"`
 	Others     []Station `json:"others,omitempty"` // who else could be meant by next-server
 
 	// Search are the names of the configuration that the guest asked for, with
 	// what the server did, and then those that somebody may have meant.
-	Search []plan.Try   `json:"search,omitempty"`
+	Search []plan.Try `json:"search,omitempty"`
+	// Names are those that were looked up.
+	Names  []Name       `json:"names,omitempty"`
 	Config *plan.Config `json:"config,omitempty"` // nil when there is none
 	Boot   *plan.Boot   `json:"boot,omitempty"`   // nil when Config can't be read
 	Files  []File       `json:"files,omitempty"`  // the kernel first, then initrds in order
 	Args   *Args        `json:"args,omitempty"`
 	Space  *Space       `json:"space,omitempty"`
 	Storm  *Storm       `json:"storm,omitempty"`
+	Limits *Limits      `json:"limits,omitempty"`
 	Errors []string     `json:"errors,omitempty"` // what could not be looked at, and why
 }
 
@@ -120,8 +128,20 @@ type Bridge struct {
 	PVID         uint16  `json:"pvid"`          // default_pvid: the VLAN of a new port, where the bridge filters
 	Ports        []Port  `json:"ports,omitempty"`
 	MACOn        string  `json:"mac_on"` // the port behind which the guest's MAC is live now; "" for none
+	// CallsIPTables says that what it forwards goes through iptables (br_netfilter).
+	CallsIPTables bool `json:"calls_iptables"`
+	// Running is the guest, where it runs already by what dom0 knows; nil for not.
+	Running *Running `json:"running,omitempty"`
+	PortOf  string   `json:"port_of"` // what it is a port of, where it is no bridge; "" for nothing
+	Instead string   `json:"instead"` // what to name then, in words
 	// Networks are dom0's own addresses, on all its interfaces.
 	Networks []Network `json:"networks,omitempty"`
+}
+
+// Running is a domain with the guest's MAC.
+type Running struct {
+	Domid     int    `json:"domid"`
+	Interface string `json:"interface"`
 }
 
 // Port is one port of the bridge.
@@ -166,6 +186,7 @@ const (
 type Offer struct {
 	Millis    float64      `json:"ms"`                // when it came
 	Took      float64      `json:"took"`              // milliseconds since the DISCOVER before it
+	After     float64      `json:"after"`             // since the first DISCOVER, when this server first answered
 	Server    netip.Addr   `json:"server"`            // option 54, else siaddr, else where it came from
 	From      netip.Addr   `json:"from"`              // where the packet came from
 	ServerMAC string       `json:"server_mac"`        // of the last hop: the server or a relay
@@ -176,6 +197,8 @@ type Offer struct {
 	Chosen    bool         `json:"chosen"`            // the guest takes the address, or the boot file, of this one
 	Values    []Value      `json:"values,omitempty"`  // what it says about booting and the network
 	Options   []Option     `json:"options,omitempty"` // all of them, in the order in which they came
+
+	BootServers []BootServer `json:"boot_servers,omitempty"` // that it names in other places than siaddr
 }
 
 // Value is one thing that decides what boots, and who says so where.
@@ -223,7 +246,11 @@ type Variant struct {
 	Answered bool         `json:"answered"`
 	Server   netip.Addr   `json:"server"` // who answered first
 	Address  netip.Prefix `json:"address"`
-	BootFile string       `json:"boot_file"` // the first that anybody names
+	BootFile string       `json:"boot_file"` // that a machine would go by
+
+	BootFrom   netip.Addr `json:"boot_from"`   // who names it
+	NextServer netip.Addr `json:"next_server"` // beside it
+	Proxy      bool       `json:"proxy"`       // that is a proxyDHCP server
 }
 
 // The ways to ask.
@@ -232,6 +259,7 @@ const (
 	AskedWithout60   = "without option 60" // not as a PXE client
 	AskedWith60      = "with option 60"    // as one, when the question was not
 	AskedNoBroadcast = "broadcast flag 0"  // with the answer to the guest's MAC
+	AskedFromDom0    = "from dom0"         // by dom0's end of the bridge, with the guest's MAC
 	AskedOtherMAC    = "another MAC"       // as a guest that no server knows
 	AskedVLAN        = "VLAN"              // in another VLAN
 	AskedInform      = "INFORM"            // not for an address
@@ -283,12 +311,17 @@ type Station struct {
 	Address netip.Addr `json:"address"`
 	Why     string     `json:"why"` // "next-server", "DHCP server", "option 66", "router", ...
 	Route   Route      `json:"route"`
-	MAC     string     `json:"mac"`    // of it, or of the router on the way; "" when ARP was not answered
-	ARPMs   float64    `json:"arp_ms"` // how long that took
-	TFTP    TFTPState  `json:"tftp"`
-	TFTPMs  float64    `json:"tftp_ms"`
-	Asked   string     `json:"asked"`    // the file that it was asked for
-	HasFile bool       `json:"has_file"` // and it has it
+	MAC     string     `json:"mac"` // of it, or of the router on the way; "" when ARP was not answered
+	// FromDom0 says that it does not answer the guest, but the same question when
+	// dom0 sends that with the guest's addresses.
+	FromDom0 bool `json:"from_dom0,omitempty"`
+	// OtherMAC is of a second machine that answers ARP for the address.
+	OtherMAC string    `json:"other_mac,omitempty"`
+	ARPMs    float64   `json:"arp_ms"` // how long that took
+	TFTP     TFTPState `json:"tftp"`
+	TFTPMs   float64   `json:"tftp_ms"`
+	Asked    string    `json:"asked"`    // the file that it was asked for
+	HasFile  bool      `json:"has_file"` // and it has it
 	// AnswersFrom is another address than its own, from which it answers.
 	AnswersFrom netip.Addr `json:"answers_from"`
 }
@@ -296,11 +329,27 @@ type Station struct {
 // MeantRoot is plan.Try.Meant where the boot file's directory is wrong.
 const MeantRoot = "in the root, not in the boot file's directory"
 
+// Name is a server's name that was looked up.
+type Name struct {
+	Name    string       `json:"name"`
+	Address netip.Addr   `json:"address"` // zero when none was found
+	Failed  []NameServer `json:"failed,omitempty"`
+	Millis  float64      `json:"ms"`
+}
+
+// NameServer is one that gave no address.
+type NameServer struct {
+	Address netip.Addr `json:"address"`
+	Silent  bool       `json:"silent"` // or no DNS server
+	Message string     `json:"message"`
+}
+
 // File is one file that the guest needs.
 type File struct {
 	Role   string      `json:"role"` // kernel or initrd
 	URL    string      `json:"url"`
 	Result plan.Result `json:"result"`
+	Reason plan.Reason `json:"reason,omitempty"`
 	Bytes  int64       `json:"bytes"` // as announced; -1 when the server does not say
 	Read   int64       `json:"read"`  // how much of it was read
 	Millis float64     `json:"ms"`    // until the server said yes or no
@@ -315,6 +364,22 @@ type File struct {
 	Message string       `json:"message"`          // the server's own words, or what went wrong
 	Blocks  []plan.Block `json:"blocks,omitempty"` // TFTP block sizes, tried one after the other
 	Kernel  *Kernel      `json:"kernel,omitempty"` // what is in it; nil when not looked at
+	Kind    string       `json:"kind,omitempty"`   // what an initrd is, by its first bytes
+	Misfit  *Misfit      `json:"misfit,omitempty"` // nil where a boot would hand it over
+}
+
+// Misfit is why a boot refuses a file.
+type Misfit struct {
+	Text string `json:"text"`
+	Try  string `json:"try"`
+}
+
+// NewMisfit is what the gate of a boot says; nil for nil.
+func NewMisfit(m *kernel.Misfit) *Misfit {
+	if m == nil {
+		return nil
+	}
+	return &Misfit{m.Text, m.Try}
 }
 
 // Kernel is what a kernel's file is.
@@ -359,6 +424,13 @@ type Space struct {
 	Needed    int64  `json:"needed"` // bytes
 	Free      int64  `json:"free"`   // bytes, without the reserve that a boot keeps
 	ReadOnly  bool   `json:"read_only"`
+}
+
+// Limits are those of a boot with the same options; 0 is none.
+type Limits struct {
+	Kernel  int64   `json:"kernel"`  // bytes
+	Initrd  int64   `json:"initrd"`  // bytes, of all of them
+	Seconds float64 `json:"seconds"` // for everything
 }
 
 // Storm is what many guests at once do to the server.

@@ -163,12 +163,27 @@ func (f *Facts) fileStep(role string) (string, float64) {
 		if k := file.Kernel; k != nil {
 			line += ", " + kernelText(k)
 		}
+		if role == "initrd" && file.Result == plan.Found && f.Capture == "" {
+			line += initrdText(file)
+		}
 		if file.Seconds > 0 {
 			line += ", about " + secondsText(file.Seconds)
 		}
 		text = append(text, line)
 	}
 	return strings.Join(text, "; "), ms
+}
+
+// initrdText is what is known of an initrd, of which the beginning was read.
+func initrdText(f File) string {
+	text := ""
+	if f.Kind != "" {
+		text = ", " + f.Kind
+	}
+	if f.Read < f.Bytes || f.Bytes < 0 {
+		text += ", not verified to the end"
+	}
+	return text
 }
 
 func kernelText(k *Kernel) string {

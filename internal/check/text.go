@@ -33,10 +33,21 @@ func bootStanzas(next netip.Addr, file string) []Stanza {
 	if file == "" {
 		file = "pxelinux.0"
 	}
+	file = inStanza(file)
 	return stanzas(
 		fmt.Sprintf("dhcp-boot=%s,,%s", file, server),
 		fmt.Sprintf("next-server %s; filename %q;", server, file),
 		fmt.Sprintf(`"next-server": %q, "boot-file-name": %q`, server, file))
+}
+
+// inStanza is a boot file that a server named, as it is to be pasted into a DHCP
+// server's configuration: not where that would take it for more than a name.
+func inStanza(file string) string {
+	special := func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`,;"'#{}`, r) }
+	if strings.ContainsFunc(file, special) {
+		return "BOOT-FILE"
+	}
+	return file
 }
 
 // stanzas has one for each of the servers that labs have.

@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -33,7 +34,7 @@ type File struct {
 
 // Option is one option that it says.
 type Option struct {
-	Section string // a guest's name, its uuid or its bridge; "" is all guests
+	Section string // a guest's name, its uuid in lower case, or its bridge; "" is all guests
 	Name    string
 	Values  []string // as a command line has them; several for an array
 }
@@ -121,10 +122,17 @@ func Parse(text string) (File, error) {
 		if err != nil {
 			return File{}, fmt.Errorf("%s: %w", key, err)
 		}
-		f.options = append(f.options, Option{strings.Join(key[:len(key)-1], ""), key[len(key)-1], values})
+		section := strings.Join(key[:len(key)-1], "")
+		if uuid.MatchString(section) {
+			section = strings.ToLower(section)
+		}
+		f.options = append(f.options, Option{section, key[len(key)-1], values})
 	}
 	return f, nil
 }
+
+// uuid matches one, which is the same in both cases, as names are not.
+var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // words are a value as a command line has it.
 func words(value any) ([]string, error) {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -310,6 +311,39 @@ func FuzzKeys(f *testing.F) {
 			}
 			if text := screen.all.String(); strings.Contains(text, "evil \x1b") || strings.Contains(text, "\x07") {
 				t.Errorf("%q: a byte of the lab's reaches the terminal", typed)
+			}
+		})
+	})
+}
+
+// FuzzOffer shows what a guest's process that was taken over may offer: it is
+// neither the end of this one, nor does it reach the terminal as it is.
+func FuzzOffer(f *testing.F) {
+	text, err := json.Marshal(sample())
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, typed := range []string{"\r", "\x1b[B\x1b[B\r\x1b\x1b", "\tx\r", "1\r", "sesame\r"} {
+		f.Add(string(text), typed, 80, 24, false)
+		f.Add(string(text), typed, 1, 1, true)
+	}
+	f.Add(`{"Menus":[{"Entries":[{"Kind":"separator","Text":"\u009b2J","Indent":-5,"Mark":99,"Hotkey":255}],"Timeout":-1,"Parent":-1}]}`, "\r\t\x1b", 3, 2, false)
+	f.Fuzz(func(t *testing.T, text, typed string, width, height int, dumb bool) {
+		var offer menu.Offer
+		if json.Unmarshal([]byte(text), &offer) != nil || offer.Check() != nil {
+			return
+		}
+		synctest.Test(t, func(t *testing.T) {
+			input := make(chan byte, len(typed))
+			for _, b := range []byte(typed) {
+				input <- b
+			}
+			close(input)
+			var screen strings.Builder
+			terminal := &Terminal{Input: input, Output: &screen, Width: width & 0xff, Height: height & 0xff, Dumb: dumb, First: time.Second, Idle: time.Second}
+			terminal.Choose(t.Context(), offer, right)
+			if strings.ContainsAny(screen.String(), "\a\x00\u009b") {
+				t.Errorf("%q", screen.String())
 			}
 		})
 	})

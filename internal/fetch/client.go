@@ -80,6 +80,9 @@ type Client struct {
 	// is that of the file.
 	Verify func(link string, content []byte) error
 
+	// LookedUp, when not nil, is told of each name that was looked up.
+	LookedUp func(Lookup)
+
 	// Warn is told what a person should know although it went well.
 	Warn func(text string)
 }

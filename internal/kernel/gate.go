@@ -47,6 +47,10 @@ func (g Guest) Refuses(r io.ReaderAt, size int64) *Misfit {
 	return g.judge(info, size, err)
 }
 
+// Judge is what Inspect's answer about all of an image means for the guest; an
+// image that was cut by who asked is for Refuses.
+func (g Guest) Judge(info Info, size int64, err error) *Misfit { return g.judge(info, size, err) }
+
 // Looks is Refuses, and looks into what is packed in the image up to its entry
 // points, which takes a second or two for xz. Warnings are what may keep the
 // guest from booting it.
@@ -162,6 +166,9 @@ func Older(a, b string) bool {
 	}
 	return major < major2 || major == major2 && minor < minor2
 }
+
+// InitrdHead is how many of an initrd's first bytes are looked at.
+const InitrdHead = 16 << 10
 
 // InspectInitrd says what an initrd's first bytes are, of which a few KiB are
 // enough: a cpio archive by itself or packed, in most cases. An initrd can be

@@ -113,10 +113,26 @@ const (
 // Missing says whether boot programs go on as if there were no such file.
 func (r Result) Missing() bool { return r == NotFound || r == Empty }
 
+// Reason tells more of a Result: why a server could not be had.
+type Reason string
+
+// The reasons that are told apart.
+const (
+	PortClosed  Reason = "port closed"         // of a TCP server
+	CertExpired Reason = "certificate expired" // or not valid yet
+	UnknownCA   Reason = "unknown authority"
+	CertName    Reason = "certificate of another server"
+	NoTLS       Reason = "no TLS"
+	NoLogin     Reason = "login refused"
+	DataBlocked Reason = "data blocked" // TFTP's, behind the answer to the request
+	NoOACK      Reason = "no OACK"      // TFTP blocks of a size that was not agreed to
+)
+
 // Try is one name that was asked for.
 type Try struct {
 	URL     string  `json:"url"`
 	Result  Result  `json:"result"`
+	Reason  Reason  `json:"reason,omitempty"`
 	Message string  `json:"message"` // the server's own words, or what went wrong
 	Millis  float64 `json:"ms"`
 	// Meant says that the boot program does not ask for this name, but that

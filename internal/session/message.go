@@ -9,6 +9,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -45,6 +46,10 @@ type Answer struct {
 	Plan      *plan.Plan   `json:",omitempty"`
 	Facts     *check.Facts `json:",omitempty"` // of a look
 	Downloads []Download   `json:",omitempty"` // of get
+
+	// Runs is the guest's interface where it runs already, so that the child is in
+	// dom0's network; nil where it does not. The parent says so.
+	Runs *domain.Vif `json:"-"`
 }
 
 // Download is one file that was asked for by its URL: what `get --json`

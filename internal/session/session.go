@@ -90,9 +90,13 @@ func Run(ctx context.Context, s Spec, job any, con *console.Console) (Answer, er
 	if err := s.Reachable(); err != nil {
 		return known, err
 	}
-	network, why, err := s.settle(ctx, con)
+	network, runs, err := s.settle(ctx, con)
 	if err != nil {
 		return known, err
+	}
+	why := ""
+	if runs != nil {
+		why = whoHas(runs) + ": a port of our own would take its traffic"
 	}
 	spec := guest.Spec{
 		MAC: s.MAC, Bridge: s.Bridge, VLAN: s.VLAN, Net: network, RunAs: s.RunAs,
@@ -139,7 +143,7 @@ func Run(ctx context.Context, s Spec, job any, con *console.Console) (Answer, er
 	if done.Plan == nil {
 		return known, err
 	}
-	done.Plan.Net = known.Plan.Net
+	done.Plan.Net, done.Runs = known.Plan.Net, runs
 	return done, err
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -50,12 +51,17 @@ type Task struct {
 	Server   netip.Addr        // instead of the lease's next-server
 	BootFile string            // instead of the lease's boot file
 
+	Gate kernel.Guest // who is to boot a kernel
+
 	Wire       guest.Conn            // the guest's
 	OtherVLANs guest.Conn            // receives frames of all VLANs; nil where that is not possible
 	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
+	Bridge     guest.Conn            // to ask by dom0's end of the bridge; nil where that is not possible
 
-	// Configure gives the guest its address, and returns how it downloads then.
-	Configure func(*program.Machine) (fetch.Client, error)
+	// Configure gives the guest its address, looks its next-server up where the
+	// lease has a name, and returns how it downloads then, and why the name could
+	// not be looked up.
+	Configure func(context.Context, *program.Machine) (files fetch.Client, unresolved, err error)
 	// Decide is program.Decide.
 	Decide func(context.Context, program.Machine, program.Opener) (*program.Decision, error)
 }
@@ -129,11 +135,18 @@ func (o *observer) walk(ctx context.Context) error {
 	}
 	o.machine = o.task.Machine
 	o.machine.Lease, o.machine.First = *l, o.first
-	var err error
-	if o.files, err = o.task.Configure(&o.machine); err != nil {
+	files, unresolved, err := o.task.Configure(ctx, &o.machine)
+	if err != nil {
 		return err
 	}
+	o.files = files
+	o.files.LookedUp = o.lookedUp
+	if l.ServerName != "" {
+		o.facts.Found(l.ServerName, o.machine.Lease.NextServer, unresolved)
+		l.NextServer, o.plan.Lease = o.machine.Lease.NextServer, o.facts.Lease
+	}
 	// A server that is there answers at once; the boot itself is more patient.
+	o.files.Servers = nil
 	o.files.TFTP.Timeout, o.files.TFTP.Retries, o.files.Timeout = time.Second, 2, 5*time.Second
 	if !o.server(ctx) {
 		o.otherServers(ctx)
@@ -170,7 +183,7 @@ func (o *observer) dhcp(ctx context.Context) error {
 	end := o.conn.end(nil)
 	defer end.stop()
 	client := o.client(end)
-	config := survey.Config{Wait: o.task.Wait}
+	config := survey.Config{Wait: max(o.task.Wait, r.Client.ProxyWait)}
 	if others := o.task.OtherVLANs; others != nil {
 		config.OtherVLANs = others
 		defer others.Close()
@@ -181,7 +194,7 @@ func (o *observer) dhcp(ctx context.Context) error {
 	}
 	f.AddSurvey(seen)
 	o.lease = seen.Lease
-	if l := &f.Lease; o.lease == nil || !l.NamesBoot() && !l.LocalBoot {
+	if l := &f.Lease; o.lease == nil || !l.NamesBoot() && !l.LocalBoot && !f.TooLate() {
 		o.variants(ctx)
 	}
 	if o.lease == nil && slices.ContainsFunc(f.Variants, func(v check.Variant) bool { return v.Answered && v.Name != check.AskedInform }) {
@@ -386,6 +399,7 @@ func (o *observer) server(ctx context.Context) bool {
 			o.files.TFTP = client
 		}
 	}
+	s.FromDom0 = o.fromDom0(ctx, &s)
 	o.facts.NextServer = &s
 	return s.TFTP == check.PortAnswers
 }
@@ -445,6 +459,8 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 	case l.Router.IsValid():
 		s.Route, hop = check.RouteRouter, l.Router
 	}
+	claimed := o.claims(a)
+	defer claimed.stop()
 	if hop.IsValid() {
 		began := time.Now()
 		if mac := o.arp(ctx, l.Address.Addr(), hop); mac != nil {
@@ -480,6 +496,9 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 		s.TFTP = check.PortAnswers
 		o.failed("%v", err)
 	}
+	if other := claimed.other(s.MAC); other != nil && s.Route == check.RouteDirect {
+		s.OtherMAC = other.String()
+	}
 	o.event(began, "RRQ", a.String(), s.Asked+": "+string(s.TFTP), s.TFTP != check.PortAnswers)
 	return s
 }
@@ -507,6 +526,12 @@ func (o *observer) otherServers(ctx context.Context) {
 		}
 	}
 	o.files.TFTP.Timeout, o.files.TFTP.Retries = 500*time.Millisecond, 1
+	o.lookUp(ctx)
+	for _, offer := range o.facts.Offers {
+		for _, b := range offer.BootServers {
+			ask(b.Address, b.String())
+		}
+	}
 	ask(o.lease.ServerID, "the DHCP server")
 	for _, offer := range o.facts.Offers {
 		ask(offer.Server, "a DHCP server")
@@ -515,14 +540,23 @@ func (o *observer) otherServers(ctx context.Context) {
 				ask(a, "next-server of "+offer.Server.String())
 			}
 		}
-		for _, option := range offer.Options {
-			if a, err := netip.ParseAddr(strings.Trim(option.Value, `"`)); err == nil && (option.Code == 66 || option.Code == 150) {
-				ask(a, fmt.Sprintf("option %d", option.Code))
-			}
-		}
 		ask(offer.Relay, "the relay")
 	}
 	ask(o.lease.Router, "the router")
+}
+
+// lookUp looks up the names that offers have for boot servers.
+func (o *observer) lookUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, o.files.Timeout)
+	defer cancel()
+	for _, offer := range o.facts.Offers {
+		for _, b := range offer.BootServers {
+			if b.Name != "" && !b.Address.IsValid() && b.Message == "" {
+				a, err := o.files.Lookup(ctx, b.Name)
+				o.facts.Found(b.Name, a, err)
+			}
+		}
+	}
 }
 
 // arp asks who has an address, in the guest's name and from its own address. It is

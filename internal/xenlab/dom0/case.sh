@@ -67,8 +67,20 @@ creating() {
 	create=$!
 }
 
+# attended: the same with xl create -c on a terminal, where what is written to
+# descriptor 5 is typed.
+attended() {
+	mkfifo "$work/$name.keys"
+	exec 5<>"$work/$name.keys"
+	timeout 280 script -qfec "xl create -c $config" "$output" <&5 >/dev/null &
+	create=$!
+}
+
 # wait_created: what creating began has to work.
 wait_created() { wait $create || fail "xl create: exit status $?"; }
+
+# now: milliseconds since dom0 started.
+now() { awk '{ print int(1000 * $1) }' /proc/uptime; }
 
 # within SECONDS COMMAND...: waits for the command to be true.
 within() {
@@ -142,8 +154,9 @@ address() {
 	at_end 'ip address del 192.168.77.1/24 dev xenbr0'
 }
 
-# vlan_servers NAMESPACE INTERFACE VLAN NET: DHCP and TFTP of a network of their
-# own in a VLAN, at NET.254, until the case ends them; VLAN 0 is untagged.
+# vlan_servers NAMESPACE INTERFACE VLAN NET OPTION...: DHCP and TFTP of a network
+# of their own in a VLAN, at NET.254, until the case ends them; VLAN 0 is untagged.
+# The options are dnsmasq's.
 vlan_servers() {
 	local interface=$2 log=$work/vlan$3.log
 	if [ "$3" != 0 ]; then
@@ -155,7 +168,7 @@ vlan_servers() {
 	ip -n "$1" address add "$4.254/24" dev "$interface"
 	ip netns exec "$1" dnsmasq --keep-in-foreground --port=0 --interface="$interface" --bind-interfaces --user=root \
 		--leasefile-ro --no-ping --log-facility=- --dhcp-range="$4.100,$4.200,1h" --pid-file="$work/vlan$3.pid" \
-		--dhcp-boot="pxelinux.0,servers,$4.254" --enable-tftp --tftp-root=/srv/tftp >"$log" 2>&1 &
+		--dhcp-boot="pxelinux.0,servers,$4.254" --enable-tftp --tftp-root=/srv/tftp "${@:5}" >"$log" 2>&1 &
 	within 20 grep -q 'TFTP root' "$log"
 	at_end "ip netns exec $1 kill $(cat "$work/vlan$3.pid")"
 }
