@@ -23,6 +23,7 @@ import (
 // An address that is not known is the zero one, in JSON "". MACs are text in
 // the form 00:16:3e:01:02:03.
 type Facts struct {
+	Made    *Made     `json:"made,omitempty"` // by what; nil when not known
 	Began   time.Time `json:"began"`
 	Millis  float64   `json:"ms"`      // how long the look took
 	Capture string    `json:"capture"` // the file that this was read from; "" when it is live
@@ -59,6 +60,13 @@ type Facts struct {
 	Storm  *Storm       `json:"storm,omitempty"`
 	Limits *Limits      `json:"limits,omitempty"`
 	Errors []string     `json:"errors,omitempty"` // what could not be looked at, and why
+}
+
+// Made is what a report was made by.
+type Made struct {
+	Version string `json:"version"`
+	Host    string `json:"host"`
+	Command string `json:"command"` // as in a shell, without passwords
 }
 
 // Decided takes what the boot program decided, which is a part of the plan. Its

@@ -13,7 +13,6 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
-	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -28,12 +27,9 @@ const maxLook = 64 << 20
 // says what boots; nil when nothing does.
 func (o *observer) config(ctx context.Context) *program.Decision {
 	o.machine.Post = func(ctx context.Context, link, form string) (io.ReadCloser, error) {
-		files := o.files
-		files.Form = form
-		return o.note(ctx, link, func() ([]byte, string, error) {
-			return files.ReadHead(ctx, link, ipxe.HeadSize, program.IsText, program.MaxConfig)
-		})
+		return o.note(ctx, link, func() ([]byte, string, error) { return o.look(ctx, link, form) })
 	}
+	o.machine.Head = func(ctx context.Context, link string) (io.ReadCloser, error) { return o.machine.Post(ctx, link, "") }
 	o.machine.Lookup = o.files.Lookup
 	d, err := o.task.Decide(ctx, o.machine, o.openAndNote)
 	o.plan.Config, o.plan.Boot = d.Config, d.Boot
@@ -72,7 +68,8 @@ func (o *observer) note(ctx context.Context, link string, ask func() (content []
 	o.tries[link] = t
 	_, path, _ := strings.Cut(link, "://")
 	host, name, _ := strings.Cut(path, "/")
-	o.event(began, kindOf(link), host, name+": "+string(t.Result), t.Result != plan.Found)
+	// A name of the search path that is not there is no failure.
+	o.event(began, kindOf(link), host, name+": "+string(t.Result), t.Result != plan.Found && !t.Result.Missing())
 	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
 		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
 	}
@@ -242,6 +239,7 @@ func (o *observer) bootFiles(ctx context.Context, d *program.Decision) {
 	boot := &d.Boot
 	k := o.kernel(ctx, boot.Kernel)
 	o.facts.Files = append(o.facts.Files, k)
+	o.seen()
 	for _, link := range boot.Initrds {
 		f := o.initrd(ctx, link)
 		if f.Result == plan.Found && f.Bytes > 0 && k.Rate > 0 && sameServer(link, boot.Kernel) {

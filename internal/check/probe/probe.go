@@ -58,6 +58,8 @@ type Task struct {
 	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
 	Bridge     guest.Conn            // to ask by dom0's end of the bridge; nil where that is not possible
 
+	// Seen is told after each step what is known so far.
+	Seen func(check.Facts)
 	// Configure gives the guest its address, looks its next-server up where the
 	// lease has a name, and returns how it downloads then, and why the name could
 	// not be looked up.
@@ -80,6 +82,8 @@ type observer struct {
 	tries   map[string]plan.Try
 	// ask is for a configuration file; at is where it is after redirects, if that is known.
 	ask func(ctx context.Context, url string) (content []byte, at string, err error)
+	// look is for what iPXE looks at, with a form or "".
+	look func(ctx context.Context, url, form string) (content []byte, at string, err error)
 }
 
 // Run looks at a lab. What is wrong there is in the facts and the plan, and is
@@ -88,9 +92,14 @@ func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 	o := &observer{
 		task: &t, facts: &check.Facts{Began: time.Now()}, plan: plan.New(), conn: shareConn(t.Wire), tries: map[string]plan.Try{},
 	}
+	o.look = func(ctx context.Context, url, form string) ([]byte, string, error) {
+		files := o.files
+		files.Form = form
+		return files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+	}
 	o.ask = func(ctx context.Context, url string) ([]byte, string, error) {
 		if o.machine.RunsIPXE() { // which looks at what boots, too
-			return o.files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+			return o.look(ctx, url, "")
 		}
 		content, err := o.files.ReadAll(ctx, url, program.MaxConfig)
 		return content, "", err
@@ -102,6 +111,13 @@ func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 	}
 	slices.SortStableFunc(o.facts.Events, func(a, b check.Event) int { return cmp.Compare(a.Millis, b.Millis) })
 	return o.facts, o.plan, nil
+}
+
+// seen is the end of a step.
+func (o *observer) seen() {
+	if o.task.Seen != nil {
+		o.task.Seen(*o.facts)
+	}
 }
 
 // failed records what could not be looked at.
@@ -123,6 +139,7 @@ func (o *observer) walk(ctx context.Context) error {
 	}
 	defer o.release()
 	o.plan.Lease = o.facts.Lease
+	o.seen()
 	if l.LocalBoot || !l.NextServer.IsValid() || !o.plan.Lease.NamesBoot() {
 		return nil
 	}
@@ -145,10 +162,12 @@ func (o *observer) walk(ctx context.Context) error {
 		o.otherServers(ctx)
 		return nil
 	}
+	o.seen()
 	d := o.config(ctx)
 	if o.plan.Config.URL == "" {
 		o.otherServers(ctx)
 	}
+	o.seen()
 	if d != nil && d.Boot.Kernel != "" {
 		o.bootFiles(ctx, d)
 	}
