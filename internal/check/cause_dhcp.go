@@ -516,3 +516,17 @@ func filenameGarbage(f *Facts) *finding {
 	}
 	return nil
 }
+
+// otherGuests: a capture of a busy network has many, and one boot of it is judged.
+func otherGuests(f *Facts) *finding {
+	n := len(f.Guests) - 1
+	if n < 1 {
+		return nil
+	}
+	ask := "ask"
+	if n == 1 {
+		ask = "asks"
+	}
+	return note(fmt.Sprintf("%s %s for a lease in the capture besides %s; --mac says whose boot is judged, of %s",
+		console.Count(n, "other machine"), ask, f.Subject.MAC, f.GuestList()))
+}

@@ -443,6 +443,7 @@ func brokenLabs() []brokenLab {
 		}),
 			OfferUnreadable, Fail, "its OFFER (MAC aa:bb:cc:00:11:22): an option ends"},
 		{"an OFFER that can't be read, and one that can", func(f *Facts) { f.Unreadable = []Unreadable{{tftpServer, "aa:bb:cc:00:11:22", "OFFER", "x"}} }, OfferUnreadable, Warn, "--pcap"},
+		{"other guests of a capture", func(f *Facts) { f.Guests = []Guest{{MAC: f.Subject.MAC, PXE: true}, {MAC: "00:16:3e:00:00:07"}} }, Fine, OK, ""},
 		{"storm", func(f *Facts) { f.Storm = &Storm{Count: 100, Answered: 90, Lost: 10, PerSec: 50} }, StormLoss, Warn, "50"},
 
 		// Two causes: the earlier one is named.
@@ -500,6 +501,17 @@ func failsBy(role string, reason plan.Reason) func(*Facts) {
 	return func(f *Facts) {
 		file := f.file(role)
 		file.URL, file.Result, file.Reason = "https://192.168.1.166/"+role, plan.Failed, reason
+	}
+}
+
+// Of a capture with many guests the others are named.
+func TestOtherGuests(t *testing.T) {
+	f := example(t, "healthy")
+	f.Guests = []Guest{{MAC: "00:16:3e:00:00:07"}, {MAC: f.Subject.MAC, PXE: true}, {MAC: "00:16:3e:00:00:08", PXE: true}}
+	want := Note{OtherGuests, "2 other machines ask for a lease in the capture besides " + f.Subject.MAC + "; --mac says whose boot is judged, of " +
+		f.Subject.MAC + " (PXE), 00:16:3e:00:00:08 (PXE), 00:16:3e:00:00:07", nil}
+	if notes := Diagnose(f).Notes; !slices.ContainsFunc(notes, func(n Note) bool { return cmp.Equal(n, want) }) {
+		t.Errorf("%+v, want %+v", notes, want)
 	}
 }
 

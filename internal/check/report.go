@@ -116,6 +116,7 @@ const (
 	NotBootable      Code = "not-bootable"
 	WaitsForever     Code = "waits-for-ever"
 	ConfigProblems   Code = "config-problems"
+	OtherGuests      Code = "other-guests"
 	IncludeMissing   Code = "include-missing"
 
 	// The files.

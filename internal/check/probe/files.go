@@ -236,6 +236,7 @@ func isGeneral(link string) bool {
 
 // bootFiles asks for the kernel and the initrds, and looks into the kernel.
 func (o *observer) bootFiles(ctx context.Context, d *program.Decision) {
+	o.files.TFTP.Retries = 4 // large blocks are given up for smaller ones meanwhile
 	boot := &d.Boot
 	k := o.kernel(ctx, boot.Kernel)
 	o.facts.Files = append(o.facts.Files, k)
