@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,10 @@ func newDownload(ctx context.Context, server netip.AddrPort, name string, o opti
 func (d *download) start() error {
 	o := d.options
 	t := terms{blockSize: o.blockSize, window: o.window, size: -1, resend: firstResend}
+	if t.window == 1 {
+		t.resend = 0
+		return d.ask(t)
+	}
 	if err := d.ask(t); err != nil {
 		return err
 	}
@@ -109,7 +114,7 @@ func (d *download) ask(asked terms) (err error) {
 	packet := make([]byte, 1500)
 	for try := 0; ; try++ {
 		sent := d.socket.now()
-		if try > d.options.retries && sent.Sub(begin) >= d.options.patience() {
+		if (try > d.options.retries || d.options.rarely()) && sent.Sub(begin) >= d.options.patience() {
 			return ErrTimeout
 		}
 		if try > 0 {
@@ -118,7 +123,10 @@ func (d *download) ask(asked terms) (err error) {
 		if err := d.socket.send(readRequest(d.name, kinds[min(try/2, len(kinds)-1)])); err != nil {
 			return err
 		}
-		until := sent.Add(d.rtt.patience(try, d.options.timeout))
+		until := sent.Add(d.pause(try))
+		if end := begin.Add(d.options.patience()); d.options.rarely() && until.After(end) {
+			until = end
+		}
 		for now := sent; now.Before(until); now = d.socket.now() {
 			n, err := d.socket.receive(packet, until.Sub(now))
 			if errors.Is(err, errQuiet) {
@@ -137,6 +145,20 @@ func (d *download) ask(asked terms) (err error) {
 		}
 	}
 }
+
+// pause is how long to wait for an answer to a request. A server that we have
+// long patience with may have all of our requests in a queue, and begin a
+// transfer for each. So those come rarely, and when chance has it.
+func (d *download) pause(try int) time.Duration {
+	if !d.options.rarely() {
+		return d.rtt.patience(try, d.options.timeout)
+	}
+	pause := max(min(d.options.timeout<<min(try, 10), longestPause), d.options.timeout)
+	return pause - rand.N(pause/4+1)
+}
+
+// longestPause is between two requests for the same file.
+const longestPause = 8 * time.Second
 
 // answer reads what may be the answer to a request.
 func (d *download) answer(p []byte) (answered bool, err error) {
