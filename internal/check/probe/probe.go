@@ -56,7 +56,8 @@ type Task struct {
 	Wire       guest.Conn            // the guest's
 	OtherVLANs guest.Conn            // receives frames of all VLANs; nil where that is not possible
 	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
-	Bridge     guest.Conn            // to ask by dom0's end of the bridge; nil where that is not possible
+	Bridge     guest.Conn            // to ask by dom0's end of the bridge, also for files; nil where that is not possible
+	OwnNet     bool                  // Wire is a port of the guest's own
 
 	// Seen is told after each step what is known so far.
 	Seen func(check.Facts)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
@@ -17,6 +18,12 @@ var firewallReports = []report{
 		s.dnsmasq()
 		labtest.DropOnBridge(s, s.lab(), lab.TFTPPort)
 	}}, []string{"Dom0's own firewall", "192.168.1.166 answers", "UDP port 69"}, []string{"firewall on it"}},
+	{fault{"dom0 drops what it gets itself", check.Dom0Firewall, isBroken, func(s *site) {
+		s.elsewhere()
+		s.request.Net = guest.Dom0
+		s.dnsmasq()
+		labtest.DropInput(s, s.lab())
+	}}, []string{"Dom0's own firewall", "INPUT", "nf_conntrack_tftp"}, []string{"physdev", "firewall on it"}},
 }
 
 func TestFirewalls(t *testing.T) { testReports(t, firewallReports) }
