@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/bridging"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"golang.org/x/sys/unix"
 )
@@ -206,7 +207,8 @@ func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, file
 		files = append(files, theirs)
 		return nil
 	}
-	if spec.Survey != nil {
+	// Where the bridge filters VLANs, dom0's end may be in another one than a port.
+	if spec.Survey != nil && (b.vlan != 0 || !bridging.Filters(b.index)) {
 		conn, err := listenOn(b.name, b.vlan)
 		_ = add(bridgeConn, conn, err)
 	}

@@ -412,7 +412,12 @@ func (o *observer) server(ctx context.Context) bool {
 			o.files.TFTP = client
 		}
 	}
-	s.FromDom0 = o.fromDom0(ctx, &s)
+	if o.fromDom0(ctx, &s) {
+		// It may have come up meanwhile: that the guest has no answer still is the proof.
+		again := o.station(ctx, address, why)
+		again.FromDom0 = again.MAC == "" || again.TFTP == check.PortSilent
+		s = again
+	}
 	o.facts.NextServer = &s
 	return s.TFTP == check.PortAnswers
 }

@@ -1,7 +1,9 @@
 package labs
 
 import (
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -24,6 +26,17 @@ var firewallReports = []report{
 		s.dnsmasq()
 		labtest.DropInput(s, s.lab())
 	}}, []string{"Dom0's own firewall", "INPUT", "nf_conntrack_tftp"}, []string{"physdev", "firewall on it"}},
+	{fault{"a server that takes 6 s to come up, and no firewall", check.Fine, fine, func(s *site) {
+		var once sync.Once
+		labtest.Cable(s, s.lab(), func(frame []byte, toServer bool) [][]byte {
+			if isUDP(frame) && toServer && port(frame, 36) == lab.TFTPPort {
+				once.Do(func() { time.Sleep(6500 * time.Millisecond) })
+			}
+			return [][]byte{frame}
+		})
+		s.dhcpd()
+		s.tftpd()
+	}}, nil, nil},
 }
 
 func TestFirewalls(t *testing.T) { testReports(t, firewallReports) }
