@@ -206,12 +206,15 @@ func TestAskedForOnce(t *testing.T) {
 		{"PXELINUX", "pxelinux.0", []string{"3 tftp " + lab.SampleInitrd, "3 tftp " + lab.SampleKernel, "1 tftp pxelinux.cfg/01-00-16-3e-72-79-e3"}},
 		{"iPXE by TFTP", "boot.ipxe", []string{"1 tftp boot.ipxe", "3 tftp " + lab.SampleInitrd, "3 tftp " + lab.SampleKernel, "1 tftp motd"}},
 		{"iPXE by HTTP", "http://192.168.1.166/boot.ipxe", []string{"1 http /boot.ipxe", "1 http /" + lab.SampleInitrd, "1 http /" + lab.SampleKernel, "1 http /motd"}},
+		{"iPXE as PXELINUX's kernel", "chained/pxelinux.0", []string{"1 http /boot.ipxe", "1 http /" + lab.SampleInitrd, "1 http /" + lab.SampleKernel, "1 http /motd", "1 tftp chained/pxelinux.cfg/01-00-16-3e-72-79-e3"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
 			tree := sampleTree(t)
 			writeFile(t, filepath.Join(tree, "boot.ipxe"), ipxeScript)
 			writeFile(t, filepath.Join(tree, "motd"), "hello\n")
+			labtest.Check(t, os.MkdirAll(filepath.Join(tree, "chained/pxelinux.cfg"), 0o755))
+			writeFile(t, filepath.Join(tree, "chained/pxelinux.cfg/01-00-16-3e-72-79-e3"), "DEFAULT x\nLABEL x\nKERNEL ipxe.lkrn\nAPPEND dhcp && chain http://192.168.1.166/boot.ipxe\n")
 			labtest.Check(t, l.Servers.ServeTFTP(tree))
 			labtest.Check(t, l.Servers.ServeHTTP(tree))
 			dhcp := lab.SampleDHCP()

@@ -161,9 +161,9 @@ func (t *planTask) run(ctx context.Context, p *pipeline) (*program.Decision, err
 	if err := p.fetchAsProgram(&t.Firmware, &t.Transfer, &m); err != nil {
 		return nil, err
 	}
-	p.open = p.openURL
+	p.open, m.Head, m.Post, m.Lookup = p.openURL, p.openHead, p.post, p.files.Lookup
 	if m.RunsIPXE() {
-		p.open, m.Post, m.Lookup = p.openHead, p.post, p.files.Lookup
+		p.open = p.openHead
 	}
 	if list, err := m.Host().Resolve(verify.Name); err == nil { // else nothing is asked for
 		if err := p.verifyIn(ctx, directory(list)); err != nil {

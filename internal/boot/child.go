@@ -70,10 +70,12 @@ func (p *pipeline) fetchAs(f *firmware, t *Transfer, l *dhcpclient.Lease) error 
 func (p *pipeline) fetchAsProgram(f *firmware, t *Transfer, m *program.Machine) error {
 	p.files.Fallback, p.files.SysAppend = m.Lease.NextServer, m.Host().SysAppend()
 	if m.RunsIPXE() {
-		p.files.UserAgent, p.files.SysAppend = "iPXE/"+ipxe.Version+" gopxeboot", nil
+		p.files.UserAgent, p.files.SysAppend = agentOfIPXE, nil
 	}
 	return p.fetchAs(f, t, &m.Lease)
 }
+
+const agentOfIPXE = "iPXE/" + ipxe.Version + " gopxeboot"
 
 // prepare makes p.files what every download needs.
 func (p *pipeline) prepare(t *Transfer, nextServer netip.Addr) error {

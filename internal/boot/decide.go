@@ -130,7 +130,7 @@ func (p *pipeline) openHead(ctx context.Context, url string) (io.ReadCloser, err
 // post is openHead with a form; "" is none.
 func (p *pipeline) post(ctx context.Context, url, form string) (io.ReadCloser, error) {
 	files := p.files
-	files.Form = form
+	files.Form, files.UserAgent, files.SysAppend = form, agentOfIPXE, nil
 	ctx, cancel := context.WithCancel(ctx)
 	unanswered := time.AfterFunc(heldAlone, p.held.stop)
 	f, content, at, err := files.Hold(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)

@@ -145,7 +145,7 @@ func labelHint(f *Facts) string {
 	if f.Config == nil || len(f.Config.Labels) < 2 {
 		return ""
 	}
-	return "; there is " + labelList(f.Config.Labels)
+	return "; there are " + labelList(f.Config.Labels)
 }
 
 func because(text string) string {

@@ -157,7 +157,16 @@ func all(list ...func(*Facts)) func(*Facts) {
 	}
 }
 
-func TestDiagnose(t *testing.T) {
+// brokenLab is the healthy one after one change, or two, and what is said of it.
+type brokenLab struct {
+	name   string
+	change func(*Facts)
+	code   Code
+	status Status
+	says   string // in the evidence or the hint
+}
+
+func brokenLabs() []brokenLab {
 	tftpServer := netip.MustParseAddr("192.168.1.2")
 	bridge := func(change func(*Bridge)) func(*Facts) { return func(f *Facts) { change(f.Bridge) } }
 	blocked := bridge(func(b *Bridge) { b.STP, b.ForwardDelay, b.Ports[0].State = true, 15, "learning" })
@@ -174,13 +183,7 @@ func TestDiagnose(t *testing.T) {
 		return func(f *Facts) { f.Boot, f.Config.Labels = &b, labels; noFiles(f) }
 	}
 
-	for _, test := range []struct {
-		name   string
-		change func(*Facts)
-		code   Code
-		status Status
-		says   string // in the evidence or the hint
-	}{
+	return []brokenLab{
 		{"nothing is wrong", func(*Facts) {}, Fine, OK, ""},
 		{"local boot", label(plan.Boot{Outcome: "localboot", Label: "disk"}, "disk"), Fine, OK, ""},
 		{"menu says local boot", func(f *Facts) { f.Lease.LocalBoot, f.Lease.BootFile = true, ""; noServerStep(f) }, Fine, OK, ""},
@@ -211,6 +214,10 @@ func TestDiagnose(t *testing.T) {
 		{"ARP only from dom0", all(tftp("unreachable"), func(f *Facts) { f.NextServer.FromDom0, f.NextServer.MAC = true, "" }), Dom0Firewall, Fail, "answers ARP when dom0 asks"},
 		{"iptables, and nothing is dropped", func(f *Facts) { f.Bridge.CallsIPTables = true }, Fine, OK, ""},
 
+		{"too late", all(bootless, func(f *Facts) {
+			f.Waited, f.Offers[0].Values = 2001, nil
+			f.Offers = append(f.Offers, Offer{After: 3012, Server: tftpServer, Address: netip.MustParsePrefix("192.168.1.77/24"), Values: []Value{{Name: ValueBootFile, Value: "pxelinux.0"}}})
+		}), AnswerTooLate, Fail, "192.168.1.2 says boot file pxelinux.0 3.0 s after"},
 		{"no server", silence, NoServer, Fail, "1 DISCOVER"},
 		{"other arch", answered(Variant{Name: AskedArch, Arch: 7}), OtherArchOnly, Fail, "--arch 7"},
 		{"boot file for other arch", all(bootless, func(f *Facts) {
@@ -450,7 +457,11 @@ func TestDiagnose(t *testing.T) {
 		{"rogue and kernel not for Xen", all(second("192.168.1.250", "192.168.1.57/24", "192.168.1.250", "x.kpxe"), kernelIs(Kernel{Linux: true, Looked: true})), KernelNoXen, Fail, ""},
 		{"garbage and TFTP silent", all(setBoot("boot file", "pxelinux.0 ", "file", ""), tftp("silent")), TFTPSilent, Fail, ""},
 		{"empty and misnamed", all(nothingFound("empty"), func(f *Facts) { f.Search = append(f.Search, plan.Try{URL: "x", Result: "found", Meant: "upper case"}) }), ConfigEmpty, Fail, ""},
-	} {
+	}
+}
+
+func TestDiagnose(t *testing.T) {
+	for _, test := range brokenLabs() {
 		t.Run(test.name, func(t *testing.T) {
 			f := example(t, "healthy")
 			test.change(&f)

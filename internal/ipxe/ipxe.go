@@ -107,6 +107,25 @@ type Result struct {
 // holds what is known by then. The error is an *Error but for one of ctx, or of
 // the first script's opening.
 func Run(ctx context.Context, m Machine, env Env, url string) (*Result, error) {
+	return run(ctx, m, env, func(r *runner) (*image, error) {
+		first, err := r.fetch(ctx, parseURI(url))
+		if err == nil && !IsScript(first.head) {
+			return nil, fmt.Errorf("%s %s", url, first.kind.says())
+		}
+		return first, err
+	})
+}
+
+// RunLine is Run for an iPXE that a boot program has started as a kernel: its command
+// line is the script (arch/x86/core/runtime.c, cmdline_init). url is what it is called,
+// and what names are seen from.
+func RunLine(ctx context.Context, m Machine, env Env, line, url string) (*Result, error) {
+	return run(ctx, m, env, func(*runner) (*image, error) {
+		return &image{uri: parseURI(url), kind: isScript, text: line, autofree: true}, nil
+	})
+}
+
+func run(ctx context.Context, m Machine, env Env, begin func(*runner) (*image, error)) (*Result, error) {
 	r := &runner{env: env, set: newSettings(&m), menus: map[string]*Menu{}, forms: map[string][]string{}, result: &Result{}, wanted: env.Label}
 	r.commands = r.table()
 	for _, n := range sorted(m.Set) {
@@ -114,12 +133,9 @@ func Run(ctx context.Context, m Machine, env Env, url string) (*Result, error) {
 			return r.result, fmt.Errorf("set %s: %w", n, err)
 		}
 	}
-	first, err := r.fetch(ctx, parseURI(url))
+	first, err := begin(r)
 	if err != nil {
 		return r.result, err
-	}
-	if !IsScript(first.head) {
-		return r.result, fmt.Errorf("%s %s", url, first.kind.says())
 	}
 	r.images = nil // the first script frees itself
 	err = r.run(ctx, first)
@@ -129,7 +145,7 @@ func Run(ctx context.Context, m Machine, env Env, url string) (*Result, error) {
 	case r.booted:
 		err = nil
 	case err == nil && !r.exited:
-		err = &Error{URL: url, Line: len(r.last.lines), Command: "end of the script", Err: errors.New("nothing was booted"), Before: r.before}
+		err = &Error{URL: first.uri.url(), Line: len(r.last.lines), Command: "end of the script", Err: errors.New("nothing was booted"), Before: r.before}
 	default:
 		if e, ok := errors.AsType[exit](err); err == nil || ok && e.code != 0 {
 			r.result.Outcome = LocalBoot

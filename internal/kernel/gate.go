@@ -74,6 +74,7 @@ var kinds = map[Format]struct{ is, try string }{
 	HTML:       {"a page of HTML", "see what the server has there"},
 	Text:       {"text", "see what the server has there"},
 	PXELINUX:   {"PXELINUX itself", "name the guest's kernel there"},
+	IPXE:       {"iPXE itself", "have DHCP name its script as the boot file"},
 	COM32:      {"a COM32 module of SYSLINUX", "name the kernel that the module would load"},
 	Memdisk:    {"memdisk", "memdisk boots disk images with a BIOS: make the guest HVM"},
 	EFI:        {"an EFI program", "serve the kernel itself, which is often named vmlinuz"},
@@ -185,7 +186,7 @@ func InspectInitrd(head []byte) (Info, *Misfit) {
 	switch info.Format {
 	case BzImage, ARM64Image:
 		return info, &Misfit{info.What() + ", and no initrd", kinds[Initrd].try, false}
-	case HTML, PXELINUX, COM32, Memdisk, EFI:
+	case HTML, PXELINUX, IPXE, COM32, Memdisk, EFI:
 		return info, info.misfit("initrd")
 	}
 	if isPointer(info.Line) {

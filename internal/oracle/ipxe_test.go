@@ -16,8 +16,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/oracle"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 )
 
 // scripts is where the cases of iPXE are. Each script in them is one that we
@@ -75,12 +77,29 @@ func runIPXE(t *testing.T, c *oracle.Case) (o *result, stubs bool) {
 			copy(m.UUID[:], b)
 		}
 	}
-	r, err := ipxe.Run(t.Context(), m, ipxe.Env{Open: s.openIPXE}, ipxe.FileURL(c.Server(), c.BootFile))
+	file := c.BootFile
+	if c.Script != "" { // what DHCP says to a ROM, and to iPXE
+		lease, err := program.AsIPXE(&dhcpclient.Lease{NextServer: c.Server(), BootFile: file}, func(class string) (*dhcpclient.Lease, error) {
+			if class != "iPXE" || !program.IsIPXE(file) {
+				return nil, fmt.Errorf("%s is named again to %s", file, class)
+			}
+			return &dhcpclient.Lease{NextServer: c.Server(), BootFile: c.Script}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file = lease.BootFile
+		m.Lease.File = oracle.Stage
+	}
+	r, err := ipxe.Run(t.Context(), m, ipxe.Env{Open: s.openIPXE}, ipxe.FileURL(c.Server(), file))
 	o = &result{Outcome: string(oracle.Disk)} // which is what the machine goes on to after an error
 	if stopped, _ := errors.AsType[*ipxe.Error](err); err != nil && stopped == nil {
 		t.Fatal(err)
 	}
 	o.Requests = s.requests[1:]
+	if c.Script != "" {
+		o.Requests = append([]string{oracle.Found + " " + c.BootFile, oracle.Found + " " + oracle.Stage}, s.requests...)
+	}
 	if err != nil {
 		return o, false
 	}

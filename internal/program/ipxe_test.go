@@ -142,3 +142,28 @@ func TestSettingsOfLease(t *testing.T) {
 		}
 	}
 }
+
+// An iPXE that PXELINUX starts as a kernel runs its command line, or else its initrd.
+func TestLKRN(t *testing.T) {
+	for _, c := range []struct{ name, entry, want, err string }{
+		{"a line", "KERNEL ipxe.lkrn\nAPPEND dhcp && chain a.ipxe || chain b.ipxe", "linux tftp://10.0.0.2/vmlinuz b", ""},
+		{"an initrd", "KERNEL my-ipxe.lkrn\nINITRD b.ipxe", "linux tftp://10.0.0.2/vmlinuz b", ""},
+		{"a line that boots", "LINUX http://10.0.0.2/ipxe.lkrn?x=1\nAPPEND initrd=b.ipxe boot vmlinuz one two", "linux tftp://10.0.0.2/vmlinuz one two", ""},
+		{"the disk", "KERNEL ipxe.lkrn\nAPPEND sanboot --drive 0x80", "localboot  ", ""},
+		{"no script", "KERNEL ipxe.lkrn", "", "label x: tftp://10.0.0.2/ipxe.lkrn is an iPXE without a script: it would ask DHCP for one"},
+		{"what is missing", "KERNEL ipxe.lkrn\nAPPEND dhcp && chain gone.ipxe", "", "label x: tftp://10.0.0.2/ipxe.lkrn:1: dhcp && chain gone.ipxe: "},
+		{"nothing boots", "KERNEL ipxe.lkrn\nAPPEND dhcp", "", "label x: tftp://10.0.0.2/ipxe.lkrn:1: end of the script: nothing was booted"},
+		{"another kernel", "KERNEL linux.lkrn\nAPPEND boot vmlinuz", "linux tftp://10.0.0.2/linux.lkrn BOOT_IMAGE=linux.lkrn boot vmlinuz", ""},
+	} {
+		m := machine("pxelinux.0")
+		files := fstest.MapFS{"pxelinux.cfg/default": {Data: []byte("DEFAULT x\nLABEL x\n" + c.entry)}, "vmlinuz": {Data: []byte(strings.Repeat("\x00", 0x202) + "HdrS")},
+			"b.ipxe": {Data: []byte("#!ipxe\nkernel vmlinuz b\nboot\n")}}
+		d, err := program.Decide(t.Context(), m, program.Opener(pxelinux.OpenFS(files, m.Lease.NextServer)))
+		if got := strings.TrimSpace(string(d.Boot.Outcome) + " " + d.Boot.Kernel + " " + d.Boot.Args); err == nil && got != strings.TrimSpace(c.want) {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+		if err == nil != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}

@@ -25,6 +25,9 @@ type Machine struct {
 	// First is the lease that the ROM got, where it names an iPXE program and
 	// Lease is what DHCP answered to that; nil where the ROM asked alone.
 	First *dhcpclient.Lease
+	// Head is an Opener of what iPXE looks at, kernels as well, of which the beginning
+	// is enough; nil is the program's own.
+	Head Opener
 	// Post is an Opener that sends a form, for iPXE's params; nil sends none.
 	Post func(ctx context.Context, url, form string) (io.ReadCloser, error)
 	// Lookup is the address of a name, for iPXE's nslookup; nil finds none.

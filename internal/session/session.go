@@ -205,11 +205,14 @@ func tellNetwork(g *guest.Guest, mac net.HardwareAddr, why string, con *console.
 	return where
 }
 
+// maxNames is how many names dom0 resolves for one child, which asks once for each.
+const maxNames = 256
+
 // converse answers the child until it says how it ended: that answer has a plan,
 // and its error is the child's. The child may ask for names only where it
 // downloads as dom0, and for a person.
 func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, seen func(*check.Facts), con *console.Console) (Answer, error) {
-	configured := false
+	configured, resolved := false, 0
 	var asks *asking
 	defer func() { asks.end() }()
 	for {
@@ -235,6 +238,9 @@ func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, s
 				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
 		case a.Resolve != "" && names:
+			if resolved++; resolved > maxNames {
+				return Answer{}, fault.In(ctx, fault.Own, "network", fmt.Errorf("the guest's process asks for more than %d names", maxNames), "")
+			}
 			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
 				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}

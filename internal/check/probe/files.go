@@ -13,7 +13,6 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
-	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -28,12 +27,9 @@ const maxLook = 64 << 20
 // says what boots; nil when nothing does.
 func (o *observer) config(ctx context.Context) *program.Decision {
 	o.machine.Post = func(ctx context.Context, link, form string) (io.ReadCloser, error) {
-		files := o.files
-		files.Form = form
-		return o.note(ctx, link, func() ([]byte, string, error) {
-			return files.ReadHead(ctx, link, ipxe.HeadSize, program.IsText, program.MaxConfig)
-		})
+		return o.note(ctx, link, func() ([]byte, string, error) { return o.look(ctx, link, form) })
 	}
+	o.machine.Head = func(ctx context.Context, link string) (io.ReadCloser, error) { return o.machine.Post(ctx, link, "") }
 	o.machine.Lookup = o.files.Lookup
 	d, err := o.task.Decide(ctx, o.machine, o.openAndNote)
 	o.plan.Config, o.plan.Boot = d.Config, d.Boot

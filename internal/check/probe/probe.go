@@ -82,6 +82,8 @@ type observer struct {
 	tries   map[string]plan.Try
 	// ask is for a configuration file; at is where it is after redirects, if that is known.
 	ask func(ctx context.Context, url string) (content []byte, at string, err error)
+	// look is for what iPXE looks at, with a form or "".
+	look func(ctx context.Context, url, form string) (content []byte, at string, err error)
 }
 
 // Run looks at a lab. What is wrong there is in the facts and the plan, and is
@@ -90,9 +92,14 @@ func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 	o := &observer{
 		task: &t, facts: &check.Facts{Began: time.Now()}, plan: plan.New(), conn: shareConn(t.Wire), tries: map[string]plan.Try{},
 	}
+	o.look = func(ctx context.Context, url, form string) ([]byte, string, error) {
+		files := o.files
+		files.Form = form
+		return files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+	}
 	o.ask = func(ctx context.Context, url string) ([]byte, string, error) {
 		if o.machine.RunsIPXE() { // which looks at what boots, too
-			return o.files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+			return o.look(ctx, url, "")
 		}
 		content, err := o.files.ReadAll(ctx, url, program.MaxConfig)
 		return content, "", err
