@@ -57,7 +57,7 @@ stress: build ## a thousand boots in a row, a third of them killed, and ten thou
 test-pxelinux: ## ask the real PXELINUX about every tree of testdata/pxelinux again (root, QEMU; 15 minutes)
 	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^Test(Golden|Real|Debian)$$' -real | grep -v '^=== '
 
-test-ipxe: ## ask the real iPXE about every tree of testdata/ipxe again (root, QEMU; two minutes)
+test-ipxe: servers ## ask the real iPXE about every tree of testdata/ipxe again (root, QEMU; two minutes)
 	$(GO) test ./internal/oracle -count=1 -timeout 60m -parallel 2 -v -run '^Test(GoldenIPXE|RealIPXE)$$' -real | grep -v '^=== '
 
 test-grub: servers ## ask the real GRUB about every tree of testdata/grub again (root, QEMU; 12 minutes)

@@ -50,8 +50,9 @@ func (d *decision) add(r *reply, now time.Time) (first bool) {
 		return first
 	}
 	d.seen.add(r)
-	d.complete = d.seen.complete()
-	if len(d.seen.addresses) > 0 {
+	if d.complete = d.seen.complete(); d.complete {
+		d.giveUp = now
+	} else if len(d.seen.addresses) > 0 {
 		d.giveUp = earlier(d.giveUp, now.Add(d.proxyWait))
 	}
 	return first

@@ -3,7 +3,6 @@ package dhcpclient
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // The kinds of failure that a caller decides on. Test with errors.Is. When it
@@ -18,7 +17,19 @@ var (
 // because adds why the wait ended to err, when it was not our own patience.
 func because(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil {
-		return fmt.Errorf("%w: %w", err, cause)
+		return &endedError{err, cause}
 	}
 	return err
 }
+
+// endedError is a wait that the context ended. How long it was, the error says.
+type endedError struct{ err, cause error }
+
+func (e *endedError) Error() string {
+	if errors.Is(e.cause, context.Canceled) {
+		return e.err.Error() + ", and was cancelled"
+	}
+	return e.err.Error()
+}
+
+func (e *endedError) Unwrap() []error { return []error{e.err, e.cause} }

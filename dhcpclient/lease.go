@@ -42,6 +42,18 @@ type Lease struct {
 	LocalBoot bool   // that line means the machine's own disk, and BootFile says nothing
 
 	Offers int // how many servers offered an address, as far as they were waited for
+
+	// Reply is what confirmed the lease, as the server sent it, and Boot are what PXE
+	// servers say about booting, the last one asked first.
+	Reply Reply
+	Boot  []Reply
+}
+
+// Reply is a server's message as it was sent: its options hold any bytes.
+type Reply struct {
+	Address, NextServer netip.Addr // yiaddr and siaddr; invalid where they are no machine's
+	BootFile            string     // the header's file field, up to its first NUL
+	Options             map[uint8][]byte
 }
 
 // newLease puts together what the replies say: the first that has something
@@ -70,7 +82,10 @@ func merge(offer, ack *reply, boot ...*reply) (*Lease, *Origins) {
 	isList := func(b []byte) bool { return len(b) > 0 && len(b)%4 == 0 }
 	isNumber := func(b []byte) bool { return len(b) == 4 }
 
-	l := new(Lease)
+	l := &Lease{Reply: ack.asSent()}
+	for _, r := range boot {
+		l.Boot = append(l.Boot, r.asSent())
+	}
 	var origin Origin
 	l.ServerID, origin = ack.serverIn()
 	from.ServerID = ack.origin(origin)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/internal/lan"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
@@ -159,9 +160,31 @@ func TestNewLease(t *testing.T) {
 			}
 			c.want(want)
 			if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
-				cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+				cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmpopts.IgnoreFields(Lease{}, "Reply", "Boot")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A lease has what the servers sent, as they did.
+func TestLeaseReplies(t *testing.T) {
+	s := server{ID: "10.0.0.1", Address: "10.0.0.42"}
+	m := s.Reply(dhcpv4.TransactionID{}, dhcpv4.MessageTypeAck)
+	option(43, "\x06\x01\x08\xff")(m)
+	option(67, "boot.ipxe\x00")(m)
+	file("field.0")(m)
+	siaddr("10.0.0.5")(m)
+	other := server{ID: "10.0.0.3"}
+	p := other.Reply(dhcpv4.TransactionID{}, dhcpv4.MessageTypeOffer)
+	option(60, "PXEClient")(p)
+	ack, proxy := replyOf(lan.Broadcast(m), guestMAC), replyOf(lan.Broadcast(p), guestMAC)
+	l := newLease(ack, ack, proxy)
+	if r := l.Reply; r.Address.String() != "10.0.0.42" || r.NextServer.String() != "10.0.0.5" || r.BootFile != "field.0" ||
+		string(r.Options[43]) != "\x06\x01\x08\xff" || string(r.Options[67]) != "boot.ipxe\x00" || string(r.Options[54]) != "\x0a\x00\x00\x01" {
+		t.Errorf("%+v", r)
+	}
+	if len(l.Boot) != 1 || l.Boot[0].Address.IsValid() || l.Boot[0].NextServer.IsValid() || string(l.Boot[0].Options[60]) != "PXEClient" {
+		t.Errorf("%+v", l.Boot)
 	}
 }

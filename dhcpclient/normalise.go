@@ -2,6 +2,7 @@ package dhcpclient
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/gopxeboot/gopxeboot/internal/wire"
@@ -20,8 +21,11 @@ var errMalformed = errors.New("malformed DHCP message")
 // began. A message with an option that ends behind its field is refused.
 func normalise(message []byte) (normal []byte, in map[uint8]Field, err error) {
 	m, ok := wire.ParseDHCP(message)
-	if !ok || m.Options == nil {
-		return nil, nil, errMalformed
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: %d bytes, where %d are the least", errMalformed, len(message), wire.DHCPHeader)
+	}
+	if m.Options == nil {
+		return nil, nil, fmt.Errorf("%w: no options (no magic cookie)", errMalformed)
 	}
 	var options, overload []byte
 	in = make(map[uint8]Field)
@@ -40,8 +44,11 @@ func normalise(message []byte) (normal []byte, in map[uint8]Field, err error) {
 	}
 	ok = collect(m.Options, "")
 	file, sname, sound := wire.Overload(overload)
-	if !ok || !sound || file && !collect(m.File, FieldFile) || sname && !collect(m.SName, FieldSName) {
-		return nil, nil, errMalformed
+	if !sound {
+		return nil, nil, fmt.Errorf("%w: option 52 says neither 1, 2 nor 3", errMalformed)
+	}
+	if !ok || file && !collect(m.File, FieldFile) || sname && !collect(m.SName, FieldSName) {
+		return nil, nil, fmt.Errorf("%w: an option ends behind its field", errMalformed)
 	}
 	normal = slices.Clone(message[:wire.DHCPHeader])
 	header, _ := wire.ParseDHCP(normal)

@@ -53,6 +53,13 @@ func ReadOffer(frame []byte, mac net.HardwareAddr, after time.Duration) (o Offer
 	return newOffer(r, after), true
 }
 
+// OfferError is why ReadOffer is not ok; nil where it is.
+func OfferError(frame []byte, mac net.HardwareAddr) error {
+	f, _ := wire.ParseFrame(frame)
+	_, err := readReply(f, mac)
+	return err
+}
+
 // offers are the answers to a DISCOVER: one a server, at most maxOffers of a
 // kind, in the order of their first arrival.
 type offers struct {

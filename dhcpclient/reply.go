@@ -3,6 +3,8 @@ package dhcpclient
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -23,20 +25,45 @@ type reply struct {
 // parseReply reads a frame. It is nil unless the frame is a BOOTP or DHCP
 // server's message to mac.
 func parseReply(f wire.Frame, mac net.HardwareAddr) *reply {
-	d, ok := wire.ParseDatagram(f)
-	if !ok || d.Destination.Port() != wire.PortDHCPClient || !bytes.Equal(f.To, mac) && !bytes.Equal(f.To, wire.Broadcast) {
-		return nil
-	}
-	normal, in, err := normalise(d.Payload)
+	r, err := readReply(f, mac)
 	if err != nil {
 		return nil
 	}
-	message, err := dhcpv4.FromBytes(normal)
-	if err != nil || message.OpCode != dhcpv4.OpcodeBootReply ||
-		message.HWType != iana.HWTypeEthernet || !bytes.Equal(message.ClientHWAddr, mac) {
-		return nil
+	return r
+}
+
+var errNotOurs = errors.New("not a server's message to the guest")
+
+// readReply is parseReply, and says why.
+func readReply(f wire.Frame, mac net.HardwareAddr) (*reply, error) {
+	d, ok := wire.ParseDatagram(f)
+	if !ok || d.Destination.Port() != wire.PortDHCPClient || !bytes.Equal(f.To, mac) && !bytes.Equal(f.To, wire.Broadcast) {
+		return nil, errNotOurs
 	}
-	return &reply{message, d.Source, in}
+	normal, in, err := normalise(d.Payload)
+	if err != nil {
+		return nil, err
+	}
+	message, err := dhcpv4.FromBytes(normal)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errMalformed, err)
+	case message.OpCode != dhcpv4.OpcodeBootReply || !bytes.Equal(message.ClientHWAddr, mac):
+		return nil, errNotOurs
+	case message.HWType != iana.HWTypeEthernet:
+		return nil, fmt.Errorf("%w: hardware type %d is not Ethernet's", errMalformed, message.HWType)
+	}
+	return &reply{message, d.Source, in}, nil
+}
+
+// asSent is the reply for who wants to read it.
+func (r *reply) asSent() Reply {
+	s := Reply{Address: r.yourAddress(), NextServer: address(r.ServerIPAddr), Options: map[uint8][]byte{}}
+	s.BootFile, _, _ = strings.Cut(r.BootFileName, "\x00")
+	for code, value := range r.Options {
+		s.Options[code] = bytes.Clone(value)
+	}
+	return s
 }
 
 // fromPXE says whether it is a PXE server's answer to a REQUEST what to boot. It

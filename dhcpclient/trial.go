@@ -17,6 +17,9 @@ type Trial struct {
 	// as if the server confirmed it.
 	Lease   *Lease
 	Origins Origins // of Lease's values
+	// Decided is when Lease would take an offer: it does not wait for what comes
+	// later. It is zero where there is none to take.
+	Decided time.Time
 	// Holder is another station that says it has the offered address; nil is none.
 	Holder net.HardwareAddr
 }
@@ -43,6 +46,7 @@ func (c *Client) Try(ctx context.Context, wait time.Duration) (*Trial, error) {
 		return t, err
 	}
 	if offer := d.seen.best(); offer != nil {
+		t.Decided = d.giveUp
 		err = x.consider(ctx, t, offer, d)
 	}
 	if err == nil && ctx.Err() != nil {
@@ -160,6 +164,7 @@ func Conclude(mac net.HardwareAddr, begin time.Time, xid uint32, frames []Frame)
 	if offer != nil {
 		// It asks nothing, so nothing can fail.
 		b, _ := x.boot(context.Background(), offer, ack, d.seen.proxies)
+		t.Decided = d.giveUp
 		t.Lease, t.Origins = settle(offer, ack, b, &d.seen)
 	}
 	return t

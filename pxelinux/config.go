@@ -148,6 +148,28 @@ func (c *Config) BootLabel(ctx context.Context, label string) (*Boot, error) {
 	})
 }
 
+// Protected says whether a menu asks for a password before it boots
+// that label, or before it opens the submenu that the label is in. BootLabel asks
+// for none.
+func (c *Config) Protected(label string) bool {
+	for _, s := range c.scopes {
+		if e := s.parser.labels[label]; e != nil && e.protected() {
+			return true
+		}
+	}
+	return false
+}
+
+// protected says whether an entry needs a password, its own or a submenu's.
+func (e *entry) protected() bool {
+	for ; e != nil; e = e.menu.entry {
+		if e.password != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // run lets a copy of a machine go on, and its Boot tell what it read.
 func (c *Config) run(m *machine, boot func(*machine) (*Boot, error)) (*Boot, error) {
 	m = m.clone()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -140,7 +141,9 @@ func shell(r Result) ([]byte, error) {
 
 func shellWord(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// xe writes a command for dom0's shell. XAPI's database has UTF-8 only.
+// xe writes a command for dom0's shell. XAPI's database has UTF-8 only. People
+// paste it, too, and a terminal acts on control characters whatever quotes are
+// around them: a tab completes, ESC begins a command.
 func xe(r Result) ([]byte, error) {
 	if !uuidText.MatchString(r.VM) {
 		return nil, &ValueError{XE, "vm", fmt.Sprintf("%q is no uuid", r.VM)}
@@ -148,6 +151,10 @@ func xe(r Result) ([]byte, error) {
 	for _, v := range r.values() {
 		if err := checkText(XE, v); err != nil {
 			return nil, err
+		}
+		if i := strings.IndexFunc(v.text, unicode.IsControl); i >= 0 {
+			c, _ := utf8.DecodeRuneInString(v.text[i:])
+			return nil, &ValueError{XE, v.field, fmt.Sprintf("holds %U, a control character", c)}
 		}
 	}
 	var b bytes.Buffer

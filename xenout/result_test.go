@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -354,6 +356,15 @@ func TestXE(t *testing.T) {
 		got, err := exec.CommandContext(t.Context(), "sh", "-c", `xe() { printf '%s\0' "$@"; }; `+answer.String()).CombinedOutput()
 		if diff := cmp.Diff(words(r), string(got)); err != nil || diff != "" {
 			t.Errorf("%q: %v (-want +got):\n%s", args, err, diff)
+		}
+	}
+	for _, args := range []string{"a\tb", "a\x1b[2Jb", "a\x7f", "\u009b2J", "\x00"} { // a terminal acts on them
+		r := xenout.Result{Kernel: "/k", Args: args, VM: vm}
+		for _, r := range []xenout.Result{r, {Kernel: "/k" + args, VM: vm}, {Kernel: "/k", Ramdisk: "/r" + args, VM: vm}} {
+			err := xenout.Write(io.Discard, xenout.XE, r)
+			if refused, ok := errors.AsType[*xenout.ValueError](err); !ok || strings.ContainsFunc(refused.Error(), unicode.IsControl) {
+				t.Errorf("%+q: %v", r, err)
+			}
 		}
 	}
 	for _, r := range []xenout.Result{{Kernel: "/k"}, {Kernel: "/k", VM: "$(reboot)"}, {Kernel: "/k", VM: vm, Args: "\xe9"}, {Kernel: "k", VM: vm}, {Kernel: "/k", VM: vm, Args: "a\nb"}} {

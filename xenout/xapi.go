@@ -26,7 +26,7 @@ var XAPIOptions = []XAPIOption{
 	// PV-args, which a VM's administrators write as well, get there anyway.
 	{Names: []string{"args", "default_args", "extra_args"}, Why: "the guest's own command line"},
 	// The lab's configuration is what it names a part of.
-	{Names: []string{"label", "entry"}, Why: "an entry of the lab's configuration"},
+	{Names: []string{"label", "entry"}, Why: "an entry of the lab's configuration; one that has a password is refused"},
 	// The process that asks for it has no files of dom0's.
 	{Names: []string{"bootfile"}, Values: "no `file:`", Why: "a file of the lab's server, or a URL", allows: notFile},
 	{Names: []string{"config-dir"}, Values: "no `file:`", Why: "a directory of the lab's server", allows: notFile},

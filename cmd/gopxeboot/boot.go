@@ -26,7 +26,7 @@ import (
 
 // bootFlags are those of the bootloader itself.
 func bootFlags() []cli.Flag {
-	return append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), menuFlags(), transferFlags(), verifyFlags(), locationFlags()),
+	return append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), menuFlags(), transferFlags(), verifyFlags(), locationFlags(), limitFlags()),
 		typeFlag("the toolstack's"),
 		noMenuFlag(),
 		&cli.StringFlag{Name: "output", Usage: "write the result to this `FILE` or FIFO", DefaultText: "standard output"},
@@ -46,8 +46,6 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "vm", Usage: "the guest's `UUID`, as XAPI gives it to its eliloader"},
 		&cli.StringFlag{Name: "domid", Usage: "the guest's domain `ID`, as XAPI gives it to its pygrub"},
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
-		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
-		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
 		&cli.StringFlag{Name: "cache", Usage: "take files whose digest is known from this `DIR`, root's alone, and keep them there for other guests"},
 		&cli.GenericFlag{Name: "cache-size", Value: newSize(4 << 30), Usage: "how many `BYTES` the cache may have: those that were not used for longest go first"},
 		&cli.BoolFlag{Name: "force", Usage: "hand over also what is no kernel or no initrd for this guest, with a warning"},
@@ -62,15 +60,25 @@ func bootFlags() []cli.Flag {
 	)
 }
 
+// limitFlags are the limits of a boot, besides its time.
+func limitFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
+		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
+	}
+}
+
 // bootTo is what the toolstack runs us for.
 func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *settings) error {
 	if c.Bool("again") {
 		return again(c, call)
 	}
-	if err := file.apply(c, call, func() []string { return sectionsOfCall(c, call) }); err != nil {
+	named := c.IsSet("label")
+	if err := file.apply(c, call, func() ([]string, error) { return sectionsOfCall(c, call) }); err != nil {
 		return err
 	}
 	con := console.New(c.App.ErrWriter, level(c))
+	con.GoOn()
 	if call.Domid != 0 {
 		con.Keep()
 		con.Stage(fmt.Sprintf("%s: domain %d, gopxeboot %s", time.Now().UTC().Format("2006-01-02 15:04:05 UTC"), call.Domid, c.App.Version))
@@ -79,6 +87,7 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *setti
 	if err != nil {
 		return err
 	}
+	o.Wanted.OfVM = o.Network.OfVM && named
 	if c.Bool("unapply") {
 		return unapply(c.Context, &o, con)
 	}
@@ -105,6 +114,7 @@ func bootTo(c *cli.Context, call *xenout.Call, out *handover.Output, file *setti
 	if err := o.Complete(ctx, call, con); err != nil {
 		return err
 	}
+	advise(c, call, &o)
 	if c.Bool("l") || c.Bool("n") {
 		o.Person = nil
 		return say(ctx, c, o, con)

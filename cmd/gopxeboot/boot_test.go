@@ -261,8 +261,9 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("exit code %d, want %d: %s", o.Code, test.code, o.Stderr)
 			}
 			lines := strings.Split(strings.TrimSuffix(o.Stderr, "\n"), "\n")
-			contains(t, lines[len(lines)-1], test.says...)
-			t.Logf("%v %s", time.Since(begin).Round(time.Millisecond), lines[len(lines)-1])
+			why, try := failure(lines)
+			contains(t, why, test.says...)
+			t.Logf("%v %s", time.Since(begin).Round(time.Millisecond), why)
 			for _, line := range lines {
 				if !strings.HasPrefix(line, "gopxeboot: ") {
 					t.Errorf("a line without our name: %q", line)
@@ -270,6 +271,12 @@ func TestBadInput(t *testing.T) {
 			}
 			if test.code == 0 {
 				return
+			}
+			if test.code != 2 {
+				wantHint(t, why)
+			}
+			if aboutLab := test.code != 2 && test.code != 7; aboutLab != (try != "") || aboutLab && !strings.HasSuffix(try, " "+vif) {
+				t.Errorf("what to try: %q", try)
 			}
 			equal(t, "left in the output directory", entries(t, dir), []string(nil))
 			text, err := os.ReadFile(answer)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
@@ -18,6 +19,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -33,7 +35,7 @@ func checkCommand() *cli.Command {
 		UsageText: "gopxeboot check [OPTIONS] [VIF|GUEST]\ngopxeboot check --replay FILE [OPTIONS] [VIF]",
 		Description: "Goes through a guest's boot without taking anything, prints a line a step, and ends with one verdict: " +
 			"what is wrong first, how that shows, and what to change. GUEST is a guest's name, uuid or domain id. Without one, or a MAC, it is a guest that the lab does not know.",
-		Flags: append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), transferFlags()),
+		Flags: append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), transferFlags(), limitFlags()),
 			typeFlag(""), vifFlag(), confFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON: steps, verdict, and what plan prints"},
 			&cli.BoolFlag{Name: "watch", Usage: "look again and again until interrupted, and say when the verdict changes"},
@@ -103,7 +105,17 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	if err != nil {
 		return 0, usage(fmt.Errorf("--report: %w", err), "")
 	}
-	see := func() (*check.Facts, *plan.Plan, error) { return boot.Check(c.Context, o, look, con) }
+	live := render.NewLive(c.App.Writer)
+	var seen func(check.Facts)
+	if !c.Bool("json") && !c.Bool("watch") && look.Count == 0 {
+		seen = func(f check.Facts) {
+			con.Waits("")
+			_ = live.Seen(check.Diagnose(f)) // End says what is wrong with it
+			con.Waits(f.Waiting())
+		}
+	}
+	made := madeBy(c, call)
+	see := func() (*check.Facts, *plan.Plan, error) { return boot.Check(c.Context, o, look, seen, con) }
 	switch name := c.String("replay"); {
 	case name != "" && c.Bool("watch"):
 		return 0, usage(errors.New("--watch looks at a network, and --replay asks none"), "")
@@ -112,10 +124,19 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	case o.MAC == nil:
 		o.MAC, look.Random = probe.RandomMAC(), true
 	}
+	looked := see
+	see = func() (*check.Facts, *plan.Plan, error) {
+		facts, p, err := looked()
+		if facts != nil {
+			facts.Made = made
+		}
+		return facts, p, err
+	}
 	if c.Bool("watch") {
 		return watch(c, see, page)
 	}
 	facts, p, err := see()
+	con.Waits("")
 	if err != nil {
 		return 0, err
 	}
@@ -123,9 +144,19 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	if c.Bool("json") {
 		err = render.JSON(c.App.Writer, report, p, facts)
 	} else {
-		err = render.Text(c.App.Writer, report, c.Bool("v"))
+		err = live.End(report, c.Bool("v"))
 	}
 	return report.ExitCode(), errors.Join(err, page.write(facts, report))
+}
+
+// madeBy is what a report says of its own making.
+func madeBy(c *cli.Context, call *xenout.Call) *check.Made {
+	host, _ := os.Hostname()
+	words := []string{"gopxeboot", "check"}
+	for _, word := range call.Words {
+		words = append(words, shellWord(word))
+	}
+	return &check.Made{Version: c.App.Version, Host: host, Command: printable.Redacted(strings.Join(words, " "))}
 }
 
 // checkUse is the error of an option that has no effect.
@@ -134,7 +165,7 @@ func checkUse(c *cli.Context) error {
 	case c.IsSet("replay"):
 		return onlyThese(c, "with --replay", "replay mac config-dir label guest-type watch json report v q")
 	case c.IsSet("count"):
-		return notThese(c, "with --count", "request quick address router bootfile config-dir label program set server ca proxy output-directory")
+		return notThese(c, "with --count", "request quick address router bootfile config-dir label program set server ca proxy output-directory max-kernel max-initrd")
 	case c.IsSet("address"):
 		return notThese(c, "with --address", "request wait rate dhcp-timeout retransmit proxy-wait arp-probe")
 	}

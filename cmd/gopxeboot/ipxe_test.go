@@ -3,10 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -187,6 +190,80 @@ func TestIPXEVerified(t *testing.T) {
 		o := gopxeboot(t, append(c.args, "--output-format=simple0", "--output-directory="+t.TempDir(), vif, "/dev/null")...)
 		if o.Code != c.code || !strings.Contains(o.Stderr, c.says) {
 			t.Errorf("%q: %+v", c.args, o)
+		}
+	}
+}
+
+// What a boot asks for, and how often: PXELINUX's names in PXELINUX's order, and of
+// an iPXE script the same, though each file is looked at before it boots. The TFTP
+// server knows no windows: what boots is asked for with them, with larger blocks, and
+// as PXELINUX does.
+func TestAskedForOnce(t *testing.T) {
+	for _, c := range []struct {
+		name, bootFile string
+		want           []string
+	}{
+		{"PXELINUX", "pxelinux.0", []string{"3 tftp " + lab.SampleInitrd, "3 tftp " + lab.SampleKernel, "1 tftp pxelinux.cfg/01-00-16-3e-72-79-e3"}},
+		{"iPXE by TFTP", "boot.ipxe", []string{"1 tftp boot.ipxe", "3 tftp " + lab.SampleInitrd, "3 tftp " + lab.SampleKernel, "1 tftp motd"}},
+		{"iPXE by HTTP", "http://192.168.1.166/boot.ipxe", []string{"1 http /boot.ipxe", "1 http /" + lab.SampleInitrd, "1 http /" + lab.SampleKernel, "1 http /motd"}},
+		{"iPXE as PXELINUX's kernel", "chained/pxelinux.0", []string{"1 http /boot.ipxe", "1 http /" + lab.SampleInitrd, "1 http /" + lab.SampleKernel, "1 http /motd", "1 tftp chained/pxelinux.cfg/01-00-16-3e-72-79-e3"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := labtest.New(t, lab.Config{})
+			tree := sampleTree(t)
+			writeFile(t, filepath.Join(tree, "boot.ipxe"), ipxeScript)
+			writeFile(t, filepath.Join(tree, "motd"), "hello\n")
+			labtest.Check(t, os.MkdirAll(filepath.Join(tree, "chained/pxelinux.cfg"), 0o755))
+			writeFile(t, filepath.Join(tree, "chained/pxelinux.cfg/01-00-16-3e-72-79-e3"), "DEFAULT x\nLABEL x\nKERNEL ipxe.lkrn\nAPPEND dhcp && chain http://192.168.1.166/boot.ipxe\n")
+			labtest.Check(t, l.Servers.ServeTFTP(tree))
+			labtest.Check(t, l.Servers.ServeHTTP(tree))
+			dhcp := lab.SampleDHCP()
+			dhcp.BootFile = c.bootFile
+			labtest.Check(t, l.Servers.ServeDHCP(dhcp))
+			dir := t.TempDir()
+			if o := gopxeboot(t, "--output-directory="+dir, vif); o.Code != 0 {
+				t.Fatalf("%+v", o)
+			}
+			kernel, _ := results(t, dir)
+			sameFile(t, kernel, filepath.Join(tree, lab.SampleKernel))
+			times := map[string]int{}
+			for _, r := range l.Requests() {
+				if r.Service != "dhcp" {
+					times[r.Service+" "+r.Asked]++
+				}
+			}
+			var asked []string
+			for _, name := range slices.Sorted(maps.Keys(times)) {
+				asked = append(asked, fmt.Sprint(times[name], " ", name))
+			}
+			equal(t, "what was asked for", asked, c.want)
+		})
+	}
+}
+
+// A proxyDHCP server beside a router, as LTSP's: what each of them says is in its own
+// scope, and the options are as they were sent.
+func TestIPXEProxy(t *testing.T) {
+	const script = `#!ipxe
+isset ${proxydhcp/dhcp-server} && set srv ${proxydhcp/dhcp-server} || set srv ${next-server}
+nslookup there files.lab || exit 1
+iseq ${there} ${srv} || exit 2
+kernel tftp://${srv}/` + lab.SampleKernel + ` ${srv} ${proxydhcp/filename:uristring} [${net0.dhcp/filename}] ${209:string} ${224:hexraw}
+boot
+`
+	l := labtest.New(t, lab.Config{})
+	second, err := l.AddHost(t.Context(), lab.HostConfig{Name: "second", Address: netip.MustParsePrefix("192.168.1.167/24")})
+	labtest.Check(t, err)
+	tree := sampleTree(t)
+	writeFile(t, filepath.Join(tree, "boot.ipxe"), script)
+	labtest.Check(t, second.ServeTFTP(tree))
+	labtest.Dnsmasq(t, l.Servers, "--dhcp-range=192.168.1.0,static,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.199", "--dhcp-option=6,192.168.1.166", "--dhcp-option-force=209,a", "--dhcp-option-force=224,01:0a:ff")
+	labtest.Until(t, l.Servers, "started", "dnsmasq", "--keep-in-foreground", "--user=root", "--group=root", "--conf-file=/dev/null", "--pid-file=", "--log-facility=-", "--no-resolv", "--no-hosts", "--address=/files.lab/192.168.1.167")
+	labtest.Dnsmasq(t, second, "--dhcp-range=192.168.1.0,proxy", "--dhcp-userclass=set:ipxe,iPXE", "--pxe-service=tag:!ipxe,x86PC,Boot,undionly.kpxe", "--pxe-service=tag:ipxe,x86PC,Boot,boot.ipxe")
+	for _, words := range [][]string{{"plan", vif}, {"check", "--json", vif}} {
+		o := gopxeboot(t, words...)
+		if o.Code != 0 || !strings.Contains(o.Stdout, "192.168.1.167 boot.ipxe [] a 010aff") {
+			t.Errorf("%q: %d\n%s%s", words, o.Code, o.Stdout, o.Stderr)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // keys are typed once a text was shown. "KILL" kills the process that reads from
-// the network.
+// the network, "CLOSE" closes the terminal.
 type keys struct{ After, Type string }
 
 // person is who sits at a terminal: it is written what is shown there.
@@ -27,6 +27,7 @@ type person struct {
 	bootloader int // its process
 	keys       []keys
 	shown      strings.Builder
+	closed     bool
 }
 
 func (p *person) Write(text []byte) (int, error) {
@@ -35,7 +36,12 @@ func (p *person) Write(text []byte) (int, error) {
 		next := p.keys[0]
 		p.keys = p.keys[1:]
 		p.shown.Reset()
-		if next.Type != "KILL" {
+		switch next.Type {
+		case "KILL":
+		case "CLOSE":
+			p.closed = true
+			return len(text), p.to.Close()
+		default:
 			p.to.WriteString(next.Type)
 			continue
 		}
@@ -218,4 +224,145 @@ func TestMenuFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inMenuLab is a lab with labMenu, and a dom0 in it.
+func inMenuLab(t *testing.T) *dom0 {
+	t.Helper()
+	l := labtest.New(t, lab.Config{})
+	tree := sampleTree(t)
+	writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), labMenu)
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+	return newDom0(t)
+}
+
+// An admin's terminal is asked by plan, too, and stays as it was; what a choice would
+// boot is printed on it.
+func TestMenuOfPlan(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		keys []keys
+		args []string
+		want string
+	}{
+		{"a choice", []keys{{"The lab", down + enter}}, []string{"--menu"}, `"args": "BOOT_IMAGE=` + lab.SampleKernel + ` number=2"`},
+		{"an edited line", []keys{{"The lab", "\t"}, {"> ", " more" + enter}}, []string{"--menu"}, `initrd.img more"`},
+		{"what does not boot, and what does", []keys{{"The lab", last + enter}, {"hdt.c32", "t" + enter}}, []string{"--menu"}, ` number=2"`},
+		{"no key", nil, []string{"--menu", "--menu-timeout=1"}, ` number=1 initrd=`},
+		{"not asked", nil, nil, ` number=1 initrd=`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := inMenuLab(t)
+			call := call{
+				Argv: append(append([]string{"gopxeboot", "plan"}, c.args...), vif), Env: append(os.Environ(), "TERM=vt100"),
+				TTY: true, Cooked: true, Log: filepath.Join(d.dir, "log"), Person: c.keys,
+			}
+			cmd, _ := toolstack(t, []string{"sh"}, call)
+			err := cmd.Wait()
+			if log := readFile(t, call.Log); err != nil || !strings.Contains(log, c.want) || strings.Contains(log, "The lab") != (c.args != nil) {
+				t.Errorf("%v\n%s", err, log)
+			}
+		})
+	}
+}
+
+// Who asks for a menu that can't be shown is told so in one line.
+func TestMenuNotShown(t *testing.T) {
+	const says = "gopxeboot: warning: --menu has no effect: "
+	d := inMenuLab(t)
+	for _, args := range [][]string{{"plan"}, {"--output-directory=" + t.TempDir()}} {
+		o := gopxeboot(t, append(args, "--menu", vif)...)
+		if o.Code != 0 || strings.Count(o.Stderr, "--menu") != 1 || !strings.Contains(o.Stderr, says+"standard input and standard error are no terminal\n") {
+			t.Errorf("%q: %+v", args, o)
+		}
+	}
+	for _, option := range []string{"-q", "--runas=60001"} {
+		call := d.libxl(t, libxl{Args: []string{"--menu", option, vif}})
+		cmd, _ := toolstack(t, []string{"xl", "create", "guest1.cfg"}, call)
+		err := cmd.Wait()
+		why, _, _ := strings.Cut(option, "=")
+		if log := readFile(t, call.Log); err != nil || !strings.Contains(log, says+why+" shows none\r\n") || strings.Contains(log, "The lab") {
+			t.Errorf("%s: %v\n%q", option, err, log)
+		}
+		labtest.Check(t, os.RemoveAll(d.outDir()))
+	}
+}
+
+// What comes from a terminal in bursts, in halves or not at all, and one that no one
+// reads, keeps no guest from booting; one that closes ends the boot, and leaves
+// nothing behind. Where a burst is read in pieces an Escape stands alone, which is
+// the key: then Enter is for what the rest has typed at the prompt, and that is no file.
+func TestMenuBadInput(t *testing.T) {
+	const burst = down + up + "\x1b[\x1b[99999;\x00\xc3" // more than a megabyte, by its number
+	menu := []string{"--menu", "--menu-timeout=2", "--timeout=20", "-v"}
+	for _, c := range []struct {
+		name string
+		call call
+		code int
+		args string
+	}{
+		{"a burst", call{Burst: burst}, 0, "number="},
+		{"no reader", call{Deaf: true}, 0, "number=1"},
+		{"a burst, and no reader", call{Burst: burst, Deaf: true}, 0, "number="},
+		{"half a sequence", call{Person: []keys{{"The lab", down + "\x1b["}, {"Two", "t" + enter}}}, 0, "number=2"},
+		{"it closes", call{Person: []keys{{"The lab", "CLOSE"}}}, 8, ""},
+		{"it closes while a password is typed", call{Person: []keys{{"The lab", down + down + enter}, {"Password", "CLOSE"}}}, 8, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, code, log, _ := atTerminal(t, labMenu, []string{"xl", "create", "guest1.cfg"}, func(call *call) {
+				call.Burst, call.Deaf, call.Person = c.call.Burst, c.call.Deaf, c.call.Person
+			}, menu...)
+			if c.call.Burst != "" && code == 6 {
+				c.code, c.args = 6, ""
+			}
+			if code != c.code || !strings.Contains(got.Args, c.args) || len(log) > 1<<20 {
+				t.Errorf("exit status %d, %+v\n%q", code, got, log[max(0, len(log)-4000):])
+			}
+		})
+	}
+}
+
+// An admin's terminal is often tmux: what it makes of our screens is the menu, keys
+// come through it as they are, and the shell finds its terminal as it was.
+func TestMenuInTmux(t *testing.T) {
+	d := inMenuLab(t)
+	socket := filepath.Join(d.dir, "tmux")
+	tmux := func(args ...string) string {
+		text, err := labtest.Program(t, "tmux", append([]string{"-S", socket, "-f", "/dev/null"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("tmux %q: %v\n%s", args, err, text)
+		}
+		return string(text)
+	}
+	self, err := filepath.Abs(os.Args[0])
+	labtest.Check(t, err)
+	program, answer := filepath.Join(d.dir, "gopxeboot"), filepath.Join(d.dir, "plan")
+	labtest.Check(t, os.Symlink(self, program))
+	before, after := filepath.Join(d.dir, "before"), filepath.Join(d.dir, "after")
+	tmux("new-session", "-d", "-x", "80", "-y", "25", "stty -a >"+before+"; "+program+" plan --menu "+vif+" >"+answer+"; stty -a >"+after+"; echo ended; cat")
+	defer tmux("kill-server")
+	screen := ""
+	shows := func(text string) {
+		t.Helper()
+		labtest.Eventually(t, text, func() bool {
+			screen = tmux("capture-pane", "-p")
+			return strings.Contains(screen, text)
+		})
+	}
+	press := func(keys ...string) { tmux(append([]string{"send-keys"}, keys...)...) }
+	shows("Automatic boot in")
+	contains(t, screen, "                                    The lab\n\n  One\n  Two\n  secret\n  More >\n  lost\n  hdt\n")
+	press("Down", "Down", "Down", "Enter")
+	shows("                                     More\n")
+	press("Escape")
+	shows("  Two\n")
+	press("Home", "Down", "Tab")
+	shows("\n> " + lab.SampleKernel + " number=2")
+	press(" in tmux", "Enter")
+	shows("gopxeboot: boot: BOOT_IMAGE=")
+	shows("\nended\n")
+	equal(t, "the terminal's settings", readFile(t, after), readFile(t, before))
+	contains(t, readFile(t, answer), ` number=2 in tmux"`)
+	press("typed", "Enter")
+	shows("typed\ntyped\n")
 }

@@ -69,7 +69,8 @@ func TestOnce(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
-			labtest.Check(t, servers["embedded"](t.Context(), l.Servers, sampleTree(t)))
+			tree := sampleTree(t)
+			labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
 			d := newDom0(t)
 			emptyDirectory(t, "/var/lib")
 			if test.name == "libvirt" {
@@ -85,6 +86,13 @@ func TestOnce(t *testing.T) {
 			contains(t, boot("--label=nobody"), "no label is called")
 			equal(t, "marks of a failure", entries(t, once.Dir), []string(nil))
 			os.RemoveAll(d.outDir())
+			// The lab says the disk: no installer was booted.
+			config := filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3")
+			text := readFile(t, config)
+			labtest.Check(t, os.WriteFile(config, []byte("default disk\nlabel disk\n localboot 0\n"), 0o644))
+			equal(t, "LOCALBOOT", boot(), "disk")
+			equal(t, "marks of LOCALBOOT", entries(t, once.Dir), []string(nil))
+			labtest.Check(t, os.WriteFile(config, []byte(text), 0o644))
 			equal(t, "the first boot", boot(), "network")
 			equal(t, "marks", entries(t, once.Dir), []string{test.mark})
 			equal(t, "the second boot", boot(), "disk")

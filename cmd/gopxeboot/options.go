@@ -98,7 +98,7 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 			return o, usage(fmt.Errorf("--cache: %w", err), "")
 		}
 	}
-	if o.Person, err = personOf(c, call); err != nil {
+	if o.Person, err = personOf(c, call, con); err != nil {
 		return o, err
 	}
 	if o.Repository, err = repository(c, call.Location); err != nil {

@@ -31,7 +31,7 @@ func noMenuFlag() cli.Flag {
 
 // personOf is who may be asked what boots; nil for no one. libxl gives a terminal
 // always, also when no one looks at it.
-func personOf(c *cli.Context, call *xenout.Call) (*session.Person, error) {
+func personOf(c *cli.Context, call *xenout.Call, con *console.Console) (*session.Person, error) {
 	limit, ok := c.Generic("menu-timeout").(*waitTime)
 	if !ok {
 		return nil, nil
@@ -40,10 +40,17 @@ func personOf(c *cli.Context, call *xenout.Call) (*session.Person, error) {
 		return nil, usage(errors.New("--menu and --no-menu exclude each other"), "")
 	}
 	out, _ := c.App.ErrWriter.(*os.File)
+	why := ""
 	switch {
-	case call.Toolstack == xenout.XAPI, call.RunAs != 0, c.Int("runas") != 0:
-	case call.Quiet, level(c) == console.Quiet, c.Bool("no-menu"), limit.value == 0:
+	case c.Bool("no-menu"), limit.value == 0:
+	case call.Toolstack == xenout.XAPI:
+		why = "XAPI shows it to no one"
+	case call.RunAs != 0, c.Int("runas") != 0:
+		why = "--runas shows none"
+	case call.Quiet, level(c) == console.Quiet:
+		why = "-q shows none"
 	case out == nil || !term.IsTerminal(int(out.Fd())) || !term.IsTerminal(int(os.Stdin.Fd())):
+		why = "standard input and standard error are no terminal"
 	default:
 		name := os.Getenv("TERM")
 		p := &session.Person{In: os.Stdin, Out: out, Dumb: name == "" || name == "dumb", Menu: c.Bool("menu"), Limit: limit.value}
@@ -51,6 +58,9 @@ func personOf(c *cli.Context, call *xenout.Call) (*session.Person, error) {
 			p.Wait = attendedWait
 		}
 		return p, nil
+	}
+	if why != "" && c.Bool("menu") {
+		con.Warn("--menu has no effect: " + why)
 	}
 	return nil, nil
 }

@@ -68,6 +68,7 @@ func planAction(c *cli.Context) error {
 		if !c.Bool("menu") {
 			o.Person = nil
 		}
+		advise(c, call, &o)
 		p, failure = boot.Preview(c.Context, o, con)
 	}
 	if err := console.WriteJSON(c.App.Writer, p); err != nil {

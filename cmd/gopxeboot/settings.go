@@ -14,6 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/conf"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
 )
@@ -68,13 +69,16 @@ func (s *settings) wrong(o conf.Option, err error) error {
 // apply sets the options that the command line does not say, as far as the
 // command has them. Only where the file has sections it asks which ones are the
 // guest's.
-func (s *settings) apply(c *cli.Context, call *xenout.Call, sections func() []string) error {
+func (s *settings) apply(c *cli.Context, call *xenout.Call, sections func() ([]string, error)) error {
 	if s.err != nil {
 		return usage(s.err, "")
 	}
 	var own []string
 	if slices.ContainsFunc(s.file.All(), func(o conf.Option) bool { return o.Section != "" }) {
-		own = sections()
+		var err error
+		if own, err = sections(); err != nil {
+			return usage(fmt.Errorf("%s: %w", s.name, err), "")
+		}
 	}
 	flags := c.Command.Flags
 	if len(flags) == 0 {
@@ -103,25 +107,48 @@ func (s *settings) apply(c *cli.Context, call *xenout.Call, sections func() []st
 	return nil
 }
 
-// sectionsOfCall are those of the guest that the toolstack calls for.
-func sectionsOfCall(c *cli.Context, call *xenout.Call) []string {
-	// Without an answer there is no section; whether the boot can do without one,
-	// it says itself.
-	guest, _ := domain.ThisHost().Find(c.Context, *call)
-	if call.Toolstack == xenout.XAPI {
-		guest.Name = "" // VM administrators write it
+// sectionsOfCall are those of the guest that the toolstack calls for. Where the
+// toolstack says which one it is, and that can't be looked up, nothing boots: its
+// section may say --key.
+func sectionsOfCall(c *cli.Context, call *xenout.Call) ([]string, error) {
+	guest, err := domain.ThisHost().Find(c.Context, *call)
+	known := c.String("uuid") != "" || guest.UUID != "" || guest.Name != "" && !guest.XAPI
+	if !known && (guest.XAPI || call.Domid != 0) {
+		return nil, fmt.Errorf("it has sections, and which guest it is is not known: %w", err)
 	}
-	bridge := call.VIF.Bridge
-	if bridge == "" && call.Interface < len(guest.VIFs) {
-		bridge = guest.VIFs[call.Interface].Bridge
+	vif := call.VIF
+	if vif.Bridge == "" && call.Interface < len(guest.VIFs) {
+		found := guest.VIFs[call.Interface]
+		vif.Bridge, vif.VLAN = found.Bridge, cmp.Or(vif.VLAN, found.VLAN)
 	}
-	return sectionsOf(c, guest, bridge)
+	return sectionsOf(c, guest, vif), nil
 }
 
-// sectionsOf are a guest's sections, the first of which counts most.
-func sectionsOf(c *cli.Context, guest domain.Info, bridge string) []string {
-	all := []string{strings.ToLower(cmp.Or(c.String("uuid"), guest.UUID)), guest.Name, cmp.Or(c.String("bridge"), bridge)}
+// sectionsOf are a guest's sections, the first of which counts most. The name is
+// none that a VM's administrators chose: they would choose a section by it.
+func sectionsOf(c *cli.Context, guest domain.Info, vif xenout.VIF) []string {
+	if guest.XAPI {
+		guest.Name = ""
+	}
+	all := []string{strings.ToLower(cmp.Or(c.String("uuid"), guest.UUID)), guest.Name}
+	all = append(all, bridgeSections(vif.On(c.String("bridge"), uint16(c.Uint("vlan"))))...)
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
+
+// bridgeSections are those of a vif's network: BRIDGE.VLAN before BRIDGE, where
+// vlan= says the VLAN. What is wrong with it the boot says.
+func bridgeSections(vif xenout.VIF) []string {
+	bridge, vlan, err := vif.Place()
+	if err != nil {
+		bridge, _, _ = strings.Cut(vif.Bridge, ":")
+	}
+	if bridge == "" { // the one that it will be on
+		bridge, _, _ = guest.FindBridge("", 0)
+	}
+	if vlan == 0 || bridge == "" {
+		return []string{bridge}
+	}
+	return []string{fmt.Sprintf("%s.%d", bridge, vlan), bridge}
 }
 
 // calledGuest is the guest that a word on the command line calls by its name, its
@@ -146,13 +173,13 @@ func calledGuest(c *cli.Context, call *xenout.Call) (*domain.Info, error) {
 // namedOptions are the options of plan and check: those that the command line says,
 // of the file, and of the guest that it calls.
 func namedOptions(c *cli.Context, call *xenout.Call) (boot.Options, error) {
-	guest, err := calledGuest(c, call)
+	called, err := calledGuest(c, call)
 	if err == nil && c.String("tree") == "" && c.String("replay") == "" { // those are of no network of this host's
-		err = readSettings(c.String("conf")).apply(c, call, func() []string {
-			if guest == nil {
-				return sectionsOf(c, domain.Info{}, call.VIF.Bridge)
+		err = readSettings(c.String("conf")).apply(c, call, func() ([]string, error) {
+			if called == nil {
+				return sectionsOf(c, domain.Info{}, call.VIF), nil
 			}
-			return sectionsOf(c, *guest, guest.VIFs[call.Interface].Bridge)
+			return sectionsOf(c, *called, called.VIFs[call.Interface]), nil
 		})
 	}
 	if err != nil {
@@ -160,8 +187,8 @@ func namedOptions(c *cli.Context, call *xenout.Call) (boot.Options, error) {
 	}
 	con := console.New(c.App.ErrWriter, level(c))
 	o, err := options(c, call, con)
-	if err == nil && guest != nil {
-		o.Take(*guest, call.Interface, con)
+	if err == nil && called != nil {
+		o.Take(*called, call.Interface, con)
 	}
 	return o, err
 }

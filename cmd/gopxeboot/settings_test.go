@@ -69,13 +69,61 @@ label = "nobody"
 	} {
 		contains(t, gopxeboot(t, strings.Fields(test.args)...).Stdout, test.want)
 	}
-	// XAPI's VMs are named by their administrators.
+	// XAPI's VMs are named by their administrators, for plan, too.
+	contains(t, gopxeboot(t, "plan", "--conf="+file, "7").Stdout, `"label": "all"`)
 	labtest.Check(t, os.MkdirAll("/etc", 0o755))
 	conf := "/etc/gopxeboot.conf"
 	labtest.Check(t, os.WriteFile(conf, []byte("[guest1]\nlabel = \"name\"\n[xenbr0]\npygrub = \""+d.pygrub(t)+"\"\n"), 0o644))
 	t.Cleanup(func() { os.Remove(conf) })
 	labtest.Check(t, os.WriteFile(config, []byte("default disk\nlabel disk\n localboot 0\n"), 0o644))
 	equal(t, "under XAPI", d.bootedBy(t, []string{"/usr/sbin/xenopsd-xc"}, d.xapi(pygrubSlot(), ""), xenout.Simple), "disk")
+	// And a label that has a password is named by dom0's root only.
+	labtest.Check(t, os.WriteFile(config, []byte("ui menu.c32\nlabel secret\n menu passwd word\n kernel "+lab.SampleKernel+"\nlabel open\n kernel "+lab.SampleKernel+"\n"), 0o644))
+	for _, test := range []struct {
+		args, file string
+		refused    bool
+	}{
+		{"--label=secret", "", true},
+		{"--entry secret", "label = \"open\"", true},
+		{"--label=open", "label = \"secret\"", false},
+		{"", "label = \"secret\"", false},
+	} {
+		labtest.Check(t, os.WriteFile(conf, []byte(test.file), 0o644))
+		c := d.xapi(eliloaderSlot(), test.args)
+		cmd, _ := toolstack(t, []string{"/usr/sbin/xenopsd-xc"}, c)
+		cmd.Wait()
+		refused := strings.Contains(readFile(t, c.Log), "has a password (MENU PASSWD), and a VM's fields, which others than dom0's root may write, can't name it")
+		if code := cmd.ProcessState.ExitCode(); refused != test.refused || code == 0 == refused {
+			t.Errorf("%q, %q: exit status %d\n%s", test.args, test.file, code, readFile(t, c.Log))
+		}
+	}
+	// Which guest it is is not known, and its section may say --key.
+	labtest.Check(t, os.WriteFile(conf, []byte("[guest1]\nlabel = \"name\"\n"), 0o644))
+	labtest.Check(t, os.WriteFile("/usr/local/sbin/xenstore-read", []byte("#!/bin/sh\nexit 1\n"), 0o755))
+	for name, c := range map[string]call{"xapi": d.xapi(pygrubSlot(), ""), "libxl": d.libxl(t, libxl{Args: []string{vif}})} {
+		said := d.bootedBy(t, []string{"/usr/sbin/" + name}, c, xenout.Simple)
+		contains(t, said, conf+": it has sections, and which guest it is is not known: ")
+		labtest.Check(t, os.RemoveAll(d.outDir()))
+	}
+}
+
+// The sections of a guest's network: what its vif says, however it says it.
+func TestBridgeSections(t *testing.T) {
+	for _, test := range []struct {
+		vif  xenout.VIF
+		want []string
+	}{
+		{xenout.VIF{Bridge: "br0"}, []string{"br0"}},
+		{xenout.VIF{Bridge: "br0.20"}, []string{"br0.20"}},
+		{xenout.VIF{Bridge: "br0.20:30:40"}, []string{"br0.20"}},
+		{xenout.VIF{Bridge: "br0:0:30"}, []string{"br0"}},
+		{xenout.VIF{Bridge: "br0", VLAN: "20"}, []string{"br0.20", "br0"}},
+		{xenout.VIF{Bridge: "br0", VLAN: "20p/30-40"}, []string{"br0.20", "br0"}},
+		{xenout.VIF{Bridge: "br0", VLAN: "nonsense"}, []string{"br0"}},
+		{xenout.VIF{Bridge: "br0:30:40"}, []string{"br0"}},
+	} {
+		equal(t, test.vif.Bridge+" "+test.vif.VLAN, bridgeSections(test.vif), test.want)
+	}
 }
 
 // A file that is wrong boots nothing, and says where it is wrong.

@@ -43,6 +43,8 @@ type call struct {
 
 	Person []keys // who sits at the terminal
 	Cooked bool   // the terminal is an admin's, and not made raw as libxl does
+	Burst  string // typed at once, 65536 times and with Enter at the end
+	Deaf   bool   // what is shown is read when the bootloader has ended
 }
 
 // playToolstack runs the bootloader, and ends as it did.
@@ -105,10 +107,20 @@ func (c *call) make() error {
 		return err
 	}
 	slave.Close()
+	if c.Burst != "" {
+		go master.WriteString(strings.Repeat(c.Burst, 1<<16) + enter)
+	}
+	if c.Deaf {
+		defer master.Close()
+		return cmd.Wait()
+	}
 	p := &person{to: master, bootloader: cmd.Process.Pid, keys: c.Person}
 	io.Copy(io.MultiWriter(log, p), master) // ends with EIO when the last one has closed the terminal
 	if len(p.keys) > 0 {
 		return fmt.Errorf("%q was not seen", p.keys[0].After)
+	}
+	if p.closed {
+		return cmd.Wait()
 	}
 	if after, err := unix.IoctlGetTermios(int(master.Fd()), unix.TCGETS); err != nil || *after != *before {
 		return fmt.Errorf("the terminal is left as %+v, and was %+v: %v", after, before, err)
@@ -659,9 +671,10 @@ func checkLog(t *testing.T, log string, tty bool) {
 	}
 }
 
+// lastLine is what a failure says, without the command that tells more.
 func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
+	line, _ := failure(strings.Split(strings.TrimSpace(text), "\n"))
+	return line
 }
 
 func readFile(t *testing.T, name string) string {

@@ -29,8 +29,8 @@ type Survey struct {
 	Begin    time.Time // of the first DISCOVER
 	Messages []Seen    // what was sent and received, in that order; at most 256, of which 64 are strays
 	Missed   int       // messages that there was no room for
-	// Silent are proxyDHCP servers that were asked on port 4011 what to boot,
-	// more than once, and did not answer.
+	// Silent are servers, proxyDHCP's and the boot servers of a menu, that were
+	// asked on port 4011 what to boot, more than once, and did not answer.
 	Silent []netip.Addr
 
 	dhcpclient.Trial // what comes of it
@@ -43,6 +43,7 @@ type Seen struct {
 	Delay time.Duration // since the guest's last message before it; 0 of the guest's own
 	Sent  bool          // by the guest
 	Stray Stray         // why it is not for the guest; "" when it is, or is the guest's own
+	Why   string        // what is wrong with it, where it is Unreadable
 	// Offer is what an answer to the guest says, also an ACK's or one on port
 	// 4011; nil for other messages, and for a NAK.
 	Offer *dhcpclient.Offer
@@ -144,9 +145,7 @@ func (s *Survey) Offers() []*Seen {
 		if !m.isOffer() {
 			continue
 		}
-		same := slices.IndexFunc(list, func(other *Seen) bool {
-			return other.Offer.Server == m.Offer.Server && other.Offer.Proxy == m.Offer.Proxy
-		})
+		same := slices.IndexFunc(list, m.sameServer)
 		if same < 0 {
 			list = append(list, m)
 		} else {
@@ -154,6 +153,21 @@ func (s *Survey) Offers() []*Seen {
 		}
 	}
 	return list
+}
+
+// First is when the server first answered that sent an offer, since Begin. Offers
+// has its last.
+func (s *Survey) First(offer *Seen) time.Duration {
+	for i := range s.Messages {
+		if m := &s.Messages[i]; m.isOffer() && m.sameServer(offer) {
+			return m.After
+		}
+	}
+	return offer.After
+}
+
+func (m *Seen) sameServer(other *Seen) bool {
+	return other.Offer.Server == m.Offer.Server && other.Offer.Proxy == m.Offer.Proxy
 }
 
 // isOffer says whether it is an answer to DISCOVER.
@@ -211,7 +225,7 @@ func (j *journal) received(at time.Time, frame []byte) {
 		offer, ok := dhcpclient.ReadOffer(frame, j.mac, s.After)
 		switch {
 		case !ok:
-			s.Stray = Unreadable
+			s.Stray, s.Why = Unreadable, dhcpclient.OfferError(frame, j.mac).Error()
 		case m.Type() != TypeNak:
 			s.Offer = &offer
 		}
@@ -256,8 +270,9 @@ func (j *journal) add(s Seen) {
 func (j *journal) survey(t *dhcpclient.Trial) *Survey {
 	s := &j.seen
 	s.Trial = *t
-	for _, m := range s.Offers() {
-		if server := m.Offer.Server; m.Offer.Proxy && s.asked(server) && !s.answered(server) {
+	for _, m := range s.Messages {
+		server := m.To.Addr()
+		if m.Sent && m.To.Port() == wire.PortPXE && !server.IsMulticast() && !slices.Contains(s.Silent, server) && s.asked(server) && !s.answered(server) {
 			s.Silent = append(s.Silent, server)
 		}
 	}

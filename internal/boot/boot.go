@@ -52,7 +52,7 @@ type Options struct {
 	handover.Spec // RunAs is also the uid of the process that reads from the network
 
 	// Once is the mark that the guest has booted from the network, made before the
-	// answer is given; nil for none.
+	// answer is given, unless that is the guest's own disk; nil for none.
 	Once *once.Mark
 
 	// Apply has XAPI boot the result of the format XE.
@@ -92,7 +92,9 @@ func Boot(ctx context.Context, o Options, out *handover.Output, con *console.Con
 	if o.Format == xenout.XE {
 		result.VM = o.UUID
 	}
-	if o.Once != nil {
+	// Where the lab says the disk, no installer was booted: an answer like that
+	// must not use up the boot from the network.
+	if o.Once != nil && p.Outcome != pxelinux.LocalBoot {
 		if err = o.Once.Write(); err != nil {
 			return result, noMark(err)
 		}
@@ -126,6 +128,7 @@ func Boot(ctx context.Context, o Options, out *handover.Output, con *console.Con
 func (t *bootTask) run(ctx context.Context, p *pipeline) error {
 	p.gate = t.Gate
 	t.Plan.Wanted.NoLint = true
+	p.held.files = map[string]held{}
 	decided, err := t.Plan.run(ctx, p)
 	kernel, ramdisk := p.child.File(0), p.child.File(1)
 	again := false
@@ -158,9 +161,9 @@ func (t *planTask) run(ctx context.Context, p *pipeline) (*program.Decision, err
 	if err := p.fetchAsProgram(&t.Firmware, &t.Transfer, &m); err != nil {
 		return nil, err
 	}
-	p.open = p.openURL
+	p.open, m.Head, m.Post, m.Lookup = p.openURL, p.openHead, p.post, p.files.Lookup
 	if m.RunsIPXE() {
-		p.open, m.Post = p.openHead, p.post
+		p.open = p.openHead
 	}
 	if list, err := m.Host().Resolve(verify.Name); err == nil { // else nothing is asked for
 		if err := p.verifyIn(ctx, directory(list)); err != nil {

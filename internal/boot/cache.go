@@ -13,6 +13,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/cache"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 )
 
@@ -36,8 +37,13 @@ type part struct {
 
 // opener answers the child: files of the cache, and what local opens, which may
 // be nil. What a child that was taken over asks for is bounded by the policy:
-// files that it lists, or that other guests with the same key had.
+// files that it lists, or that other guests with the same key had. And by what a
+// boot may cost: one keeps at most what it hands over, twice where a person
+// chooses something else, and has each file looked at once.
 func (o *Options) opener(files []*os.File, local func(string) (*os.File, error)) func(string) (*os.File, error) {
+	space := o.Transfer.Policy.Spaces()
+	room := 2 * (o.MaxKernel + o.MaxInitrd)
+	checked := make(map[verify.Digest]bool)
 	return func(name string) (*os.File, error) {
 		text, cached := strings.CutPrefix(name, cacheScheme)
 		switch {
@@ -50,18 +56,27 @@ func (o *Options) opener(files []*os.File, local func(string) (*os.File, error))
 		if err := json.Unmarshal([]byte(text), &r); err != nil {
 			return nil, err
 		}
-		space, ok := o.Transfer.Policy.Space(r.Digest)
+		if r.Digest == (verify.Digest{}) {
+			return nil, fmt.Errorf("which file of the cache? %w", syscall.EINVAL)
+		}
+		space, ok := space(r.Digest)
 		switch {
 		case !ok:
 			return nil, fmt.Errorf("%s is not for this guest: %w", r.Digest, syscall.EACCES)
+		case r.Check && checked[r.Digest]:
+			return nil, syscall.EACCES
 		case r.Check:
+			checked[r.Digest] = true
 			o.Cache.Check(space, r.Digest)
 			return nil, cache.ErrMiss
 		case r.Put == nil:
 			return o.Cache.Get(space, r.Digest)
 		case r.Put.File < 0 || r.Put.File >= len(files) || r.Put.Offset < 0 || r.Put.Size <= 0:
 			return nil, syscall.EINVAL
+		case r.Put.Size > room:
+			return nil, fmt.Errorf("this boot has kept enough: %w", syscall.EACCES)
 		}
+		room -= r.Put.Size
 		return o.Cache.Put(space, r.Digest, files[r.Put.File], r.Put.Offset, r.Put.Size)
 	}
 }
@@ -96,54 +111,73 @@ func (p *pipeline) openOrCached(ctx context.Context, url string, want *verify.Wa
 			return nil, false, ctx.Err()
 		case errors.Is(err, syscall.ENOENT):
 			keep = true
+		case errors.Is(err, syscall.EAGAIN):
+			p.say.Warn(fmt.Sprintf("cache: another boot takes too long to download %s: it is downloaded here, too", printable.Redacted(url)))
 		default:
 			p.say.Warn(fmt.Sprintf("cache: %v", err))
 		}
+	}
+	if f = p.held.take(ctx, url); f != nil {
+		return f, keep, nil
 	}
 	f, err = p.files.Open(ctx, url)
 	return f, keep, err
 }
 
+// whileBusy asks again while another boot downloads the file, for two thirds of
+// the time that is left: a boot that is slow, or was taken over, must not cost this
+// one all of it.
+func whileBusy(ctx context.Context, ask func() (*os.File, error)) (*os.File, error) {
+	patience := time.Minute
+	if end, ok := ctx.Deadline(); ok {
+		patience = time.Until(end) * 2 / 3
+	}
+	enough := time.Now().Add(patience)
+	// A child may ask for 256 files in all.
+	for pause, most := 20*time.Millisecond, max(time.Second, patience/50); ; pause = min(2*pause, most) {
+		file, err := ask()
+		if !errors.Is(err, syscall.EAGAIN) || time.Now().After(enough) {
+			return file, err
+		}
+		select {
+		case <-time.After(min(pause, time.Until(enough)+time.Millisecond)):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
 // fromCache gets a file of the cache, and waits for who downloads it.
 func (p *pipeline) fromCache(ctx context.Context, d verify.Digest) (*cachedFile, error) {
-	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		file, err := cacheRequest{Digest: d}.ask(p)
-		if errors.Is(err, syscall.EAGAIN) {
-			select {
-			case <-time.After(pause):
-				continue
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
-		info, err := file.Stat()
-		if err != nil {
-			file.Close()
-			return nil, err
-		}
-		f := &cachedFile{File: file, size: info.Size()}
-		sum := verify.NewHasher()
-		_, err = f.WriteTo(sum)
-		if got := sum.Sum(); err == nil && got != d {
-			cacheRequest{Digest: d, Check: true}.ask(p)
-			err = fmt.Errorf("%s has become %s, and is not taken", d, got)
-		}
-		if err != nil {
-			file.Close()
-			return nil, err
-		}
-		return f, nil
+	file, err := whileBusy(ctx, func() (*os.File, error) { return cacheRequest{Digest: d}.ask(p) })
+	if err != nil {
+		return nil, err
 	}
+	info, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	f := &cachedFile{File: file, digest: d, size: info.Size()}
+	sum := verify.NewHasher()
+	_, err = f.WriteTo(sum)
+	if got := sum.Sum(); err == nil && got != d {
+		cacheRequest{Digest: d, Check: true}.ask(p)
+		err = fmt.Errorf("%s has become %s, and is not taken", d, got)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // cachedFile is a file of the cache, whose content is what it has to be.
 type cachedFile struct {
 	*os.File
-	url  string
-	size int64
+	url    string
+	digest verify.Digest
+	size   int64
 }
 
 func (f *cachedFile) URL() string        { return "(cache) " + f.url }

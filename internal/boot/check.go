@@ -12,16 +12,18 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
-	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/room"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/sys/unix"
 )
 
 // Check goes through the guest's boot and takes nothing: no lease, unless
 // look.Take says so, and no file but the kernel, which it looks into. What is
-// wrong is in the facts; the error says why it could not look.
-func Check(ctx context.Context, o Options, look probe.Look, con *console.Console) (*check.Facts, *plan.Plan, error) {
+// wrong is in the facts; the error says why it could not look. seen, when not nil,
+// is told after each step what is known so far.
+func Check(ctx context.Context, o Options, look probe.Look, seen func(check.Facts), con *console.Console) (*check.Facts, *plan.Plan, error) {
 	ctx, cancel := o.inTime(ctx)
 	defer cancel()
 	facts := &check.Facts{Began: time.Now()}
@@ -30,6 +32,11 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 		return facts, plan.New(), err
 	}
 	name, vlan, err := guest.FindBridge(o.Bridge, o.VLAN)
+	if port, ok := errors.AsType[*guest.PortError](err); ok {
+		facts.Subject = o.subject(o.VLAN, look)
+		facts.Bridge = &check.Bridge{Name: port.Name, Kind: "port", Up: true, PortOf: port.Of, Instead: port.Try}
+		return facts, o.describe(plan.New()), nil
+	}
 	if err != nil {
 		return facts, plan.New(), fault.In(ctx, fault.Usage, "network", err, "")
 	}
@@ -40,17 +47,26 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 	for range max(look.Count, 1) {
 		look.MACs = append(look.MACs, probe.RandomMAC())
 	}
-	subject := check.Subject{
-		MAC: o.MAC.String(), UUID: o.UUID, Arch: o.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, IP: o.IP, GuestType: o.Type,
-	}
+	subject := o.subject(vlan, look)
 	facts.Subject, facts.Bridge = subject, wires
 	if !wires.Up {
-		p := plan.New()
-		p.MAC, p.UUID, p.GuestType = subject.MAC, subject.UUID, subject.GuestType
-		return facts, p, nil
+		return facts, o.describe(plan.New()), nil
 	}
 	s.Survey = &guest.Survey{MACs: look.MACs, VLANs: vlans}
-	a, err := o.run(ctx, s, tasks{Look: &lookTask{o.firmware(), o.Transfer, o.Wanted, look, vlans}}, con)
+	of := func(a session.Answer) { // whose facts they are
+		subject.Net, subject.VendorClass = a.Plan.Net, a.Facts.Subject.VendorClass
+		a.Facts.Subject, a.Facts.Bridge = subject, wires
+		if a.Runs != nil {
+			wires.Running = &check.Running{Domid: a.Runs.Domid, Interface: a.Runs.Interface}
+		}
+	}
+	s.Seen = func(a session.Answer) {
+		if seen != nil && a.Facts.Bounded() == nil {
+			of(a)
+			seen(*a.Facts)
+		}
+	}
+	a, err := o.run(ctx, s, tasks{Look: &lookTask{o.firmware(), o.Transfer, o.Wanted, look, o.gate(), vlans}}, con)
 	if a.Facts == nil {
 		if err == nil {
 			err = fault.New(fault.Own, "check", errors.New("the guest's process has nothing to tell"), "")
@@ -60,15 +76,22 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 	if err := a.Facts.Bounded(); err != nil { // by a child that was taken over
 		return facts, a.Plan, fault.New(fault.Own, "check", err, "")
 	}
+	of(a)
 	facts = a.Facts
-	subject.Net, subject.VendorClass = a.Plan.Net, facts.Subject.VendorClass
-	facts.Subject, facts.Bridge = subject, wires
 	for _, w := range facts.Errors {
 		con.Detail(w)
 	}
+	facts.Limits = &check.Limits{Kernel: o.MaxKernel, Initrd: o.MaxInitrd, Seconds: o.Timeout.Seconds()}
 	o.fits(facts)
 	facts.Millis = float64(time.Since(facts.Began).Microseconds()) / 1000
 	return facts, a.Plan, err
+}
+
+// subject is the guest, as far as is known without a look.
+func (o *Options) subject(vlan uint16, look probe.Look) check.Subject {
+	return check.Subject{
+		MAC: o.MAC.String(), UUID: o.UUID, Arch: o.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, IP: o.IP, GuestType: o.Type,
+	}
 }
 
 // fits compares what boots with what there is room for.
@@ -83,7 +106,7 @@ func (o *Options) fits(f *check.Facts) {
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(existing(o.OutputDirectory), &fs); err == nil {
-		space.Free, space.ReadOnly = max(handover.Room(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
+		space.Free, space.ReadOnly = max(room.Left(&fs), 0), fs.Flags&unix.ST_RDONLY != 0
 		f.Space = space
 	}
 }

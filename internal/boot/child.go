@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"os"
+	"sync"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
@@ -23,11 +24,17 @@ type pipeline struct {
 	say   session.Say
 	files fetch.Client
 	open  program.Opener
+	held  holds
 	gate  gate
 	first *dhcpclient.Lease // the ROM's, where it names an iPXE; else nil
 	check *verify.Checker
+	// unresolved is why the next-server's name could not be looked up; nil where it
+	// could, or is none.
+	unresolved error
 	// cached says that the parent has a cache.
 	cached bool
+	// unknown has the names that DNS has no address of.
+	unknown sync.Map
 	// unverified is the first file of those that decide what boots which is not
 	// what it has to be.
 	unverified error
@@ -63,16 +70,23 @@ func (p *pipeline) fetchAs(f *firmware, t *Transfer, l *dhcpclient.Lease) error 
 func (p *pipeline) fetchAsProgram(f *firmware, t *Transfer, m *program.Machine) error {
 	p.files.Fallback, p.files.SysAppend = m.Lease.NextServer, m.Host().SysAppend()
 	if m.RunsIPXE() {
-		p.files.UserAgent, p.files.SysAppend = "iPXE/"+ipxe.Version+" gopxeboot", nil
+		p.files.UserAgent, p.files.SysAppend = agentOfIPXE, nil
 	}
 	return p.fetchAs(f, t, &m.Lease)
 }
+
+const agentOfIPXE = "iPXE/" + ipxe.Version + " gopxeboot"
 
 // prepare makes p.files what every download needs.
 func (p *pipeline) prepare(t *Transfer, nextServer netip.Addr) error {
 	p.files.Servers = new(fetch.Servers)
 	p.files.Refuse = p.child.Reach.Refuse(nextServer)
 	p.files.Warn = p.say.Warn
+	p.files.LookedUp = func(l fetch.Lookup) {
+		if !l.Address.IsValid() {
+			p.unknown.Store(l.Name, true)
+		}
+	}
 	if err := t.apply(&p.files); err != nil {
 		return fault.New(fault.Usage, "https", err, "")
 	}

@@ -6,13 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/check/probe"
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sys/unix"
@@ -43,7 +48,7 @@ func (p *pipeline) boots(ctx context.Context, d *program.Decision, failed *progr
 		}
 	}
 	if failed != nil {
-		return fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, "")
+		return fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, check.Advise(p.Plan))
 	}
 	what := d.Boot.Args
 	if d.Boot.Outcome == pxelinux.LocalBoot {
@@ -56,16 +61,35 @@ func (p *pipeline) boots(ctx context.Context, d *program.Decision, failed *progr
 // noConfig says why no configuration was found. A server that says no to
 // every name is one thing, a server that says nothing another.
 func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err error) error {
-	try := ""
+	try, asked, tried := "", "", p.Plan.Config.Tried
+	if len(tried) > 0 {
+		asked = tried[len(tried)-1].URL
+	}
+	reason := check.Hint(probe.ReasonOf(err), asked)
+	u, _ := url.Parse(asked)
 	switch {
 	case errors.Is(err, pxelinux.ErrNoConfig):
-		if tried := p.Plan.Config.Tried; len(tried) > 0 {
-			try = fmt.Sprintf("the first name asked for was %s, the last %s", tried[0].URL, tried[len(tried)-1].URL)
+		if len(tried) > 0 {
+			try = fmt.Sprintf("the first name asked for was %s, the last %s", tried[0].URL, asked)
+			if advice := check.Advise(p.Plan); advice != "" {
+				try += "; " + advice
+			}
 		}
+	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet:
+		try = fmt.Sprintf("DHCP names no router (option 3), and the server is not in %s", lease.Address.Masked())
 	case errors.Is(err, unix.ENETUNREACH):
 		try = "dom0 has no route there: --net guest needs none"
-	case !errors.Is(err, pxelinux.ErrTooLarge):
+	case errors.Is(err, pxelinux.ErrTooLarge):
+		try = fmt.Sprintf("see what that file is; all files of a configuration together may have %s", console.Size(pxelinux.MaxBytes))
+	case reason != "":
+		try = reason
+	case u != nil && u.Host != "" && u.Scheme != "tftp":
+		try = fmt.Sprintf("see that the server of %s is up and can be reached from %s", printable.Text(asked), plan.Text(lease.Address))
+	default:
 		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", plan.Text(lease.NextServer), plan.Text(lease.Address))
+	}
+	if p.unresolved != nil {
+		try = fmt.Sprintf("DHCP names a next-server that can't be looked up (%v): name its address, or a DNS server that knows it", p.unresolved)
 	}
 	return fault.In(ctx, fault.NoConfig, "config", err, try)
 }
@@ -98,7 +122,7 @@ func (p *pipeline) notOpened(err error) error {
 }
 
 // openHead is openURL for iPXE, which looks at what boots as well: of a file
-// that is no text its first bytes are enough, and the boot fetches it later.
+// that is no text its first bytes are enough, and where it boots the rest follows.
 func (p *pipeline) openHead(ctx context.Context, url string) (io.ReadCloser, error) {
 	return p.post(ctx, url, "")
 }
@@ -106,11 +130,16 @@ func (p *pipeline) openHead(ctx context.Context, url string) (io.ReadCloser, err
 // post is openHead with a form; "" is none.
 func (p *pipeline) post(ctx context.Context, url, form string) (io.ReadCloser, error) {
 	files := p.files
-	files.Form = form
-	content, at, err := files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+	files.Form, files.UserAgent, files.SysAppend = form, agentOfIPXE, nil
+	ctx, cancel := context.WithCancel(ctx)
+	unanswered := time.AfterFunc(heldAlone, p.held.stop)
+	f, content, at, err := files.Hold(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+	unanswered.Stop()
 	if err != nil {
+		cancel()
 		return nil, p.notOpened(err)
 	}
+	p.held.add(at, held{f, cancel, time.Now()}, form == "" && !ipxe.IsScript(content))
 	return program.NewFile(content, at), nil
 }
 

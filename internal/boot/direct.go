@@ -26,6 +26,7 @@ func pvhUnderXAPI(uuid string) error {
 // below the directory that was named: as XAPI deletes none, we do, and only
 // those of the same VM.
 func DirectoryOfVM(named, uuid string) (string, error) {
+	named = filepath.Clean(named)
 	switch {
 	case !domain.IsUUID(uuid):
 		return "", fault.New(fault.Usage, "usage", fmt.Errorf("--uuid has to say which VM it is for, and %q is no uuid", uuid), "xe vm-list shows the uuids")

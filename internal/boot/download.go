@@ -1,15 +1,21 @@
 package boot
 
 import (
+	"cmp"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
@@ -18,6 +24,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"golang.org/x/sync/errgroup"
@@ -70,10 +77,14 @@ func empty(ctx context.Context, files ...*os.File) error {
 // ends the rest, and is the one that is returned.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.cached = l.Cached
+	p.held.keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
 	images := []*image{job.image("kernel", kernel, l.MaxKernel, "--max-kernel")}
+	if boot.KernelGunzip {
+		images[0].names = []plan.InitrdFile{{Gunzip: true}}
+	}
 	urls := [][]string{{boot.Kernel}}
 	if len(boot.Initrds) > 0 {
 		initrd := job.image("initrd", ramdisk, l.MaxInitrd, "--max-initrd")
@@ -148,24 +159,28 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 			if err != nil {
 				return m.failed(ctx, err)
 			}
-			begin, err := m.begin(ctx, i, offset, f.Size())
+			size, gunzip := f.Size(), i < len(m.names) && m.names[i].Gunzip
+			if gunzip {
+				size, keep = -1, false
+			}
+			begin, err := m.begin(ctx, i, offset, size)
 			if err != nil {
 				f.Close()
 				return err
 			}
-			if err := m.reserve(begin+max(f.Size(), 0), i == len(urls)-1 && f.Size() >= 0); err != nil {
+			if err := m.reserve(begin+max(size, 0), i == len(urls)-1 && size >= 0); err != nil {
 				f.Close()
 				return err
 			}
-			if f.Size() >= 0 {
-				offset = begin + f.Size()
+			if size >= 0 {
+				offset = begin + size
 				group.Go(func() error {
-					_, err := m.copy(ctx, f, begin, url, want, keep)
+					_, err := m.copy(ctx, f, begin, url, want, keep, false)
 					return err
 				})
 				continue
 			}
-			n, err := m.copy(ctx, f, begin, url, want, keep)
+			n, err := m.copy(ctx, f, begin, url, want, keep, gunzip)
 			if err != nil {
 				return err
 			}
@@ -198,7 +213,7 @@ func (m *image) begin(ctx context.Context, i int, offset, size int64) (int64, er
 	var header []byte
 	switch {
 	case !m.grub:
-		header = ipxe.File{Path: name.Path, Mode: name.Mode}.Header(size)
+		header = ipxe.File{Path: name.Path, Mode: name.Mode, Parents: name.Parents}.Header(size)
 	case name.Path != "":
 		header = grub.NewcHeader(name.Path, size)
 	case i > 0 && m.names[i-1].Path != "":
@@ -211,11 +226,22 @@ func (m *image) begin(ctx context.Context, i int, offset, size int64) (int64, er
 	return offset + int64(n), nil
 }
 
-// copy downloads one file to its place.
-func (m *image) copy(ctx context.Context, f source, offset int64, url string, want *verify.Want, keep bool) (int64, error) {
+// copy downloads one file to its place, and unpacks it there.
+func (m *image) copy(ctx context.Context, f source, offset int64, url string, want *verify.Want, keep, gunzip bool) (int64, error) {
 	defer f.Close()
 	begin := time.Now()
-	n, err := writeTo(f, &limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done}, url, want)
+	to := &limited{io.NewOffsetWriter(m.file, offset), m.limit - offset, &m.done}
+	n, err := int64(0), error(nil)
+	if gunzip {
+		unpacked := unpack(to)
+		_, err = writeTo(f, unpacked, url, want)
+		var wrong error
+		if n, wrong = unpacked.end(err); err == nil && wrong != nil {
+			err = fmt.Errorf("%s: %w", f.URL(), wrong)
+		}
+	} else {
+		n, err = writeTo(f, to, url, want)
+	}
 	if err == nil && n == 0 {
 		// PXELINUX takes an empty file as not there (pxe.c), and libxl can't
 		// map it.
@@ -267,12 +293,37 @@ func (m *image) failed(ctx context.Context, err error) error {
 		return fault.In(ctx, fault.NoOutput, m.stage, err, handover.MakeRoom)
 	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
-	case errors.Is(err, fetch.ErrNotFound):
-		return fault.In(ctx, fault.NotFetched, m.stage, err, "see that the file is there and that the server may read it")
-	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
-		return fault.In(ctx, fault.NotFetched, m.stage, err, "see that the server is up and can be reached as the guest")
 	}
-	return fault.In(ctx, fault.NotFetched, m.stage, err, "")
+	return fault.In(ctx, fault.NotFetched, m.stage, err, m.p.hint(err))
+}
+
+// hint is what to do where a server does not give a file.
+func (p *pipeline) hint(err error) string {
+	link := ""
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		link = e.URL
+	}
+	if u, _ := url.Parse(link); u != nil {
+		if _, unknown := p.unknown.Load(u.Hostname()); unknown {
+			return check.NameHint(u.Hostname())
+		}
+	}
+	switch {
+	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
+		return cmp.Or(check.MissingHint(p.Plan), "see that the file is there and that the server may read it")
+	case errors.Is(err, fetch.ErrForbidden):
+		return "--server names the server, so that dom0 asks it, or --net guest asks as the guest"
+	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
+		return "see that the server is up and can be reached as the guest"
+	case errors.Is(err, fetch.ErrShort), errors.Is(err, fetch.ErrLong), errors.Is(err, fetch.ErrChanged):
+		return "see the server's log, and that the file is whole there"
+	case errors.Is(err, fetch.ErrTooSlow):
+		return "see what the network and the server are busy with"
+	}
+	if text := check.Hint(probe.ReasonOf(err), link); text != "" || !errors.Is(err, fetch.ErrRefused) {
+		return cmp.Or(text, "see that the server is up and can be reached as the guest")
+	}
+	return "see the server's log for that file, and that the server may read it"
 }
 
 // reserve refuses what can't end well before the first byte is moved: an image
@@ -293,7 +344,7 @@ func (m *image) reserve(end int64, whole bool) error {
 		needed += other.end
 	}
 	needed -= m.done.Load()
-	if free := handover.Room(&fs); needed > free {
+	if free := room.Left(&fs); needed > free {
 		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), handover.MakeRoom)
 	}
 	return nil
@@ -336,6 +387,36 @@ func (j *job) show(ctx context.Context) (stop func()) {
 		cancel()
 		<-ended
 	}
+}
+
+// unpacked takes in what gzip has packed, and writes it unpacked.
+type unpacked struct {
+	*io.PipeWriter
+	ended chan struct{}
+	n     int64
+	err   error
+}
+
+func unpack(to io.Writer) *unpacked {
+	in, out := io.Pipe()
+	u := &unpacked{PipeWriter: out, ended: make(chan struct{})}
+	go func() {
+		defer close(u.ended)
+		z, err := gzip.NewReader(in)
+		if err == nil {
+			u.n, err = io.Copy(to, z)
+		}
+		u.err = err
+		in.CloseWithError(cmp.Or(err, io.ErrClosedPipe)) // there is no more to take
+	}()
+	return u
+}
+
+// end says that no more comes, err is why if that is too early.
+func (u *unpacked) end(err error) (int64, error) {
+	u.CloseWithError(err)
+	<-u.ended
+	return u.n, u.err
 }
 
 // limited lets no more than the limit through, and counts.

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -280,5 +281,40 @@ func TestLimited(t *testing.T) {
 	}
 	if _, err := (&limited{fullDisk{os.ErrPermission}, 10, &j.done}).Write([]byte("x")); !errors.Is(err, os.ErrPermission) {
 		t.Error(err)
+	}
+}
+
+// What iPXE unpacks is unpacked on its way, beside what is not, and to its limit.
+func TestUnpacked(t *testing.T) {
+	packed := func(text string) string {
+		var b strings.Builder
+		z := gzip.NewWriter(&b)
+		io.WriteString(z, text)
+		z.Close()
+		return b.String()
+	}
+	large := strings.Repeat("x", 10000)
+	files := images{"k": packed(someKernel), "1": packed("one"), "2": "two", "cut": packed(large)[:40], "bomb": packed(strings.Repeat(large, 1000))}
+	boot := func(p *pipeline, url string, kernel, ramdisk *os.File, names ...string) error {
+		b := &plan.Boot{Kernel: url + "/k", KernelGunzip: true}
+		for _, name := range names {
+			b.Initrds = append(b.Initrds, url+"/"+name)
+			b.InitrdFiles = append(b.InitrdFiles, plan.InitrdFile{Gunzip: name != "2"})
+		}
+		return p.fetchBoth(t.Context(), b, &limits{MaxKernel: 1000, MaxInitrd: 100000}, kernel, ramdisk)
+	}
+	p, url, kernel, ramdisk, _ := downloads(t, files)
+	if err := boot(p, url, kernel, ramdisk, "1", "2", "chunked/1"); err != nil {
+		t.Fatal(err)
+	}
+	pad := strings.Repeat("\x00", 4093)
+	if diff := cmp.Diff([]string{someKernel, "one" + pad + "two" + pad + "one"}, []string{contents(t, kernel), contents(t, ramdisk)}); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for name, says := range map[string]string{"cut": "unexpected EOF", "bomb": "larger than allowed", "gone": "404"} {
+		p, url, kernel, ramdisk, _ := downloads(t, files)
+		if err := boot(p, url, kernel, ramdisk, name); fault.CodeOf(err) != fault.NotFetched || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %s", name, err, says)
+		}
 	}
 }

@@ -79,7 +79,7 @@ func (p *pipeline) lookAtKernel(ctx context.Context, url string, file *os.File, 
 
 // lookAtInitrd refuses an initrd that is something else.
 func (p *pipeline) lookAtInitrd(url string, file io.Reader) error {
-	head := make([]byte, 16<<10)
+	head := make([]byte, kernel.InitrdHead)
 	n, err := io.ReadFull(file, head)
 	if err != nil && n == 0 {
 		return nil

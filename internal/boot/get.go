@@ -17,6 +17,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
+	"golang.org/x/sys/unix"
 )
 
 // Get downloads files, one after the other: as the guest when o.MAC says who
@@ -33,6 +34,7 @@ func Get(ctx context.Context, o Options, urls []string, files []*os.File, con *c
 		for i, f := range files {
 			began[i], _ = sizeOf(f)
 		}
+		defer keepFlags(files)()
 		a, err := o.run(ctx, s, tasks{Get: t}, con)
 		return checkDownloads(a.Downloads, urls, files, began, err)
 	}
@@ -46,6 +48,32 @@ func Get(ctx context.Context, o Options, urls []string, files []*os.File, con *c
 	}
 	err := t.download(ctx, p, func(i int) *os.File { return files[i] })
 	return p.Downloads, err
+}
+
+// keepFlags returns what gives files the flags that they have now (O_NONBLOCK): a
+// standard output is a shell's, too, and a child that was taken over can change
+// them (fcntl(2), F_SETFL).
+func keepFlags(files []*os.File) (restore func()) {
+	flags := make([]int, len(files))
+	for i, f := range files {
+		flags[i] = -1
+		control(f, func(fd uintptr) { flags[i], _ = unix.FcntlInt(fd, unix.F_GETFL, 0) })
+	}
+	return func() {
+		for i, f := range files {
+			if flags[i] >= 0 {
+				control(f, func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETFL, flags[i]) })
+			}
+		}
+	}
+}
+
+// control does something with a file's descriptor, and leaves its mode as it is,
+// which Fd does not.
+func control(f *os.File, do func(fd uintptr)) {
+	if raw, err := f.SyscallConn(); err == nil {
+		_ = raw.Control(do)
+	}
 }
 
 // checkDownloads checks what the child says against the files, of which it is

@@ -13,8 +13,12 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/session"
+	"golang.org/x/sys/unix"
 )
 
 // As dom0, one after the other; what can't be had does not keep the next from
@@ -72,5 +76,29 @@ func TestTransfer(t *testing.T) {
 		if (c.Proxy != nil) != (err == nil && tt.t.Proxy != "") {
 			t.Errorf("%+v: a proxy, or none", tt.t)
 		}
+	}
+}
+
+// What others have open, too, as a shell its standard output, is left as it was.
+func TestGetLeavesFlags(t *testing.T) {
+	labtest.New(t, lab.Config{})
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	fd := w.Fd()
+	flags := func() int {
+		got, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	before := flags()
+	_, err = Get(t.Context(), Options{Network: session.Network{MAC: mac, Bridge: "xenbr0", Net: guest.Own}, Timeout: 10 * time.Second}, []string{"tftp://10.0.0.1/x"}, []*os.File{w}, quiet())
+	if got := flags(); got != before || fault.CodeOf(err) != fault.NotBootable {
+		t.Errorf("the flags were %o and are %o (%v)", before, got, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,8 +17,10 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/session"
@@ -120,6 +123,19 @@ var attacks = map[string]attack{
 		}
 	}, fault.Own, "the guest's process"},
 
+	"menus for no one": {func(c *guest.Child) {
+		c.Send(message{"Offer": menu.Offer{Menus: []menu.Menu{{Entries: []menu.Entry{{Kind: menu.Boots}}, Parent: -1}}, Failed: "it does not boot"}})
+		forever()
+	}, fault.Own, "a person who is not there"},
+	"elements without end": {func(c *guest.Child) {
+		raw(`{"Plan":{"labels":[]},"Facts":{"Offers":[0` + strings.Repeat(",0", 2<<20-1<<10) + `]}}`)
+		forever()
+	}, fault.Own, "too much to say"},
+	"lists without end": {func(c *guest.Child) {
+		raw(`{"Plan":{"labels":[]},"Facts":{"Offers":[{"Values":[[]` + strings.Repeat(",[]", 1<<20) + `]}]}}`)
+		forever()
+	}, fault.Own, "too much to say"},
+
 	// Time: xl holds a lock for the whole host meanwhile.
 	"no answer":          {func(*guest.Child) { forever() }, fault.OutOfTime, "--timeout"},
 	"half an answer":     {func(*guest.Child) { raw(`{"Plan":{"args":"`); forever() }, fault.OutOfTime, "--timeout"},
@@ -212,7 +228,18 @@ func hostileChild() {
 		failed(c, fault.Own, err.Error())
 		return
 	}
+	if t.Install != nil {
+		for c.Send(message{"Resolve": "127.0.0.1"}) == nil && c.Receive(&struct{}{}) == nil {
+		}
+		return
+	}
+	if t.Get != nil {
+		_, err := unix.FcntlInt(c.File(0).Fd(), unix.F_SETFL, unix.O_NONBLOCK|unix.O_APPEND)
+		failed(c, fault.NotBootable, fmt.Sprint(err))
+		return
+	}
 	attacks[t.Boot.Plan.Wanted.Label].does(c)
+	runtime.KeepAlive(c) // whose pipe raw writes to
 }
 
 // fill writes until it is stopped.
@@ -287,6 +314,39 @@ func TestHostileChildren(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Dom0 resolves names for a child that downloads as dom0, as many as a boot has.
+func TestHostileNames(t *testing.T) {
+	labtest.New(t, lab.Config{})
+	repository, err := install.NewRepository("http://192.0.2.1/", install.Wanted{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Boot(t.Context(), Options{
+		Network: session.Network{Net: guest.Dom0}, Repository: repository, Timeout: 3 * time.Second,
+		Spec: handover.Spec{OutputDirectory: t.TempDir(), Format: xenout.Simple0, MaxKernel: 1, MaxInitrd: 1},
+	}, &handover.Output{File: os.Stdout}, quiet())
+	if fault.CodeOf(err) != fault.Own || !strings.Contains(fmt.Sprint(err), "more than 256 names") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A menu puts the deadline off for a person who has pressed a key, and for no one
+// else: xl holds its lock meanwhile.
+func TestHostileMenu(t *testing.T) {
+	labtest.New(t, lab.Config{})
+	person, terminal := labtest.Terminal(t)
+	go io.Copy(io.Discard, person)
+	begin := time.Now()
+	_, err := Boot(t.Context(), Options{
+		Network: session.Network{MAC: mac, Bridge: "xenbr0", Net: guest.Own}, Wanted: program.Wanted{Label: "menus for no one"}, Timeout: time.Second,
+		Spec:   handover.Spec{OutputDirectory: t.TempDir(), Format: xenout.Simple0, MaxKernel: 1, MaxInitrd: 1},
+		Person: &session.Person{In: terminal, Out: terminal},
+	}, &handover.Output{File: os.Stdout}, quiet())
+	if took := time.Since(begin); fault.CodeOf(err) != fault.OutOfTime || took > 5*time.Second {
+		t.Errorf("%v after %v", err, took)
 	}
 }
 

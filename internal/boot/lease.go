@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -19,6 +22,15 @@ import (
 func (f *firmware) machine(lease *dhcpclient.Lease, wanted program.Wanted) program.Machine {
 	return program.Machine{MAC: f.MAC, UUID: f.UUID, Arch: f.ROM.Arch, Lease: *lease, Wanted: wanted}
 }
+
+// placed is a connection that has the name of the guest's bridge: what its
+// interface is called in the child is no help to anybody.
+type placed struct {
+	dhcpclient.FrameConn
+	where string
+}
+
+func (p placed) String() string { return p.where }
 
 // lease does DHCP as the guest, and is the guest from then on. Who boots needs a
 // boot file.
@@ -38,7 +50,7 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 		return nil, err
 	}
 	begin := time.Now()
-	client := &dhcpclient.Client{Conn: conn, MAC: f.MAC, UUID: f.UUID, ROM: f.ROM, Offered: p.offered}
+	client := &dhcpclient.Client{Conn: placed{conn, p.child.Where}, MAC: f.MAC, UUID: f.UUID, ROM: f.ROM, Offered: p.offered}
 	f.Timing.apply(client)
 	client.Warn = func(text string) { p.say.Warn("dhcp: " + text) }
 	if !boots {
@@ -49,21 +61,18 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 		if err != nil {
 			return nil, fault.In(ctx, fault.NoOutput, "pcap", err, "")
 		}
-		client.Conn = capture.Tap(conn)
+		client.Conn = capture.Tap(client.Conn)
 	}
 	lease, err := client.Lease(ctx)
 	switch {
 	case errors.Is(err, dhcpclient.ErrNoOffer) && !errors.Is(err, context.Canceled):
 		// Also when it was the deadline that ended the wait: a lab without a
 		// DHCP server is not slow.
-		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see that a DHCP server serves that bridge and this MAC")
+		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("for %s: %w", f.MAC, err), "see that a DHCP server serves that bridge and this MAC")
 	case err != nil:
 		return nil, fault.In(ctx, fault.NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see the DHCP server's log for this MAC")
 	}
-	if f.Server.IsValid() {
-		lease.NextServer = f.Server
-	}
-	lease.BootFile = cmp.Or(f.BootFile, lease.BootFile)
+	program.Override(lease, f.Server, f.BootFile)
 	p.Plan.Lease = plan.NewLease(lease)
 	p.say.Stage("dhcp: %s from %s %s, next-server %s, boot file %s (%s)",
 		lease.Address, lease.ServerID, where, plan.Text(lease.NextServer), cmp.Or(lease.BootFile, "none"), took(begin))
@@ -75,12 +84,35 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 			"set next-server in the DHCP server, or use --server ADDRESS")
 	case lease.BootFile == "" && lease.PathPrefix == "" && lease.ConfigFile == "":
 		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("%s gave %s no boot file", lease.ServerID, lease.Address.Addr()),
-			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0"+f.otherFirmware())
+			"set filename \"pxelinux.0\" in the DHCP server, or use --bootfile pxelinux.0"+f.laterAnswer()+f.otherFirmware())
 	}
 	if boots && program.IsIPXE(lease.BootFile) {
 		lease = p.leaseAsIPXE(ctx, f, client, lease)
 	}
-	return lease, p.child.Configure(lease)
+	if err := p.child.Configure(lease); err != nil {
+		return nil, err
+	}
+	if p.unresolved = p.findServer(ctx, f, lease); p.unresolved != nil {
+		p.say.Warn(fmt.Sprintf("dhcp: the next-server's name: %v; the DHCP server %s is asked in its place", p.unresolved, lease.NextServer))
+	}
+	return lease, nil
+}
+
+// findServer looks the next-server up, where the lease has a name for it in the
+// place of an address. Where that can't be done the DHCP server stays in its place,
+// as with PXELINUX.
+func (p *pipeline) findServer(ctx context.Context, f *firmware, l *dhcpclient.Lease) error {
+	if l.ServerName == "" || f.Server.IsValid() {
+		return nil
+	}
+	c := fetch.Client{DNS: l.DNS, Domain: l.Domain, Refuse: p.child.Reach.Refuse(netip.Addr{})}
+	a, err := c.Lookup(ctx, l.ServerName)
+	if err != nil {
+		return err
+	}
+	l.NextServer, p.Plan.Lease.NextServer = a, a
+	p.say.Stage("dhcp: next-server %s is %s", printable.Text(l.ServerName), a)
+	return nil
 }
 
 // leaseAsIPXE asks again as the iPXE does that the ROM would load.
@@ -92,9 +124,7 @@ func (p *pipeline) leaseAsIPXE(ctx context.Context, f *firmware, client *dhcpcli
 		if err != nil {
 			return nil, err
 		}
-		if f.Server.IsValid() {
-			lease.NextServer = f.Server
-		}
+		program.Override(lease, f.Server, "")
 		p.say.Stage("dhcp: %s from %s as %s, boot file %s (%s)", lease.Address, lease.ServerID, class, cmp.Or(lease.BootFile, "none"), took(begin))
 		return lease, nil
 	})
@@ -155,6 +185,16 @@ func (f *firmware) otherFirmware() string {
 		return ""
 	}
 	return "; a lab for UEFI machines only has one for --arch efi64"
+}
+
+// laterAnswer ends advice where a server may have what is missing, and answer
+// after one that has it not is taken: dnsmasq pings for 3 s first.
+func (f *firmware) laterAnswer() string {
+	const enough = 5 * time.Second
+	if f.Timing.ProxyWait >= enough {
+		return ""
+	}
+	return fmt.Sprintf("; a server that has one and answers later is waited for with --proxy-wait %s", enough)
 }
 
 // Timing is how long DHCP waits for what: the fields of dhcpclient.Client with

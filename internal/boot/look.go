@@ -29,7 +29,7 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 		say(l)
 	}
 	t := probe.Task{
-		Look: l.Look, Machine: f.machine(&dhcpclient.Lease{}, l.Wanted), Lease: f.Lease, Server: f.Server, BootFile: f.BootFile,
+		Look: l.Look, Gate: l.Gate.Guest, Machine: f.machine(&dhcpclient.Lease{}, l.Wanted), Lease: f.Lease, Server: f.Server, BootFile: f.BootFile,
 		Client: dhcpclient.Client{MAC: f.MAC, UUID: f.UUID, ROM: f.ROM, Offered: p.offered},
 		VLANs:  map[uint16]guest.Conn{},
 	}
@@ -39,6 +39,10 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 		return notHeard(ctx, err)
 	}
 	defer t.Wire.Close()
+	if bridge, err := c.ListenBridge(); err == nil {
+		t.Bridge = bridge
+		defer bridge.Close()
+	}
 	others, othersErr := c.ListenOthers()
 	if othersErr == nil {
 		t.OtherVLANs = others
@@ -62,12 +66,13 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 	if err := p.confine(ctx); err != nil {
 		return err
 	}
-	t.Configure = func(m *program.Machine) (fetch.Client, error) {
-		err := c.Configure(&m.Lease)
-		if err == nil {
+	t.Seen = c.Seen
+	t.Configure = func(ctx context.Context, m *program.Machine) (files fetch.Client, unresolved, err error) {
+		if err = c.Configure(&m.Lease); err == nil {
+			unresolved = p.findServer(ctx, f, &m.Lease)
 			err = p.fetchAsProgram(f, &l.Transfer, m)
 		}
-		return p.files, err
+		return p.files, unresolved, err
 	}
 	t.Decide = func(ctx context.Context, m program.Machine, open program.Opener) (*program.Decision, error) {
 		p.open = open

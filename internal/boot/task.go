@@ -96,6 +96,7 @@ type lookTask struct {
 	Transfer Transfer
 	Wanted   program.Wanted
 	Look     probe.Look
+	Gate     gate
 	VLANs    []uint16 // to ask in when no server answers in the guest's
 }
 

@@ -17,9 +17,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 	"golang.org/x/sys/unix"
 )
@@ -37,6 +39,8 @@ var (
 type Cache struct {
 	dir   string
 	limit int64 // bytes, of all files together
+
+	closed atomic.Bool // which ends what is under way
 
 	mu   sync.Mutex
 	held map[string]*os.File // parts by their names, with their locks
@@ -62,8 +66,10 @@ func Open(dir string, limit int64) (*Cache, error) {
 	return &Cache{dir: dir, limit: limit, held: make(map[string]*os.File)}, nil
 }
 
-// Close gives up what was not Put.
+// Close gives up what was not Put, a Put that is under way, too: what a guest
+// asks for is not waited for.
 func (c *Cache) Close() {
+	c.closed.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name := range c.held {
@@ -81,7 +87,10 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 	name := c.name(space, d)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.held[name] != nil {
+	switch {
+	case c.closed.Load():
+		return nil, os.ErrClosed
+	case c.held[name] != nil:
 		return nil, ErrMiss
 	}
 	if err := os.Mkdir(filepath.Dir(name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -128,8 +137,10 @@ func sameFile(f *os.File, name string) bool {
 	return err == nil && err2 == nil && os.SameFile(a, b)
 }
 
-// Put keeps a part of a file under its digest, which it compares, and returns
-// what it has then. Get must have said ErrMiss.
+// Put keeps a part of a file under its digest, and returns what it has then. Get
+// must have said ErrMiss. A guest that was taken over may claim anything: nothing
+// is written, or makes room, before the part has that digest. It may change
+// meanwhile, so what is written is compared once more.
 func (c *Cache) Put(space string, d verify.Digest, from io.ReaderAt, offset, size int64) (_ *os.File, err error) {
 	name := c.name(space, d)
 	c.mu.Lock()
@@ -143,6 +154,12 @@ func (c *Cache) Put(space string, d verify.Digest, from io.ReaderAt, offset, siz
 			c.drop(name)
 		}
 	}()
+	if size > c.limit {
+		return nil, fmt.Errorf("%d bytes are more than the cache may have", size)
+	}
+	if err := c.copy(io.Discard, io.NewSectionReader(from, offset, size), size, d); err != nil {
+		return nil, err
+	}
 	unlock, err := c.lock()
 	if err != nil {
 		return nil, err
@@ -151,17 +168,11 @@ func (c *Cache) Put(space string, d verify.Digest, from io.ReaderAt, offset, siz
 	if err := part.Truncate(0); err != nil {
 		return nil, err
 	}
-	if err := c.makeRoom(size); err != nil {
+	if err := c.makeRoom(space, size); err != nil {
 		return nil, err
 	}
-	sum := verify.NewHasher()
-	n, err := io.Copy(io.MultiWriter(io.NewOffsetWriter(part, 0), sum), io.NewSectionReader(from, offset, size))
-	got := sum.Sum()
-	switch {
-	case err != nil:
+	if err := c.copy(io.NewOffsetWriter(part, 0), io.NewSectionReader(from, offset, size), size, d); err != nil {
 		return nil, err
-	case n != size || got != d:
-		return nil, fmt.Errorf("its SHA-256 is %s, and not %s", got, d)
 	}
 	if err := os.Rename(name+".part", name); err != nil {
 		return nil, err
@@ -169,6 +180,42 @@ func (c *Cache) Put(space string, d verify.Digest, from io.ReaderAt, offset, siz
 	delete(c.held, name)
 	part.Close()
 	return os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+}
+
+// copy copies what has to have that size and digest, until Close.
+func (c *Cache) copy(to io.Writer, from io.Reader, size int64, d verify.Digest) error {
+	sum := verify.NewHasher()
+	n, err := io.Copy(io.MultiWriter(to, sum), untilClosed{from, c})
+	got := sum.Sum()
+	switch {
+	case err != nil:
+		return err
+	case n != size:
+		return fmt.Errorf("it has %d bytes, and not %d", n, size)
+	case got != d:
+		return &digestError{got, d}
+	}
+	return nil
+}
+
+// untilClosed is a reader that ends with the cache.
+type untilClosed struct {
+	io.Reader
+	c *Cache
+}
+
+func (r untilClosed) Read(p []byte) (int, error) {
+	if r.c.closed.Load() {
+		return 0, os.ErrClosed
+	}
+	return r.Reader.Read(p)
+}
+
+// digestError is a file that is another one.
+type digestError struct{ got, want verify.Digest }
+
+func (e *digestError) Error() string {
+	return fmt.Sprintf("its SHA-256 is %s, and not %s", e.got, e.want)
 }
 
 // Drop gives up a file that could not be downloaded: another process may try.
@@ -194,9 +241,12 @@ func (c *Cache) Check(space string, d verify.Digest) {
 		return
 	}
 	defer file.Close()
-	sum := verify.NewHasher()
-	_, err = io.Copy(sum, file)
-	if got := sum.Sum(); err == nil && got != d && sameFile(file, name) {
+	info, err := file.Stat()
+	if err != nil {
+		return
+	}
+	err = c.copy(io.Discard, file, info.Size(), d)
+	if _, other := errors.AsType[*digestError](err); other && sameFile(file, name) {
 		os.Remove(name)
 	}
 }
@@ -214,7 +264,7 @@ func (c *Cache) lock() (unlock func(), err error) {
 		if err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
 			return func() { dir.Close() }, nil
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
+		if !errors.Is(err, unix.EWOULDBLOCK) || c.closed.Load() || time.Now().After(end) {
 			dir.Close()
 			return nil, fmt.Errorf("lock %s: %w", c.dir, err)
 		}
@@ -223,25 +273,34 @@ func (c *Cache) lock() (unlock func(), err error) {
 
 // entry is a file of the cache.
 type entry struct {
-	name string
-	size int64
-	used time.Time
+	space, name string
+	size        int64
+	used        time.Time
 }
 
-// makeRoom removes files until one of that size fits: those first that nobody
-// used for longest.
-func (c *Cache) makeRoom(size int64) error {
-	if size > c.limit {
-		return fmt.Errorf("%d bytes are more than the cache may have", size)
-	}
+// makeRoom removes files until one of that size fits in a space. Those go first
+// that were not used for longest, of the space that has most: a guest that was
+// taken over may fill its own with anything, and takes others' room only down to
+// an equal share. What was left by who was killed goes in any case.
+func (c *Cache) makeRoom(space string, size int64) error {
 	var all []entry
+	total, of := size, map[string]int64{space: size}
 	err := filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
+		part := strings.HasSuffix(path, ".part")
+		if part && remove(path) {
+			return nil
+		}
 		info, err := d.Info()
-		if err == nil && c.held[strings.TrimSuffix(path, ".part")] == nil {
-			all = append(all, entry{path, info.Size(), info.ModTime()})
+		if err == nil {
+			e := entry{filepath.Base(filepath.Dir(path)), path, info.Size(), info.ModTime()}
+			total += e.size
+			of[e.space] += e.size
+			if !part { // else somebody downloads it
+				all = append(all, e)
+			}
 		}
 		if errors.Is(err, fs.ErrNotExist) { // it has become whole
 			err = nil
@@ -251,30 +310,36 @@ func (c *Cache) makeRoom(size int64) error {
 	if err != nil {
 		return err
 	}
+	limit := c.limit
+	var disk unix.Statfs_t
+	if err := unix.Statfs(c.dir, &disk); err == nil {
+		limit = min(limit, total-size+room.Left(&disk))
+	}
 	slices.SortFunc(all, func(a, b entry) int { return a.used.Compare(b.used) })
-	total := size
-	for _, e := range all {
-		total += e.size
-	}
-	for _, e := range all {
-		if total <= c.limit {
-			return nil
+	for total > limit {
+		largest := space
+		for name, bytes := range of {
+			if bytes > of[largest] {
+				largest = name
+			}
 		}
-		if remove(e.name) {
-			total -= e.size
+		i := slices.IndexFunc(all, func(e entry) bool { return e.space == largest })
+		if i < 0 {
+			return fmt.Errorf("%d bytes are kept for other guests, and there is no room for %d more", total-size, size)
 		}
-	}
-	if total > c.limit {
-		return fmt.Errorf("%d bytes are under way: there is no room", total-size)
+		e := all[i]
+		if err := os.Remove(e.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		all = slices.Delete(all, i, i+1)
+		total -= e.size
+		of[e.space] -= e.size
 	}
 	return nil
 }
 
-// remove removes a file, but for a part that somebody downloads.
+// remove removes a part that no process downloads.
 func remove(name string) bool {
-	if !strings.HasSuffix(name, ".part") {
-		return os.Remove(name) == nil
-	}
 	part, err := os.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist)

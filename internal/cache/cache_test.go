@@ -17,8 +17,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
+	"golang.org/x/sys/unix"
 )
 
 // holds is the variable that makes this test program a boot which dies while it
@@ -34,7 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		select {}
 	}
-	os.Exit(m.Run())
+	lab.Main(m)
 }
 
 func digest(content string) verify.Digest { return sha256.Sum256([]byte(content)) }
@@ -162,6 +165,140 @@ func TestLimit(t *testing.T) {
 	}
 	if _, err := c.Put("a", digest(big), strings.NewReader(big), 0, 301); err == nil {
 		t.Error("kept more than the limit")
+	}
+}
+
+// What is not what its name says costs others nothing: a guest that was taken over
+// may claim any size.
+func TestPutComparesFirst(t *testing.T) {
+	dir := t.TempDir()
+	labtest.Check(t, os.Chmod(dir, 0o700))
+	c := open(t, dir, 300)
+	big := strings.Repeat("b", 300)
+	put(t, c, "x")
+	for content, size := range map[string]int64{strings.Repeat("c", 300): 300, "b": 300, big + "b": 301} {
+		if _, err := c.Get("a", digest(big)); !errors.Is(err, ErrMiss) {
+			t.Fatal(err)
+		}
+		if _, err := c.Put("a", digest(big), strings.NewReader(content), 0, size); err == nil {
+			t.Errorf("kept %d bytes of %.5s", size, content)
+		}
+		if got := has(t, c, "a", "x"); got != "x" {
+			t.Fatalf("%d bytes of %.5s removed another file", size, content)
+		}
+	}
+}
+
+// Who may fill one space with anything takes others' room only down to an equal
+// share.
+func TestShares(t *testing.T) {
+	dir := t.TempDir()
+	labtest.Check(t, os.Chmod(dir, 0o700))
+	c := open(t, dir, 400)
+	keep := func(space, content string) error {
+		if _, err := c.Get(space, digest(content)); !errors.Is(err, ErrMiss) {
+			t.Fatal(err)
+		}
+		file, err := c.Put(space, digest(content), strings.NewReader(content), 0, int64(len(content)))
+		if err == nil {
+			file.Close()
+		}
+		return err
+	}
+	content := func(n, size int) string { return strings.Repeat(string(rune('a'+n)), size) }
+	for n := range 4 { // a space alone has all of it
+		labtest.Check(t, keep("listed", content(n, 100)))
+		past := time.Now().Add(time.Duration(n-10) * time.Minute)
+		labtest.Check(t, os.Chtimes(c.name("listed", digest(content(n, 100))), past, past))
+	}
+	for n := range 20 {
+		labtest.Check(t, keep("key-1", content(n, 100)))
+	}
+	if err := keep("key-1", content(0, 350)); err == nil {
+		t.Error("kept more than a share, where it is others' room")
+	}
+	var left []string
+	for n := range 4 {
+		if has(t, c, "listed", content(n, 100)) != "" {
+			left = append(left, content(n, 1))
+		}
+	}
+	if diff := cmp.Diff([]string{"c", "d"}, left); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Whatever it may have, it leaves the file system the reserve that a boot leaves.
+func TestReserve(t *testing.T) {
+	dir := filepath.Join(labtest.Tmpfs(t, "8M"), "cache")
+	c := open(t, dir, 1<<30)
+	content := func(n int) string { return strings.Repeat(string(rune('a'+n)), 1<<20) }
+	for n := range 12 {
+		put(t, c, content(n))
+		past := time.Now().Add(time.Duration(n-20) * time.Minute)
+		labtest.Check(t, os.Chtimes(c.name("a", digest(content(n))), past, past))
+		var fs unix.Statfs_t
+		labtest.Check(t, unix.Statfs(dir, &fs))
+		if left := room.Left(&fs); left < 0 {
+			t.Errorf("after %d files %d bytes are missing of the reserve", n+1, -left)
+		}
+	}
+	if has(t, c, "a", content(0)) != "" || has(t, c, "a", content(11)) == "" {
+		t.Error("it is not the oldest that went")
+	}
+}
+
+// endless is a file without an end.
+type endless struct{ began chan struct{} }
+
+func (e endless) ReadAt(p []byte, _ int64) (int, error) {
+	select {
+	case e.began <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
+// Close waits for nothing that a guest has asked for, and nothing is made after it.
+func TestClose(t *testing.T) {
+	dir := t.TempDir()
+	labtest.Check(t, os.Chmod(dir, 0o700))
+	c := open(t, dir, 1<<62)
+	if _, err := c.Get("a", digest("x")); !errors.Is(err, ErrMiss) {
+		t.Fatal(err)
+	}
+	from, done := endless{make(chan struct{})}, make(chan error, 1)
+	go func() {
+		_, err := c.Put("a", digest("x"), from, 0, 1<<61)
+		done <- err
+	}()
+	<-from.began
+	c.Close()
+	if err := <-done; err == nil {
+		t.Error("kept what has no end")
+	}
+	if _, err := c.Get("a", digest("y")); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	labtest.Check(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			t.Errorf("left %s", path)
+		}
+		return err
+	}))
+}
+
+// What who was killed left is removed with the next file that is kept.
+func TestRemains(t *testing.T) {
+	dir := t.TempDir()
+	labtest.Check(t, os.Chmod(dir, 0o700))
+	c := open(t, dir, 1000)
+	put(t, c, "x")
+	remains := c.name("a", digest("y")) + ".part"
+	labtest.Check(t, os.WriteFile(remains, []byte("half of it"), 0o600))
+	put(t, c, "z")
+	if _, err := os.Lstat(remains); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there (%v)", err)
 	}
 }
 

@@ -1,12 +1,31 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
+
+// bridgeIsPort: what comes in at a port is its bridge's, and never a guest's.
+func bridgeIsPort(f *Facts) *finding {
+	if f.Bridge == nil || f.Bridge.PortOf == "" {
+		return nil
+	}
+	b := f.Bridge
+	return broken(fmt.Sprintf("%s is no bridge, but a port of %s.", b.Name, b.PortOf), "its frames go to what it is a port of, and it can't have ports itself",
+		cmp.Or(b.Instead, "name the guest's bridge"))
+}
+
+// dom0Lost says that files can't be asked for because the look is from dom0's
+// network, which has no way to the next-server. A guest may well have one.
+func (f *Facts) dom0Lost() bool {
+	s := f.NextServer
+	return s != nil && f.Subject.Net == "dom0" && (s.TFTP == PortUnreachable ||
+		s.TFTP == PortSilent && s.MAC != "" && s.Route == RouteDirect && !f.here(f.Lease.Address))
+}
 
 func bridgeDown(f *Facts) *finding {
 	if f.Bridge == nil || f.Bridge.Up {
@@ -18,7 +37,15 @@ func bridgeDown(f *Facts) *finding {
 // macInUse breaks a boot only when the guest has a port of its own: what is
 // for it may then go to the other port.
 func macInUse(f *Facts) *finding {
-	if f.Bridge == nil || f.Bridge.MACOn == "" {
+	if f.Bridge == nil {
+		return nil
+	}
+	if r := f.Bridge.Running; r != nil && f.dom0Lost() {
+		return broken(fmt.Sprintf("The guest's MAC %s is in use by domain %d, and dom0 does not get to the servers in its place.", f.Subject.MAC, r.Domid),
+			fmt.Sprintf("xenstore has the MAC on %s; so this look is from dom0, which has no address in %s and no other way to %s", r.Interface, f.Lease.Address.Masked(), f.NextServer.Address),
+			fmt.Sprintf("if that is this guest, shut it down and look again, or give dom0 an address on %s; if it is another one, give one of them another MAC; --net guest looks all the same, and takes its traffic meanwhile", f.Bridge.Name))
+	}
+	if f.Bridge.MACOn == "" {
 		return nil
 	}
 	d := warning(
@@ -62,6 +89,11 @@ func stpBlocking(f *Facts) *finding {
 	}
 	if len(closed) > 0 && !open && f.unanswered() {
 		return broken("Spanning tree keeps the way to the servers closed.", strings.Join(closed, ", "), hint)
+	}
+	if b.STP && b.ForwardDelay > 0 && b.Running == nil && f.dom0Lost() {
+		return broken(fmt.Sprintf("%s runs spanning tree: a guest's new port forwards only after %g s, and dom0 does not get to the servers in its place.", b.Name, 2*b.ForwardDelay),
+			fmt.Sprintf("stp_state is 1 and forward_delay is not 0; so a boot asks from dom0, which has no address in %s and no other way to %s", f.Lease.Address.Masked(), f.NextServer.Address),
+			fmt.Sprintf("ip link set %s type bridge stp_state 0 forward_delay 0, unless there are loops; else give dom0 an address on it", b.Name))
 	}
 	if b.STP && b.ForwardDelay > 0 && !f.unanswered() {
 		return warning(fmt.Sprintf("%s runs spanning tree: a guest's new port forwards only after %g s.", b.Name, 2*b.ForwardDelay),

@@ -54,33 +54,56 @@ func (f *Facts) merged(name ValueName) *Value {
 // otherArchOnly: the server answers, or has a boot file, but for machines of
 // another kind.
 func otherArchOnly(f *Facts) *finding {
-	bare := f.bootless()
-	if !f.silent() && !bare {
+	if f.bootless() {
+		return bootFileForOtherArch(f)
+	}
+	if !f.silent() {
 		return nil
 	}
 	for _, v := range f.Variants {
-		if v.Name != AskedArch || !v.Answered || bare && v.BootFile == "" {
-			continue
+		if v.Name == AskedArch && v.Answered {
+			return broken(fmt.Sprintf("The DHCP server %s answers %s only.", v.Server, arch.FirmwareText(v.Arch)),
+				fmt.Sprintf("%s answers as %s, and no server as %s", v.Server, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch)),
+				fmt.Sprintf("look for a rule on option 93 (dnsmasq: client-arch, dhcpd: pxe-system-type) that ignores or denies %s, and remove it, ", arch.FirmwareText(f.Subject.Arch))+orAsk(v))
 		}
-		what := "answers " + arch.FirmwareText(v.Arch) + " only"
-		evidence := fmt.Sprintf("%s answers as %s, and no server as %s", v.Server, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
-		if bare {
-			what = "names a boot file for " + arch.FirmwareText(v.Arch) + " only"
-			evidence = fmt.Sprintf("%s says %s as %s, and nothing as %s", v.Server, v.BootFile, arch.FirmwareText(v.Arch), arch.FirmwareText(f.Subject.Arch))
-		}
-		orAsk := fmt.Sprintf("or ask as the machine that the server knows: --arch %d", v.Arch)
-		if !bare {
-			return broken("The DHCP server "+what+".", evidence,
-				fmt.Sprintf("look for a rule on option 93 (dnsmasq: client-arch, dhcpd: pxe-system-type) that ignores or denies %s, and remove it, ", arch.FirmwareText(f.Subject.Arch))+orAsk)
-		}
-		next, code := cmp.Or(f.Lease.NextServer, v.Server), f.Subject.Arch
-		return broken("The DHCP server "+what+".", evidence,
-			fmt.Sprintf("add a rule for option 93 = %d, %s, that names pxelinux.0, ", code, arch.FirmwareText(code))+orAsk, stanzas(
-				fmt.Sprintf("dhcp-match=set:arch%d,option:client-arch,%[1]d and dhcp-boot=tag:arch%[1]d,pxelinux.0,,%s", code, next),
-				fmt.Sprintf("if option pxe-system-type = %02x:%02x { next-server %s; filename \"pxelinux.0\"; }", code>>8, code&0xff, next),
-				fmt.Sprintf(`"client-classes": [ { "name": "arch%d", "test": "option[93].hex == 0x%04[1]x", "next-server": "%s", "boot-file-name": "pxelinux.0" } ]`, code, next))...)
 	}
 	return nil
+}
+
+// orAsk is the end of a hint that has another way.
+func orAsk(v Variant) string {
+	return fmt.Sprintf("or ask as the machine that the server knows: --arch %d", v.Arch)
+}
+
+// bootFileForOtherArch: who names the boot file need not be who gives the address.
+func bootFileForOtherArch(f *Facts) *finding {
+	named := slices.DeleteFunc(slices.Clone(f.Variants), func(v Variant) bool { return v.Name != AskedArch || !v.Answered || v.BootFile == "" })
+	if len(named) == 0 {
+		return nil
+	}
+	v, code := named[0], f.Subject.Arch
+	var says []string
+	for _, o := range named {
+		if o.BootFrom == v.BootFrom {
+			says = append(says, fmt.Sprintf("%s as %s", o.BootFile, arch.FirmwareText(o.Arch)))
+		}
+	}
+	server, next := cmp.Or(v.BootFrom, v.Server), cmp.Or(v.NextServer, f.Lease.NextServer, v.Server)
+	d := broken(fmt.Sprintf("The DHCP server %s names a boot file for %s only.", server, arch.FirmwareText(v.Arch)),
+		fmt.Sprintf("%s says %s, and nothing as %s", server, list(says), arch.FirmwareText(code)),
+		fmt.Sprintf("add a rule for option 93 = %d, %s, that names pxelinux.0, ", code, arch.FirmwareText(code))+orAsk(v), stanzas(
+			fmt.Sprintf("dhcp-match=set:arch%d,option:client-arch,%[1]d\ndhcp-boot=tag:arch%[1]d,pxelinux.0,,%s", code, next),
+			fmt.Sprintf("if option pxe-system-type = %02x:%02x { next-server %s; filename \"pxelinux.0\"; }", code>>8, code&0xff, next),
+			fmt.Sprintf(`"client-classes": [ { "name": "arch%d", "test": "option[93].hex == 0x%04[1]x", "next-server": "%s", "boot-file-name": "pxelinux.0" } ]`, code, next))...)
+	if len(says) > 1 {
+		d.summary = fmt.Sprintf("The DHCP server %s names boot files for other architectures only.", server)
+	}
+	if v.Proxy { // of these servers dnsmasq alone can be one
+		d.summary = strings.Replace(d.summary, "DHCP", "proxyDHCP", 1)
+		d.evidence += fmt.Sprintf("; it gives no addresses: %s does", f.Lease.ServerID)
+		d.stanzas = d.stanzas[:1]
+	}
+	return d
 }
 
 // onlyAsked is the cause that the server wants to be asked in another way.
@@ -109,9 +132,9 @@ func poolEmpty(f *Facts) *finding {
 	}
 	return broken("A DHCP server is there, but has no address for this guest.",
 		fmt.Sprintf("%s answers when it is asked for something else than an address (INFORM, or REQUEST of one of nowhere), and no DISCOVER of this MAC or of another", v.Server),
-		"its pool is used up, or it serves known MACs only; see its leases and its log, and make the pool larger or add the guest"+f.madeUp(), stanzas(
-			"dhcp-range=FIRST,LAST,1h or dhcp-host="+f.Subject.MAC+",ADDRESS",
-			"range FIRST LAST; or host guest { hardware ethernet "+f.Subject.MAC+"; fixed-address ADDRESS; }",
+		"its pool is used up, or it serves known MACs only; see its leases and its log, and make the pool larger or add the guest (dnsmasq: dhcp-host="+f.Subject.MAC+",ADDRESS)"+f.madeUp(), stanzas(
+			"dhcp-range=FIRST,LAST,1h",
+			"range FIRST LAST;",
 			`"pools": [ { "pool": "FIRST - LAST" } ]`)...)
 }
 
@@ -161,7 +184,7 @@ func packetLoss(f *Facts) *finding {
 // each one that is lost is waited for.
 func (f *Facts) downloadLoss(hint string) *finding {
 	for _, file := range f.Files {
-		if few := 3; file.Lost < few || file.Lost*100 < file.Packets || file.Result != plan.Found || file.Blocks != nil {
+		if few := 3; file.Lost < few || file.Lost*100 < file.Packets || file.Result != plan.Found || file.Blocks != nil || file.Reason != "" {
 			continue
 		}
 		d := warning("TFTP packets get lost on the way, and the boot goes slowly.",
@@ -189,8 +212,15 @@ func proxySilent(f *Facts) *finding {
 	if len(f.SilentProxies) == 0 {
 		return nil
 	}
-	d := warning(fmt.Sprintf("The proxyDHCP server %s does not answer on port 4011.", f.SilentProxies[0]),
-		fmt.Sprintf("the offer of %s does not say what to boot; it was asked there, and said nothing", f.SilentProxies[0]),
+	server := f.SilentProxies[0]
+	what, evidence := "proxyDHCP", fmt.Sprintf("the offer of %s does not say what to boot; it was asked there, and said nothing", server)
+	if !slices.ContainsFunc(f.Offers, func(o Offer) bool { return o.Proxy && o.Server == server }) {
+		what, evidence = "boot", fmt.Sprintf("a PXE boot menu names %s; it was asked there, and said nothing", server)
+		if i := slices.IndexFunc(f.Offers, func(o Offer) bool { return o.Value(ValueMenu) != "" }); i >= 0 {
+			evidence = fmt.Sprintf("%s names it in its PXE boot menu (option 43); it was asked there, and said nothing", f.Offers[i].Server)
+		}
+	}
+	d := warning(fmt.Sprintf("The %s server %s does not answer on port 4011.", what, server), evidence,
 		"see that it runs, that it listens on UDP port 4011, and that no firewall on it drops that; or switch it off, if it does not belong here")
 	if f.failsLater() {
 		d.status = Fail
@@ -231,7 +261,11 @@ func wrongVLANServer(f *Facts) *finding {
 		// All of one network that dom0 has elsewhere: then it is here, too.
 		one := !slices.ContainsFunc(offers, func(p Offer) bool { return p.Address.Masked() != o.Address.Masked() })
 		if n := f.elsewhere(o.Address); n != "" && (!one || len(offers) == 1) {
-			return leak(f, o, fmt.Sprintf("%s is the network of dom0's %s, and not of %s", o.Address.Masked(), n, f.bridgeName()))
+			here := f.bridgeName()
+			if f.Subject.VLAN != 0 {
+				here += fmt.Sprintf(", VLAN %d", f.Subject.VLAN)
+			}
+			return leak(f, o, fmt.Sprintf("%s is the network of dom0's %s, and not of %s", o.Address.Masked(), n, here))
 		}
 		if o.Address.Masked() == own.Address.Masked() {
 			continue
@@ -425,13 +459,8 @@ func noNextServer(f *Facts) *finding {
 			next = s.Address
 		}
 	}
-	d := broken("The offer names no next-server.", "siaddr is 0.0.0.0, and neither option 66 nor sname has an address",
+	d := broken("The offer names no next-server.", "siaddr is 0.0.0.0, and neither option 66 nor sname leads to an address",
 		"name the TFTP server", bootStanzas(next, f.Lease.BootFile)...)
-	if v != nil {
-		for _, p := range v.Passed {
-			d.evidence = fmt.Sprintf("siaddr is 0.0.0.0, and option 66 or sname says %q, which is no address", p.Value)
-		}
-	}
 	switch s := f.NextServer; {
 	case !f.Lease.NextServer.IsValid():
 	case f.Lease.BootFile == "" && f.bootless():
@@ -486,4 +515,18 @@ func filenameGarbage(f *Facts) *finding {
 		return d
 	}
 	return nil
+}
+
+// otherGuests: a capture of a busy network has many, and one boot of it is judged.
+func otherGuests(f *Facts) *finding {
+	n := len(f.Guests) - 1
+	if n < 1 {
+		return nil
+	}
+	ask := "ask"
+	if n == 1 {
+		ask = "asks"
+	}
+	return note(fmt.Sprintf("%s %s for a lease in the capture besides %s; --mac says whose boot is judged, of %s",
+		console.Count(n, "other machine"), ask, f.Subject.MAC, f.GuestList()))
 }

@@ -3,8 +3,6 @@ package check
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -12,6 +10,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
+	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
 func noDefault(f *Facts) *finding {
@@ -146,7 +145,7 @@ func labelHint(f *Facts) string {
 	if f.Config == nil || len(f.Config.Labels) < 2 {
 		return ""
 	}
-	return "; there is " + labelList(f.Config.Labels)
+	return "; there are " + labelList(f.Config.Labels)
 }
 
 func because(text string) string {
@@ -288,6 +287,9 @@ func tftpLargeBlocks(f *Facts) *finding {
 		}
 		d := broken("Large TFTP blocks get lost on the way.", fmt.Sprintf("of %s, blocks of %d bytes do not arrive, those of %d do", file.URL, lost, arrives),
 			fmt.Sprintf("find the link with the smaller MTU (tunnel, VLAN, VPN) or the firewall that drops fragments, or limit the server: tftpd-hpa --blocksize %d, dnsmasq tftp-mtu=%d", arrives, arrives+32))
+		if least := 1408; file.Result == plan.Found && arrives >= least { // PXELINUX's own blocks arrive
+			return note(fmt.Sprintf("TFTP blocks of %d bytes do not arrive, those of %d do: ROMs that ask for larger ones may fail", lost, arrives))
+		}
 		if file.Result == plan.Found {
 			d.status = Warn
 			d.summary = "Large TFTP blocks get lost on the way: downloads go slowly with small ones, and other ROMs fail."
@@ -303,13 +305,22 @@ func missing(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message)+f.unresolved(file.URL), fileHint(f))
+		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), fileHint(f))
 		if f.Boot != nil && f.Boot.Instead != "" {
 			d.status = Warn
 			d.summary = fmt.Sprintf("The %s is not there, and so %s boots.", role, f.Boot.Instead)
 		}
 		return f.named(role, d)
 	}
+}
+
+// MissingHint is what to do about a file that the server does not have; "" where
+// no configuration names it.
+func MissingHint(p *plan.Plan) string {
+	if p == nil || p.Config.URL == "" {
+		return ""
+	}
+	return fileHint(&Facts{Config: &p.Config, Boot: &p.Boot})
 }
 
 // fileHint tells the rule that most people get wrong.
@@ -332,8 +343,13 @@ func refused(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		return f.named(role, broken(fmt.Sprintf("The server refuses to give the %s.", role), file.URL+because(file.Message),
-			"let everybody read the file and pass the directories on the way (chmod a+r, a+x)"))
+		hint := "let everybody read the file and pass the directories on the way (chmod a+r, a+x)"
+		if web := Hint(file.Reason, file.URL); web != "" {
+			hint = web
+		} else if strings.HasPrefix(file.URL, "http") {
+			hint = "see the web server's log, its rules for that file (allow, deny), and whether it may read it (chmod a+r, and a+x for the directories)"
+		}
+		return f.named(role, broken(fmt.Sprintf("The server refuses to give the %s.", role), file.URL+because(file.Message), hint))
 	}
 }
 
@@ -343,21 +359,9 @@ func unreachable(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		return broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message)+f.unresolved(file.URL),
+		return broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
 			"see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String())
 	}
-}
-
-// unresolved says where a name leads that can't be resolved.
-func (f *Facts) unresolved(link string) string {
-	u, err := url.Parse(link)
-	if err != nil || len(f.Lease.DNS) > 0 {
-		return ""
-	}
-	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
-		return ""
-	}
-	return fmt.Sprintf("; DHCP names no DNS server (option 6), and so the boot server was asked in the place of %s, as PXELINUX does", u.Hostname())
 }
 
 func truncated(role string) func(*Facts) *finding {
@@ -396,14 +400,17 @@ func (f *Facts) inspected() *File {
 
 func kernelNotLinux(f *Facts) *finding {
 	file := f.inspected()
-	if file == nil || file.Kernel.Linux {
+	if file == nil || file.Kernel.Linux || f.Subject.GuestType == xenout.HVM && file.Misfit == nil { // which boots much
 		return nil
 	}
 	hint := "see what KERNEL names; a web server may answer with a page where the file is missing"
+	what := cmp.Or(file.Kernel.Format, "none")
 	if file.Kernel.Format == string(kernel.Multiboot) {
 		hint = "name the guest's Linux kernel there: a hypervisor such as Xen boots machines, and no guest"
+	} else if m := file.Misfit; m != nil && !strings.HasPrefix(file.Kernel.Format, string(kernel.HTML)) {
+		what, hint = m.Text, m.Try
 	}
-	return broken("The kernel is no kernel that a guest can boot.", fmt.Sprintf("%s is %s", file.URL, cmp.Or(file.Kernel.Format, "none")), hint)
+	return broken("The kernel is no kernel that a guest can boot.", fmt.Sprintf("%s is %s", file.URL, what), hint)
 }
 
 func kernelWrongArch(f *Facts) *finding {
@@ -456,6 +463,35 @@ func kernelPacking(f *Facts) *finding {
 		"serve a kernel that is compressed with gzip or with xz and a dictionary of 32 MiB, or its vmlinux (extract-vmlinux of the kernel's sources), or upgrade Xen")
 }
 
+// kernelDamaged is what the gate of a boot knows besides: a packed part that can't be
+// unpacked.
+func kernelDamaged(f *Facts) *finding {
+	file := f.inspected()
+	if file == nil || file.Misfit == nil {
+		return nil
+	}
+	return broken("The kernel is damaged.", file.URL+": "+file.Misfit.Text, file.Misfit.Try)
+}
+
+// initrdWrong goes by the first bytes, as the gate of a boot does. A text is handed
+// over by that, as nothing says what an initrd has to be; Linux can't use it.
+func initrdWrong(f *Facts) *finding {
+	for _, file := range f.Files {
+		switch {
+		case file.Role != "initrd" || file.Result != plan.Found:
+		case file.Misfit != nil:
+			hint := file.Misfit.Try
+			if strings.HasPrefix(file.URL, "http") && strings.Contains(file.Misfit.Text, "HTML") {
+				hint += "; a web server may answer with a page where the file is missing"
+			}
+			return f.named("initrd", broken("The initrd is no initrd.", file.URL+" is "+file.Misfit.Text, hint))
+		case file.Kind == "text":
+			return f.named("initrd", warning("The initrd is a text, which Linux can't unpack.", file.URL+" begins with text, and not as a cpio archive or what packs one", "see what the server has there"))
+		}
+	}
+	return nil
+}
+
 func argsTooLong(f *Facts) *finding {
 	a := f.Args
 	if a == nil || a.Bytes <= a.Limit {
@@ -490,13 +526,44 @@ func noSpace(f *Facts) *finding {
 const toolstackPatience = 110
 
 func tooSlow(f *Facts) *finding {
-	s := f.seconds()
-	if s <= toolstackPatience {
-		return nil
+	const faster = "serve the files by HTTP (http:// in KERNEL and INITRD, or in option 210), or from a TFTP server that knows windowsize"
+	s, given := f.seconds(), float64(toolstackPatience)
+	if f.Limits != nil && f.Limits.Seconds > 0 {
+		given = f.Limits.Seconds
 	}
-	return warning("The downloads take longer than the toolstack waits.",
-		fmt.Sprintf("%s at the measured rate take about %s, and %d s are given", console.Size(f.size()), secondsText(s), toolstackPatience),
-		"serve the files by HTTP (http:// in KERNEL and INITRD, or in option 210), or from a TFTP server that knows windowsize, or raise --timeout where the toolstack allows it")
+	takes := fmt.Sprintf("%s at the measured rate take about %s", console.Size(f.size()), secondsText(s))
+	switch {
+	case s > given:
+		return broken("The downloads take longer than a boot may.", fmt.Sprintf("%s, and --timeout gives %s", takes, secondsText(given)),
+			faster+", or raise --timeout where the toolstack waits for it")
+	case s > toolstackPatience:
+		return warning("The downloads take longer than some toolstacks wait.", fmt.Sprintf("%s, and libxl gives a restricted bootloader %d s", takes, toolstackPatience), faster)
+	}
+	return nil
+}
+
+// tooLarge: a boot takes no file that is larger than it may have.
+func tooLarge(role string) func(*Facts) *finding {
+	return func(f *Facts) *finding {
+		if f.Limits == nil {
+			return nil
+		}
+		limit, option, size, files := f.Limits.Kernel, "--max-kernel", int64(0), []string(nil)
+		if role != "kernel" {
+			limit, option = f.Limits.Initrd, "--max-initrd"
+		}
+		for _, file := range f.Files {
+			if file.Role == role {
+				size += max(file.Bytes, 0)
+				files = append(files, file.URL)
+			}
+		}
+		if limit <= 0 || size <= limit {
+			return nil
+		}
+		return broken(fmt.Sprintf("The %s is larger than a boot takes.", role), fmt.Sprintf("%s: %s, and %s is %s", list(files), console.Size(size), option, console.Size(limit)),
+			fmt.Sprintf("see what that file is, or say %s %d", option, size))
+	}
 }
 
 // seconds is how long all downloads take, about.
@@ -525,6 +592,6 @@ func stormLoss(f *Facts) *finding {
 			"look as one guest first, without --count; these have MACs that are made up, and a server that serves known guests only answers none of them")
 	}
 	return warning(fmt.Sprintf("The DHCP server left %d of %d guests without an answer.", s.Lost, s.Count),
-		fmt.Sprintf("at %g DISCOVERs a second, median %.1f ms, p99 %.1f ms", s.PerSec, s.MedianMs, s.P99Ms),
+		fmt.Sprintf("at %g DISCOVERs a second, median %s, p99 %s", s.PerSec, console.Took(s.MedianMs), console.Took(s.P99Ms)),
 		"see the server's load and its pool; a ping check before each offer (dnsmasq: no-ping, dhcpd: ping-check false) slows it down")
 }

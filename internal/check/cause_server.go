@@ -13,9 +13,12 @@ import (
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
-// better is another server that has what next-server should have; nil when
-// there is none.
+// better is another server that has what next-server should have, first of all
+// one that DHCP names; nil when there is none.
 func (f *Facts) better() *Station {
+	if s := f.namedServer(); s != nil {
+		return s
+	}
 	for _, hasFile := range []bool{true, false} {
 		i := slices.IndexFunc(f.Others, func(s Station) bool { return s.TFTP == PortAnswers && s.HasFile == hasFile })
 		if i >= 0 {
@@ -27,7 +30,7 @@ func (f *Facts) better() *Station {
 
 func nextServerUnreachable(f *Facts) *finding {
 	s := f.NextServer
-	if s == nil || s.TFTP == PortAnswers || s.TFTP == PortClosed {
+	if s == nil || s.TFTP == PortAnswers || s.TFTP == PortClosed || f.namedServer() != nil {
 		return nil
 	}
 	hint, write := "correct next-server, or let the machine answer in this network", []Stanza(nil)
@@ -49,9 +52,15 @@ func nextServerUnreachable(f *Facts) *finding {
 	case s.MAC == "" && s.Route == RouteRouter:
 		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, cmp.Or(plan.Text(f.Lease.Router), "none")), "no answer to ARP for the router",
 			"correct the router (option 3) in the DHCP server, or see that it is up")
-	case s.TFTP == PortUnreachable && f.Subject.Net == "dom0":
-		return broken(address+" from dom0, which would download for the guest.", "dom0's kernel says: no route to host",
-			"give dom0 an address or a route there, or take --net guest, which needs none")
+	case f.dom0Lost():
+		d := broken(address+" from dom0, which would download for the guest.", "dom0's kernel says: no route to host", "give dom0 an address or a route there")
+		if s.TFTP == PortSilent {
+			d.evidence = fmt.Sprintf("the guest's network is %s, and dom0 has no address in it: it asks elsewhere", f.Lease.Address.Masked())
+		}
+		if f.Bridge == nil || f.Bridge.Kind == "bridge" {
+			d.hint += ", or take --net guest, which needs none"
+		}
+		return d
 	case s.TFTP == PortUnreachable:
 		return broken(address+".", "the network says: no route to host", "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint, write...)
 	}
@@ -67,6 +76,8 @@ func nextServerWrong(f *Facts) *finding {
 	switch {
 	case s.TFTP == PortClosed:
 		evidence = "nothing listens on its port 69"
+	case s.TFTP == PortUnreachable && f.namedServer() != nil, s.TFTP == PortSilent && s.MAC == "" && b.HasFile:
+		evidence = "it can't be reached"
 	case s.TFTP == PortSilent && b.HasFile && !s.AnswersFrom.IsValid():
 		evidence = "it does not answer TFTP"
 	case s.TFTP == PortAnswers && !s.HasFile && b.HasFile && len(f.Search) > 0 && f.found() == nil:

@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
 // finding is one cause that the facts show.
 type finding struct {
 	status   Status // OK is a note
+	code     Code   // where it is not the cause's
 	summary  string // one line: what is wrong
 	evidence string // what was seen of it
 	hint     string // what to change
@@ -46,12 +48,16 @@ type cause struct {
 // consequence of another. Where two could be told from the same facts, the more
 // special one stands first.
 var causes = []cause{
+	{BridgeIsPort, "bridge", bridgeIsPort},
 	{BridgeDown, "bridge", bridgeDown},
 	{MACInUse, "bridge", macInUse},
 	{STPBlocking, "bridge", stpBlocking},
 	{NoUplink, "bridge", noUplink},
 	{VLANMismatch, "bridge", vlanMismatch},
+	{Dom0Firewall, "bridge", dom0Firewall},
 
+	{AnswerTooLate, "dhcp", answerTooLate},
+	{OfferUnreadable, "dhcp", offerUnreadable},
 	{NeedsOption60, "dhcp", onlyAsked(AskedWith60, "The DHCP server answers this guest only as a PXE client (option 60).",
 		"leave out --vendor-class and --option 60")},
 	{OtherArchOnly, "dhcp", otherArchOnly},
@@ -63,31 +69,38 @@ var causes = []cause{
 		"look for the MAC in the server's configuration: a host entry that is denied or ignored, a MAC filter, a class that it is not in")},
 	{PoolEmpty, "dhcp", poolEmpty},
 	{NoServer, "dhcp", noServer},
+	// What gets lost for a reason that is known is no packet loss.
+	{TFTPDataBlocked, "server", tftpDataBlocked},
+	{TFTPNoOACK, "server", tftpNoOACK},
+	{TFTPLargeBlocks, "server", tftpLargeBlocks},
 	{PacketLoss, "dhcp", packetLoss},
 	{ProxyOnly, "dhcp", proxyOnly},
 	{ProxySilent, "dhcp", proxySilent},
 	{WrongVLANServer, "dhcp", wrongVLANServer},
 	{RogueServer, "dhcp", rogueServer},
+	{WrongVLANServer, "dhcp", otherVLANHeard},
 	{AddressInUse, "lease", addressInUse},
 	{Nak, "lease", nak},
 	{NoAck, "lease", noAck},
 
-	{NoNextServer, "dhcp", noNextServer},
+	{NoNextServer, "dhcp", withNames(noNextServer)},
 	{NoFilename, "dhcp", noFilename},
 	{FilenameGarbage, "dhcp", filenameGarbage},
 	{IPXENotServed, "dhcp", ipxeNotServed},
 	{IPXELoop, "dhcp", ipxeLoop},
 
-	{NextServerUnreachable, "server", nextServerUnreachable},
+	{DuplicateAddress, "server", duplicateAddress},
+	{NextServerUnreachable, "server", withNames(nextServerUnreachable)},
 	{NextServerWrong, "server", nextServerWrong},
-	{TFTPNotRunning, "server", tftpNotRunning},
-	{TFTPLargeBlocks, "server", tftpLargeBlocks},
+	{TFTPNotRunning, "server", withNames(tftpNotRunning)},
 	{TFTPOtherAddress, "server", tftpOtherAddress},
-	{TFTPSilent, "server", tftpSilent},
+	{TFTPSilent, "server", withNames(tftpSilent)},
 	{TFTPRefused, "config", tftpRefused},
 
+	{DNSSilent, "config", unresolved("config")},
 	{ConfigEmpty, "config", configEmpty},
 	{ConfigMisnamed, "config", configMisnamed},
+	{ConfigUnreadable, "config", configNotServed},
 	{ConfigUnreadable, "config", configUnreadable},
 	{NoConfig, "config", noScript},
 	{NoConfig, "config", noConfig},
@@ -97,18 +110,26 @@ var causes = []cause{
 	{BootProgram, "boot", bootProgram},
 	{NotBootable, "boot", notBootable},
 
+	{DNSSilent, "kernel", unresolved("kernel")},
+	{DNSSilent, "initrd", unresolved("initrd")},
 	{KernelMissing, "kernel", missing("kernel")},
 	{InitrdMissing, "initrd", missing("initrd")},
 	{FileUnreadable, "kernel", refused("kernel")},
 	{FileUnreadable, "initrd", refused("initrd")},
+	{FileUnreachable, "kernel", notServed("kernel")},
+	{FileUnreachable, "initrd", notServed("initrd")},
 	{FileUnreachable, "kernel", unreachable("kernel")},
 	{FileUnreachable, "initrd", unreachable("initrd")},
+	{FileTooLarge, "kernel", tooLarge("kernel")},
+	{FileTooLarge, "initrd", tooLarge("initrd")},
 	{FileTruncated, "kernel", truncated("kernel")},
 	{FileTruncated, "initrd", truncated("initrd")},
 	{KernelNotLinux, "kernel", kernelNotLinux},
 	{KernelWrongArch, "kernel", kernelWrongArch},
 	{KernelNoXen, "kernel", kernelNoXen},
 	{KernelPacking, "kernel", kernelPacking},
+	{KernelDamaged, "kernel", kernelDamaged},
+	{InitrdWrong, "initrd", initrdWrong},
 	{ArgsTooLong, "args", argsTooLong},
 	{NoSpace, "space", noSpace},
 
@@ -119,6 +140,7 @@ var causes = []cause{
 	{WaitsForever, "boot", waitsForever},
 	{ConfigProblems, "config", configProblems},
 	{IncludeMissing, "config", includeMissing},
+	{OtherGuests, "dhcp", otherGuests},
 }
 
 // Diagnose judges the facts: it names the first cause that keeps the guest from
@@ -133,11 +155,11 @@ func Diagnose(f Facts) Report {
 			continue
 		}
 		if d.status == OK {
-			notes = append(notes, Note{c.code, d.summary, d.details})
+			notes = append(notes, Note{cmp.Or(d.code, c.code), d.summary, d.details})
 			continue
 		}
 		found[c.step] = append(found[c.step], d)
-		v := d.verdict(c.code)
+		v := d.verdict(cmp.Or(d.code, c.code))
 		if d.status == Fail && first == nil {
 			first = v
 		}
@@ -150,6 +172,22 @@ func Diagnose(f Facts) Report {
 		verdict = f.fine()
 	}
 	return Report{f.steps(found), *verdict, notes}
+}
+
+// Advise is what to do about a plan whose configuration is not to be had or boots
+// nothing; "" for what no cause is known of.
+func Advise(p *plan.Plan) string {
+	f := Facts{Lease: p.Lease, Search: p.Config.Tried}
+	f.Decided(p)
+	for _, c := range causes {
+		if c.step != "config" && c.step != "boot" {
+			continue
+		}
+		if d := c.find(&f); d != nil && d.status == Fail {
+			return d.hint
+		}
+	}
+	return ""
 }
 
 // steps are those that were come to, with what is wrong in them.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -127,6 +128,13 @@ func tftp(state TFTPState) func(*Facts) {
 	}
 }
 
+// fromDom0 is a look from dom0, which has no address where the guest is.
+func fromDom0(f *Facts) {
+	tftp(PortUnreachable)(f)
+	f.Subject.Net = "dom0"
+	f.Bridge.Networks = slices.DeleteFunc(f.Bridge.Networks, func(n Network) bool { return n.Interface == f.Bridge.Name })
+}
+
 func kernelIs(k Kernel) func(*Facts) { return func(f *Facts) { f.Files[0].Kernel = &k } }
 
 func file(i int, result plan.Result) func(*Facts) {
@@ -149,7 +157,16 @@ func all(list ...func(*Facts)) func(*Facts) {
 	}
 }
 
-func TestDiagnose(t *testing.T) {
+// brokenLab is the healthy one after one change, or two, and what is said of it.
+type brokenLab struct {
+	name   string
+	change func(*Facts)
+	code   Code
+	status Status
+	says   string // in the evidence or the hint
+}
+
+func brokenLabs() []brokenLab {
 	tftpServer := netip.MustParseAddr("192.168.1.2")
 	bridge := func(change func(*Bridge)) func(*Facts) { return func(f *Facts) { change(f.Bridge) } }
 	blocked := bridge(func(b *Bridge) { b.STP, b.ForwardDelay, b.Ports[0].State = true, 15, "learning" })
@@ -166,18 +183,18 @@ func TestDiagnose(t *testing.T) {
 		return func(f *Facts) { f.Boot, f.Config.Labels = &b, labels; noFiles(f) }
 	}
 
-	for _, test := range []struct {
-		name   string
-		change func(*Facts)
-		code   Code
-		status Status
-		says   string // in the evidence or the hint
-	}{
+	return []brokenLab{
 		{"nothing is wrong", func(*Facts) {}, Fine, OK, ""},
 		{"local boot", label(plan.Boot{Outcome: "localboot", Label: "disk"}, "disk"), Fine, OK, ""},
 		{"menu says local boot", func(f *Facts) { f.Lease.LocalBoot, f.Lease.BootFile = true, ""; noServerStep(f) }, Fine, OK, ""},
 
 		{"bridge is down", all(silence, bridge(func(b *Bridge) { b.Up = false })), BridgeDown, Fail, "ip link set xenbr0 up"},
+		{"bridge is a port", all(silence, bridge(func(b *Bridge) { b.PortOf, b.Instead = "xenbr0", "say bridge=xenbr0" })), BridgeIsPort, Fail, "say bridge=xenbr0"},
+		{"the guest runs, and dom0 has no way", all(fromDom0, bridge(func(b *Bridge) { b.Running = &Running{5, "vif5.0"} })), MACInUse, Fail, "xenstore has the MAC on vif5.0"},
+		{"the guest runs, and dom0 has a way", bridge(func(b *Bridge) { b.Running = &Running{5, "vif5.0"} }), Fine, OK, ""},
+		{"STP, and dom0 has no way", all(fromDom0, bridge(func(b *Bridge) { b.STP, b.ForwardDelay = true, 15 })), STPBlocking, Fail, "give dom0 an address"},
+		{"dom0 asks elsewhere", all(fromDom0, func(f *Facts) { f.NextServer.TFTP = PortSilent }), NextServerUnreachable, Fail, "it asks elsewhere"},
+		{"from Open vSwitch", all(fromDom0, bridge(func(b *Bridge) { b.Kind = "openvswitch" })), NextServerUnreachable, Fail, "a route there"},
 		{"MAC in use, boots", inUse, MACInUse, Warn, "vif3.0"},
 		{"MAC in use, silence", all(silence, inUse), MACInUse, Fail, "vif3.0"},
 		{"STP", all(silence, blocked), STPBlocking, Fail, "eth0 is learning"},
@@ -191,6 +208,16 @@ func TestDiagnose(t *testing.T) {
 			VLANMismatch, Fail, "vid 1"},
 		{"server in a VLAN", answered(Variant{Name: AskedVLAN, VLAN: 20}), VLANMismatch, Fail, "bridge=xenbr0.20"},
 
+		{"only from dom0", answered(Variant{Name: AskedFromDom0}), Dom0Firewall, Fail, "192.168.1.1 answers the guest's own question"},
+		{"TFTP only from dom0", all(tftp("silent"), func(f *Facts) { f.NextServer.FromDom0 = true }), Dom0Firewall, Fail, "the request for pxelinux.0 when dom0"},
+		{"TFTP only from dom0, by iptables", all(tftp("silent"), func(f *Facts) { f.NextServer.FromDom0, f.Bridge.CallsIPTables = true, true }), Dom0Firewall, Fail, "bridge-nf-call-iptables=0"},
+		{"ARP only from dom0", all(tftp("unreachable"), func(f *Facts) { f.NextServer.FromDom0, f.NextServer.MAC = true, "" }), Dom0Firewall, Fail, "answers ARP when dom0 asks"},
+		{"iptables, and nothing is dropped", func(f *Facts) { f.Bridge.CallsIPTables = true }, Fine, OK, ""},
+
+		{"too late", all(bootless, func(f *Facts) {
+			f.Waited, f.Offers[0].Values = 2001, nil
+			f.Offers = append(f.Offers, Offer{After: 3012, Server: tftpServer, Address: netip.MustParsePrefix("192.168.1.77/24"), Values: []Value{{Name: ValueBootFile, Value: "pxelinux.0"}}})
+		}), AnswerTooLate, Fail, "192.168.1.2 says boot file pxelinux.0 3.0 s after"},
 		{"no server", silence, NoServer, Fail, "1 DISCOVER"},
 		{"other arch", answered(Variant{Name: AskedArch, Arch: 7}), OtherArchOnly, Fail, "--arch 7"},
 		{"boot file for other arch", all(bootless, func(f *Facts) {
@@ -326,11 +353,43 @@ func TestDiagnose(t *testing.T) {
 		{"initrd missing", file(1, "not found"), InitrdMissing, Fail, "initrd.gz"},
 		{"kernel refused", file(0, "refused"), FileUnreadable, Fail, "chmod"},
 		{"initrd refused", file(1, "refused"), FileUnreadable, Fail, "initrd.gz"},
+		{"data ports are blocked", all(nothingFound("silent"), func(f *Facts) { f.Search[0].Reason, f.Search[0].Message = plan.DataBlocked, "OACK again" }), TFTPDataBlocked, Fail, "nf_conntrack_tftp"},
+		{"blocks that were not agreed to", all(file(0, "silent"), func(f *Facts) { f.Files[0].Reason = plan.NoOACK }), TFTPNoOACK, Fail, "--refuse blksize"},
+		{"blocks that were not agreed to, and then small ones", all(lossy, func(f *Facts) { f.Files[0].Reason = plan.NoOACK }), TFTPNoOACK, Warn, "slowly"},
+		{"two answer ARP", all(tftp("silent"), func(f *Facts) { f.NextServer.OtherMAC = "02:00:00:00:00:07" }), DuplicateAddress, Fail, "02:00:00:00:00:07"},
+		{"one offers, and another answers ARP", func(f *Facts) {
+			f.Offers[0].From, f.Offers[0].ServerMAC, f.Offers[0].Relay = f.NextServer.Address, "02:00:00:00:00:07", netip.Addr{}
+		}, DuplicateAddress, Warn, "the offer comes from 02:00:00:00:00:07"},
+		{"a virtual router", func(f *Facts) {
+			f.Offers[0].From, f.Offers[0].ServerMAC, f.Offers[0].Relay = f.NextServer.Address, "00:00:5e:00:01:07", netip.Addr{}
+		}, Fine, OK, ""},
+		{"frames of 1500 bytes get lost, and PXELINUX's do not", all(lossy, func(f *Facts) {
+			f.Files[0].Blocks = []plan.Block{{Size: 1468}, {Size: 1408, Arrives: true}}
+		}), Fine, OK, ""},
+		{"a name without DNS", named(nil), NoDNS, Fail, "option 6"},
+		{"a name, and a silent DNS server", named(&NameServer{Silent: true, Message: "no answer"}), DNSSilent, Fail, "10.0.0.53: no answer"},
+		{"a name that DNS does not know", named(&NameServer{Message: "no address"}), DNSNoAddress, Fail, "host-record=mirror.example,ADDRESS"},
+		{"kernel's certificate has expired", failsBy("kernel", plan.CertExpired), TLSExpired, Fail, "renew the certificate on 192.168.1.166"},
+		{"kernel's certificate is signed by whom?", failsBy("kernel", plan.UnknownCA), TLSUnknownCA, Fail, "--ca FILE"},
+		{"initrd's certificate is another server's", failsBy("initrd", plan.CertName), TLSWrongName, Fail, "a certificate for 192.168.1.166"},
+		{"no web server for the initrd", failsBy("initrd", plan.PortClosed), HTTPRefused, Fail, "systemctl status nginx"},
+		{"no TLS", failsBy("kernel", plan.NoTLS), FileUnreachable, Fail, "say http://"},
+		{"no web server for the configuration", all(nothingFound("unreachable"), func(f *Facts) {
+			f.Search[0].URL, f.Search[0].Reason = "http://192.168.1.166/pxelinux.cfg/default", plan.PortClosed
+		}), HTTPRefused, Fail, "the configuration is to come from http://192.168.1.166/"},
+		{"kernel wants a password", all(failsBy("kernel", plan.NoLogin), file(0, "refused")), FileUnreadable, Fail, "USER:PASSWORD@"},
 		{"kernel's server is away", file(0, "unreachable"), FileUnreachable, Fail, ""},
 		{"kernel empty", file(0, "empty"), FileTruncated, Fail, "0 bytes"},
 		{"initrd short", all(file(1, "short"), func(f *Facts) { f.Files[1].Bytes, f.Files[1].Read = 10, 5 }), FileTruncated, Fail, "5 came"},
 		{"kernel cut off", kernelIs(Kernel{Format: "bzImage", Linux: true, Wants: 9e6}), FileTruncated, Fail, "9000000"},
 		{"not a kernel", kernelIs(Kernel{Format: "an HTML page"}), KernelNotLinux, Fail, "HTML"},
+		{"a packed part that is none", func(f *Facts) { f.Files[0].Misfit = &Misfit{"Xen can't read it: unpack xz", "again"} }, KernelDamaged, Fail, "unpack xz"},
+		{"an EFI program", func(f *Facts) {
+			f.Files[0].Kernel, f.Files[0].Misfit = &Kernel{Format: "EFI program"}, &Misfit{"an EFI program, and no kernel", "serve the kernel itself"}
+		}, KernelNotLinux, Fail, "serve the kernel itself"},
+		{"an EFI program for an HVM guest", all(kernelIs(Kernel{Format: "EFI program"}), guestType(xenout.HVM)), Fine, OK, ""},
+		{"initrd is a page", func(f *Facts) { f.Files[1].Misfit = &Misfit{"a page of HTML, and no initrd", "see"} }, InitrdWrong, Fail, "HTML"},
+		{"initrd is a text", func(f *Facts) { f.Files[1].Kind = "text" }, InitrdWrong, Warn, "begins with text"},
 		{"wrong arch", all(kernelIs(Kernel{Format: "Image", Linux: true, Arch: "arm64"}), func(f *Facts) { f.Subject.Machine = "x86_64" }), KernelWrongArch, Fail, "arm64"},
 		{"32 bits", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386 PAE", Looked: true, PV: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), Fine, OK, ""},
 		{"nobody answers a made-up MAC", all(silence, func(f *Facts) { f.Subject.Random = true }), NoServer, Fail, "--mac"},
@@ -340,7 +399,7 @@ func TestDiagnose(t *testing.T) {
 		{"a storm, and nobody answers", func(f *Facts) { *f = Facts{Storm: &Storm{Count: 5, PerSec: 9, Lost: 5}} }, StormLoss, Fail, "known guests only"},
 		{"a file system that is read-only", func(f *Facts) { f.Space.ReadOnly = true }, NoSpace, Fail, "read-only"},
 		{"a hypervisor", kernelIs(Kernel{Format: "multiboot kernel"}), KernelNotLinux, Fail, "guest's Linux kernel"},
-		{"kernel of a name, without DNS", all(file(0, "silent"), func(f *Facts) { f.Files[0].URL = "http://mirror.example/linux"; f.Lease.DNS = nil }), FileUnreachable, Fail, "option 6"},
+		{"kernel of a name, without DNS", all(file(0, "silent"), func(f *Facts) { f.Files[0].URL = "http://mirror.example/linux"; f.Lease.DNS = nil }), NoDNS, Fail, "option 6"},
 		{"32 bits without PAE", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386", Looked: true, PV: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), KernelWrongArch, Fail, "CONFIG_X86_PAE"},
 		{"32 bits without PAE for PVH", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386", Looked: true, PV: true, PVH: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), Fine, OK, ""},
 		{"not for Xen", kernelIs(Kernel{Format: "bzImage", Linux: true, Looked: true}), KernelNoXen, Fail, "CONFIG_XEN_PV"},
@@ -360,7 +419,31 @@ func TestDiagnose(t *testing.T) {
 		{"ip= of another network", func(f *Facts) { f.Subject.IP = "10.0.0.7" }, VIFAddress, Warn, "ip=10.0.0.7"},
 		{"ip= of the lease", func(f *Facts) { f.Subject.IP = f.Lease.Address.String() }, Fine, OK, ""},
 		{"ip=, and no lease", all(func(f *Facts) { f.Subject.IP = "10.0.0.7" }, silence), NoServer, Fail, ""},
-		{"slow", func(f *Facts) { f.Files[1].Seconds = 300 }, TooSlow, Warn, "5m0s"},
+		{"slow", func(f *Facts) { f.Files[1].Seconds = 300 }, TooSlow, Fail, "5 min"},
+		{"slow, and --timeout allows it", func(f *Facts) { f.Files[1].Seconds, f.Limits = 300, &Limits{Seconds: 600} }, TooSlow, Warn, "libxl gives a restricted bootloader 110 s"},
+		{"slower than --timeout", func(f *Facts) { f.Files[1].Seconds, f.Limits = 60, &Limits{Seconds: 30} }, TooSlow, Fail, "--timeout gives 30 s"},
+		{"a large kernel", func(f *Facts) { f.Limits = &Limits{Kernel: 1 << 20} }, FileTooLarge, Fail, "--max-kernel is 1.0 MiB"},
+		{"large initrds", func(f *Facts) { f.Limits = &Limits{Kernel: 1 << 30, Initrd: 1 << 20} }, FileTooLarge, Fail, "or say --max-initrd"},
+		{"within the limits", func(f *Facts) { f.Limits = &Limits{Kernel: 1 << 30, Initrd: 1 << 30, Seconds: 110} }, Fine, OK, ""},
+
+		{"another VLAN's server", func(f *Facts) {
+			f.Heard = []Heard{{VLAN: 20, Server: tftpServer, MAC: "aa:bb:cc:00:11:22", Type: "OFFER"}}
+		},
+			WrongVLANServer, Warn, "OFFER to another machine has the tag of VLAN 20 (MAC aa:bb:cc:00:11:22)"},
+		{"another VLAN's server on a trunk", func(f *Facts) {
+			f.Bridge.Networks = nil
+			f.Subject.VLAN, f.Heard = 10, []Heard{{VLAN: 20, Server: tftpServer, MAC: "aa:bb:cc:00:11:22", Type: "OFFER"}}
+		}, Fine, OK, ""},
+		{"another VLAN's server answers the guest", func(f *Facts) {
+			f.Bridge.Networks = nil
+			f.Subject.VLAN, f.Heard = 10, []Heard{{VLAN: 20, Server: tftpServer, Type: "OFFER"}, {Server: tftpServer, Type: "OFFER", ToGuest: true}}
+		}, WrongVLANServer, Warn, "OFFER to this guest has no tag"},
+		{"an OFFER that can't be read", all(answered(Variant{Name: AskedInform}), func(f *Facts) {
+			f.Unreadable = []Unreadable{{tftpServer, "aa:bb:cc:00:11:22", "OFFER", "an option ends behind its field"}}
+		}),
+			OfferUnreadable, Fail, "its OFFER (MAC aa:bb:cc:00:11:22): an option ends"},
+		{"an OFFER that can't be read, and one that can", func(f *Facts) { f.Unreadable = []Unreadable{{tftpServer, "aa:bb:cc:00:11:22", "OFFER", "x"}} }, OfferUnreadable, Warn, "--pcap"},
+		{"other guests of a capture", func(f *Facts) { f.Guests = []Guest{{MAC: f.Subject.MAC, PXE: true}, {MAC: "00:16:3e:00:00:07"}} }, Fine, OK, ""},
 		{"storm", func(f *Facts) { f.Storm = &Storm{Count: 100, Answered: 90, Lost: 10, PerSec: 50} }, StormLoss, Warn, "50"},
 
 		// Two causes: the earlier one is named.
@@ -374,7 +457,11 @@ func TestDiagnose(t *testing.T) {
 		{"rogue and kernel not for Xen", all(second("192.168.1.250", "192.168.1.57/24", "192.168.1.250", "x.kpxe"), kernelIs(Kernel{Linux: true, Looked: true})), KernelNoXen, Fail, ""},
 		{"garbage and TFTP silent", all(setBoot("boot file", "pxelinux.0 ", "file", ""), tftp("silent")), TFTPSilent, Fail, ""},
 		{"empty and misnamed", all(nothingFound("empty"), func(f *Facts) { f.Search = append(f.Search, plan.Try{URL: "x", Result: "found", Meant: "upper case"}) }), ConfigEmpty, Fail, ""},
-	} {
+	}
+}
+
+func TestDiagnose(t *testing.T) {
+	for _, test := range brokenLabs() {
 		t.Run(test.name, func(t *testing.T) {
 			f := example(t, "healthy")
 			test.change(&f)
@@ -396,17 +483,57 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
+// named has the kernel be on a server of a name, of which that DNS server says so.
+func named(s *NameServer) func(*Facts) {
+	return func(f *Facts) {
+		f.Files[0].URL, f.Files[0].Result = "http://mirror.example/linux", plan.NotFound
+		n := Name{Name: "mirror.example", Millis: 5000}
+		if f.Lease.DNS = nil; s != nil {
+			s.Address = netip.MustParseAddr("10.0.0.53")
+			f.Lease.DNS, n.Failed = []netip.Addr{s.Address}, []NameServer{*s}
+		}
+		f.Names = []Name{n}
+	}
+}
+
+// failsBy has the server of a file fail for this reason.
+func failsBy(role string, reason plan.Reason) func(*Facts) {
+	return func(f *Facts) {
+		file := f.file(role)
+		file.URL, file.Result, file.Reason = "https://192.168.1.166/"+role, plan.Failed, reason
+	}
+}
+
+// Of a capture with many guests the others are named.
+func TestOtherGuests(t *testing.T) {
+	f := example(t, "healthy")
+	f.Guests = []Guest{{MAC: "00:16:3e:00:00:07"}, {MAC: f.Subject.MAC, PXE: true}, {MAC: "00:16:3e:00:00:08", PXE: true}}
+	want := Note{OtherGuests, "2 other machines ask for a lease in the capture besides " + f.Subject.MAC + "; --mac says whose boot is judged, of " +
+		f.Subject.MAC + " (PXE), 00:16:3e:00:00:08 (PXE), 00:16:3e:00:00:07", nil}
+	if notes := Diagnose(f).Notes; !slices.ContainsFunc(notes, func(n Note) bool { return cmp.Equal(n, want) }) {
+		t.Errorf("%+v, want %+v", notes, want)
+	}
+}
+
 // lossy is a way on which five packets of 400 get lost.
 func lossy(f *Facts) { f.Files[0].Packets, f.Files[0].Lost = 400, 5 }
 
 // xen is this release on the host.
 func xen(release string) func(*Facts) { return func(f *Facts) { f.Subject.Xen = release } }
 
-// Every code has a broken lab above.
+// Every code has a broken lab in a test of this package.
 func TestEveryCauseIsTested(t *testing.T) {
-	source, err := os.ReadFile("diagnose_test.go")
+	tests, err := filepath.Glob("*_test.go")
 	if err != nil {
 		t.Fatal(err)
+	}
+	var source []byte
+	for _, name := range tests {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = append(source, text...)
 	}
 	codes, err := os.ReadFile("report.go")
 	if err != nil {
@@ -507,5 +634,20 @@ func TestHint(t *testing.T) {
 	want := &Verdict{Code: NoFilename, Summary: "s", Evidence: "e", Hint: hint, Advice: "name it", Stanzas: stanzas}
 	if diff := cmp.Diff(want, broken("s", "e", "name it", stanzas...).verdict(NoFilename)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What is to be written into a server's configuration is one line, whatever boot
+// file a server on the wire names.
+func TestStanzasAreLines(t *testing.T) {
+	for _, file := range []string{"a\ndhcp-script=/tmp/x", "a\x1b[2J", "a,,10.0.0.1", `a"; include "/etc/x`, "a b", "a\u0085b", "\xff\xff"} {
+		for _, s := range bootStanzas(netip.MustParseAddr("192.168.1.166"), file) {
+			if strings.Contains(s.Text, file[:2]) || strings.ContainsFunc(s.Text, unicode.IsControl) {
+				t.Errorf("%q: %s", file, s.Text)
+			}
+		}
+	}
+	if s := bootStanzas(netip.Addr{}, "debian-installer/amd64/pxelinux.0"); !strings.Contains(s[0].Text, "dhcp-boot=debian-installer/amd64/pxelinux.0,,") {
+		t.Errorf("got %s", s[0].Text)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -22,6 +23,8 @@ import (
 // An address that is not known is the zero one, in JSON "". MACs are text in
 // the form 00:16:3e:01:02:03.
 type Facts struct {
+	Guests  []Guest   `json:"guests,omitempty"` // who asks for a lease in a capture
+	Made    *Made     `json:"made,omitempty"`   // by what; nil when not known
 	Began   time.Time `json:"began"`
 	Millis  float64   `json:"ms"`      // how long the look took
 	Capture string    `json:"capture"` // the file that this was read from; "" when it is live
@@ -30,27 +33,63 @@ type Facts struct {
 	Bridge   *Bridge    `json:"bridge,omitempty"` // nil from a capture
 	Events   []Event    `json:"events,omitempty"`
 	Offers   []Offer    `json:"offers,omitempty"` // in the order of their arrival
+	Waited   float64    `json:"waited"`           // when the guest takes an offer, since the first DISCOVER: it does not see later ones
 	Variants []Variant  `json:"variants,omitempty"`
 	Unsteady bool       `json:"unsteady"`         // no server answered the guest until it asked again, after the variants
 	Merged   []Value    `json:"merged,omitempty"` // what the guest would go by
 	Lease    plan.Lease `json:"lease"`            // the same, as addresses
 	Request  *Request   `json:"request,omitempty"`
 
-	SilentProxies []netip.Addr `json:"silent_proxies,omitempty"` // proxyDHCP servers that were asked on port 4011 and did not answer
+	SilentProxies []netip.Addr `json:"silent_proxies,omitempty"` // proxyDHCP and boot servers that were asked on port 4011 and did not answer
+
+	Heard      []Heard      `json:"heard,omitempty"`      // DHCP servers of other VLANs that were heard
+	Unreadable []Unreadable `json:"unreadable,omitempty"` // what a DHCP server said to the guest that no client can read
 
 	NextServer *Station  `json:"next_server,omitempty"`
 	Others     []Station `json:"others,omitempty"` // who else could be meant by next-server
 
 	// Search are the names of the configuration that the guest asked for, with
 	// what the server did, and then those that somebody may have meant.
-	Search []plan.Try   `json:"search,omitempty"`
+	Search []plan.Try `json:"search,omitempty"`
+	// Names are those that were looked up.
+	Names  []Name       `json:"names,omitempty"`
 	Config *plan.Config `json:"config,omitempty"` // nil when there is none
 	Boot   *plan.Boot   `json:"boot,omitempty"`   // nil when Config can't be read
 	Files  []File       `json:"files,omitempty"`  // the kernel first, then initrds in order
 	Args   *Args        `json:"args,omitempty"`
 	Space  *Space       `json:"space,omitempty"`
 	Storm  *Storm       `json:"storm,omitempty"`
+	Limits *Limits      `json:"limits,omitempty"`
 	Errors []string     `json:"errors,omitempty"` // what could not be looked at, and why
+}
+
+// Guest is a machine that asks for a lease in a capture.
+type Guest struct {
+	MAC string `json:"mac"`
+	PXE bool   `json:"pxe"` // as a PXE client
+}
+
+// MaxGuests is how many of a capture are recorded.
+const MaxGuests = 100
+
+// GuestList says who boots in a capture, those that do so by PXE first.
+func (f *Facts) GuestList() string {
+	var pxe, others []string
+	for _, g := range f.Guests {
+		if g.PXE {
+			pxe = append(pxe, g.MAC+" (PXE)")
+		} else {
+			others = append(others, g.MAC)
+		}
+	}
+	return strings.Join(short(append(pxe, others...)), ", ")
+}
+
+// Made is what a report was made by.
+type Made struct {
+	Version string `json:"version"`
+	Host    string `json:"host"`
+	Command string `json:"command"` // as in a shell, without passwords
 }
 
 // Decided takes what the boot program decided, which is a part of the plan. Its
@@ -120,8 +159,20 @@ type Bridge struct {
 	PVID         uint16  `json:"pvid"`          // default_pvid: the VLAN of a new port, where the bridge filters
 	Ports        []Port  `json:"ports,omitempty"`
 	MACOn        string  `json:"mac_on"` // the port behind which the guest's MAC is live now; "" for none
+	// CallsIPTables says that what it forwards goes through iptables (br_netfilter).
+	CallsIPTables bool `json:"calls_iptables"`
+	// Running is the guest, where it runs already by what dom0 knows; nil for not.
+	Running *Running `json:"running,omitempty"`
+	PortOf  string   `json:"port_of"` // what it is a port of, where it is no bridge; "" for nothing
+	Instead string   `json:"instead"` // what to name then, in words
 	// Networks are dom0's own addresses, on all its interfaces.
 	Networks []Network `json:"networks,omitempty"`
+}
+
+// Running is a domain with the guest's MAC.
+type Running struct {
+	Domid     int    `json:"domid"`
+	Interface string `json:"interface"`
 }
 
 // Port is one port of the bridge.
@@ -166,6 +217,7 @@ const (
 type Offer struct {
 	Millis    float64      `json:"ms"`                // when it came
 	Took      float64      `json:"took"`              // milliseconds since the DISCOVER before it
+	After     float64      `json:"after"`             // since the first DISCOVER, when this server first answered
 	Server    netip.Addr   `json:"server"`            // option 54, else siaddr, else where it came from
 	From      netip.Addr   `json:"from"`              // where the packet came from
 	ServerMAC string       `json:"server_mac"`        // of the last hop: the server or a relay
@@ -176,6 +228,8 @@ type Offer struct {
 	Chosen    bool         `json:"chosen"`            // the guest takes the address, or the boot file, of this one
 	Values    []Value      `json:"values,omitempty"`  // what it says about booting and the network
 	Options   []Option     `json:"options,omitempty"` // all of them, in the order in which they came
+
+	BootServers []BootServer `json:"boot_servers,omitempty"` // that it names in other places than siaddr
 }
 
 // Value is one thing that decides what boots, and who says so where.
@@ -223,7 +277,11 @@ type Variant struct {
 	Answered bool         `json:"answered"`
 	Server   netip.Addr   `json:"server"` // who answered first
 	Address  netip.Prefix `json:"address"`
-	BootFile string       `json:"boot_file"` // the first that anybody names
+	BootFile string       `json:"boot_file"` // that a machine would go by
+
+	BootFrom   netip.Addr `json:"boot_from"`   // who names it
+	NextServer netip.Addr `json:"next_server"` // beside it
+	Proxy      bool       `json:"proxy"`       // that is a proxyDHCP server
 }
 
 // The ways to ask.
@@ -232,6 +290,7 @@ const (
 	AskedWithout60   = "without option 60" // not as a PXE client
 	AskedWith60      = "with option 60"    // as one, when the question was not
 	AskedNoBroadcast = "broadcast flag 0"  // with the answer to the guest's MAC
+	AskedFromDom0    = "from dom0"         // by dom0's end of the bridge, with the guest's MAC
 	AskedOtherMAC    = "another MAC"       // as a guest that no server knows
 	AskedVLAN        = "VLAN"              // in another VLAN
 	AskedInform      = "INFORM"            // not for an address
@@ -283,12 +342,17 @@ type Station struct {
 	Address netip.Addr `json:"address"`
 	Why     string     `json:"why"` // "next-server", "DHCP server", "option 66", "router", ...
 	Route   Route      `json:"route"`
-	MAC     string     `json:"mac"`    // of it, or of the router on the way; "" when ARP was not answered
-	ARPMs   float64    `json:"arp_ms"` // how long that took
-	TFTP    TFTPState  `json:"tftp"`
-	TFTPMs  float64    `json:"tftp_ms"`
-	Asked   string     `json:"asked"`    // the file that it was asked for
-	HasFile bool       `json:"has_file"` // and it has it
+	MAC     string     `json:"mac"` // of it, or of the router on the way; "" when ARP was not answered
+	// FromDom0 says that it does not answer the guest, but the same question when
+	// dom0 sends that with the guest's addresses.
+	FromDom0 bool `json:"from_dom0,omitempty"`
+	// OtherMAC is of a second machine that answers ARP for the address.
+	OtherMAC string    `json:"other_mac,omitempty"`
+	ARPMs    float64   `json:"arp_ms"` // how long that took
+	TFTP     TFTPState `json:"tftp"`
+	TFTPMs   float64   `json:"tftp_ms"`
+	Asked    string    `json:"asked"`    // the file that it was asked for
+	HasFile  bool      `json:"has_file"` // and it has it
 	// AnswersFrom is another address than its own, from which it answers.
 	AnswersFrom netip.Addr `json:"answers_from"`
 }
@@ -296,11 +360,27 @@ type Station struct {
 // MeantRoot is plan.Try.Meant where the boot file's directory is wrong.
 const MeantRoot = "in the root, not in the boot file's directory"
 
+// Name is a server's name that was looked up.
+type Name struct {
+	Name    string       `json:"name"`
+	Address netip.Addr   `json:"address"` // zero when none was found
+	Failed  []NameServer `json:"failed,omitempty"`
+	Millis  float64      `json:"ms"`
+}
+
+// NameServer is one that gave no address.
+type NameServer struct {
+	Address netip.Addr `json:"address"`
+	Silent  bool       `json:"silent"` // or no DNS server
+	Message string     `json:"message"`
+}
+
 // File is one file that the guest needs.
 type File struct {
 	Role   string      `json:"role"` // kernel or initrd
 	URL    string      `json:"url"`
 	Result plan.Result `json:"result"`
+	Reason plan.Reason `json:"reason,omitempty"`
 	Bytes  int64       `json:"bytes"` // as announced; -1 when the server does not say
 	Read   int64       `json:"read"`  // how much of it was read
 	Millis float64     `json:"ms"`    // until the server said yes or no
@@ -315,6 +395,22 @@ type File struct {
 	Message string       `json:"message"`          // the server's own words, or what went wrong
 	Blocks  []plan.Block `json:"blocks,omitempty"` // TFTP block sizes, tried one after the other
 	Kernel  *Kernel      `json:"kernel,omitempty"` // what is in it; nil when not looked at
+	Kind    string       `json:"kind,omitempty"`   // what an initrd is, by its first bytes
+	Misfit  *Misfit      `json:"misfit,omitempty"` // nil where a boot would hand it over
+}
+
+// Misfit is why a boot refuses a file.
+type Misfit struct {
+	Text string `json:"text"`
+	Try  string `json:"try"`
+}
+
+// NewMisfit is what the gate of a boot says; nil for nil.
+func NewMisfit(m *kernel.Misfit) *Misfit {
+	if m == nil {
+		return nil
+	}
+	return &Misfit{m.Text, m.Try}
 }
 
 // Kernel is what a kernel's file is.
@@ -359,6 +455,13 @@ type Space struct {
 	Needed    int64  `json:"needed"` // bytes
 	Free      int64  `json:"free"`   // bytes, without the reserve that a boot keeps
 	ReadOnly  bool   `json:"read_only"`
+}
+
+// Limits are those of a boot with the same options; 0 is none.
+type Limits struct {
+	Kernel  int64   `json:"kernel"`  // bytes
+	Initrd  int64   `json:"initrd"`  // bytes, of all of them
+	Seconds float64 `json:"seconds"` // for everything
 }
 
 // Storm is what many guests at once do to the server.

@@ -24,3 +24,16 @@ func NewKernel(info kernel.Info) *Kernel {
 	}
 	return k
 }
+
+// NewKind is what an initrd is by its first bytes.
+func NewKind(info kernel.Info) string {
+	switch {
+	case info.Compression != kernel.None:
+		return string(info.Compression)
+	case info.Format == kernel.Initrd:
+		return "cpio"
+	case info.Format == kernel.Text:
+		return "text"
+	}
+	return ""
+}

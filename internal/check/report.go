@@ -44,7 +44,7 @@ type Verdict struct {
 	Stanzas  []Stanza `json:"stanzas,omitempty"`
 }
 
-// Stanza is what to write into the configuration of one DHCP server.
+// Stanza is what to write into the configuration of one DHCP server, a line each.
 type Stanza struct {
 	Program string `json:"program"`
 	Text    string `json:"text"`
@@ -58,6 +58,8 @@ const (
 	Fine Code = "ok"
 
 	// The bridge.
+	BridgeIsPort Code = "bridge-is-port"
+	Dom0Firewall Code = "dom0-firewall"
 	BridgeDown   Code = "bridge-down"
 	MACInUse     Code = "mac-in-use"
 	STPBlocking  Code = "stp-blocking"
@@ -65,6 +67,8 @@ const (
 	VLANMismatch Code = "vlan-mismatch"
 
 	// DHCP.
+	AnswerTooLate   Code = "answer-too-late"
+	OfferUnreadable Code = "offer-unreadable"
 	OtherArchOnly   Code = "other-arch-only"
 	OnlyWithout60   Code = "only-without-option-60"
 	NeedsOption60   Code = "needs-option-60"
@@ -95,6 +99,9 @@ const (
 	TFTPNotRunning        Code = "tftp-not-running"
 	TFTPOtherAddress      Code = "tftp-other-address"
 	TFTPSilent            Code = "tftp-silent"
+	TFTPDataBlocked       Code = "tftp-data-blocked"
+	TFTPNoOACK            Code = "tftp-no-oack"
+	DuplicateAddress      Code = "duplicate-address"
 	TFTPRefused           Code = "tftp-refused"
 
 	// The configuration.
@@ -109,6 +116,7 @@ const (
 	NotBootable      Code = "not-bootable"
 	WaitsForever     Code = "waits-for-ever"
 	ConfigProblems   Code = "config-problems"
+	OtherGuests      Code = "other-guests"
 	IncludeMissing   Code = "include-missing"
 
 	// The files.
@@ -117,11 +125,21 @@ const (
 	InitrdMissing   Code = "initrd-missing"
 	FileUnreadable  Code = "file-unreadable"
 	FileUnreachable Code = "file-unreachable"
+	FileTooLarge    Code = "file-too-large"
 	FileTruncated   Code = "file-truncated"
+	NoDNS           Code = "no-dns"
+	DNSSilent       Code = "dns-silent"
+	DNSNoAddress    Code = "dns-no-address"
+	TLSExpired      Code = "tls-expired"
+	TLSUnknownCA    Code = "tls-unknown-ca"
+	TLSWrongName    Code = "tls-wrong-name"
+	HTTPRefused     Code = "http-refused"
 	KernelNotLinux  Code = "kernel-not-linux"
 	KernelWrongArch Code = "kernel-wrong-arch"
 	KernelNoXen     Code = "kernel-no-xen"
 	KernelPacking   Code = "kernel-packing"
+	KernelDamaged   Code = "kernel-damaged"
+	InitrdWrong     Code = "initrd-wrong"
 	ArgsTooLong     Code = "args-too-long"
 	NoSpace         Code = "no-space"
 	TooSlow         Code = "too-slow"

@@ -33,6 +33,9 @@ func (f *Facts) bridgeStep() (string, float64) {
 	if f.Subject.Net != "" {
 		text += ", as " + map[string]string{"guest": "the guest with a port of its own", "dom0": "the guest's MAC from dom0"}[f.Subject.Net]
 	}
+	if f.Subject.Random {
+		text += ", with the made-up MAC " + f.Subject.MAC
+	}
 	return text, 0
 }
 
@@ -163,12 +166,27 @@ func (f *Facts) fileStep(role string) (string, float64) {
 		if k := file.Kernel; k != nil {
 			line += ", " + kernelText(k)
 		}
+		if role == "initrd" && file.Result == plan.Found && f.Capture == "" {
+			line += initrdText(file)
+		}
 		if file.Seconds > 0 {
 			line += ", about " + secondsText(file.Seconds)
 		}
 		text = append(text, line)
 	}
 	return strings.Join(text, "; "), ms
+}
+
+// initrdText is what is known of an initrd, of which the beginning was read.
+func initrdText(f File) string {
+	text := ""
+	if f.Kind != "" {
+		text = ", " + f.Kind
+	}
+	if f.Read < f.Bytes || f.Bytes < 0 {
+		text += ", not verified to the end"
+	}
+	return text
 }
 
 func kernelText(k *Kernel) string {
@@ -209,5 +227,22 @@ func (f *Facts) stormStep() (string, float64) {
 	if s == nil {
 		return "", 0
 	}
-	return fmt.Sprintf("%d of %d answered at %g a second, median %.1f ms, p99 %.1f ms", s.Answered, s.Count, s.PerSec, s.MedianMs, s.P99Ms), s.MaxMs
+	return fmt.Sprintf("%d of %d answered at %g a second, median %s, p99 %s", s.Answered, s.Count, s.PerSec, console.Took(s.MedianMs), console.Took(s.P99Ms)), s.MaxMs
+}
+
+// Waiting is what a look does next, by what it knows so far.
+func (f *Facts) Waiting() string {
+	switch {
+	case f.Storm != nil:
+		return ""
+	case !f.discovered() && !f.given():
+		return "dhcp: listens to the servers that answer " + f.Subject.MAC
+	case f.NextServer == nil && f.Config == nil:
+		return "server: asks " + cmp.Or(plan.Text(f.Lease.NextServer), "the server") + " for " + cmp.Or(f.Lease.BootFile, "a file")
+	case f.Config == nil:
+		return "config: looks for the configuration"
+	case f.Boot != nil && f.file("kernel") == nil:
+		return "kernel: reads " + f.Boot.Kernel
+	}
+	return "initrd: asks for it"
 }

@@ -30,11 +30,14 @@ func (f *Facts) AddSurvey(s *survey.Survey) {
 		f.Events = append(f.Events, Event{Millis: last, From: EventGuest, To: EventBroadcast, Kind: string(survey.TypeDiscover), Summary: "no answer", Failed: true})
 	}
 	for _, m := range s.Offers() {
-		f.Offers = append(f.Offers, f.offer(s, m))
+		o := f.offer(s, m)
+		o.After = plan.Millis(s.First(m))
+		f.Offers = append(f.Offers, o)
 	}
 	if s.Lease == nil {
 		return
 	}
+	f.Waited = plan.Millis(s.Decided.Sub(s.Begin))
 	f.SetLease(s.Lease, &s.Origins)
 	if s.Holder != nil {
 		f.Lease.InUseBy = s.Holder.String()
@@ -49,8 +52,11 @@ func (f *Facts) addEvents(s *survey.Survey) {
 		if m.Stray == "" || m.Stray == survey.OtherVLAN {
 			f.Events = append(f.Events, f.dhcpEvent(s.Begin, m))
 		}
-		if m.Stray == survey.OtherVLAN {
-			f.otherVLAN(m)
+		switch m.Stray {
+		case survey.OtherVLAN:
+			f.otherVLAN(s, m)
+		case survey.Unreadable:
+			f.unreadable(s.Begin, m)
 		}
 	}
 }
@@ -64,17 +70,22 @@ func (f *Facts) AddIPXE(userClass string, s *survey.Survey, waited time.Duration
 	f.Variants = append(f.Variants, v)
 }
 
-// Take records the first answer, and the first boot file.
+// Take records the first answer, and the boot file that a machine would go by, also
+// one that is said on port 4011.
 func (v *Variant) Take(s *survey.Survey) {
+	if l := s.Lease; l != nil && l.BootFile != "" {
+		v.BootFile, v.BootFrom, v.NextServer = printable.Text(l.BootFile), s.Origins.BootFile.Server, l.NextServer
+	}
 	for _, m := range s.Offers() {
 		if m.Offer.Address.IsValid() && !v.Answered {
 			v.Answered, v.Server, v.Millis = true, m.Offer.Server, plan.Millis(m.Delay)
 			v.Address = netip.PrefixFrom(m.Offer.Address, 32)
 		}
-		if v.BootFile == "" {
-			v.BootFile = m.Offer.BootFile
+		if v.BootFile == "" && m.Offer.BootFile != "" {
+			v.BootFile, v.BootFrom, v.NextServer = printable.Text(m.Offer.BootFile), m.Offer.Server, m.Offer.NextServer
 		}
 	}
+	v.Proxy = slices.ContainsFunc(s.Offers(), func(m *survey.Seen) bool { return m.Offer.Proxy && m.Offer.Server == v.BootFrom })
 }
 
 // SetIPXE says what iPXE would go by, where DHCP gives the guest an iPXE: what of it
@@ -178,7 +189,7 @@ func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 	o := Offer{
 		Millis: f.Since(s.Begin.Add(m.After)), Took: plan.Millis(m.Delay),
 		Server: m.Offer.Server, From: m.From.Addr(), ServerMAC: m.SourceMAC.String(), Proxy: m.Offer.Proxy,
-		Relay: given(m.GIAddr),
+		Relay: given(m.GIAddr), BootServers: bootServers(m),
 	}
 	if len(m.VLANs) > 0 {
 		o.VLAN = m.VLANs[0]
@@ -223,13 +234,21 @@ func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 }
 
 // otherVLAN: a server speaks in another VLAN than the guest's.
-func (f *Facts) otherVLAN(m *survey.Seen) {
+func (f *Facts) otherVLAN(s *survey.Survey, m *survey.Seen) {
 	v := Variant{Name: AskedVLAN, Answered: true, Server: m.From.Addr(), Millis: plan.Millis(m.Delay)}
 	if len(m.VLANs) > 0 {
 		v.VLAN = m.VLANs[0]
 	}
 	if !slices.ContainsFunc(f.Variants, func(o Variant) bool { return o.Name == v.Name && o.VLAN == v.VLAN }) {
 		f.Variants = append(f.Variants, v)
+	}
+	h := Heard{VLAN: v.VLAN, Server: v.Server, MAC: m.SourceMAC.String(), Type: string(m.Type()), ToGuest: slices.ContainsFunc(s.Messages, func(o survey.Seen) bool {
+		return o.Sent && o.XID == m.XID && bytes.Equal(o.CHAddr, m.CHAddr)
+	})}
+	if i := slices.IndexFunc(f.Heard, func(o Heard) bool { return o.VLAN == h.VLAN && o.MAC == h.MAC }); i < 0 {
+		f.Heard = append(f.Heard, h)
+	} else if h.ToGuest {
+		f.Heard[i] = h
 	}
 }
 

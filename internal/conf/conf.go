@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -33,19 +34,20 @@ type File struct {
 
 // Option is one option that it says.
 type Option struct {
-	Section string // a guest's name, its uuid or its bridge; "" is all guests
+	Section string // a guest's name, its uuid in lower case, or its bridge; "" is all guests
 	Name    string
 	Values  []string // as a command line has them; several for an array
 }
 
 // Read reads a file. It names files and programs that are used as root, so it
 // has to be root's: no one else may own it or be able to write it. The zero
-// File is returned where there is none, and to whom it does not concern: who may
-// not read it, and who is in a user namespace, as the lab's, and so not this
-// host's root.
+// File is returned where there is none, and to whom it does not concern: users who
+// may not read it, and who is in a user namespace, as the lab's, and so not this
+// host's root. Root, whom only a security module or a network's file system keeps
+// from it, gets the error: it may say --key.
 func Read(name string) (File, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would block
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) && (os.Geteuid() != 0 || inUserNamespace()) {
 		return File{}, nil
 	}
 	if err != nil {
@@ -121,10 +123,17 @@ func Parse(text string) (File, error) {
 		if err != nil {
 			return File{}, fmt.Errorf("%s: %w", key, err)
 		}
-		f.options = append(f.options, Option{strings.Join(key[:len(key)-1], ""), key[len(key)-1], values})
+		section := strings.Join(key[:len(key)-1], "")
+		if uuid.MatchString(section) {
+			section = strings.ToLower(section)
+		}
+		f.options = append(f.options, Option{section, key[len(key)-1], values})
 	}
 	return f, nil
 }
+
+// uuid matches one, which is the same in both cases, as names are not.
+var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // words are a value as a command line has it.
 func words(value any) ([]string, error) {

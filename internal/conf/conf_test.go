@@ -126,3 +126,31 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A uuid is the same in both cases.
+func TestUUID(t *testing.T) {
+	const uuid = "3c2a1b00-5d6e-4f70-8192-a3b4c5d6e7f8"
+	f, err := Parse("[" + strings.ToUpper(uuid) + "]\nkey = '/k'\n[Guest1]\nkey = '/g'\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for section, want := range map[string]int{uuid: 1, "Guest1": 1, "guest1": 0} {
+		if got := f.For(section); len(got) != want {
+			t.Errorf("%s: %v", section, got)
+		}
+	}
+}
+
+// What root may not read concerns it all the same: it may say --key.
+func TestReadDenied(t *testing.T) {
+	if os.Geteuid() != 0 || inUserNamespace() {
+		t.Skip("needs root of this host")
+	}
+	const denied = "/proc/sys/vm/compact_memory" // root has no way past these files' modes
+	if _, err := os.ReadFile(denied); !os.IsPermission(err) {
+		t.Skipf("needs a file that root can't read: %v", err)
+	}
+	if f, err := Read(denied); err == nil {
+		t.Errorf("got %v", f)
+	}
+}

@@ -118,7 +118,9 @@ func (c *chooser) menus(ctx context.Context) (menu.Choice, error) {
 // for what is left of First.
 func (c *chooser) press(ctx context.Context, draw func()) (key, error) {
 	for {
-		draw()
+		if len(c.keys.input) == 0 { // else the next key changes it at once, and a log would have each
+			draw()
+		}
 		if c.screen.err != nil {
 			return 0, c.screen.err
 		}
@@ -299,16 +301,20 @@ func (c *chooser) line(ctx context.Context, ask, text string, secret bool) (line
 	}
 }
 
-// helpRows is what the help of entries takes of the screen.
-const helpRows = 5
+// helpRows is what the help of entries takes of the screen: as many lines as the
+// longest has, five at most, and a quarter of the screen.
+func (c *chooser) helpRows(m *menu.Menu) (rows int) {
+	for _, e := range m.Entries {
+		rows = max(rows, len(e.Help))
+	}
+	return min(rows, 5, c.screen.height/4)
+}
 
 // rows is how many entries fit.
 func (c *chooser) rows(m *menu.Menu) int {
 	rows := c.screen.height - 5
-	for _, e := range m.Entries {
-		if len(e.Help) > 0 {
-			return max(rows-helpRows-1, 1)
-		}
+	if help := c.helpRows(m); help > 0 {
+		return max(rows-help-1, 1)
 	}
 	return rows
 }
@@ -332,10 +338,9 @@ func (c *chooser) draw(m *menu.Menu) {
 			s.put(2+i-top, text)
 		}
 	}
-	for i, text := range m.Entries[at].Help {
-		if i < helpRows {
-			s.put(s.height-helpRows-2+i, printable.Text(text))
-		}
+	help := c.helpRows(m)
+	for i, text := range m.Entries[at].Help[:min(len(m.Entries[at].Help), help)] {
+		s.put(s.height-help-2+i, printable.Text(text))
 	}
 	s.put(s.height-2, c.message)
 	switch {
@@ -367,6 +372,9 @@ func counted(text string, n int) string {
 
 // list is the menu of a terminal that can only print lines.
 func (c *chooser) list(ctx context.Context) (menu.Choice, error) {
+	for _, text := range c.offer.Say {
+		c.printf("%s\r\n", printable.Text(text))
+	}
 	for {
 		if c.message != "" {
 			c.printf("%s\r\n", c.message)

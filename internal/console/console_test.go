@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -79,5 +80,20 @@ func TestProgram(t *testing.T) {
 	want := []string{"a", "bc", "", "?[2J", long, long, "x"}
 	if diff := cmp.Diff("gopxeboot: p: "+strings.Join(want, "\ngopxeboot: p: ")+"\n", out.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What a program says without end does not fill a log.
+func TestProgramBounded(t *testing.T) {
+	var out strings.Builder
+	w, done := New(&out, Quiet).Program("p")
+	for range 8 << 10 {
+		fmt.Fprintln(w, strings.Repeat("x", 1000))
+		io.WriteString(w, "\n")
+	}
+	done()
+	const end = "gopxeboot: p: it says more than 1 MiB, and the rest is not shown\n"
+	if n := strings.Count(out.String(), end); n != 1 || !strings.HasSuffix(out.String(), end) || out.Len() > 2<<20 {
+		t.Errorf("%d bytes, which say %d times that there is more", out.Len(), n)
 	}
 }

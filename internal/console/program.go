@@ -9,6 +9,10 @@ import (
 // maxLine is where a program's line is cut in two, in bytes.
 const maxLine = 4096
 
+// maxProgram is how much of it is printed, in bytes: what pygrub says of a disk is
+// the guest's, and goes into dom0's logs.
+const maxProgram = 1 << 20
+
 // Program is where a program that we run may write. That is the terminal
 // itself, on which it may draw. Where there is none its lines become the
 // console's, with its name before them; done prints the last one, which need
@@ -17,7 +21,7 @@ func (c *Console) Program(name string) (w io.Writer, done func()) {
 	if c.end == "\r\n" {
 		return c.w, func() {}
 	}
-	p := &program{console: c, name: name}
+	p := &program{console: c, name: name, left: maxProgram}
 	return p, p.done
 }
 
@@ -26,6 +30,7 @@ type program struct {
 	name    string
 	mu      sync.Mutex
 	begun   []byte // a line
+	left    int    // of maxProgram
 }
 
 func (p *program) Write(b []byte) (int, error) {
@@ -54,5 +59,11 @@ func (p *program) done() {
 }
 
 func (p *program) say(line []byte) {
+	if p.left < 0 {
+		return
+	}
+	if p.left -= len("gopxeboot: ") + len(p.name) + len(line) + 3; p.left < 0 {
+		line = []byte("it says more than 1 MiB, and the rest is not shown")
+	}
 	p.console.print(p.name + ": " + string(bytes.TrimRight(line, "\r")))
 }

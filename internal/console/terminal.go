@@ -1,9 +1,11 @@
 package console
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -43,7 +45,7 @@ func OpenTerminal(in, out *os.File) (*Terminal, func(), error) {
 		writer.Close()
 		return nil, nil, err
 	}
-	input, stop := make(chan byte), make(chan struct{})
+	input, stop := make(chan byte, 256), make(chan struct{})
 	go func() {
 		defer close(input)
 		buffer := make([]byte, 256)
@@ -92,6 +94,39 @@ func (p patient) Write(text []byte) (int, error) {
 		return 0, err
 	}
 	return p.f.Write(text)
+}
+
+// GoOn says that no one has to read: what a terminal does not take in writeTime is
+// lost, and so is what follows until it does. A boot waits for its servers only.
+func (c *Console) GoOn() {
+	if c.end == "\r\n" {
+		c.w = &unread{c.w, make(chan struct{}, 1)}
+	}
+}
+
+// unread is a terminal that may not be read.
+type unread struct {
+	w    io.Writer
+	turn chan struct{}
+}
+
+func (u *unread) Write(text []byte) (int, error) {
+	select {
+	case u.turn <- struct{}{}:
+	default: // what was written before is not taken yet
+		return len(text), nil
+	}
+	taken, text := make(chan struct{}), bytes.Clone(text)
+	go func() {
+		defer close(taken)
+		defer func() { <-u.turn }()
+		u.w.Write(text)
+	}()
+	select {
+	case <-taken:
+	case <-time.After(writeTime):
+	}
+	return len(text), nil
 }
 
 // Key waits for one that was pressed, all of its bytes. Noise is none. The error

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -74,12 +75,17 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// Who types a megabyte and reads nothing keeps nothing from its end.
+// A terminal that is full, as no one reads, ends the menu, whoever types.
 func TestTerminalUnread(t *testing.T) {
 	person, terminal := pty(t)
 	opened, restore, err := OpenTerminal(terminal, terminal)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for {
+		if _, err := opened.Output.Write(make([]byte, 4096)); err != nil {
+			break
+		}
 	}
 	go io.Copy(person, strings.NewReader(strings.Repeat("\x1b[A\x1b[B", 1<<18)))
 	opened.Idle = time.Minute
@@ -131,4 +137,41 @@ func TestKeyCancelled(t *testing.T) {
 		t.Error("a key of nobody's")
 	}
 	restore()
+}
+
+// A burst of keys is drawn once, as what is drawn is kept in a log.
+func TestTerminalBurst(t *testing.T) {
+	person, terminal := pty(t)
+	opened, restore, err := OpenTerminal(terminal, terminal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var drawn bytes.Buffer
+	all := make(chan int64)
+	go func() { n, _ := io.Copy(&drawn, person); all <- n }()
+	go io.WriteString(person, strings.Repeat("\x1b[A\x1b[B", 1<<17)+"\x1b[A\r")
+	opened.Idle = time.Minute
+	choice, err := opened.Choose(t.Context(), sample(), right)
+	if diff := cmp.Diff(menu.Choice{Entry: 0}, choice); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	restore()
+	terminal.Close()
+	if n := <-all; n > 1<<20 {
+		t.Errorf("%d bytes are drawn", n)
+	}
+}
+
+// What a terminal that no one reads does not take is lost, and keeps no one waiting.
+func TestGoOn(t *testing.T) {
+	_, terminal := pty(t)
+	c := New(terminal, Normal)
+	c.GoOn()
+	began := time.Now()
+	for range 1000 {
+		c.Stage(strings.Repeat("x", 1000))
+	}
+	if took := time.Since(began); took > 10*writeTime {
+		t.Errorf("it took %v", took)
+	}
 }

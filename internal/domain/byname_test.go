@@ -24,7 +24,7 @@ func TestNamed(t *testing.T) {
 	}
 	const xapiVIF = "mac=3a:5c:10:0b:22:9e,bridge=xapi3"
 	ofXL := Info{Name: "guest1", UUID: uuid, Type: xenout.PVH, Source: "/etc/xen/guest1.cfg", VIFs: []xenout.VIF{vif(t, simpleVIF)}}
-	ofXAPI := Info{UUID: uuid, Type: xenout.PVShim, Source: "xe vif-list vm-uuid=" + uuid}
+	ofXAPI := Info{UUID: uuid, Type: xenout.PVShim, Source: "xe vif-list vm-uuid=" + uuid, XAPI: true}
 	for _, test := range []struct {
 		name, called string
 		dom0         *fake
@@ -38,7 +38,7 @@ func TestNamed(t *testing.T) {
 		{name: "libvirt, its name", called: "guest1", dom0: dom0With("bash").program(strings.ReplaceAll(dumpxml, uuid, "guest1"), golden(t, "libvirt-file.xml")),
 			want: Info{Name: "guest1", UUID: uuid, Type: xenout.PV, Source: "virsh dumpxml guest1"}, first: simpleVIF + ",script=vif-bridge"},
 		{name: "XAPI, its uuid", called: uuid, dom0: xapi(), want: ofXAPI, first: xapiVIF},
-		{name: "XAPI, its name", called: "guest1", dom0: xapi(), want: Info{Name: "guest1", UUID: uuid, Type: xenout.PVShim, Source: ofXAPI.Source}, first: xapiVIF},
+		{name: "XAPI, its name", called: "guest1", dom0: xapi(), want: Info{Name: "guest1", UUID: uuid, Type: xenout.PVShim, Source: ofXAPI.Source, XAPI: true}, first: xapiVIF},
 		{name: "XAPI, two of that name", called: "guest1", dom0: xapi().program(listed, "uuid ( RO)    : "+uuid+"\n\nuuid ( RO) : "+network+"\n"), err: "shows 2 VMs that are called"},
 		{name: "it runs, and has no file", called: "guest1", dom0: running(), want: Info{Name: "guest1", UUID: uuid, Source: "xenstore of domain 5"}, first: "mac=00:16:3e:72:79:e3,bridge=xenbr0,script=/etc/xen/scripts/vif-bridge"},
 		{name: "the same, by its domain id", called: "5", dom0: running(), want: Info{Name: "guest1", UUID: uuid, Source: "xenstore of domain 5"}, first: "mac=00:16:3e:72:79:e3,bridge=xenbr0,script=/etc/xen/scripts/vif-bridge"},

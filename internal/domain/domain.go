@@ -19,6 +19,7 @@ type Info struct {
 	Type   xenout.GuestType // "" when not known
 	VIFs   []xenout.VIF     // as the toolstack orders them; the one that was asked for has a MAC, a bridge may be ""
 	Source string           // what said so: /etc/xen/guest1.cfg, or virsh dumpxml <uuid>
+	XAPI   bool             // it is a VM of XAPI's, whose name its administrators may change
 }
 
 // An UnknownError says why nothing told the guest's MAC address.
@@ -56,6 +57,7 @@ type lookup func(ctx context.Context, guest Info, wanted int) (Info, error)
 func (h *Host) Find(ctx context.Context, inv xenout.Call) (Info, error) {
 	parent := h.parent()
 	guest, err := h.identify(ctx, inv, parent)
+	guest.XAPI = inv.Toolstack == xenout.XAPI || inv.VM != ""
 	unknown := &UnknownError{Guest: guest.Name, Add: lineToAdd(inv, parent, guest)}
 	if unknown.Guest == "" {
 		unknown.Guest = guest.UUID

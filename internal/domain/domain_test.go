@@ -269,7 +269,7 @@ func TestFind(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := Info{Name: "guest1", UUID: uuid, Source: test.source}
+			want := Info{Name: "guest1", UUID: uuid, Source: test.source, XAPI: test.inv.Toolstack == xenout.XAPI}
 			if test.inv.VM != "" {
 				want.Name = "" // nobody was asked for it
 			}

@@ -39,7 +39,7 @@ func (h *Host) fromXAPI(ctx context.Context, guest Info, wanted int) (Info, erro
 		}
 		guest.VIFs = append(guest.VIFs, vif)
 	}
-	guest.Source = source
+	guest.Source, guest.XAPI = source, true
 	return guest, nil
 }
 

@@ -76,6 +76,28 @@ func CodeOf(err error) Code {
 	return Own
 }
 
+// outOfTime says what was waited for, without package context's words.
+func outOfTime(err error) error {
+	const over = "the time for the whole boot is over"
+	text := strings.TrimSuffix(strings.TrimSuffix(err.Error(), context.DeadlineExceeded.Error()), ": ")
+	if text == "" {
+		return late{over}
+	}
+	return late{over + ": " + text}
+}
+
+// late is a deadline that has passed, in words.
+type late struct{ text string }
+
+func (l late) Error() string { return l.text }
+func (l late) Unwrap() error { return context.DeadlineExceeded }
+
+// ended is a cancellation, in words.
+type ended struct{}
+
+func (ended) Error() string { return "ended from outside" }
+func (ended) Unwrap() error { return context.Canceled }
+
 // In wraps what went wrong in a stage. When our own time ran out or we were
 // cancelled, that is the reason, whatever the stage made of it; where it is an
 // Error itself, it is what went wrong. An error that has a method Try knows
@@ -90,7 +112,9 @@ func In(ctx context.Context, code Code, stage plan.Stage, err error, try string)
 	}
 	switch {
 	case errors.Is(cause, context.DeadlineExceeded):
-		return New(OutOfTime, stage, fmt.Errorf("the time for the whole boot is over: %w", err), "raise --timeout if the network is that slow")
+		return New(OutOfTime, stage, outOfTime(err), "raise --timeout if the network is that slow")
+	case cause == context.Canceled:
+		return New(OutOfTime, stage, ended{}, "")
 	case cause != nil:
 		return New(OutOfTime, stage, cause, "")
 	}

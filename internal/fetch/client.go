@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -81,6 +80,9 @@ type Client struct {
 	// is that of the file.
 	Verify func(link string, content []byte) error
 
+	// LookedUp, when not nil, is told of each name that was looked up.
+	LookedUp func(Lookup)
+
 	// Warn is told what a person should know although it went well.
 	Warn func(text string)
 }
@@ -101,7 +103,7 @@ func (c *Client) Open(ctx context.Context, link string) (*File, error) {
 		s.Close()
 		return nil, failed(ctx, l, fmt.Errorf("%w: %d bytes of %d", ErrTooBig, s.Size(), c.MaxSize))
 	}
-	return &File{ctx, l, s, c.MaxSize, c.Servers != nil}, nil
+	return &File{ctx: ctx, from: l, src: s, limit: c.MaxSize, patient: c.Servers != nil}, nil
 }
 
 // open knows the schemes, of which none knows another.
@@ -162,25 +164,32 @@ func (c *Client) ReadAll(ctx context.Context, link string, limit int64) ([]byte,
 // ReadHead reads the first bytes of a file, most at most, and all of it where more
 // says so of them: limit bytes then. at is where the file is after redirects.
 func (c *Client) ReadHead(ctx context.Context, link string, most int, more func(head []byte) bool, limit int64) (content []byte, at string, err error) {
-	f, err := c.Open(ctx, link)
-	if err != nil {
-		return nil, "", err
+	f, content, at, err := c.Hold(ctx, link, most, more, limit)
+	if f != nil {
+		f.Close()
 	}
-	defer f.Close()
-	h := &headWriter{most: most, more: more}
-	f.limit = limit
-	_, err = f.WriteTo(h)
-	switch {
-	case errors.Is(err, errEnough):
-		err = nil // what boots is verified when it is fetched
-	case err == nil && c.Verify != nil:
-		err = c.Verify(link, h.Bytes())
+	return content, at, err
+}
+
+// Hold is ReadHead, and keeps the file for who wants the rest, too: see File.Hold.
+// With an error f is nil.
+func (c *Client) Hold(ctx context.Context, link string, most int, more func(head []byte) bool, limit int64) (f *File, content []byte, at string, err error) {
+	if f, err = c.Open(ctx, link); err != nil {
+		return nil, nil, "", err
+	}
+	content, err = f.Hold(most, more, limit)
+	if err == nil && f.held.whole && c.Verify != nil { // what boots is verified when it is fetched
+		err = c.Verify(link, content)
 	}
 	at = link
 	if s, ok := f.src.(*stream); ok && s.at != "" {
 		at = s.at
 	}
-	return h.Bytes(), at, err
+	if err != nil {
+		f.Close()
+		return nil, content, at, err
+	}
+	return f, content, at, nil
 }
 
 func (c *Client) timeout() time.Duration {

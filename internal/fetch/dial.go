@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net"
@@ -37,10 +38,12 @@ func (c *Client) connect(ctx context.Context, network, address string, s *silenc
 func (c *Client) dial(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
-	if c.Dial != nil {
-		return c.Dial(ctx, network, to.String())
+	dial := c.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
 	}
-	return new(net.Dialer).DialContext(ctx, network, to.String())
+	conn, err := dial(ctx, network, to.String())
+	return conn, inWords(err, to.String())
 }
 
 // dialReserved makes a connection from a port below 1024, which Linux's NFS
@@ -58,7 +61,7 @@ func (c *Client) dialReserved(ctx context.Context, to netip.AddrPort) (conn net.
 				break
 			}
 			if !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
-				return conn, true, err
+				return conn, true, inWords(err, to.String())
 			}
 		}
 	}
@@ -76,14 +79,24 @@ func (c *timeoutConn) Read(p []byte) (int, error) {
 	if err := c.SetReadDeadline(c.silence.deadline()); err != nil {
 		return 0, err
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	return n, c.inWords(err)
+}
+
+// inWords leaves the end of what the server sends as it is.
+func (c *timeoutConn) inWords(err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return inWords(err, c.RemoteAddr().String())
 }
 
 func (c *timeoutConn) Write(p []byte) (int, error) {
 	if err := c.SetWriteDeadline(c.silence.deadline()); err != nil {
 		return 0, err
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	return n, c.inWords(err)
 }
 
 // silence is how long the connections of one file may bring nothing; 0 is as

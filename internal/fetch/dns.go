@@ -33,7 +33,15 @@ func (c *Client) resolve(ctx context.Context, host string) (netip.Addr, error) {
 	return addr, err
 }
 
-func (c *Client) find(ctx context.Context, host string) (netip.Addr, error) {
+// Lookup finds the address of a name that stands for a boot server itself, so that
+// none is used in its place.
+func (c *Client) Lookup(ctx context.Context, host string) (netip.Addr, error) {
+	alone := *c
+	alone.Fallback = netip.Addr{}
+	return alone.resolve(ctx, host)
+}
+
+func (c *Client) find(ctx context.Context, host string) (addr netip.Addr, err error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Unmap(), nil
 	}
@@ -43,11 +51,16 @@ func (c *Client) find(ctx context.Context, host string) (netip.Addr, error) {
 		}
 		return netip.Addr{}, errors.New("the URL names no host")
 	}
-	lookup := c.lookup
+	began, l := time.Now(), Lookup{Name: host}
 	if c.Resolve != nil {
-		lookup = c.Resolve
+		l.Address, err = c.Resolve(ctx, host)
+	} else {
+		l.Address, err = c.lookup(ctx, host, &l)
 	}
-	addr, err := lookup(ctx, host)
+	if l.Took = time.Since(began); c.LookedUp != nil && ctx.Err() == nil {
+		c.LookedUp(l)
+	}
+	addr = l.Address
 	if err != nil && ctx.Err() == nil && c.Fallback.IsValid() {
 		c.warn("%v; using the boot server %s in its place, as PXELINUX does", err, c.Fallback)
 		return c.Fallback, nil
@@ -55,9 +68,28 @@ func (c *Client) find(ctx context.Context, host string) (netip.Addr, error) {
 	return addr, err
 }
 
+// Lookup is what came of looking up a name.
+type Lookup struct {
+	Name    string
+	Address netip.Addr // zero where no server has one
+	Failed  []NameServer
+	Took    time.Duration
+}
+
+// NameServer is one that gave no address, and why.
+type NameServer struct {
+	Address netip.Addr
+	Err     error // ErrTimeout for silence
+}
+
+// Silent says whether no DNS server answers there.
+func (n NameServer) Silent() bool {
+	return !errors.Is(n.Err, errNoAddress) && !errors.Is(n.Err, ErrForbidden)
+}
+
 // lookup asks the name servers in order, twice, and takes the first address.
-// The time for all of it is shared out evenly.
-func (c *Client) lookup(ctx context.Context, host string) (netip.Addr, error) {
+// The time for all of it is shared out evenly. l gets those that have none.
+func (c *Client) lookup(ctx context.Context, host string, l *Lookup) (netip.Addr, error) {
 	fqdn := strings.TrimSuffix(host, ".")
 	if domain := strings.Trim(c.Domain, "."); !strings.Contains(host, ".") && domain != "" {
 		fqdn += "." + domain
@@ -73,9 +105,18 @@ func (c *Client) lookup(ctx context.Context, host string) (netip.Addr, error) {
 	const rounds = 2
 	share := c.timeout() / time.Duration(rounds*len(servers))
 	said := make([]error, len(servers)) // what a server had to say is said once
+	last := make([]error, len(servers))
+	defer func() {
+		for i, err := range last {
+			if err != nil {
+				l.Failed = append(l.Failed, NameServer{servers[i], err})
+			}
+		}
+	}()
 	for i, server := range servers {
 		if c.Refuse != nil {
 			said[i] = c.Refuse(server)
+			last[i] = said[i]
 		}
 	}
 	for range rounds {
@@ -84,6 +125,7 @@ func (c *Client) lookup(ctx context.Context, host string) (netip.Addr, error) {
 				continue
 			}
 			addr, err := c.ask(ctx, server, q, share)
+			last[i] = err
 			switch {
 			case err == nil:
 				return addr, nil
@@ -134,6 +176,9 @@ func (c *Client) ask(ctx context.Context, server netip.Addr, q *question, patien
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	addr, err := c.askBy(ctx, "udp", server, q)
+	if err != nil && ctx.Err() != nil {
+		return addr, fmt.Errorf("%w from %s", ErrTimeout, server)
+	}
 	if errors.Is(err, errTruncated) {
 		if addr, err = c.askBy(ctx, "tcp", server, q); err != nil && !errors.Is(err, errNoAddress) {
 			err = fmt.Errorf("%w, and asked by TCP: %w", errTruncated, err)
@@ -160,13 +205,13 @@ func (c *Client) askBy(ctx context.Context, network string, server netip.Addr, q
 		}
 	}
 	if _, err := conn.Write(packet); err != nil {
-		return netip.Addr{}, err
+		return netip.Addr{}, inWords(err, server.String())
 	}
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := read(buf)
 		if err != nil {
-			return netip.Addr{}, err
+			return netip.Addr{}, inWords(err, server.String())
 		}
 		addr, err := q.answer(buf[:n])
 		if !errors.Is(err, errNotOurs) {

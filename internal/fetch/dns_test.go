@@ -228,7 +228,7 @@ func TestResolveTruncated(t *testing.T) {
 		{"an address by UDP", truncated(2), nil, "198.51.100.7"},
 		{"truncated by TCP too", truncated(1), truncated(1), "192.0.2.1: no address in a truncated answer"},
 		{"none by TCP", truncated(1), knows("x.", "192.0.2.1"), "192.0.2.1: no address (NameError)"},
-		{"silence by TCP", truncated(1), mute, "192.0.2.1: no address in a truncated answer, and asked by TCP: EOF"},
+		{"silence by TCP", truncated(1), mute, "192.0.2.1: no address in a truncated answer, and asked by TCP: 192.0.2.1 hung up without an answer"},
 		{"no TCP", truncated(1), nil, "connection refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

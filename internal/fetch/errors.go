@@ -1,10 +1,10 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/gopxeboot/gopxeboot/tftpget"
 )
@@ -14,12 +14,17 @@ import (
 // server that can't be reached at all, with an answer from the network that
 // says so, is none of these.
 var (
-	ErrNotFound          = tftpget.ErrNotFound           // TFTP error 1, HTTP 404 and 410, FTP 550, NFS3ERR_NOENT, ENOENT; not in the image
-	ErrForbidden         = errors.New("not to be asked") // by Client.Refuse
-	ErrLogin       error = loginRefused{}                // HTTP 401 and 407, a login that FTP refuses: ErrRefused for all of a server's files
-	ErrRefused           = tftpget.ErrRefused            // any other answer that is no file: not allowed, a directory, a damaged image
-	ErrTimeout           = tftpget.ErrTimeout            // silence
-	ErrNoServer          = tftpget.ErrNoServer           // a TFTP port where no server listens
+	ErrNotFound          = tftpget.ErrNotFound               // TFTP error 1, HTTP 404 and 410, FTP 550, NFS3ERR_NOENT, ENOENT; not in the image
+	ErrForbidden         = errors.New("not to be asked")     // by Client.Refuse
+	ErrLogin       error = loginRefused{}                    // HTTP 401 and 407, a login that FTP refuses: ErrRefused for all of a server's files
+	ErrRefused           = tftpget.ErrRefused                // any other answer that is no file: not allowed, a directory, a damaged image
+	ErrTimeout           = tftpget.ErrTimeout                // silence
+	ErrNoServer          = tftpget.ErrNoServer               // a TFTP port where no server listens
+	ErrPortClosed        = errors.New("no server listens")   // a TCP port where none does
+	ErrCertExpired       = errors.New("expired certificate") // or one that is not valid yet
+	ErrUnknownCA         = errors.New("unknown authority")
+	ErrCertName          = errors.New("certificate of another server")
+	ErrNoTLS             = errors.New("no TLS") // a port where it is not spoken
 	ErrShort             = tftpget.ErrShort
 	ErrLong              = tftpget.ErrLong
 	ErrTooBig            = tftpget.ErrTooBig
@@ -56,12 +61,14 @@ func (e *kindError) Unwrap() []error { return []error{e.kind, e.err} }
 // reason, whatever the scheme made of it. A timeout of ours is no
 // context.DeadlineExceeded, which would look like the caller's.
 func failed(ctx context.Context, l location, err error) error {
-	var network net.Error
+	err = inWords(err, cmp.Or(l.host, "the server"))
 	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = as(ctx.Err(), errors.New("no time is left"))
 	case ctx.Err() != nil:
-		err = ctx.Err()
+		err = as(ctx.Err(), errors.New("cancelled"))
 	case errors.Is(err, ErrTimeout):
-	case errors.As(err, &network) && network.Timeout():
+	case isTimeout(err):
 		err = fmt.Errorf("%w: %v", ErrTimeout, err)
 	}
 	return &Error{l.String(), err}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -277,4 +279,58 @@ func TestNobodyThere(t *testing.T) {
 			t.Errorf("%s: got %v", url, err)
 		}
 	}
+}
+
+// A file that is held goes on where its head ended, whatever its size, and is let go
+// of without.
+func TestHold(t *testing.T) {
+	text := func(head []byte) bool { return !bytes.Contains(head, []byte{0}) }
+	for _, size := range []int{0, 1, 99, 100, 101, 10000, 9 << 20} {
+		content := bytes.Repeat([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, size/11+1)[:size]
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(content) }))
+		defer server.Close()
+		for _, taken := range []bool{true, false} {
+			f, err := new(Client).Open(t.Context(), server.URL+"/f")
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, err := f.Hold(100, text, 1000)
+			if err != nil || !bytes.Equal(head, content[:min(size, 100)]) {
+				t.Errorf("%d bytes: %d of head, %v", size, len(head), err)
+			}
+			var all bytes.Buffer
+			if taken {
+				if n, err := f.WriteTo(&all); n != int64(size) || err != nil || !bytes.Equal(all.Bytes(), content) {
+					t.Errorf("%d bytes: %d and %d written, %v", size, n, all.Len(), err)
+				}
+			}
+			f.Close()
+		}
+	}
+}
+
+// A file that is text is read to its end, and to its limit. One that is held ends with
+// its context.
+func TestHoldEnds(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, strings.Repeat("x", 9<<20))
+	}))
+	defer server.Close()
+	text := func(head []byte) bool { return !bytes.Contains(head, []byte{0}) }
+	if _, _, err := new(Client).ReadHead(t.Context(), server.URL+"/f", 100, text, 999); !errors.Is(err, ErrTooBig) {
+		t.Errorf("beyond the limit: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	f, err := new(Client).Open(ctx, server.URL+"/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Hold(100, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := f.WriteTo(io.Discard); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	f.Close()
 }

@@ -1,12 +1,10 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"syscall"
 	"time"
 )
@@ -20,6 +18,7 @@ type File struct {
 	limit int64
 	// patient is to leave slowness to the context's deadline.
 	patient bool
+	held    *held // of Hold; nil before
 }
 
 // source is a File as its scheme makes it. Nothing but WriteTo needs to know
@@ -40,6 +39,13 @@ func (f *File) Size() int64 { return f.src.Size() }
 // that w has all of it; after an error it may have some of it. An error of w's
 // comes back wrapped in an *Error like all others.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
+	if f.held != nil {
+		return f.held.release(w)
+	}
+	return f.download(w)
+}
+
+func (f *File) download(w io.Writer) (int64, error) {
 	out := &output{w: w, size: f.Size(), limit: f.limit, patient: f.patient, now: time.Now}
 	out.since = out.now()
 	_, err := f.src.WriteTo(out)
@@ -59,37 +65,15 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 }
 
 // Head reads the first bytes, most at most, in place of WriteTo.
-func (f *File) Head(most int) ([]byte, error) {
-	h := &headWriter{most: most}
-	_, err := f.WriteTo(h)
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return h.Bytes(), err
-}
-
-// headWriter keeps the first bytes, and wants no more.
-type headWriter struct {
-	bytes.Buffer
-	most int
-	more func(head []byte) bool // says that all of it is wanted; nil never does
-}
-
-var errEnough = errors.New("that is enough")
-
-func (h *headWriter) Write(p []byte) (int, error) {
-	if h.more != nil && h.Len()+len(p) >= h.most && h.more(append(bytes.Clone(h.Bytes()), p...)) {
-		h.most, h.more = math.MaxInt, nil
-	}
-	n, _ := h.Buffer.Write(p[:min(len(p), h.most-h.Len())])
-	if h.Len() == h.most {
-		return n, errEnough
-	}
-	return n, nil
-}
+func (f *File) Head(most int) ([]byte, error) { return f.Hold(most, nil, 0) }
 
 // Close ends the transfer. It must be called, also after WriteTo.
-func (f *File) Close() error { return f.src.Close() }
+func (f *File) Close() error {
+	if f.held != nil {
+		f.held.drop()
+	}
+	return f.src.Close()
+}
 
 // A server that sends, but less than this, is given up: 4 KiB/s over half a
 // minute; but see Client.Servers. Silence is each scheme's own matter, and ends sooner.

@@ -92,7 +92,7 @@ func (h *httpFile) roundTrip(r *http.Request) (resp *http.Response, err error) {
 		}
 		h.transport.ResponseHeaderTimeout, h.transport.TLSHandshakeTimeout = header, header
 		if resp, err = h.transport.RoundTrip(r); err != nil {
-			return err
+			return inWords(err, server)
 		}
 		c.Servers.note(server)
 		if err = busy(resp, time.Now()); err != nil {

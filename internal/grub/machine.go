@@ -45,6 +45,7 @@ type machine struct {
 	image *Image
 	files *files
 
+	open    bool   // Choice.Open
 	wanted  string // the entry that somebody asks for; "" leaves it to the configuration
 	missing map[string]bool
 

@@ -83,6 +83,7 @@ func (g *GRUB) URL(name string) (string, error) {
 // Choice is what is different in a run. The zero value is none.
 type Choice struct {
 	Entry   string   // what somebody picks in the first menu: a number, a title or an id, and those of submenus behind >
+	Open    bool     // entries for users with a password boot without
 	Missing []string // URLs of kernels that the server turned out not to have
 }
 
@@ -117,7 +118,7 @@ type Entry struct {
 // opener's or of ctx, or says which line keeps anything from booting.
 func (g *GRUB) Run(ctx context.Context, c Choice) (*Result, error) {
 	m := &machine{
-		ctx: ctx, host: &g.host, image: g.image, files: g.files, wanted: c.Entry, missing: map[string]bool{},
+		ctx: ctx, host: &g.host, image: g.image, files: g.files, wanted: c.Entry, open: c.Open, missing: map[string]bool{},
 		scopes: []*scope{{variables: map[string]variable{}}}, functions: map[string][]statement{},
 	}
 	for _, url := range c.Missing {

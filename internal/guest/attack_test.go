@@ -259,7 +259,7 @@ func outside(t *testing.T, g *guest.Guest) {
 		t.Fatal(err)
 	}
 	status, err := os.ReadFile(proc(child, "status"))
-	if err != nil || !strings.Contains(string(status), "Uid:\t18") {
+	if err != nil || !strings.Contains(string(status), "Uid:\t201") {
 		t.Errorf("the child's uid: %s (%v)", status, err)
 	}
 	limits, err := os.ReadFile(proc(child, "limits"))

@@ -36,6 +36,7 @@ type Child struct {
 	receive  *json.Decoder
 	answers  *os.File
 	sent     int // bytes of answers
+	told     int // and values
 	files    files
 }
 
@@ -71,21 +72,25 @@ func (c *Child) Receive(message any) error {
 
 // Send gives the parent a message. It is safe for one goroutine at a time. One
 // that is ErrTooLarge, with those before it, is not sent.
-func (c *Child) Send(message any) error { return c.answer(message, maxAnswers-lastAnswer) }
+func (c *Child) Send(message any) error {
+	return c.answer(message, maxAnswers-lastAnswer, maxValues-lastValues)
+}
 
 // SendLast is Send for the last message, for which there is always room if it
 // is not larger than 64 KiB.
-func (c *Child) SendLast(message any) error { return c.answer(message, maxAnswers) }
+func (c *Child) SendLast(message any) error { return c.answer(message, maxAnswers, maxValues) }
 
-func (c *Child) answer(message any, most int) error {
+func (c *Child) answer(message any, most, mostValues int) error {
 	text, err := json.Marshal(toText(message))
 	if err != nil {
 		return err
 	}
-	if c.sent+len(text)+1 > most {
+	told := values{count: c.told}
+	told.add(text)
+	if c.sent+len(text)+1 > most || told.count > mostValues {
 		return ErrTooLarge
 	}
-	c.sent += len(text) + 1
+	c.sent, c.told = c.sent+len(text)+1, told.count
 	_, err = c.answers.Write(append(text, '\n'))
 	return err
 }

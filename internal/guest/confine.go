@@ -13,9 +13,9 @@ import (
 )
 
 // uidBase is the first of the uids that the child takes when nobody said
-// which: far above users, containers and systemd's dynamic ranges. Its pid is
+// which: above users, those of a domain (sssd), and systemd's ranges. Its pid is
 // added, so that no two children share one and could signal each other.
-const uidBase = 0x70000000
+const uidBase = 0x78000000
 
 // overflowUID is the uid that the kernel shows for one that a namespace lacks, and
 // that containers map for that reason.

@@ -23,3 +23,18 @@ func TestAvailable(t *testing.T) {
 		}
 	}
 }
+
+// The child's uid is no one else's.
+func TestUIDs(t *testing.T) {
+	const maxPid = 1 << 22 // proc(5), pid_max
+	for name, taken := range map[string][2]int64{
+		"systemd's containers":       {524288, 1879048191},     // systemd's UIDS-GIDS.md
+		"systemd's foreign uids":     {2147352576, 2147418111}, //
+		"users of a domain, by sssd": {200000, 2000200000},     // sssd-ldap(5), ldap_idmap_range_max
+		"what some take for no uid":  {1<<31 - 1, 1<<32 - 1},
+	} {
+		if uidBase <= taken[1] && taken[0] <= uidBase+maxPid {
+			t.Errorf("%s may have one of %d to %d", name, uidBase, uidBase+maxPid)
+		}
+	}
+}

@@ -9,7 +9,6 @@
 package guest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,19 +90,56 @@ const (
 	lastAnswer = 64 << 10
 )
 
-// maxObjects bounds the objects in them. The shortest is two bytes long, and
-// what the parent makes of it takes some hundreds.
-const maxObjects = 64 << 10
+// maxValues bounds what is in them: an object counts 4, a list and what is in one
+// 1. Two bytes, as of "0,", are a struct of 200 bytes in a list of those, whatever
+// json thinks of them. An object may have pointers to several. A child keeps
+// lastValues of it.
+const (
+	maxValues   = 256 << 10
+	lastValues  = 16 << 10
+	objectCount = 4
+)
 
-// fewObjects is JSON of so many objects at most.
-type fewObjects struct {
-	r    io.Reader
-	left int
+// values counts those of JSON that comes in parts.
+type values struct {
+	count         int
+	open          []byte // the brackets
+	text, escaped bool   // it is in a string, behind a backslash there
 }
 
-func (f *fewObjects) Read(p []byte) (int, error) {
+func (v *values) add(p []byte) {
+	for _, c := range p {
+		switch {
+		case v.escaped:
+			v.escaped = false
+		case v.text:
+			v.escaped, v.text = c == '\\', c != '"'
+		case c == '"':
+			v.text = true
+		case c == '{':
+			v.open = append(v.open, c)
+			v.count += objectCount
+		case c == '[':
+			v.open = append(v.open, c)
+			v.count++
+		case (c == '}' || c == ']') && len(v.open) > 0:
+			v.open = v.open[:len(v.open)-1]
+		case c == ',' && len(v.open) > 0 && v.open[len(v.open)-1] == '[':
+			v.count++
+		}
+	}
+}
+
+// fewValues is JSON of so many values at most.
+type fewValues struct {
+	values
+	r    io.Reader
+	most int
+}
+
+func (f *fewValues) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
-	if f.left -= bytes.Count(p[:n], []byte("{")); f.left < 0 {
+	if f.add(p[:n]); f.count > f.most {
 		return 0, errors.New("it has too much to say")
 	}
 	return n, err
@@ -178,7 +214,7 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 		files = append(slices.Clip(files), theirs)
 		first.Opener = filesFD + len(spec.Files)
 	}
-	if g.Net == Dom0 && bridge.name != "" {
+	if g.Net == Dom0 && bridge.name != "" || g.Net == Own && spec.Survey != nil && bridge.linux {
 		ends, theirs, err := g.openRelays(bridge, spec)
 		for key, end := range ends {
 			end.FD += filesFD + len(files)
@@ -262,7 +298,7 @@ func (g *Guest) start(ctx context.Context, files []*os.File) error {
 	}
 	g.pipes = []io.Closer{toChild, fromChild}
 	g.send = json.NewEncoder(toChild)
-	g.receive = json.NewDecoder(&fewObjects{io.LimitReader(fromChild, maxAnswers), maxObjects})
+	g.receive = json.NewDecoder(&fewValues{r: io.LimitReader(fromChild, maxAnswers), most: maxValues})
 
 	g.cmd = exec.CommandContext(ctx, "/proc/self/exe")
 	g.cmd.Args = []string{childName}

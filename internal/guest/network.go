@@ -30,6 +30,23 @@ const (
 	guestInterface = "eth0"
 )
 
+// PortError is that the bridge which was named is a port of one: its frames are that
+// one's, and it can't have ports itself. It is an ErrNoBridge.
+type PortError struct {
+	Name, Of string
+	Try      string // what to name instead; "" where that is not known
+}
+
+func (e *PortError) Error() string {
+	text := fmt.Sprintf("%v: %s is a port of %s", ErrNoBridge, e.Name, e.Of)
+	if e.Try != "" {
+		text += ": " + e.Try
+	}
+	return text
+}
+
+func (e *PortError) Unwrap() error { return ErrNoBridge }
+
 type bridge struct {
 	name  string
 	index int
@@ -67,15 +84,14 @@ func findBridge(name string, vlan uint16) (*bridge, error) {
 		return nil, fmt.Errorf("look up bridge %s: %w", name, err)
 	}
 	attrs := link.Attrs()
-	if of := masterOf(link); of != "" {
-		return nil, fmt.Errorf("%w: %s is a port of %s", ErrNoBridge, name, of)
+	if err := portOf(link); err != nil {
+		return nil, err
 	}
 	return &bridge{name: attrs.Name, up: attrs.Flags&net.FlagUp != 0, index: attrs.Index, mtu: attrs.MTU, kind: link.Type(), linux: link.Type() == "bridge", vlan: vlan}, nil
 }
 
-// masterOf is what a device is a port of, with what to write instead; "" for
-// none. The frames of a port are its master's, and it can't have ports itself.
-func masterOf(link netlink.Link) string {
+// portOf is what a device is a port of, and what to write instead; nil for none.
+func portOf(link netlink.Link) error {
 	master := link
 	for range 4 { // a port of a bond of a bridge
 		index := master.Attrs().MasterIndex
@@ -88,15 +104,16 @@ func masterOf(link netlink.Link) string {
 		}
 		master = above
 	}
-	switch name := master.Attrs().Name; {
-	case name == link.Attrs().Name:
-		return ""
+	port, name := link.Attrs().Name, master.Attrs().Name
+	switch {
+	case name == port:
+		return nil
 	case master.Type() == "bridge":
-		return name + ": say bridge=" + name
+		return &PortError{port, name, "say bridge=" + name}
 	case master.Type() == "openvswitch": // ovs-system, which is all of its bridges
-		return "a bridge of Open vSwitch: ovs-vsctl port-to-br " + link.Attrs().Name + " says which"
+		return &PortError{port, "a bridge of Open vSwitch", "ovs-vsctl port-to-br " + port + " says which"}
 	default:
-		return name + ", which is no bridge"
+		return &PortError{port, name + ", which is no bridge", ""}
 	}
 }
 

@@ -34,6 +34,7 @@ type Survey struct {
 const (
 	guestConn  = "guest"
 	otherVLANs = "other VLANs"
+	bridgeConn = "bridge" // of a child with a port of its own: dom0's end of the bridge
 )
 
 func inVLAN(vlan uint16) string { return "vlan " + strconv.Itoa(int(vlan)) }
@@ -64,14 +65,15 @@ type relay struct {
 	child  *net.UnixConn
 	name   string
 	macs   map[[6]byte]bool // that the child may speak as
+	files  bool             // it may ask for files, too
 	ending sync.Once
 	done   sync.WaitGroup
 }
 
 // newRelay begins to relay; theirs is the child's end. The conn is closed with
 // the relay.
-func newRelay(conn Conn, macs ...net.HardwareAddr) (r *relay, theirs *os.File, err error) {
-	r = &relay{conn: conn, name: conn.String(), macs: map[[6]byte]bool{}}
+func newRelay(conn Conn, files bool, macs ...net.HardwareAddr) (r *relay, theirs *os.File, err error) {
+	r = &relay{conn: conn, name: conn.String(), macs: map[[6]byte]bool{}, files: files}
 	for _, mac := range macs {
 		if len(mac) == 6 {
 			r.macs[[6]byte(mac)] = true
@@ -155,6 +157,9 @@ func (r *relay) fromChild() {
 // allowed says whether a frame is ARP or a DHCP client's, without a VLAN tag, of
 // a machine that the child may be. Else a child that was taken over could give
 // other machines' leases back, or be taken for them by the bridge.
+//
+// Where it may ask for files: a request by TFTP from the DHCP client's port, so
+// that the answers pass the filter for that one.
 func (r *relay) allowed(frame []byte) bool {
 	f, ok := wire.ParseFrame(frame)
 	if !ok || len(f.Tags) > 0 || !r.macs[[6]byte(f.From)] {
@@ -164,8 +169,13 @@ func (r *relay) allowed(frame []byte) bool {
 		return bytes.Equal(p.SenderMAC, f.From)
 	}
 	d, ok := wire.ParseDatagram(f)
-	if !ok || d.Source.Port() != wire.PortDHCPClient ||
-		d.Destination.Port() != wire.PortDHCPServer && d.Destination.Port() != wire.PortPXE {
+	if !ok || d.Source.Port() != wire.PortDHCPClient {
+		return false
+	}
+	if d.Destination.Port() == wire.PortTFTP {
+		return r.files && bytes.HasPrefix(d.Payload, []byte{0, 1}) // RRQ
+	}
+	if d.Destination.Port() != wire.PortDHCPServer && d.Destination.Port() != wire.PortPXE {
 		return false
 	}
 	m, ok := wire.ParseDHCP(d.Payload)
@@ -174,7 +184,9 @@ func (r *relay) allowed(frame []byte) bool {
 }
 
 // openRelays opens what the child may receive on dom0's bridge. What a survey wants
-// besides the guest's own is left out where it can't be had.
+// besides the guest's own is left out where it can't be had. A child with a port of
+// its own has for a survey what does not pass there: dom0's firewall may drop what
+// the bridge forwards, and not what dom0 sends.
 func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, files []*os.File, err error) {
 	macs := []net.HardwareAddr{spec.MAC}
 	if spec.Survey != nil {
@@ -185,7 +197,7 @@ func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, file
 		if err != nil {
 			return err
 		}
-		r, theirs, err := newRelay(conn, macs...)
+		r, theirs, err := newRelay(conn, key == bridgeConn, macs...)
 		if err != nil {
 			return err
 		}
@@ -195,6 +207,10 @@ func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, file
 		return nil
 	}
 	conn, err := listenOn(b.name, b.vlan)
+	if g.Net == Own {
+		_ = add(bridgeConn, conn, err)
+		return ends, files, nil
+	}
 	if err := add(guestConn, conn, err); err != nil || spec.Survey == nil {
 		return ends, files, err
 	}
@@ -213,12 +229,20 @@ func listenOn(bridge string, vlan uint16) (Conn, error) {
 }
 
 // Listen opens the guest's interface. It has to be called before Confine, as the
-// other two.
+// others.
 func (c *Child) Listen() (Conn, error) {
 	if c.OwnNet {
 		return dhcpclient.Listen(c.Interface, dhcpclient.Config{})
 	}
 	return c.relayed(guestConn)
+}
+
+// ListenBridge opens dom0's end of the bridge, for a look with a port of its own.
+func (c *Child) ListenBridge() (Conn, error) {
+	if !c.OwnNet {
+		return nil, errNotOpened
+	}
+	return c.relayed(bridgeConn)
 }
 
 // ListenVLAN is Listen for another VLAN than the guest's; 0 is untagged frames.

@@ -78,6 +78,41 @@ func forged() map[string][]byte {
 	}
 }
 
+// A child that looks with a port of its own may ask for files past dom0's filters,
+// and nothing else more than any.
+func TestRelayOfFiles(t *testing.T) {
+	request := func(mac net.HardwareAddr, from, to uint16, payload string) []byte {
+		return wire.Datagram{
+			Source: netip.AddrPortFrom(netip.MustParseAddr("192.168.1.199"), from), Destination: netip.AddrPortFrom(netip.MustParseAddr("192.168.1.166"), to), Payload: []byte(payload),
+		}.Frame(mac, strange)
+	}
+	asks := request(relayMAC, 68, 69, "\x00\x01pxelinux.0\x00octet\x00")
+	for _, files := range []bool{false, true} {
+		r := &relay{macs: map[[6]byte]bool{[6]byte(relayMAC): true}, files: files}
+		if r.allowed(asks) != files {
+			t.Errorf("asks for a file where that is %v", files)
+		}
+		for name, frame := range forged() {
+			if len(frame) <= maxFrame && r.allowed(frame) { // others are never looked at
+				t.Errorf("%s is sent", name)
+			}
+		}
+		for name, frame := range map[string][]byte{
+			"another's request":     request(strange, 68, 69, "\x00\x01pxelinux.0\x00octet\x00"),
+			"from another port":     request(relayMAC, 1234, 69, "\x00\x01pxelinux.0\x00octet\x00"),
+			"to another port":       request(relayMAC, 68, 1234, "\x00\x01pxelinux.0\x00octet\x00"),
+			"a request to write":    request(relayMAC, 68, 69, "\x00\x02pxelinux.0\x00octet\x00"),
+			"nothing is asked for":  request(relayMAC, 68, 69, ""),
+			"with a tag":            slices.Concat(asks[:12], []byte{0x81, 0, 0, 30}, asks[12:]),
+			"in a frame that's cut": asks[:40],
+		} {
+			if r.allowed(frame) {
+				t.Errorf("%s is sent", name)
+			}
+		}
+	}
+}
+
 // cable is a Conn whose other end is the test.
 type cable struct {
 	in     chan []byte
@@ -111,7 +146,7 @@ func (c *cable) String() string                  { return "cable" }
 // relayTo is a relay to a cable, and the child's end.
 func relayTo(t *testing.T, c *cable, macs ...net.HardwareAddr) (*relay, Conn) {
 	t.Helper()
-	r, theirs, err := newRelay(c, macs...)
+	r, theirs, err := newRelay(c, false, macs...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,9 +51,9 @@ func (h *Handover) localBoot(ctx context.Context) (xenout.Result, error) {
 	}
 	defer os.RemoveAll(dir)
 	h.con.Stage(fmt.Sprintf("localboot: %s on %s", pygrub, spec.Disk))
-	answer, err := h.runPygrub(ctx, pygrub)
+	answer, err := h.watchPygrub(ctx, pygrub)
 	if err != nil {
-		return none, fault.In(ctx, fault.NotBootable, "localboot", err, "see what "+pygrub+" says about "+spec.Disk)
+		return none, err
 	}
 	found, err := parsePygrub(answer, dir)
 	if err == nil {
@@ -126,6 +126,17 @@ func knowsRunAs(pygrub string) bool {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, 1<<20))
 	return err == nil && bytes.Contains(text, []byte("runas="))
+}
+
+// watchPygrub is runPygrub until it writes too much.
+func (h *Handover) watchPygrub(ctx context.Context, pygrub string) ([]byte, error) {
+	ctx, stop := watchByClock(ctx, func() error { return h.overgrownIn(h.place.pygrub) })
+	defer stop()
+	answer, err := h.runPygrub(ctx, pygrub)
+	if err != nil {
+		return nil, fault.In(ctx, fault.NotBootable, "localboot", err, "see what "+pygrub+" says about "+h.spec.Disk)
+	}
+	return answer, nil
 }
 
 // runPygrub returns its answer as simple0. Its exit status says nothing: one

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
 
@@ -191,8 +192,8 @@ func TestConfinement(t *testing.T) {
 		options string // a pattern, of those after the directory
 		says    string
 	}{
-		"new": {`# getopt: "runas=", "entry="`, Spec{}, `--runas=18[78]\d{7}\n--quiet\n`, ""},
-		"new, and it may ask a terminal that is none": {`# "runas="`, Spec{Interactive: true}, `--runas=18[78]\d{7}\n--quiet\n`, ""},
+		"new": {`# getopt: "runas=", "entry="`, Spec{}, `--runas=201\d{7}\n--quiet\n`, ""},
+		"new, and it may ask a terminal that is none": {`# "runas="`, Spec{Interactive: true}, `--runas=201\d{7}\n--quiet\n`, ""},
 		"the toolstack's": {`# "runas="`, Spec{RunAs: 65539}, `--runas=65539\n--quiet\n`, ""},
 		"old":             {"", Spec{}, `--quiet\n`, "reads the guest's disk as root: it has no --runas"},
 		"old, but asked":  {"", Spec{RunAs: 65539}, `--runas=65539\n--quiet\n`, ""},
@@ -258,5 +259,39 @@ func TestFindPygrubInItsPlace(t *testing.T) {
 	}
 	if got, err := pygrubIn(ours); err == nil {
 		t.Errorf("found %q: ourselves", got)
+	}
+}
+
+// What is on a guest's disk may be of any size: pygrub copies it until the output
+// directory is full, as far as the reserve.
+func TestPygrubWithoutBound(t *testing.T) {
+	for name, test := range map[string]struct {
+		most int64
+		says string
+		code fault.Code
+	}{
+		"larger than allowed": {1 << 20, "larger than allowed", fault.NotBootable},
+		"into the reserve":    {1 << 30, "no more than the reserve is free", fault.NoOutput},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program, _ := fakePygrub(t, `dd if=/dev/zero of="$dir/k" bs=64k 2>/dev/null; exec sleep 60`)
+			h, err := Begin(Spec{
+				OutputDirectory: labtest.Tmpfs(t, "8M"), MaxKernel: test.most, MaxInitrd: test.most,
+				Disk: "/disk", Pygrub: program, RunAs: 65539, Quiet: true, Format: xenout.Simple0,
+			}, quiet())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Discard()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			_, err = h.localBoot(ctx)
+			if fault.CodeOf(err) != test.code || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v", err)
+			}
+			if _, err := os.Lstat(h.place.pygrub); !os.IsNotExist(err) {
+				t.Errorf("its directory is left (%v)", err)
+			}
+		})
 	}
 }

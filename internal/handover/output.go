@@ -1,13 +1,18 @@
 package handover
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"golang.org/x/term"
 )
 
 // Output is where the result goes.
@@ -19,7 +24,24 @@ type Output struct {
 
 func (o *Output) Write(answer []byte) (int, error) {
 	o.written = true
-	return o.File.Write(answer)
+	if !term.IsTerminal(int(o.Fd())) {
+		return o.File.Write(answer)
+	}
+	if _, err := o.File.Write(shown(answer)); err != nil {
+		return 0, err
+	}
+	return len(answer), nil
+}
+
+// shown is an answer for a terminal: what it would act on is "?", but for what
+// the formats have between their values. The arguments are the lab's.
+func shown(answer []byte) []byte {
+	return bytes.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !strings.ContainsRune("\x00\t\n", r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, answer)
 }
 
 // Unanswered says that somebody waits for an answer in this file and got

@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 func TestUnanswered(t *testing.T) {
@@ -26,6 +28,25 @@ func TestUnanswered(t *testing.T) {
 	stdout, err := OpenOutput(t.Context(), "-")
 	if err != nil || stdout.Unanswered() {
 		t.Errorf("nobody waits for an answer on stdout (%v)", err)
+	}
+}
+
+// A person's terminal gets nothing that it would act on; who reads an answer gets
+// all of it.
+func TestOutputOnTerminal(t *testing.T) {
+	const answer = "args é\x1b[2J\x07\u009b2J\xff\t\x00\n"
+	if got, want := string(shown([]byte(answer))), "args é?[2J??2J?\t\x00\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	person, terminal := labtest.Terminal(t)
+	out := &Output{File: terminal}
+	if n, err := out.Write([]byte(answer)); n != len(answer) || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	got := make([]byte, 100)
+	n, err := person.Read(got)
+	if err != nil || bytes.ContainsAny(got[:n], "\x1b\a") || !bytes.HasPrefix(got[:n], []byte("args é?[2J")) {
+		t.Errorf("%q, %v", got[:n], err)
 	}
 }
 

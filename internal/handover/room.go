@@ -3,20 +3,20 @@ package handover
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/room"
 	"golang.org/x/sys/unix"
 )
 
 const (
-	// maxReserve is the most that a boot leaves free in the output directory,
-	// in bytes. XAPI's is on /run, which all of dom0 needs.
-	maxReserve = 64 << 20
 	// maxAhead is how many bytes more than its size a file may take on disk:
 	// XFS gives a growing file blocks ahead of its end.
 	maxAhead = 64 << 20
@@ -27,14 +27,6 @@ const (
 
 // MakeRoom is what to try where there is not enough.
 const MakeRoom = "make room, or name a larger --output-directory"
-
-// Room is how many bytes a boot may still write there: what is free without
-// the reserve, a twentieth of the file system or maxReserve. It may be
-// negative.
-func Room(fs *unix.Statfs_t) int64 {
-	unit := int64(fs.Frsize) // 32 bits on some platforms
-	return int64(fs.Bavail)*unit - min(int64(fs.Blocks)*unit/20, maxReserve)
-}
 
 // use is a file's size and what it takes on disk, both in bytes.
 func (f *resultFile) use() (size, taken int64, err error) {
@@ -70,23 +62,22 @@ func (f *resultFile) settle() error {
 // WatchFile returns a context that ends when a file that a child writes grows
 // beyond its limit in bytes, which it keeps to as long as it is not taken over.
 func WatchFile(ctx context.Context, stage plan.Stage, file *os.File, most int64) (context.Context, func()) {
-	return watchByClock(ctx, &resultFile{File: file, stage: stage, most: most})
+	return watchByClock(ctx, func() error { return overgrown([]*resultFile{{File: file, stage: stage, most: most}}) })
 }
 
 // watchByClock is watch by the clock.
-func watchByClock(ctx context.Context, files ...*resultFile) (context.Context, func()) {
+func watchByClock(ctx context.Context, tooMuch func() error) (context.Context, func()) {
 	look := time.NewTicker(watchPeriod)
-	ctx, stop := watch(ctx, look.C, files...)
+	ctx, stop := watch(ctx, look.C, tooMuch)
 	return ctx, func() {
 		stop()
 		look.Stop()
 	}
 }
 
-// watch returns a context that ends when a file grows beyond its limit, or all
-// of them into the reserve of their file system. The *Error that says so is its
-// cause. It looks when it is told to, until the function is called.
-func watch(ctx context.Context, look <-chan time.Time, files ...*resultFile) (context.Context, func()) {
+// watch returns a context that ends when too much is written: the *Error that says
+// so is its cause. It looks when it is told to, until the function is called.
+func watch(ctx context.Context, look <-chan time.Time, tooMuch func() error) (context.Context, func()) {
 	ctx, end := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -96,7 +87,7 @@ func watch(ctx context.Context, look <-chan time.Time, files ...*resultFile) (co
 			case <-ctx.Done():
 				return
 			case <-look:
-				if err := overgrown(files); err != nil {
+				if err := tooMuch(); err != nil {
 					end(err)
 				}
 			}
@@ -123,9 +114,35 @@ func overgrown(files []*resultFile) error {
 		}
 		all += taken
 	}
+	return intoReserve(files[0].File, all)
+}
+
+// intoReserve is the error of so many bytes that leave less than the reserve of a
+// file's file system; nil for none.
+func intoReserve(f *os.File, all int64) error {
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(files[0].Fd()), &fs); err == nil && all > 0 && Room(&fs) < 0 {
+	if err := unix.Fstatfs(int(f.Fd()), &fs); err == nil && all > 0 && room.Left(&fs) < 0 {
 		return fault.New(fault.NoOutput, "output", fmt.Errorf("%s written, and no more than the reserve is free there", console.Size(all)), MakeRoom)
 	}
 	return nil
+}
+
+// overgrownIn says what is wrong with what pygrub writes to a directory of its own:
+// which file is which it says at the end, and on a guest's disk they may have any
+// size.
+func (h *Handover) overgrownIn(dir string) error {
+	var size, taken int64
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			if info, err := d.Info(); err == nil { // else it is gone
+				size += info.Size()
+				taken += info.Sys().(*syscall.Stat_t).Blocks * 512
+			}
+		}
+		return nil
+	})
+	if most := h.kernel.most + h.ramdisk.most; size > most {
+		return fault.New(fault.NotBootable, "localboot", fmt.Errorf("what %s boots has %s and grows, %s allowed: larger than allowed", h.spec.Disk, console.Size(size), console.Size(most)), "")
+	}
+	return intoReserve(h.kernel.File, taken)
 }

@@ -29,22 +29,6 @@ func written(t *testing.T, dir, content string, most int64) *resultFile {
 	return f
 }
 
-func TestRoom(t *testing.T) {
-	const mib = 1 << 20
-	for _, test := range []struct{ blocks, available, want int64 }{ // MiB
-		{100, 50, 45},
-		{100, 5, 0},
-		{100, 0, -5},
-		{1280, 1280, 1216},
-		{1 << 20, 1 << 19, 1<<19 - 64},
-	} {
-		fs := unix.Statfs_t{Bsize: 1, Frsize: 4096, Blocks: uint64(test.blocks * mib / 4096), Bavail: uint64(test.available * mib / 4096)}
-		if got := Room(&fs); got != test.want*mib {
-			t.Errorf("%d of %d MiB are free: room for %d MiB, want %d", test.available, test.blocks, got/mib, test.want)
-		}
-	}
-}
-
 func TestSettle(t *testing.T) {
 	dir := labtest.Tmpfs(t, "100M")
 	for name, test := range map[string]struct {
@@ -99,7 +83,7 @@ func TestWatch(t *testing.T) {
 			kernel, initrd := written(t, dir, "", 1<<20), written(t, dir, "", 8<<20)
 			initrd.stage = "initrd"
 			look := make(chan time.Time)
-			ctx, stop := watch(t.Context(), look, kernel, initrd)
+			ctx, stop := watch(t.Context(), look, func() error { return overgrown([]*resultFile{kernel, initrd}) })
 			defer stop()
 			look <- time.Time{}
 			for f, size := range map[*resultFile]int64{kernel: test.kernel, initrd: test.initrd} {

@@ -107,8 +107,9 @@ func (r *runner) table() map[string]command {
 		"imgfetch": fetch, "module": fetch, "initrd": fetch,
 		"kernel": pick, "imgselect": pick, "imgload": pick,
 		"imgexec": boot, "boot": boot, "chain": boot,
-		"imgargs": {options: fetchOptions, min: 1, max: anyNumber, run: r.imgargs},
-		"imgfree": {max: anyNumber, run: r.imgfree},
+		"imgargs":    {options: fetchOptions, min: 1, max: anyNumber, run: r.imgargs},
+		"imgfree":    {max: anyNumber, run: r.imgfree},
+		"imgextract": {options: "n:name= k:keep t:timeout#", min: 1, max: 1, run: r.imgextract},
 		"imgstat": {max: anyNumber, test: true, run: func(_ context.Context, _ options, names []string) error {
 			for _, n := range names {
 				if r.find(n) == nil {
@@ -131,7 +132,8 @@ func (r *runner) table() map[string]command {
 		"param":    {options: "p:params= h:header", min: 1, max: anyNumber, run: r.param},
 		"autoboot": {max: anyNumber, run: r.autoboot},
 
-		"md5sum": sum, "sha1sum": sum, "sha256sum": sum, "sha512sum": sum,
+		"nslookup": {min: 2, max: 2, run: r.nslookup},
+		"md5sum":   sum, "sha1sum": sum, "sha256sum": sum, "sha512sum": sum,
 		"read": person("t:timeout#"), "login": person(""), "present": person(""), "shell": person(""), "config": person(""),
 		"ntp": nothing(""), "sync": nothing("t:timeout#"), "console": nothing("x:x= y:y= p:picture= l:left= r:right= t:top= b:bottom= d:depth= k:keep"),
 		"colour": nothing("b:basic= r:rgb="), "cpair": nothing("f:foreground= b:background="), "shim": nothing("t:timeout#"),
@@ -139,7 +141,7 @@ func (r *runner) table() map[string]command {
 		"reboot":   {options: "w:warm", max: 0, helpless: true, run: r.refuse("the script asks for a reboot")},
 		"poweroff": {max: 0, helpless: true, run: r.refuse("the script asks to turn the machine off")},
 	}
-	for _, name := range []string{"fdt", "imgextract", "imgdecrypt", "imgset", "imgmem", "vcreate", "vdestroy", "pciscan", "usbscan", "ping", "nslookup",
+	for _, name := range []string{"fdt", "imgdecrypt", "imgset", "imgmem", "vcreate", "vdestroy", "pciscan", "usbscan", "ping",
 		"sanhook", "sanunhook", "pxebs", "startpxe", "stoppxe", "fcstat", "fcels", "ibstat", "iwlist", "iwstat", "gdbstub", "nstat", "ipstat", "lotest", "profstat"} {
 		c[name] = fails("can't be done for a guest without firmware")
 	}
@@ -275,6 +277,35 @@ func (r *runner) imgfree(_ context.Context, _ options, names []string) error {
 	return nil
 }
 
+// imgextract makes an image of what another one has packed by gzip, in its place
+// (usr/imgarchive.c).
+func (r *runner) imgextract(ctx context.Context, o options, args []string) error {
+	i, err := r.acquire(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	head, err := unpackHead(i.head)
+	if err != nil || i.gunzip {
+		return failed("%s is not packed by gzip", i.name)
+	}
+	name := i.name
+	if at := strings.LastIndexByte(name, '.'); at >= 0 {
+		name = name[:at]
+	}
+	if o.has("name") {
+		name = o["name"]
+	}
+	unpacked := &image{name: name, uri: i.uri, head: head, kind: formatOf(head), gunzip: true, posted: i.posted}
+	if unpacked.kind == isScript {
+		unpacked.kind = isOther // of which there is the head only
+	}
+	if !o.has("keep") {
+		r.unregister(i)
+	}
+	r.images = append(r.images, unpacked)
+	return nil
+}
+
 // errUnverified is why nothing is trusted: CMS signatures are not read.
 var errUnverified = errors.New("signatures of iPXE's are not verified; --key, --sums or --sha256 verify what boots")
 
@@ -310,6 +341,25 @@ func (r *runner) trust(_ context.Context, o options, _ []string) error {
 	}
 	r.demands, r.permanent = demands, r.permanent || o.has("permanent")
 	return nil
+}
+
+// nslookup sets a setting to the address of a name.
+func (r *runner) nslookup(ctx context.Context, _ options, args []string) error {
+	n, ok := parseName(args[0])
+	switch {
+	case !ok:
+		return failed("no type %q", n.kind)
+	case r.env.Lookup == nil:
+		return failed("no name is looked up here")
+	}
+	address, err := r.env.Lookup(ctx, args[1])
+	if err != nil {
+		return err
+	}
+	if n.kind == "" {
+		n.kind = kindIPv4
+	}
+	return r.set.store(n, address.AsSlice())
 }
 
 // network is what has been done before the script runs, for the one card there is.

@@ -2,6 +2,7 @@ package ipxe
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -23,6 +24,7 @@ type image struct {
 	kind     format
 	autofree bool
 	posted   bool
+	gunzip   bool // it is what the file at uri has packed
 	picked   bool // by kernel, and so meant to be one
 }
 
@@ -122,6 +124,16 @@ func (r *runner) fetch(ctx context.Context, u uri) (*image, error) {
 	}
 	r.images = append(r.images, i)
 	return i, nil
+}
+
+// unpackHead is the beginning of what a file has packed by gzip.
+func unpackHead(head []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(head))
+	if err != nil {
+		return nil, err
+	}
+	unpacked, _ := io.ReadAll(io.LimitReader(z, HeadSize)) // which is cut off
+	return unpacked, nil
 }
 
 // ReadHead reads what a script's run needs of a file: all of a script, and the
@@ -230,7 +242,7 @@ func (r *runner) execute(ctx context.Context, i *image) error {
 		return failed("%s can't run in a guest without firmware", path.Base(i.uri.path))
 	}
 	b := r.result
-	b.Kernel, b.Args, b.Outcome = i.uri.url(), i.args, Linux
+	b.Kernel, b.KernelGunzip, b.Args, b.Outcome = i.uri.url(), i.gunzip, i.args, Linux
 	files := []*image{i}
 	for _, other := range r.images {
 		if other != i {
@@ -238,10 +250,13 @@ func (r *runner) execute(ctx context.Context, i *image) error {
 		}
 	}
 	for n, f := range files {
+		if f.gunzip && i.kind == isMultiboot {
+			return failed("%s is unpacked, which no module can be", f.name)
+		}
 		if f.posted {
 			return failed("%s was asked for with params, which can't be done again", f.name)
 		}
-		file := File{URL: f.uri.url()}
+		file := File{URL: f.uri.url(), Gunzip: f.gunzip}
 		if i.kind == isMultiboot {
 			file.Args = strings.TrimSuffix(f.uri.String()+" "+f.args, " ")
 			b.Modules, b.Outcome = append(b.Modules, file), Multiboot
@@ -255,12 +270,23 @@ func (r *runner) execute(ctx context.Context, i *image) error {
 		}
 		if f.hasArgs {
 			file.Path, _, _ = strings.Cut(f.args, " ")
-			file.Mode = cpioMode(f.args)
+			file.Mode, file.Parents = cpioMode(f.args), cpioParents(f.args)
 		}
 		b.Initrds = append(b.Initrds, file)
 	}
 	r.booted = true
 	return nil
+}
+
+// cpioParents is how many directories arguments ask for (core/cpio.c, cpio_max).
+func cpioParents(args string) int32 {
+	for word := range strings.FieldsSeq(args) {
+		if number, ok := strings.CutPrefix(word, "mkdir="); ok {
+			n, _ := integer(number)
+			return n
+		}
+	}
+	return 0
 }
 
 // cpioMode is the mode that arguments say, in octal (core/cpio.c).

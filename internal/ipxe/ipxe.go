@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -42,6 +43,8 @@ type Env struct {
 	Open Opener
 	// Post is Open for `params`, whose form it sends.
 	Post func(ctx context.Context, url, form string) (io.ReadCloser, error)
+	// Lookup is the address of a name, for nslookup.
+	Lookup func(ctx context.Context, host string) (netip.Addr, error)
 	// Sleep waits. It is called after a failed download only, so that a script
 	// that tries again gives the server the time that it means to.
 	Sleep func(context.Context, time.Duration) error
@@ -75,6 +78,9 @@ type File struct {
 	// arguments; "" for none.
 	Path string
 	Mode uint32
+	// Parents is how many of Path's directories are made before it; -1 for all.
+	Parents int32
+	Gunzip  bool // the file has it packed
 	// Args are a Multiboot module's, with its URL before them.
 	Args string
 }
@@ -84,21 +90,42 @@ type Item struct{ Name, Text string }
 
 // Result is what a script boots, and how it came to it.
 type Result struct {
-	Outcome  Outcome
-	Kernel   string // its URL
-	Args     string // the command line, byte for byte
-	Initrds  []File // in the order that they are laid, each at a multiple of 4096
-	Modules  []File // Multiboot's, the kernel first
-	Items    []Item // of all menus that were chosen from
-	Chosen   string // the last item chosen
-	Waits    bool   // a real machine would wait for a person without limit
-	Warnings []string
+	Outcome Outcome
+	Kernel  string // its URL
+	// KernelGunzip says that the file there has it packed by gzip.
+	KernelGunzip bool
+	Args         string // the command line, byte for byte
+	Initrds      []File // in the order that they are laid, each at a multiple of 4096
+	Modules      []File // Multiboot's, the kernel first
+	Items        []Item // of all menus that were chosen from
+	Chosen       string // the last item chosen
+	Waits        bool   // a real machine would wait for a person without limit
+	Warnings     []string
 }
 
 // Run fetches a script and runs it. The Result is never nil: with an error it
 // holds what is known by then. The error is an *Error but for one of ctx, or of
 // the first script's opening.
 func Run(ctx context.Context, m Machine, env Env, url string) (*Result, error) {
+	return run(ctx, m, env, func(r *runner) (*image, error) {
+		first, err := r.fetch(ctx, parseURI(url))
+		if err == nil && !IsScript(first.head) {
+			return nil, fmt.Errorf("%s %s", url, first.kind.says())
+		}
+		return first, err
+	})
+}
+
+// RunLine is Run for an iPXE that a boot program has started as a kernel: its command
+// line is the script (arch/x86/core/runtime.c, cmdline_init). url is what it is called,
+// and what names are seen from.
+func RunLine(ctx context.Context, m Machine, env Env, line, url string) (*Result, error) {
+	return run(ctx, m, env, func(*runner) (*image, error) {
+		return &image{uri: parseURI(url), kind: isScript, text: line, autofree: true}, nil
+	})
+}
+
+func run(ctx context.Context, m Machine, env Env, begin func(*runner) (*image, error)) (*Result, error) {
 	r := &runner{env: env, set: newSettings(&m), menus: map[string]*Menu{}, forms: map[string][]string{}, result: &Result{}, wanted: env.Label}
 	r.commands = r.table()
 	for _, n := range sorted(m.Set) {
@@ -106,12 +133,9 @@ func Run(ctx context.Context, m Machine, env Env, url string) (*Result, error) {
 			return r.result, fmt.Errorf("set %s: %w", n, err)
 		}
 	}
-	first, err := r.fetch(ctx, parseURI(url))
+	first, err := begin(r)
 	if err != nil {
 		return r.result, err
-	}
-	if !IsScript(first.head) {
-		return r.result, fmt.Errorf("%s %s", url, first.kind.says())
 	}
 	r.images = nil // the first script frees itself
 	err = r.run(ctx, first)
@@ -121,7 +145,7 @@ func Run(ctx context.Context, m Machine, env Env, url string) (*Result, error) {
 	case r.booted:
 		err = nil
 	case err == nil && !r.exited:
-		err = &Error{URL: url, Line: len(r.last.lines), Command: "end of the script", Err: errors.New("nothing was booted"), Before: r.before}
+		err = &Error{URL: first.uri.url(), Line: len(r.last.lines), Command: "end of the script", Err: errors.New("nothing was booted"), Before: r.before}
 	default:
 		if e, ok := errors.AsType[exit](err); err == nil || ok && e.code != 0 {
 			r.result.Outcome = LocalBoot

@@ -1,6 +1,7 @@
 package ipxe
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,13 @@ func (l *lab) run(t testing.TB, script, label string) (*Result, error) {
 		l.files = map[string]string{}
 	}
 	l.files["boot.ipxe"] = "#!ipxe\n" + script
-	return Run(t.Context(), guest, Env{Open: l.open, Label: label}, bootURL)
+	lookup := func(_ context.Context, host string) (netip.Addr, error) {
+		if host != "files.lab" {
+			return netip.Addr{}, fmt.Errorf("no such host %s", host)
+		}
+		return netip.MustParseAddr("192.168.1.9"), nil
+	}
+	return Run(t.Context(), guest, Env{Open: l.open, Label: label, Lookup: lookup}, bootURL)
 }
 
 // What a word becomes, by the command line of a kernel.
@@ -85,6 +92,8 @@ func TestExpand(t *testing.T) {
 		{"set s x\ninc s ||", "${s}", "x"},
 		{"set s x\nset s", "${s}", ""},
 		{"set b:base64 YWI=", "${b:string}", "ab"},
+		{"nslookup a files.lab\nnslookup b:hex files.lab\nnslookup dns files.lab", "${a}|${b}|${a:hexraw}|${dns}", "192.168.1.9|c0:a8:01:09|c0a80109|192.168.1.9"},
+		{"set a before\nnslookup a nowhere.lab ||\nnslookup a:nope files.lab ||", "${a}", "before"},
 	} {
 		r, err := (&lab{}).run(t, c.set+"\nboot vmlinuz "+c.word, "")
 		if err != nil || r.Args != c.want {
@@ -356,5 +365,90 @@ func TestHeader(t *testing.T) {
 	want := "070701" + "00000000" + "000081ed" + "00000000" + "00000000" + "00000001" + "00000000" + "00000004" + strings.Repeat("0", 32) + "0000000c" + "00000000" + "/etc/b.conf\x00\x00\x00"
 	if got != want || len(got)%4 != 0 {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// The headers before a file that has a name, and before its directories.
+func TestHeaders(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want []string // names and modes
+	}{
+		{"/etc/a.conf", []string{"/etc/a.conf 81a4"}},
+		{"etc/a.conf mode=755 mkdir=0", []string{"etc/a.conf 81ed"}},
+		{"/a/b/c/d mkdir=-1", []string{"/a 41ed", "/a/b 41ed", "/a/b/c 41ed", "/a/b/c/d 81a4"}},
+		{"a//b/c mkdir=1 mode=600", []string{"a//b 41ed", "a//b/c 8180"}},
+		{"/a mkdir=5", []string{"/a 81a4"}},
+		{strings.Repeat("a/", 500) + "b mkdir=-1", nil},
+	} {
+		r, err := (&lab{}).run(t, "kernel vmlinuz\ninitrd x.img "+c.args+"\nboot", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		header := r.Initrds[0].Header(0x1234)
+		if len(header)%4 != 0 || len(header) > 200<<10 {
+			t.Errorf("%s: %d bytes", c.args, len(header))
+		}
+		var got []string
+		for rest := string(header); rest != "" && c.want != nil; {
+			var mode, size, length int
+			if _, err := fmt.Sscanf(rest[14:], "%8x", &mode); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Sscanf(rest[54:], "%8x", &size)
+			fmt.Sscanf(rest[94:], "%8x", &length)
+			name := rest[110 : 110+length-1]
+			if wanted := mode&0o170000 == 0o100000; (size == 0x1234) != wanted {
+				t.Errorf("%s: %s has %d bytes", c.args, name, size)
+			}
+			got = append(got, fmt.Sprintf("%s %x", name, mode))
+			rest = rest[(110+length+3)&^3:]
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.args, diff)
+		}
+	}
+}
+
+// What imgextract unpacks takes the place of what was packed, and is known by what it
+// then is; what is not packed fails, and stays, as by iPXE.
+func TestExtract(t *testing.T) {
+	packed := func(text string) string {
+		var b strings.Builder
+		z := gzip.NewWriter(&b)
+		io.WriteString(z, text)
+		z.Close()
+		return b.String()
+	}
+	kernel := strings.Repeat("\x00", 0x202) + "HdrS" + strings.Repeat("0123456789", 10000)
+	files := map[string]string{"k.gz": packed(kernel), "a.cpio.gz": packed("070701"), "plain": "070701", "s.gz": packed("#!ipxe\nexit"), "cut.gz": packed(kernel)[:100]}
+	for _, c := range []struct{ script, want, err string }{
+		{"imgextract --name linux k.gz\nimgextract a.cpio.gz\nboot linux x", "k.gz unpacked|a.cpio.gz unpacked", ""},
+		{"imgextract k.gz && imgstat k && boot k", "k.gz unpacked|", ""},
+		{"imgextract --keep a.cpio.gz\nboot vmlinuz", "vmlinuz|a.cpio.gz a.cpio.gz unpacked", ""},
+		{"imgextract plain || imgfetch plain\nboot vmlinuz", "vmlinuz|plain plain", ""},
+		{"initrd a.cpio.gz\nimgextract --name i a.cpio.gz\nimgstat a.cpio.gz || imgextract i ||\nboot vmlinuz", "vmlinuz|a.cpio.gz unpacked", ""},
+		{"imgextract cut.gz\nboot cut", "cut.gz unpacked|", ""},
+		{"imgextract s.gz\nboot s", "", "s is neither a script nor a kernel"},
+		{"imgextract a.cpio.gz b", "", "imgextract"},
+		{"imgextract gone.gz", "", "gone.gz"},
+	} {
+		l := &lab{files: files}
+		r, err := l.run(t, c.script, "")
+		if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%q: %v", c.script, err)
+			continue
+		}
+		unpacked := map[bool]string{true: " unpacked"}
+		got := strings.TrimPrefix(r.Kernel, "tftp://192.168.1.2/") + unpacked[r.KernelGunzip] + "|"
+		for i, f := range r.Initrds {
+			if i > 0 {
+				got += " "
+			}
+			got += strings.TrimPrefix(f.URL, "tftp://192.168.1.2/") + unpacked[f.Gunzip]
+		}
+		if err == nil && got != c.want {
+			t.Errorf("%q: %s, want %s", c.script, got, c.want)
+		}
 	}
 }

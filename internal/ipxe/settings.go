@@ -1,6 +1,7 @@
 package ipxe
 
 import (
+	"cmp"
 	"maps"
 	"net"
 	"net/netip"
@@ -289,7 +290,7 @@ func (s *settings) increment(text string, by int32) error {
 		v, found := b.find(n.key)
 		if found {
 			if !n.written {
-				n.kind = v.kind
+				n.kind = cmp.Or(v.kind, kindString)
 			}
 			sum, _ = number(v.bytes, n.kind.signed())
 		}

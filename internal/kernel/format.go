@@ -26,6 +26,9 @@ func formatOf(head []byte) Format {
 		if strings.HasPrefix(setupText(head), "MEMDISK") {
 			return Memdisk
 		}
+		if lkrn.MatchString(setupText(head)) {
+			return IPXE
+		}
 		return BzImage
 	case at(0x38, "ARM\x64"):
 		return ARM64Image
@@ -44,6 +47,8 @@ func formatOf(head []byte) Format {
 	case at(8, "\xac\xc8\x83\x29"):
 		// Where PXELINUX has it so that options can be patched in.
 		return PXELINUX
+	case bytes.Contains(head[:min(len(head), 1024)], []byte("PXE->EB:")):
+		return IPXE // its first message (arch/x86/prefix/pxeprefix.S)
 	case at(0, "070701"), at(0, "070702"):
 		return Initrd
 	case at(0x1fe, "\x55\xaa"):
@@ -56,6 +61,10 @@ func formatOf(head []byte) Format {
 	}
 	return Unknown
 }
+
+// lkrn is the version that ipxe.lkrn has in a Linux kernel's place, which says who built
+// it, and as which: 6.1.0 (builder) #1.
+var lkrn = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+\+[^#]*$`)
 
 // hasMultiboot is true if the file has a header of multiboot version 1 in its
 // first 8 KiB: a magic number, flags, and what makes the sum of the three zero

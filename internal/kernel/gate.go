@@ -47,6 +47,10 @@ func (g Guest) Refuses(r io.ReaderAt, size int64) *Misfit {
 	return g.judge(info, size, err)
 }
 
+// Judge is what Inspect's answer about all of an image means for the guest; an
+// image that was cut by who asked is for Refuses.
+func (g Guest) Judge(info Info, size int64, err error) *Misfit { return g.judge(info, size, err) }
+
 // Looks is Refuses, and looks into what is packed in the image up to its entry
 // points, which takes a second or two for xz. Warnings are what may keep the
 // guest from booting it.
@@ -70,6 +74,7 @@ var kinds = map[Format]struct{ is, try string }{
 	HTML:       {"a page of HTML", "see what the server has there"},
 	Text:       {"text", "see what the server has there"},
 	PXELINUX:   {"PXELINUX itself", "name the guest's kernel there"},
+	IPXE:       {"iPXE itself", "have DHCP name its script as the boot file"},
 	COM32:      {"a COM32 module of SYSLINUX", "name the kernel that the module would load"},
 	Memdisk:    {"memdisk", "memdisk boots disk images with a BIOS: make the guest HVM"},
 	EFI:        {"an EFI program", "serve the kernel itself, which is often named vmlinuz"},
@@ -163,6 +168,9 @@ func Older(a, b string) bool {
 	return major < major2 || major == major2 && minor < minor2
 }
 
+// InitrdHead is how many of an initrd's first bytes are looked at.
+const InitrdHead = 16 << 10
+
 // InspectInitrd says what an initrd's first bytes are, of which a few KiB are
 // enough: a cpio archive by itself or packed, in most cases. An initrd can be
 // anything, so that only what is something else for sure is a Misfit: a page, a
@@ -178,7 +186,7 @@ func InspectInitrd(head []byte) (Info, *Misfit) {
 	switch info.Format {
 	case BzImage, ARM64Image:
 		return info, &Misfit{info.What() + ", and no initrd", kinds[Initrd].try, false}
-	case HTML, PXELINUX, COM32, Memdisk, EFI:
+	case HTML, PXELINUX, IPXE, COM32, Memdisk, EFI:
 		return info, info.misfit("initrd")
 	}
 	if isPointer(info.Line) {

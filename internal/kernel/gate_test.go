@@ -194,6 +194,8 @@ func TestGateReal(t *testing.T) {
 		{"Debian's installer", ".ci/servers", []string{servers + "/debian-installer-12-netboot-amd64/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/linux"}, ""},
 		{"pxelinux.0", ".ci/servers", []string{"/usr/lib/PXELINUX/pxelinux.0", servers + "/pxelinux/usr/lib/PXELINUX/pxelinux.0"}, "PXELINUX itself"},
 		{"memdisk", ".ci/servers", []string{"/usr/lib/syslinux/memdisk", servers + "/syslinux-common/usr/lib/syslinux/memdisk"}, "memdisk"},
+		{"undionly.kpxe", ".ci/servers", []string{"/usr/lib/ipxe/undionly.kpxe", servers + "/ipxe/usr/lib/ipxe/undionly.kpxe"}, "iPXE itself"},
+		{"ipxe.lkrn", ".ci/servers", []string{"/boot/ipxe.lkrn", servers + "/ipxe/boot/ipxe.lkrn"}, "iPXE itself"},
 		{"menu.c32", ".ci/servers", []string{"/usr/lib/syslinux/modules/bios/menu.c32", servers + "/syslinux-common/usr/lib/syslinux/modules/bios/menu.c32"}, "a COM32 module"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -39,6 +39,7 @@ const (
 	Multiboot  Format = "multiboot kernel" // the Xen hypervisor is one
 	EFI        Format = "EFI program"
 	PXELINUX   Format = "PXELINUX"
+	IPXE       Format = "iPXE"
 	COM32      Format = "COM32 module"
 	Memdisk    Format = "memdisk"
 	Initrd     Format = "initrd" // a cpio archive
@@ -142,7 +143,7 @@ func (info *Info) image(r io.ReaderAt, head []byte, notes bool) error {
 		info.Arch = efiArch(head)
 	case HTML, Text:
 		info.Line = firstLine(head)
-	case PXELINUX, COM32, BootSector:
+	case PXELINUX, IPXE, COM32, BootSector:
 		info.Arch = I386
 	}
 	return nil

@@ -40,6 +40,8 @@ func TestReal(t *testing.T) {
 		{"pxelinux.0", ".ci/servers", []string{"/usr/lib/PXELINUX/pxelinux.0", servers + "/pxelinux/usr/lib/PXELINUX/pxelinux.0"}, facts{PXELINUX, I386, "", None, false, false}},
 		{"lpxelinux.0", ".ci/servers", []string{"/usr/lib/PXELINUX/lpxelinux.0", servers + "/pxelinux/usr/lib/PXELINUX/lpxelinux.0"}, facts{PXELINUX, I386, "", None, false, false}},
 		{"memdisk", ".ci/servers", []string{"/usr/lib/syslinux/memdisk", servers + "/syslinux-common/usr/lib/syslinux/memdisk"}, facts{Memdisk, I386, "6.", None, false, false}},
+		{"undionly.kpxe", ".ci/servers", []string{"/usr/lib/ipxe/undionly.kpxe", servers + "/ipxe/usr/lib/ipxe/undionly.kpxe"}, facts{IPXE, I386, "", None, false, false}},
+		{"ipxe.lkrn", ".ci/servers", []string{"/boot/ipxe.lkrn", servers + "/ipxe/boot/ipxe.lkrn"}, facts{IPXE, I386, "", None, false, false}},
 		{"menu.c32", ".ci/servers", []string{"/usr/lib/syslinux/modules/bios/menu.c32", servers + "/syslinux-common/usr/lib/syslinux/modules/bios/menu.c32"}, facts{COM32, I386, "", None, false, false}},
 		{"mboot.c32", ".ci/servers", []string{"/usr/lib/syslinux/modules/bios/mboot.c32", servers + "/syslinux-common/usr/lib/syslinux/modules/bios/mboot.c32"}, facts{COM32, I386, "", None, false, false}},
 	} {

@@ -25,7 +25,7 @@ type Mark struct {
 }
 
 // ByUUID is the mark of a guest whose uuid stays the same: libvirt's and XAPI's.
-func ByUUID(dir, uuid string) Mark { return Mark{dir, strings.ToLower(uuid)} }
+func ByUUID(dir, uuid string) Mark { return Mark{dir, url.PathEscape(strings.ToLower(uuid))} }
 
 // ByName is the mark of a guest of xl's, which gives it a new uuid at each
 // start.
@@ -97,7 +97,7 @@ func Forget(dir, guest string) ([]string, error) {
 	}
 	var gone []string
 	for _, e := range entries {
-		if e.Name() != strings.ToLower(guest) && !strings.HasPrefix(e.Name(), prefix(guest)) {
+		if e.Name() != ByUUID(dir, guest).name && !strings.HasPrefix(e.Name(), prefix(guest)) {
 			continue
 		}
 		file := filepath.Join(dir, e.Name())

@@ -19,7 +19,7 @@ const uuid = "3c2a1b00-5d6e-4f70-8192-a3b4c5d6e7f8"
 func TestMark(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "gopxeboot", "once")
 	for _, m := range []Mark{
-		ByUUID(dir, strings.ToUpper(uuid)), ByName(dir, "guest1", mac), ByName(dir, "../../guest 1,é", mac), ByName(dir, ".", mac), ByName(dir, "guest", mac),
+		ByUUID(dir, strings.ToUpper(uuid)), ByUUID(dir, "../../x"), ByName(dir, "guest1", mac), ByName(dir, "../../guest 1,é", mac), ByName(dir, ".", mac), ByName(dir, "guest", mac),
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			for _, want := range []bool{false, false} { // to ask changes nothing
@@ -51,6 +51,7 @@ func TestMark(t *testing.T) {
 		{"../../guest 1,é", []string{"..%2F..%2Fguest%201%2C%C3%A9,00:16:3e:72:79:e3"}},
 		{strings.ToUpper(uuid), []string{uuid}},
 		{uuid, nil},
+		{"../../x", []string{"..%2F..%2Fx"}},
 	} {
 		gone, err := Forget(dir, test.guest)
 		var names []string

@@ -22,6 +22,7 @@ type Case struct {
 	IP       netip.Addr        // the leased address; its /24 is the network
 	UUID     string            // "" for a machine without one
 	BootFile string            // the DHCP file name
+	Script   string            // what DHCP names to iPXE, where BootFile is one that the ROM loads
 	Options  []string          // further DHCP options, as dnsmasq writes them: 210,/boot/
 	Names    map[string]string // what the name server knows; without any, there is no name server
 
@@ -67,6 +68,7 @@ var option = regexp.MustCompile(`^([a-z]+): *(.*)$`)
 //	ip: 192.168.1.199               its leased address
 //	uuid: 564d1c4f-...              its SMBIOS UUID, as text
 //	bootfile: pxelinux.0            the DHCP file name; an http URL for lpxelinux.0; DIR/i386-pc/core.0 for GRUB
+//	script: boot.ipxe               what DHCP names to iPXE, where the boot file is Debian's undionly.kpxe
 //	option: 210=/boot/              a DHCP option; may be repeated
 //	name: files.lab=192.168.1.3     a name for the name server; may be repeated
 //	modules: ./ boot/               prefixes of the modules, plainly prepended to their names;
@@ -142,6 +144,8 @@ func (c *Case) set(key, value string, escaped, empty map[string]bool) (err error
 		c.UUID = value
 	case "bootfile":
 		c.BootFile = value
+	case "script":
+		c.Script = value
 	case "option":
 		number, text, ok := strings.Cut(value, "=")
 		if !ok {

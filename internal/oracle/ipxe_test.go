@@ -7,15 +7,19 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"path"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/oracle"
+	"github.com/gopxeboot/gopxeboot/internal/program"
 )
 
 // scripts is where the cases of iPXE are. Each script in them is one that we
@@ -65,17 +69,37 @@ func runIPXE(t *testing.T, c *oracle.Case) (o *result, stubs bool) {
 			1: {255, 255, 255, 0}, 3: c.Server().AsSlice(), 54: c.Server().AsSlice(), 175: {176, 1, 1},
 		}},
 	}
+	for _, o := range c.Options {
+		addOption(t, m.Lease.Options, o)
+	}
 	if c.UUID != "" {
 		if b, err := hex.DecodeString(strings.ReplaceAll(c.UUID, "-", "")); err == nil {
 			copy(m.UUID[:], b)
 		}
 	}
-	r, err := ipxe.Run(t.Context(), m, ipxe.Env{Open: s.openIPXE}, ipxe.FileURL(c.Server(), c.BootFile))
+	file := c.BootFile
+	if c.Script != "" { // what DHCP says to a ROM, and to iPXE
+		lease, err := program.AsIPXE(&dhcpclient.Lease{NextServer: c.Server(), BootFile: file}, func(class string) (*dhcpclient.Lease, error) {
+			if class != "iPXE" || !program.IsIPXE(file) {
+				return nil, fmt.Errorf("%s is named again to %s", file, class)
+			}
+			return &dhcpclient.Lease{NextServer: c.Server(), BootFile: c.Script}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file = lease.BootFile
+		m.Lease.File = oracle.Stage
+	}
+	r, err := ipxe.Run(t.Context(), m, ipxe.Env{Open: s.openIPXE}, ipxe.FileURL(c.Server(), file))
 	o = &result{Outcome: string(oracle.Disk)} // which is what the machine goes on to after an error
 	if stopped, _ := errors.AsType[*ipxe.Error](err); err != nil && stopped == nil {
 		t.Fatal(err)
 	}
 	o.Requests = s.requests[1:]
+	if c.Script != "" {
+		o.Requests = append([]string{oracle.Found + " " + c.BootFile, oracle.Found + " " + oracle.Stage}, s.requests...)
+	}
 	if err != nil {
 		return o, false
 	}
@@ -101,6 +125,34 @@ func runIPXE(t *testing.T, c *oracle.Case) (o *result, stubs bool) {
 		}
 	}
 	return o, stubs
+}
+
+// addOption puts an option of a case, which is written as for dnsmasq, among those of
+// the answer: bytes in hexadecimal, addresses, a number, or text.
+func addOption(t *testing.T, all map[uint8][]byte, option string) {
+	t.Helper()
+	option, inside := strings.CutPrefix(option, "encap:175,")
+	number, text, _ := strings.Cut(option, ",")
+	code, err := strconv.ParseUint(number, 10, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := []byte(text)
+	if n, err := strconv.ParseUint(text, 10, 8); err == nil {
+		value = []byte{byte(n)}
+	} else if b, err := hex.DecodeString(strings.ReplaceAll(text, ":", "")); err == nil && strings.Contains(text, ":") {
+		value = b
+	} else if _, err := netip.ParseAddr(strings.Split(text, ",")[0]); err == nil {
+		value = nil
+		for word := range strings.SplitSeq(text, ",") {
+			value = append(value, netip.MustParseAddr(word).AsSlice()...)
+		}
+	}
+	if inside {
+		all[175] = append(append(all[175], byte(code), byte(len(value))), value...)
+	} else {
+		all[uint8(code)] = value
+	}
 }
 
 // openIPXE is get with the redirects of the case, and with heads of kernels.

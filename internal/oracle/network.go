@@ -63,10 +63,15 @@ func dnsmasq(c *Case, root, dir string) (*exec.Cmd, error) {
 		"--no-ping", "--dhcp-authoritative", "--dhcp-leasefile=" + filepath.Join(dir, "leases"),
 		"--dhcp-range=" + net + ".100," + net + ".250",
 		"--dhcp-host=" + c.MAC.String() + "," + c.IP.String(),
-		"--dhcp-boot=" + c.BootFile + ",," + c.Server().String(),
 		"--dhcp-option-force=encap:175,176,1b", // iPXE need not wait for a proxyDHCP server
 		"--enable-ra", "--dhcp-range=fd00::,ra-only,64",
 		"--enable-tftp", "--tftp-root=" + root,
+	}
+	boots := ",," + c.Server().String()
+	if c.Script == "" {
+		args = append(args, "--dhcp-boot="+c.BootFile+boots)
+	} else { // as labs have it
+		args = append(args, "--dhcp-userclass=set:ipxe,iPXE", "--dhcp-boot=tag:!ipxe,"+c.BootFile+boots, "--dhcp-boot=tag:ipxe,"+Stage+boots)
 	}
 	for _, o := range c.Options {
 		args = append(args, "--dhcp-option-force="+o)

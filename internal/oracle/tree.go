@@ -106,6 +106,9 @@ func writeTree(c *Case, s stubs, root string) error {
 		}
 	}
 
+	if c.Script != "" {
+		return makeChain(c, root)
+	}
 	if strings.HasSuffix(c.BootFile, ".ipxe") {
 		return nil // the machine's own ROM is iPXE
 	}

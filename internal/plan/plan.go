@@ -113,10 +113,26 @@ const (
 // Missing says whether boot programs go on as if there were no such file.
 func (r Result) Missing() bool { return r == NotFound || r == Empty }
 
+// Reason tells more of a Result: why a server could not be had.
+type Reason string
+
+// The reasons that are told apart.
+const (
+	PortClosed  Reason = "port closed"         // of a TCP server
+	CertExpired Reason = "certificate expired" // or not valid yet
+	UnknownCA   Reason = "unknown authority"
+	CertName    Reason = "certificate of another server"
+	NoTLS       Reason = "no TLS"
+	NoLogin     Reason = "login refused"
+	DataBlocked Reason = "data blocked" // TFTP's, behind the answer to the request
+	NoOACK      Reason = "no OACK"      // TFTP blocks of a size that was not agreed to
+)
+
 // Try is one name that was asked for.
 type Try struct {
 	URL     string  `json:"url"`
 	Result  Result  `json:"result"`
+	Reason  Reason  `json:"reason,omitempty"`
 	Message string  `json:"message"` // the server's own words, or what went wrong
 	Millis  float64 `json:"ms"`
 	// Meant says that the boot program does not ask for this name, but that
@@ -158,17 +174,23 @@ const (
 type InitrdFile struct {
 	Path string `json:"path"`
 	Mode uint32 `json:"mode"` // as in a cpio archive
+	// Parents is how many directories of Path are made, iPXE's mkdir=; -1 for all.
+	Parents int32 `json:"parents,omitempty"`
+	// Gunzip says that it is unpacked, by iPXE's imgextract.
+	Gunzip bool `json:"gunzip,omitempty"`
 }
 
 // Boot is what boots by the configuration.
 type Boot struct {
-	Program Program  `json:"program"` // "" where no configuration was found
-	Outcome Outcome  `json:"outcome"`
-	Label   string   `json:"label"`
-	Named   string   `json:"named"` // the label that --label asks for
-	Waits   bool     `json:"waits"` // a real machine would wait for a person without limit
-	Kernel  string   `json:"kernel"`
-	Initrds []string `json:"initrds"`
+	Program Program `json:"program"` // "" where no configuration was found
+	Outcome Outcome `json:"outcome"`
+	Label   string  `json:"label"`
+	Named   string  `json:"named"` // the label that --label asks for
+	Waits   bool    `json:"waits"` // a real machine would wait for a person without limit
+	Kernel  string  `json:"kernel"`
+	// KernelGunzip says that the kernel is unpacked, by iPXE's imgextract.
+	KernelGunzip bool     `json:"kernel_gunzip,omitempty"`
+	Initrds      []string `json:"initrds"`
 	// InitrdFiles is set for iPXE, where each of Initrds then begins at a multiple
 	// of 4096, and for GRUB where one of them has a name; one for each of Initrds.
 	InitrdFiles []InitrdFile `json:"initrd_files,omitempty"`

@@ -37,7 +37,7 @@ func runGRUB(ctx context.Context, m Machine, open Opener, certain bool) (*Decisi
 		x.warnings = append(x.warnings, fmt.Sprintf("the boot file %s does not tell where its GRUB looks for grub.cfg: the usual places are asked", m.Lease.BootFile))
 	}
 	x.grub = grub.New(x.host(), image, x.open)
-	return x.decide(ctx, grub.Choice{Entry: m.Label})
+	return x.decide(ctx, x.named(m.Label, nil))
 }
 
 // NamesGRUB says whether a boot file is GRUB, or shim, by its name.
@@ -87,6 +87,12 @@ func (x *grubProgram) open(ctx context.Context, url string) (io.ReadCloser, erro
 	return r, err
 }
 
+// named is an entry that somebody names, who needs no password where that is dom0's
+// root.
+func (x *grubProgram) named(entry string, missing []string) grub.Choice {
+	return grub.Choice{Entry: entry, Open: entry != "" && !x.machine.OfVM, Missing: missing}
+}
+
 // decide runs GRUB and records what came of it.
 func (x *grubProgram) decide(ctx context.Context, choice grub.Choice) (*Decision, error) {
 	result, err := x.grub.Run(ctx, choice)
@@ -111,7 +117,7 @@ func (x *grubProgram) decide(ctx context.Context, choice grub.Choice) (*Decision
 	}
 	d.Boot.Program = plan.GRUB
 	d.Entry = func(ctx context.Context, name string) (*Decision, error) {
-		return x.decide(ctx, grub.Choice{Entry: name, Missing: choice.Missing})
+		return x.decide(ctx, x.named(name, choice.Missing))
 	}
 	d.Asks = x.asks(result)
 	wanted := false
@@ -125,7 +131,7 @@ func (x *grubProgram) decide(ctx context.Context, choice grub.Choice) (*Decision
 			}
 			other := *x
 			other.machine.Kernel, other.machine.Ramdisk = "", ""
-			return other.decide(ctx, grub.Choice{Entry: choice.Entry, Missing: append(choice.Missing, url)})
+			return other.decide(ctx, grub.Choice{Entry: choice.Entry, Open: choice.Open, Missing: append(choice.Missing, url)})
 		}
 		err = x.override(&d.Boot)
 		wanted = err != nil

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -65,7 +66,7 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 		}
 	}
 	began := time.Now()
-	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Post: x.post(), Verified: x.machine.Verified, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
+	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Post: x.post(), Lookup: x.machine.Lookup, Verified: x.machine.Verified, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
 	d.Asks = x.asks(first)
 	d.Config = plan.Config{URL: url, Tried: []plan.Try{{URL: url, Result: plan.Found, Millis: plan.Millis(time.Since(began))}}}
 	text, read := x.kept[url]
@@ -112,12 +113,12 @@ func LintScript(name string, text []byte) (list []plan.Finding) {
 // take records what a script came to.
 func (x *script) take(d *Decision, r *ipxe.Result) {
 	b := &d.Boot
-	b.Outcome, b.Kernel, b.Label, b.Waits = plan.Outcome(r.Outcome), r.Kernel, r.Chosen, r.Waits
+	b.Outcome, b.Kernel, b.KernelGunzip, b.Label, b.Waits = plan.Outcome(r.Outcome), r.Kernel, r.KernelGunzip, r.Chosen, r.Waits
 	b.SetArgs(r.Args)
 	b.Warnings = append(b.Warnings, r.Warnings...)
 	for _, f := range r.Initrds {
 		b.Initrds = append(b.Initrds, f.URL)
-		b.InitrdFiles = append(b.InitrdFiles, plan.InitrdFile{Path: f.Path, Mode: f.Mode})
+		b.InitrdFiles = append(b.InitrdFiles, plan.InitrdFile{Path: f.Path, Mode: f.Mode, Parents: f.Parents, Gunzip: f.Gunzip})
 	}
 	for _, f := range r.Modules {
 		b.Modules = append(b.Modules, plan.Module{URL: f.URL, Args: f.Args})
@@ -138,7 +139,7 @@ func (x *script) override(d *Decision) error {
 		if err != nil {
 			return fmt.Errorf("--kernel: %w", err)
 		}
-		d.Boot.Outcome, d.Boot.Kernel = pxelinux.Linux, url
+		d.Boot.Outcome, d.Boot.Kernel, d.Boot.KernelGunzip = pxelinux.Linux, url, false
 	}
 	if m.Ramdisk != "" {
 		url, err := h.Resolve(m.Ramdisk)
@@ -172,7 +173,10 @@ func (x *script) guest() ipxe.Machine {
 	l := &m.Lease
 	g := ipxe.Machine{
 		MAC: m.MAC, Arch: "i386", Version: ipxe.Version, Manufacturer: "Xen", Product: "HVM domU", Serial: m.UUID, Set: m.Set,
-		Lease: ipxe.Packet{Address: l.Address.Addr(), NextServer: l.NextServer, File: l.BootFile, Options: map[uint8][]byte{}},
+		Lease: packet(&l.Reply),
+	}
+	if len(l.Boot) > 0 {
+		g.Proxy = packet(&l.Boot[0])
 	}
 	switch m.Arch { // RFC 4578, section 2.1
 	case 7, 9, 16:
@@ -185,6 +189,15 @@ func (x *script) guest() ipxe.Machine {
 	if b, err := hex.DecodeString(strings.ReplaceAll(m.UUID, "-", "")); err == nil {
 		copy(g.UUID[:], b)
 	}
+	g.Lease.Address = l.Address.Addr()
+	if !g.Lease.NextServer.IsValid() && !g.Proxy.NextServer.IsValid() {
+		g.Lease.NextServer = l.NextServer
+	}
+	if l.Reply.Options != nil {
+		return g
+	}
+	// Nobody said more than the lease.
+	g.Lease.File, g.Lease.Options = l.BootFile, map[uint8][]byte{}
 	option := func(code uint8, value []byte) {
 		if len(value) > 0 {
 			g.Lease.Options[code] = value
@@ -212,6 +225,11 @@ func (x *script) guest() ipxe.Machine {
 		option(26, []byte{byte(l.MTU >> 8), byte(l.MTU)})
 	}
 	return g
+}
+
+// packet is a DHCP server's message as iPXE keeps it.
+func packet(r *dhcpclient.Reply) ipxe.Packet {
+	return ipxe.Packet{Address: r.Address, NextServer: r.NextServer, File: r.BootFile, Options: r.Options}
 }
 
 // read opens a file once, and keeps what is read of it for another entry.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -106,6 +108,62 @@ boot
 		m.Wanted = wanted
 		if d, err := program.Decide(t.Context(), m, open); err != nil || d.Asks != nil {
 			t.Errorf("%+v is asked, %v", wanted, err)
+		}
+	}
+}
+
+// Scripts read all that the servers said, and who said it; without it, what the lease
+// is known to be.
+func TestSettingsOfLease(t *testing.T) {
+	const text = "#!ipxe\nkernel vmlinuz [${43:hexraw}|${43.6:uint8}|${175.190:string}|${filename}|${next-server}|${domain}|${net0.dhcp/filename}|${proxydhcp/filename}|${proxydhcp/next-server}|${proxydhcp/dhcp-server}|${proxydhcp/ip}|${60:string}|${dns}|${netmask}]\nboot\n"
+	files := fstest.MapFS{"boot.ipxe": {Data: []byte(text)}, "vmlinuz": {Data: []byte(strings.Repeat("\x00", 0x202) + "HdrS")}}
+	for _, c := range []struct {
+		name   string
+		change func(*dhcpclient.Lease)
+		want   string
+	}{
+		{"a lease that was said", func(l *dhcpclient.Lease) { l.Domain = "lab" }, "|||boot.ipxe|10.0.0.2|lab|boot.ipxe|||||||255.255.255.0"},
+		{"one server", func(l *dhcpclient.Lease) {
+			l.Reply = dhcpclient.Reply{BootFile: "boot.ipxe", NextServer: l.NextServer, Options: map[uint8][]byte{43: {6, 1, 8, 255}, 175: {190, 2, 'm', 'e'}, 6: {10, 0, 0, 9, 10, 0, 0, 8}, 15: []byte("lab\x00")}}
+		}, "060108ff|0x8|me|boot.ipxe|10.0.0.2|lab|boot.ipxe||||||10.0.0.9|"},
+		{"a proxy", func(l *dhcpclient.Lease) {
+			l.Reply = dhcpclient.Reply{NextServer: netip.MustParseAddr("10.0.0.1"), Options: map[uint8][]byte{1: {255, 255, 0, 0}}}
+			l.Boot = []dhcpclient.Reply{{NextServer: l.NextServer, Options: map[uint8][]byte{54: {10, 0, 0, 2}, 60: []byte("PXEClient"), 67: []byte("boot.ipxe\x00")}}}
+		}, "|||boot.ipxe|10.0.0.1|||boot.ipxe|10.0.0.2|10.0.0.2||PXEClient||255.255.0.0"},
+		{"a server that names none", func(l *dhcpclient.Lease) {
+			l.Reply = dhcpclient.Reply{BootFile: "boot.ipxe", Options: map[uint8][]byte{}}
+		}, "|||boot.ipxe|10.0.0.2||boot.ipxe|||||||"},
+	} {
+		m := machine("boot.ipxe")
+		c.change(&m.Lease)
+		d, err := program.Decide(t.Context(), m, program.Opener(pxelinux.OpenFS(files, m.Lease.NextServer)))
+		if got := strings.Trim(d.Boot.Args, "[]"); got != c.want || err != nil {
+			t.Errorf("%s: %v\ngot  %q\nwant %q", c.name, err, got, c.want)
+		}
+	}
+}
+
+// An iPXE that PXELINUX starts as a kernel runs its command line, or else its initrd.
+func TestLKRN(t *testing.T) {
+	for _, c := range []struct{ name, entry, want, err string }{
+		{"a line", "KERNEL ipxe.lkrn\nAPPEND dhcp && chain a.ipxe || chain b.ipxe", "linux tftp://10.0.0.2/vmlinuz b", ""},
+		{"an initrd", "KERNEL my-ipxe.lkrn\nINITRD b.ipxe", "linux tftp://10.0.0.2/vmlinuz b", ""},
+		{"a line that boots", "LINUX http://10.0.0.2/ipxe.lkrn?x=1\nAPPEND initrd=b.ipxe boot vmlinuz one two", "linux tftp://10.0.0.2/vmlinuz one two", ""},
+		{"the disk", "KERNEL ipxe.lkrn\nAPPEND sanboot --drive 0x80", "localboot  ", ""},
+		{"no script", "KERNEL ipxe.lkrn", "", "label x: tftp://10.0.0.2/ipxe.lkrn is an iPXE without a script: it would ask DHCP for one"},
+		{"what is missing", "KERNEL ipxe.lkrn\nAPPEND dhcp && chain gone.ipxe", "", "label x: tftp://10.0.0.2/ipxe.lkrn:1: dhcp && chain gone.ipxe: "},
+		{"nothing boots", "KERNEL ipxe.lkrn\nAPPEND dhcp", "", "label x: tftp://10.0.0.2/ipxe.lkrn:1: end of the script: nothing was booted"},
+		{"another kernel", "KERNEL linux.lkrn\nAPPEND boot vmlinuz", "linux tftp://10.0.0.2/linux.lkrn BOOT_IMAGE=linux.lkrn boot vmlinuz", ""},
+	} {
+		m := machine("pxelinux.0")
+		files := fstest.MapFS{"pxelinux.cfg/default": {Data: []byte("DEFAULT x\nLABEL x\n" + c.entry)}, "vmlinuz": {Data: []byte(strings.Repeat("\x00", 0x202) + "HdrS")},
+			"b.ipxe": {Data: []byte("#!ipxe\nkernel vmlinuz b\nboot\n")}}
+		d, err := program.Decide(t.Context(), m, program.Opener(pxelinux.OpenFS(files, m.Lease.NextServer)))
+		if got := strings.TrimSpace(string(d.Boot.Outcome) + " " + d.Boot.Kernel + " " + d.Boot.Args); err == nil && got != strings.TrimSpace(c.want) {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+		if err == nil != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }

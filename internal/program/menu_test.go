@@ -1,6 +1,7 @@
 package program_test
 
 import (
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -20,7 +21,7 @@ func decide(t *testing.T, config string, wanted program.Wanted) (*program.Decisi
 	m := programtest.Configs(t, "testdata")[0].Machine
 	m.Wanted = wanted
 	m.NoLint = true
-	files := fstest.MapFS{"pxelinux.cfg/default": {Data: []byte(config)}}
+	files := fstest.MapFS{"pxelinux.cfg/default": {Data: []byte(config)}, "grub.cfg": {Data: []byte(config)}}
 	return program.Decide(t.Context(), m, program.Opener(pxelinux.OpenFS(files, m.Lease.NextServer)))
 }
 
@@ -128,4 +129,36 @@ func withoutTimes(c plan.Config) plan.Config {
 		c.Tried[i].Millis = 0
 	}
 	return c
+}
+
+// Who names a label that has a password boots it where that is dom0's root, and not
+// where it is a VM's administrator.
+func TestLabelProtected(t *testing.T) {
+	const submenu = "UI menu.c32\nLABEL a\nKERNEL ka\nMENU BEGIN more\nMENU PASSWD word\nLABEL c\nKERNEL kc\nMENU END\n"
+	const superusers = "set superusers=root\nmenuentry a --unrestricted { linux /ka; }\nmenuentry b --users root { linux /kb; }\nmenuentry c { linux /kc; }\n"
+	for _, c := range []struct {
+		name, label, config string
+		program             plan.Program
+		protected           bool
+	}{
+		{"an entry", "a", labMenu, "", false},
+		{"a protected one", "b", labMenu, "", true},
+		{"a menu's without", "c", labMenu, "", false},
+		{"a protected menu's", "c", submenu, "", true},
+		{"beside a protected menu", "a", submenu, "", false},
+		{"GRUB's for all", "a", superusers, plan.GRUB, false},
+		{"GRUB's for users", "b", superusers, plan.GRUB, true},
+		{"GRUB's for superusers", "c", superusers, plan.GRUB, true},
+	} {
+		for _, ofVM := range []bool{false, true} {
+			d, err := decide(t, c.config, program.Wanted{Label: c.label, OfVM: ofVM, Program: c.program})
+			if boots := err == nil && strings.HasSuffix(d.Boot.Kernel, "/k"+c.label); boots == (ofVM && c.protected) {
+				t.Errorf("%s, of a VM %v: %q, %v", c.name, ofVM, d.Boot.Kernel, err)
+			}
+		}
+	}
+	_, err := decide(t, labMenu, program.Wanted{Label: "b", OfVM: true})
+	if err == nil || !strings.Contains(err.Error(), "label b in tftp://10.0.0.2/pxelinux.cfg/default has a password (MENU PASSWD), and a VM's fields") {
+		t.Errorf("got %v", err)
+	}
 }

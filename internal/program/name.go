@@ -1,7 +1,9 @@
 package program
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
 	"path"
 	"strings"
 
@@ -24,6 +26,17 @@ func IsIPXE(file string) bool {
 	return false
 }
 
+// Override puts into a lease what somebody says in the servers' place; zero values
+// leave it.
+func Override(l *dhcpclient.Lease, server netip.Addr, bootFile string) {
+	if server.IsValid() {
+		l.NextServer, l.Reply.NextServer = server, server
+	}
+	if bootFile != "" {
+		l.BootFile, l.Reply.BootFile = bootFile, bootFile
+	}
+}
+
 // AsIPXE is what DHCP answers to the iPXE that first, the ROM's lease, names: ask
 // asks with that user class. Tinkerbell's server names an iPXE of its own to any
 // other (smee, dhcp.Bootfile), so that one has a third try. A lease that names an
@@ -37,7 +50,14 @@ func AsIPXE(first *dhcpclient.Lease, ask func(userClass string) (*dhcpclient.Lea
 		case err != nil:
 			return lease, nil
 		}
-		if lease = answer; !lease.NextServer.IsValid() {
+		lease = answer
+		// iPXE looks at the card's own settings before a proxy's, and takes the
+		// next-server from where the boot file is (usr/autoboot.c).
+		file, _, _ := strings.Cut(cmp.Or(lease.Reply.BootFile, string(lease.Reply.Options[67])), "\x00")
+		if file != "" && lease.MenuItem == "" {
+			lease.BootFile, lease.NextServer = file, cmp.Or(lease.Reply.NextServer, lease.ServerID)
+		}
+		if !lease.NextServer.IsValid() {
 			lease.NextServer = first.NextServer
 		}
 		if !IsIPXE(lease.BootFile) {

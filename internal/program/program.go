@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/grub"
@@ -24,8 +25,13 @@ type Machine struct {
 	// First is the lease that the ROM got, where it names an iPXE program and
 	// Lease is what DHCP answered to that; nil where the ROM asked alone.
 	First *dhcpclient.Lease
+	// Head is an Opener of what iPXE looks at, kernels as well, of which the beginning
+	// is enough; nil is the program's own.
+	Head Opener
 	// Post is an Opener that sends a form, for iPXE's params; nil sends none.
 	Post func(ctx context.Context, url, form string) (io.ReadCloser, error)
+	// Lookup is the address of a name, for iPXE's nslookup; nil finds none.
+	Lookup func(ctx context.Context, host string) (netip.Addr, error)
 	// Verified says whether a file is verified where it boots; nil where none is.
 	Verified func(url string) bool
 	Wanted
@@ -35,6 +41,7 @@ type Machine struct {
 // leave it to the lab.
 type Wanted struct {
 	Label           string            // boot this entry; of iPXE's menus, or those that lead to it: a/b
+	OfVM            bool              // Label is in a VM's fields, and not dom0's root's: it opens nothing that has a password
 	Program         plan.Program      // instead of the one that the boot file names
 	Set             map[string]string // iPXE's settings, by NAME or NAME:TYPE
 	ConfigDir       string            // instead of pxelinux.cfg

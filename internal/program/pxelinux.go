@@ -31,7 +31,7 @@ func (m *Machine) Host() pxelinux.Host {
 // PXELINUX is pxelinux.0 and lpxelinux.0.
 func PXELINUX(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 	read := newReader(open)
-	x := &pxe{wanted: m.Wanted, host: m.Host()}
+	x := &pxe{machine: m, open: open, wanted: m.Wanted, host: m.Host()}
 	found, err := pxelinux.Find(ctx, x.host, read.file)
 	x.config = config(found, read)
 	if found.URL != "" && !m.NoLint {
@@ -47,15 +47,18 @@ func PXELINUX(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 	if m.Label != "" {
 		return x.entry(ctx, m.Label)
 	}
-	return x.finish(found.Boot(ctx))
+	boot, err := found.Boot(ctx)
+	return x.finish(ctx, boot, err)
 }
 
 // pxe is PXELINUX with the configuration that it found.
 type pxe struct {
-	wanted Wanted
-	host   pxelinux.Host
-	config plan.Config
-	pick   func(context.Context, string) (*pxelinux.Boot, error)
+	machine Machine
+	open    Opener
+	wanted  Wanted
+	host    pxelinux.Host
+	config  plan.Config
+	pick    func(context.Context, string) (*pxelinux.Boot, error)
 }
 
 // config is the record of a configuration.
@@ -91,12 +94,18 @@ func (x *pxe) entry(ctx context.Context, label string) (*Decision, error) {
 		}
 		err = fmt.Errorf("no label is called %q in %s: there are %s", label, x.config.URL, strings.Join(names, ", "))
 	}
-	return x.finish(boot, err)
+	if err == nil && x.wanted.OfVM && boot.Config.Protected(boot.Label) {
+		boot, err = &pxelinux.Boot{Config: boot.Config}, fmt.Errorf("label %s in %s has a password (MENU PASSWD), and %w", boot.Label, x.config.URL, errOfVM)
+	}
+	return x.finish(ctx, boot, err)
 }
+
+// errOfVM is why a label boots for dom0's root only.
+var errOfVM = errors.New("a VM's fields, which others than dom0's root may write, can't name it")
 
 // finish puts in what is wanted, and says why nothing boots. With an error the
 // Boot has its Config only.
-func (x *pxe) finish(boot *pxelinux.Boot, err error) (*Decision, error) {
+func (x *pxe) finish(ctx context.Context, boot *pxelinux.Boot, err error) (*Decision, error) {
 	d := x.decision(boot.Config)
 	d.Entry = x.entry
 	wanted := false
@@ -109,10 +118,16 @@ func (x *pxe) finish(boot *pxelinux.Boot, err error) (*Decision, error) {
 	}
 	if err == nil {
 		d.setBoot(boot)
-		d.NotFound = func(ctx context.Context, _ string) (*Decision, error) { return x.next(boot.NotFound(ctx)) }
+		d.NotFound = func(ctx context.Context, _ string) (*Decision, error) {
+			next, err := boot.NotFound(ctx)
+			return x.next(ctx, next, err)
+		}
 		if err = unbootable(boot); err != nil {
 			err = fmt.Errorf("%s: %w", x.config.URL, err)
 		}
+	}
+	if err == nil && boot.Outcome == pxelinux.Linux && namesLKRN(boot.Kernel) {
+		err = x.lkrn(ctx, d)
 	}
 	if err == nil {
 		return d, nil
@@ -123,10 +138,10 @@ func (x *pxe) finish(boot *pxelinux.Boot, err error) (*Decision, error) {
 
 // next is finish for what PXELINUX goes on with: what is wanted does not count
 // for it.
-func (x *pxe) next(boot *pxelinux.Boot, err error) (*Decision, error) {
+func (x *pxe) next(ctx context.Context, boot *pxelinux.Boot, err error) (*Decision, error) {
 	other := *x
 	other.wanted.Kernel, other.wanted.Ramdisk = "", ""
-	return other.finish(boot, err)
+	return other.finish(ctx, boot, err)
 }
 
 // decision is one that has no more than its configuration.

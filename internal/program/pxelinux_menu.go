@@ -39,15 +39,17 @@ func (x *pxe) asks(o *pxelinux.Offer) *Asks {
 		other := *x
 		other.wanted.Person = false
 		if err := a.check(c); err != nil {
-			return other.finish(&pxelinux.Boot{Config: o.Config()}, err)
+			return other.finish(ctx, &pxelinux.Boot{Config: o.Config()}, err)
 		}
+		choose := func() (*pxelinux.Boot, error) { return o.Entry(ctx, c.Menu, c.Entry) }
 		switch {
 		case c.Entry < 0:
-			return other.finish(o.Typed(ctx, c.Line))
+			choose = func() (*pxelinux.Boot, error) { return o.Typed(ctx, c.Line) }
 		case c.Line != "":
-			return other.finish(o.Edited(ctx, c.Line))
+			choose = func() (*pxelinux.Boot, error) { return o.Edited(ctx, c.Line) }
 		}
-		return other.finish(o.Entry(ctx, c.Menu, c.Entry))
+		boot, err := choose()
+		return other.finish(ctx, boot, err)
 	}
 	return a
 }

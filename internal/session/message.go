@@ -9,6 +9,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -30,12 +31,13 @@ type terms struct {
 // answer is one message of the child: exactly one of its fields up to Plan is
 // set. Plan is the last one, and the fields behind it belong to it.
 type answer struct {
-	Line      *Line       `json:",omitempty"`
-	Configure *configure  `json:",omitempty"`
-	Resolve   string      `json:",omitempty"` // a host's name, for who downloads as dom0
-	Offer     *menu.Offer `json:",omitempty"` // for the person; the next one when this one has ended
-	Checked   *checked    `json:",omitempty"` // what was asked of a password
-	Complete  bool        `json:",omitempty"` // nothing but the person is waited for
+	Line      *Line        `json:",omitempty"`
+	Configure *configure   `json:",omitempty"`
+	Resolve   string       `json:",omitempty"` // a host's name, for who downloads as dom0
+	Offer     *menu.Offer  `json:",omitempty"` // for the person; the next one when this one has ended
+	Checked   *checked     `json:",omitempty"` // what was asked of a password
+	Seen      *check.Facts `json:",omitempty"` // of a look, what is known so far
+	Complete  bool         `json:",omitempty"` // nothing but the person is waited for
 	Answer
 	Failure *failure `json:",omitempty"`
 }
@@ -45,6 +47,10 @@ type Answer struct {
 	Plan      *plan.Plan   `json:",omitempty"`
 	Facts     *check.Facts `json:",omitempty"` // of a look
 	Downloads []Download   `json:",omitempty"` // of get
+
+	// Runs is the guest's interface where it runs already, so that the child is in
+	// dom0's network; nil where it does not. The parent says so.
+	Runs *domain.Vif `json:"-"`
 }
 
 // Download is one file that was asked for by its URL: what `get --json`

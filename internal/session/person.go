@@ -101,10 +101,12 @@ type asking struct {
 	stop     context.CancelFunc
 	told     atomic.Bool // the child has the choice
 	ended    chan struct{}
+	chose    bool // when it has ended
 }
 
 // ask begins to ask; before is the time before, nil at first. A child that was
-// taken over can offer anything, but it has menuTime for all that it asks.
+// taken over can offer anything, but it has menuTime for all that it asks, and of
+// that none before a person has pressed a key.
 func (p *Person) ask(ctx context.Context, g *guest.Guest, o *menu.Offer, before *asking, con *console.Console) (*asking, error) {
 	if p == nil {
 		return nil, errors.New("the guest's process asks a person who is not there")
@@ -120,11 +122,15 @@ func (p *Person) ask(ctx context.Context, g *guest.Guest, o *menu.Offer, before 
 		before.end()
 		a.left = before.left
 	}
+	if before == nil || !before.chose { // what failed was no person's choice
+		a.offer.Failed = ""
+	}
 	asking, stop := context.WithCancel(ctx)
 	a.stop = stop
 	go func() {
 		defer close(a.ended)
 		end := &ended{a.choose(asking)}
+		a.chose = end.Choice != nil
 		a.told.Store(true)
 		if asking.Err() == nil { // else nobody waits for it
 			g.Send(asked{Ended: end})
@@ -148,13 +154,17 @@ func (a *asking) end() {
 func (a *asking) choose(ctx context.Context) *menu.Choice {
 	t, restore, err := console.OpenTerminal(a.person.In, a.person.Out)
 	if err != nil {
-		a.con.Detail(fmt.Sprintf("menu: not shown: %v", err))
+		if a.person.Menu {
+			a.con.Warn(fmt.Sprintf("--menu has no effect: %v", err))
+		} else {
+			a.con.Detail(fmt.Sprintf("menu: not shown: %v", err))
+		}
 		return nil
 	}
 	defer restore()
 	t.Dumb, t.Idle = a.person.Dumb, idleTime
 	switch {
-	case a.offer.Failed != "": // somebody is there
+	case a.offer.Failed != "": // a person is there
 	case a.person.Menu:
 		t.First = a.countdown()
 	default:

@@ -27,38 +27,43 @@ const (
 // table, decides nothing. A boot waits until the vif is gone, or fails. Who only
 // looks must not have a second port with the guest's MAC, which would take its
 // traffic, and has dom0's network; why says so.
-func (s *Spec) settle(ctx context.Context, con *console.Console) (network guest.Net, why string, err error) {
+func (s *Spec) settle(ctx context.Context, con *console.Console) (network guest.Net, runs *domain.Vif, err error) {
 	if s.Net != guest.Auto || s.Host == nil || s.MAC == nil || !s.Leases {
-		return s.Net, "", nil
+		return s.Net, nil, nil
 	}
 	said := false
 	for deadline := time.Now().Add(vifPatience); ; {
 		vif, err := s.runningVif(ctx)
 		if err != nil {
 			con.Warn(fmt.Sprintf("network: whether the guest runs is not known: %v", err))
-			return s.Net, "", nil
+			return s.Net, nil, nil
 		}
 		if vif == nil {
-			return s.Net, "", nil
+			return s.Net, nil, nil
 		}
-		who := fmt.Sprintf("domain %d has %s on %s (%s)", vif.Domid, s.MAC, vif.Bridge, vif.Interface)
 		if s.Leave == nil {
-			return guest.Dom0, who + ": a port of our own would take its traffic", nil
+			return guest.Dom0, vif, nil
 		}
+		who := whoHas(vif)
 		if !said {
 			con.Detail("network: " + who + ": waiting until it is gone")
 			said = true
 		}
 		if time.Now().After(deadline) {
-			return "", "", fault.New(fault.Own, "network", fmt.Errorf("%s, and keeps it", who),
+			return "", nil, fault.New(fault.Own, "network", fmt.Errorf("%s, and keeps it", who),
 				fmt.Sprintf("end domain %d (xl destroy %d), or give one of the two guests another mac", vif.Domid, vif.Domid))
 		}
 		select {
 		case <-ctx.Done():
-			return "", "", fault.In(ctx, fault.Own, "network", errors.New(who), "")
+			return "", nil, fault.In(ctx, fault.Own, "network", errors.New(who), "")
 		case <-time.After(vifInterval):
 		}
 	}
+}
+
+// whoHas says which domain has the guest's MAC.
+func whoHas(vif *domain.Vif) string {
+	return fmt.Sprintf("domain %d has %s on %s (%s)", vif.Domid, vif.MAC, vif.Bridge, vif.Interface)
 }
 
 // runningVif is the interface with the guest's MAC, on its bridge, of another

@@ -28,26 +28,30 @@ type Policy struct {
 // None says whether it demands nothing.
 func (p Policy) None() bool { return len(p.Pins) == 0 && p.Sums == nil && p.Key == nil }
 
-// Space is the name of those whose files with that digest a guest may have: all
-// guests, where dom0 lists it, else those with the same key. It is not ok
-// where nothing of that kind is demanded.
-func (p Policy) Space(d Digest) (space string, ok bool) {
+// Spaces returns what names those whose files with a digest a guest may have: all
+// guests, where dom0 lists it, else those with the same key. It is not ok where
+// nothing of that kind is demanded.
+func (p Policy) Spaces() func(Digest) (space string, ok bool) {
 	c, err := p.Checker()
 	if err != nil {
-		return "", false
+		return func(Digest) (string, bool) { return "", false }
 	}
+	listed := make(map[Digest]bool)
 	for _, l := range c.lists {
-		for _, listed := range l.List {
-			if listed == d {
-				return "listed", true
-			}
+		for _, d := range l.List {
+			listed[d] = true
 		}
 	}
-	if p.Key == nil {
-		return "", false
-	}
 	key := Digest(sha256.Sum256(p.Key))
-	return "key-" + key.String()[:16], true
+	return func(d Digest) (string, bool) {
+		switch {
+		case listed[d]:
+			return "listed", true
+		case p.Key == nil:
+			return "", false
+		}
+		return "key-" + key.String()[:16], true
+	}
 }
 
 // Error is a file that is not what was demanded, as opposed to one that could

@@ -19,6 +19,15 @@ func ParseDigest(text string) (d Digest, err error) {
 	return d, nil
 }
 
+// MarshalText is String.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText is ParseDigest: as JSON a digest is neither longer nor shorter.
+func (d *Digest) UnmarshalText(text []byte) (err error) {
+	*d, err = ParseDigest(string(text))
+	return err
+}
+
 // A Hasher computes the digest of what is written to it in a goroutine of its
 // own, so that a download does not wait for it.
 type Hasher struct {

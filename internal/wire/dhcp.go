@@ -13,6 +13,7 @@ const (
 	PortDHCPServer = 67
 	PortDHCPClient = 68
 	PortPXE        = 4011 // of proxyDHCP and boot servers (PXE 2.1 §2.2)
+	PortTFTP       = 69   // of TFTP servers, for requests (RFC 1350)
 )
 
 // Codes of the two options that have no length.

@@ -51,13 +51,30 @@ func (r *Recorder) Stop() error {
 func (r *Recorder) record() {
 	defer close(r.done)
 	buffer := make([]byte, TagLength+maxPacket)
-	read := r.socket.raw.Read // until the deadline that Stop sets
+	wait := r.socket.raw.Read // until the deadline that Stop sets
 	atOnce := func(f func(uintptr) bool) error { return r.socket.raw.Control(func(fd uintptr) { f(fd) }) }
-	for stopped := false; ; {
+	r.recordFrom(func(stopped bool) ([]byte, time.Time, error) {
+		read := wait
+		if stopped {
+			read = atOnce
+		}
 		n, at, err := r.socket.readTagged(buffer, read)
+		return buffer[:n], at, err
+	})
+}
+
+// recordFrom is record for what is read. Frames that arrive faster than they are
+// written must not hold Stop: what is left is what was there by then, and a second
+// has to do for it.
+func (r *Recorder) recordFrom(read func(stopped bool) ([]byte, time.Time, error)) {
+	stopped, end := false, time.Time{}
+	for {
+		frame, at, err := read(stopped)
 		switch {
+		case err == nil && stopped && (at.After(end) || time.Since(end) > time.Second):
+			return
 		case err == nil:
-			r.keep(r.writer.Write(at, buffer[:n]))
+			r.keep(r.writer.Write(at, frame))
 		case err == unix.ENETDOWN: // it may come up again
 		case stopped:
 			return
@@ -65,7 +82,7 @@ func (r *Recorder) record() {
 			r.keep(fmt.Errorf("record %s: %w", r.socket.name, err))
 			return
 		default: // the deadline, or Close
-			stopped, read = true, atOnce
+			stopped, end = true, time.Now()
 		}
 	}
 }

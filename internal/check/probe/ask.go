@@ -62,6 +62,9 @@ func (o *observer) variants(ctx context.Context) {
 			ask(check.Variant{Name: check.AskedNoBroadcast}, func(q *question) { q.rom.Unicast = true })
 		}
 		ask(check.Variant{Name: check.AskedOtherMAC}, func(q *question) { q.mac = o.task.MACs[0]; q.rom.ClientID = nil })
+		if r.Bridge != nil {
+			ask(check.Variant{Name: check.AskedFromDom0}, func(q *question) { q.on = r.Bridge })
+		}
 		for _, vlan := range slices.Sorted(maps.Keys(o.task.VLANs)) {
 			ask(check.Variant{Name: check.AskedVLAN, VLAN: vlan}, func(q *question) { q.on = o.task.VLANs[vlan] })
 		}

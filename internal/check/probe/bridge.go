@@ -44,6 +44,7 @@ func Bridge(name string, mac net.HardwareAddr) (facts *check.Bridge, idle netip.
 	if facts.Filters = bridging.Filters(ifi.Index); facts.Filters {
 		facts.PVID = bridging.DefaultPVID(ifi.Index)
 	}
+	facts.CallsIPTables = callsIPTables(name)
 	facts.MACOn = bridging.PortOf(ifi.Index, mac)
 	if strings.HasPrefix(facts.MACOn, "gpx") {
 		facts.MACOn = "" // another of ours, on its way out
@@ -69,6 +70,17 @@ func Bridge(name string, mac net.HardwareAddr) (facts *check.Bridge, idle netip.
 		}
 	}
 	return facts, idle
+}
+
+// callsIPTables says whether iptables sees what the bridge forwards: by the setting for
+// all bridges, or by its own.
+func callsIPTables(bridge string) bool {
+	for _, file := range []string{"/proc/sys/net/bridge/bridge-nf-call-iptables", "/sys/class/net/" + bridge + "/bridge/nf_call_iptables"} {
+		if text, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(text)) == "1" {
+			return true
+		}
+	}
+	return false
 }
 
 // lastOf is the last address of a network that a machine can have, or the one

@@ -31,7 +31,7 @@ func TestDecide(t *testing.T) {
 
 // observed looks at a server that has those files.
 func observed(c programtest.Config) *observer {
-	return &observer{
+	o := &observer{
 		task: &Task{Machine: c.Machine, Decide: program.Decide}, machine: c.Machine, lease: &c.Machine.Lease,
 		facts: &check.Facts{}, plan: plan.New(), tries: map[string]plan.Try{},
 		ask: func(_ context.Context, url string) ([]byte, string, error) {
@@ -42,6 +42,8 @@ func observed(c programtest.Config) *observer {
 			return text, "", err
 		},
 	}
+	o.look = func(ctx context.Context, url, _ string) ([]byte, string, error) { return o.ask(ctx, url) }
+	return o
 }
 
 // What the observer records of the names is what the server did, and the plan

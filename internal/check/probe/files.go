@@ -13,12 +13,10 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
-	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
-	"golang.org/x/sys/unix"
 )
 
 // maxLook bounds how much of a kernel is read to look into it, in bytes.
@@ -29,12 +27,10 @@ const maxLook = 64 << 20
 // says what boots; nil when nothing does.
 func (o *observer) config(ctx context.Context) *program.Decision {
 	o.machine.Post = func(ctx context.Context, link, form string) (io.ReadCloser, error) {
-		files := o.files
-		files.Form = form
-		return o.note(ctx, link, func() ([]byte, string, error) {
-			return files.ReadHead(ctx, link, ipxe.HeadSize, program.IsText, program.MaxConfig)
-		})
+		return o.note(ctx, link, func() ([]byte, string, error) { return o.look(ctx, link, form) })
 	}
+	o.machine.Head = func(ctx context.Context, link string) (io.ReadCloser, error) { return o.machine.Post(ctx, link, "") }
+	o.machine.Lookup = o.files.Lookup
 	d, err := o.task.Decide(ctx, o.machine, o.openAndNote)
 	o.plan.Config, o.plan.Boot = d.Config, d.Boot
 	for _, t := range d.Config.Tried {
@@ -64,15 +60,16 @@ func (o *observer) note(ctx context.Context, link string, ask func() (content []
 	content, at, err := ask()
 	t := plan.Try{URL: link, Result: result(err), Millis: plan.Millis(time.Since(began))}
 	if err != nil {
-		t.Message = reason(err)
+		t.Message, t.Reason = reason(err), ReasonOf(err)
 	}
 	if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
-		t.Blocks = o.blocks(ctx, link)
+		t.Reason, t.Message, t.Blocks = o.stopped(ctx, link, t.Message)
 	}
 	o.tries[link] = t
 	_, path, _ := strings.Cut(link, "://")
 	host, name, _ := strings.Cut(path, "/")
-	o.event(began, kindOf(link), host, name+": "+string(t.Result), t.Result != plan.Found)
+	// A name of the search path that is not there is no failure.
+	o.event(began, kindOf(link), host, name+": "+string(t.Result), t.Result != plan.Found && !t.Result.Missing())
 	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
 		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
 	}
@@ -106,10 +103,27 @@ func result(err error) plan.Result {
 		return plan.Short
 	case errors.Is(err, fetch.ErrTooBig):
 		return plan.TooLarge
-	case errors.Is(err, fetch.ErrNoServer), isUnreachable(err), errors.Is(err, unix.ECONNREFUSED):
+	case errors.Is(err, fetch.ErrNoServer), isUnreachable(err), errors.Is(err, fetch.ErrPortClosed):
 		return plan.Unreachable
 	}
 	return plan.Failed
+}
+
+// ReasonOf is what an error tells of why there is no file; "" for no more than
+// its result.
+func ReasonOf(err error) plan.Reason {
+	for _, of := range []struct {
+		kind error
+		plan.Reason
+	}{
+		{fetch.ErrPortClosed, plan.PortClosed}, {fetch.ErrCertExpired, plan.CertExpired}, {fetch.ErrUnknownCA, plan.UnknownCA},
+		{fetch.ErrCertName, plan.CertName}, {fetch.ErrNoTLS, plan.NoTLS}, {fetch.ErrLogin, plan.NoLogin},
+	} {
+		if errors.Is(err, of.kind) {
+			return of.Reason
+		}
+	}
+	return ""
 }
 
 // reason is an error without the URL, which is known.
@@ -121,6 +135,19 @@ func reason(err error) string {
 		return e.Err.Error()
 	}
 	return err.Error()
+}
+
+// lookedUp records a name once: it is asked for anew with each file.
+func (o *observer) lookedUp(l fetch.Lookup) {
+	const most = 50
+	if len(o.facts.Names) >= most || slices.ContainsFunc(o.facts.Names, func(n check.Name) bool { return n.Name == l.Name }) {
+		return
+	}
+	n := check.Name{Name: l.Name, Address: l.Address, Millis: plan.Millis(l.Took)}
+	for _, s := range l.Failed {
+		n.Failed = append(n.Failed, check.NameServer{Address: s.Address, Silent: s.Silent(), Message: s.Err.Error()})
+	}
+	o.facts.Names = append(o.facts.Names, n)
 }
 
 // meant asks for names that PXELINUX does not ask for, but that an administrator may
@@ -209,11 +236,13 @@ func isGeneral(link string) bool {
 
 // bootFiles asks for the kernel and the initrds, and looks into the kernel.
 func (o *observer) bootFiles(ctx context.Context, d *program.Decision) {
+	o.files.TFTP.Retries = 4 // large blocks are given up for smaller ones meanwhile
 	boot := &d.Boot
 	k := o.kernel(ctx, boot.Kernel)
 	o.facts.Files = append(o.facts.Files, k)
+	o.seen()
 	for _, link := range boot.Initrds {
-		f := o.file(ctx, "initrd", link)
+		f := o.initrd(ctx, link)
 		if f.Result == plan.Found && f.Bytes > 0 && k.Rate > 0 && sameServer(link, boot.Kernel) {
 			f.Rate, f.Seconds = k.Rate, float64(f.Bytes)/k.Rate
 		}
@@ -253,9 +282,13 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), errEnough
 }
 
-// file asks for a file, and reads no more than its first block.
-func (o *observer) file(ctx context.Context, role, link string) check.File {
-	f, _ := o.begin(ctx, role, link, 0)
+// initrd asks for an initrd, and reads of it what a boot looks at.
+func (o *observer) initrd(ctx context.Context, link string) check.File {
+	f, read := o.begin(ctx, "initrd", link, kernel.InitrdHead)
+	if f.Result == plan.Found {
+		info, misfit := kernel.InspectInitrd(read.Bytes())
+		f.Kind, f.Misfit = check.NewKind(info), check.NewMisfit(misfit)
+	}
 	return f
 }
 
@@ -288,17 +321,22 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 			f.Result = plan.Empty
 		}
 		f.Read = int64(read.Len())
-		if tftpSmall := 1408; err == nil && after > 0 && after < before && after < tftpSmall {
-			f.Blocks = append(f.Blocks, plan.Block{Size: before}, plan.Block{Size: after, Arrives: true})
+		if strings.HasPrefix(link, "tftp:") && err == nil && after == leastBlock && file.Stats().Retransmits > 0 {
+			if why, says := o.silentTFTP(ctx, link); why == plan.NoOACK {
+				f.Reason, f.Message = why, says
+			}
+		}
+		if f.Reason == "" && err == nil && after > 0 && after < before && before <= wholeFrame {
+			f.Blocks = o.blocks(ctx, link)
 		}
 	}
 	if f.Result == "" {
 		f.Result = result(err)
 	}
 	if err != nil {
-		f.Message = reason(err)
-		if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") && f.Bytes != -1 {
-			f.Blocks = o.blocks(ctx, link)
+		f.Message, f.Reason = reason(err), ReasonOf(err)
+		if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
+			f.Reason, f.Message, f.Blocks = o.stopped(ctx, link, f.Message)
 		}
 	}
 	if f.Bytes < 0 && err == nil && read.Len() < most {
@@ -332,10 +370,10 @@ func (o *observer) kernel(ctx context.Context, link string) check.File {
 		if info.Length > f.Bytes {
 			f.Message = fmt.Sprintf("it has %d bytes, and by its own header %d", f.Bytes, info.Length)
 		}
-	case err != nil && whole:
-		o.failed("%s: %v", link, err)
 	}
-	if !whole {
+	if f.Misfit = check.NewMisfit(o.task.Gate.Judge(info, f.Bytes, err)); !whole {
+		// What is missing is not the file's fault.
+		f.Misfit = check.NewMisfit(o.task.Gate.Refuses(bytes.NewReader(read.Bytes()), f.Bytes))
 		k.Wants = 0 // f.Bytes is not known, or more than was read
 		if f.Bytes >= 0 {
 			k.Wants = info.Length
@@ -343,6 +381,20 @@ func (o *observer) kernel(ctx context.Context, link string) check.File {
 	}
 	f.Kernel = k
 	return f
+}
+
+// leastBlock is that of TFTP without options.
+const leastBlock = 512
+
+// wholeFrame is the largest TFTP block in one Ethernet frame of the usual size.
+const wholeFrame = 1468
+
+// stopped says why a file stopped to come by TFTP.
+func (o *observer) stopped(ctx context.Context, link, message string) (plan.Reason, string, []plan.Block) {
+	if reason, says := o.silentTFTP(ctx, link); reason != "" {
+		return reason, says, nil
+	}
+	return "", message, o.blocks(ctx, link)
 }
 
 // blocks tries TFTP block sizes on a file whose blocks do not arrive: what

@@ -36,7 +36,7 @@ func TestResult(t *testing.T) {
 		{fetch.ErrShort, plan.Short},
 		{fetch.ErrNoServer, plan.Unreachable},
 		{unix.EHOSTUNREACH, plan.Unreachable},
-		{unix.ECONNREFUSED, plan.Unreachable},
+		{fetch.ErrPortClosed, plan.Unreachable},
 		{errors.New("something else"), plan.Failed},
 	} {
 		if got := result(c.err); got != c.want {
@@ -137,21 +137,23 @@ func TestBootFiles(t *testing.T) {
 	}{
 		{"whole", "/vmlinuz", "/initrd.img", []check.File{
 			{Role: "kernel", URL: "/vmlinuz", Result: plan.Found, Bytes: int64(len(image)), Read: int64(len(image)), Kernel: pv},
-			{Role: "initrd", URL: "/initrd.img", Result: plan.Found, Bytes: 300},
+			{Role: "initrd", URL: "/initrd.img", Result: plan.Found, Bytes: 300, Read: 300},
 		}},
 		{"cut off", "/cut", "/empty", []check.File{
 			{Role: "kernel", URL: "/cut", Result: plan.Short, Bytes: int64(len(image) / 2), Read: int64(len(image) / 2),
 				Message: fmt.Sprintf("it has %d bytes, and by its own header %d", len(image)/2, len(image)),
-				Kernel:  &check.Kernel{Format: "bzImage", Linux: true, Arch: "x86_64", Wants: int64(len(image))}},
+				Kernel:  &check.Kernel{Format: "bzImage", Linux: true, Arch: "x86_64", Wants: int64(len(image))},
+				Misfit:  &check.Misfit{Text: fmt.Sprintf("it is cut short: it has %d bytes, and by its own header %d", len(image)/2, len(image)), Try: "copy the file to the server again, whole"}},
 			{Role: "initrd", URL: "/empty", Result: plan.Empty},
 		}},
 		{"a page, and no initrd", "/page", "/gone", []check.File{
-			{Role: "kernel", URL: "/page", Result: plan.Found, Bytes: int64(len(page)), Read: int64(len(page)), Kernel: &check.Kernel{Format: `HTML page "Sorry"`}},
+			{Role: "kernel", URL: "/page", Result: plan.Found, Bytes: int64(len(page)), Read: int64(len(page)), Kernel: &check.Kernel{Format: `HTML page "Sorry"`},
+				Misfit: &check.Misfit{Text: `a page of HTML, "Sorry", and no kernel`, Try: "see what the server has there"}},
 			{Role: "initrd", URL: "/gone", Result: plan.NotFound, Bytes: -1},
 		}},
 		{"refused", "/secret", "/initrd.img", []check.File{
 			{Role: "kernel", URL: "/secret", Result: plan.Refused, Bytes: -1},
-			{Role: "initrd", URL: "/initrd.img", Result: plan.Found, Bytes: 300},
+			{Role: "initrd", URL: "/initrd.img", Result: plan.Found, Bytes: 300, Read: 300},
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -50,12 +51,19 @@ type Task struct {
 	Server   netip.Addr        // instead of the lease's next-server
 	BootFile string            // instead of the lease's boot file
 
+	Gate kernel.Guest // who is to boot a kernel
+
 	Wire       guest.Conn            // the guest's
 	OtherVLANs guest.Conn            // receives frames of all VLANs; nil where that is not possible
 	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
+	Bridge     guest.Conn            // to ask by dom0's end of the bridge; nil where that is not possible
 
-	// Configure gives the guest its address, and returns how it downloads then.
-	Configure func(*program.Machine) (fetch.Client, error)
+	// Seen is told after each step what is known so far.
+	Seen func(check.Facts)
+	// Configure gives the guest its address, looks its next-server up where the
+	// lease has a name, and returns how it downloads then, and why the name could
+	// not be looked up.
+	Configure func(context.Context, *program.Machine) (files fetch.Client, unresolved, err error)
 	// Decide is program.Decide.
 	Decide func(context.Context, program.Machine, program.Opener) (*program.Decision, error)
 }
@@ -74,6 +82,8 @@ type observer struct {
 	tries   map[string]plan.Try
 	// ask is for a configuration file; at is where it is after redirects, if that is known.
 	ask func(ctx context.Context, url string) (content []byte, at string, err error)
+	// look is for what iPXE looks at, with a form or "".
+	look func(ctx context.Context, url, form string) (content []byte, at string, err error)
 }
 
 // Run looks at a lab. What is wrong there is in the facts and the plan, and is
@@ -82,9 +92,14 @@ func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 	o := &observer{
 		task: &t, facts: &check.Facts{Began: time.Now()}, plan: plan.New(), conn: shareConn(t.Wire), tries: map[string]plan.Try{},
 	}
+	o.look = func(ctx context.Context, url, form string) ([]byte, string, error) {
+		files := o.files
+		files.Form = form
+		return files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+	}
 	o.ask = func(ctx context.Context, url string) ([]byte, string, error) {
 		if o.machine.RunsIPXE() { // which looks at what boots, too
-			return o.files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+			return o.look(ctx, url, "")
 		}
 		content, err := o.files.ReadAll(ctx, url, program.MaxConfig)
 		return content, "", err
@@ -96,6 +111,13 @@ func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 	}
 	slices.SortStableFunc(o.facts.Events, func(a, b check.Event) int { return cmp.Compare(a.Millis, b.Millis) })
 	return o.facts, o.plan, nil
+}
+
+// seen is the end of a step.
+func (o *observer) seen() {
+	if o.task.Seen != nil {
+		o.task.Seen(*o.facts)
+	}
 }
 
 // failed records what could not be looked at.
@@ -117,25 +139,35 @@ func (o *observer) walk(ctx context.Context) error {
 	}
 	defer o.release()
 	o.plan.Lease = o.facts.Lease
+	o.seen()
 	if l.LocalBoot || !l.NextServer.IsValid() || !o.plan.Lease.NamesBoot() {
 		return nil
 	}
 	o.machine = o.task.Machine
 	o.machine.Lease, o.machine.First = *l, o.first
-	var err error
-	if o.files, err = o.task.Configure(&o.machine); err != nil {
+	files, unresolved, err := o.task.Configure(ctx, &o.machine)
+	if err != nil {
 		return err
 	}
+	o.files = files
+	o.files.LookedUp = o.lookedUp
+	if l.ServerName != "" {
+		o.facts.Found(l.ServerName, o.machine.Lease.NextServer, unresolved)
+		l.NextServer, o.plan.Lease = o.machine.Lease.NextServer, o.facts.Lease
+	}
 	// A server that is there answers at once; the boot itself is more patient.
+	o.files.Servers = nil
 	o.files.TFTP.Timeout, o.files.TFTP.Retries, o.files.Timeout = time.Second, 2, 5*time.Second
 	if !o.server(ctx) {
 		o.otherServers(ctx)
 		return nil
 	}
+	o.seen()
 	d := o.config(ctx)
 	if o.plan.Config.URL == "" {
 		o.otherServers(ctx)
 	}
+	o.seen()
 	if d != nil && d.Boot.Kernel != "" {
 		o.bootFiles(ctx, d)
 	}
@@ -163,7 +195,7 @@ func (o *observer) dhcp(ctx context.Context) error {
 	end := o.conn.end(nil)
 	defer end.stop()
 	client := o.client(end)
-	config := survey.Config{Wait: o.task.Wait}
+	config := survey.Config{Wait: max(o.task.Wait, r.Client.ProxyWait)}
 	if others := o.task.OtherVLANs; others != nil {
 		config.OtherVLANs = others
 		defer others.Close()
@@ -174,7 +206,7 @@ func (o *observer) dhcp(ctx context.Context) error {
 	}
 	f.AddSurvey(seen)
 	o.lease = seen.Lease
-	if l := &f.Lease; o.lease == nil || !l.NamesBoot() && !l.LocalBoot {
+	if l := &f.Lease; o.lease == nil || !l.NamesBoot() && !l.LocalBoot && !f.TooLate() {
 		o.variants(ctx)
 	}
 	if o.lease == nil && slices.ContainsFunc(f.Variants, func(v check.Variant) bool { return v.Answered && v.Name != check.AskedInform }) {
@@ -188,12 +220,15 @@ func (o *observer) dhcp(ctx context.Context) error {
 	if o.task.Take {
 		o.take(ctx, client)
 	}
+	if o.lease != nil {
+		program.Override(o.lease, r.Server, r.BootFile)
+	}
 	if o.lease != nil && r.Server.IsValid() {
-		o.lease.NextServer, f.Lease.NextServer = r.Server, r.Server
+		f.Lease.NextServer = r.Server
 		f.Merged = check.Replaced(f.Merged, check.Value{Name: check.ValueNextServer, Value: r.Server.String(), Origin: check.Origin{Field: check.OurServer}})
 	}
 	if o.lease != nil && r.BootFile != "" {
-		o.lease.BootFile, f.Lease.BootFile = r.BootFile, r.BootFile
+		f.Lease.BootFile = r.BootFile
 		f.Merged = check.Replaced(f.Merged, check.Value{Name: check.ValueBootFile, Value: r.BootFile, Origin: check.Origin{Field: check.OurBootFile}})
 	}
 	if o.lease != nil && program.IsIPXE(o.lease.BootFile) {
@@ -216,9 +251,7 @@ func (o *observer) asIPXE(ctx context.Context, client *dhcpclient.Client) error 
 		if seen.Lease == nil {
 			return nil, dhcpclient.ErrNoOffer
 		}
-		if o.task.Server.IsValid() {
-			seen.Lease.NextServer = o.task.Server
-		}
+		program.Override(seen.Lease, o.task.Server, "")
 		origins = &seen.Origins
 		return seen.Lease, nil
 	})
@@ -378,6 +411,7 @@ func (o *observer) server(ctx context.Context) bool {
 			o.files.TFTP = client
 		}
 	}
+	s.FromDom0 = o.fromDom0(ctx, &s)
 	o.facts.NextServer = &s
 	return s.TFTP == check.PortAnswers
 }
@@ -437,6 +471,8 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 	case l.Router.IsValid():
 		s.Route, hop = check.RouteRouter, l.Router
 	}
+	claimed := o.claims(a)
+	defer claimed.stop()
 	if hop.IsValid() {
 		began := time.Now()
 		if mac := o.arp(ctx, l.Address.Addr(), hop); mac != nil {
@@ -472,6 +508,9 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 		s.TFTP = check.PortAnswers
 		o.failed("%v", err)
 	}
+	if other := claimed.other(s.MAC); other != nil && s.Route == check.RouteDirect {
+		s.OtherMAC = other.String()
+	}
 	o.event(began, "RRQ", a.String(), s.Asked+": "+string(s.TFTP), s.TFTP != check.PortAnswers)
 	return s
 }
@@ -499,6 +538,12 @@ func (o *observer) otherServers(ctx context.Context) {
 		}
 	}
 	o.files.TFTP.Timeout, o.files.TFTP.Retries = 500*time.Millisecond, 1
+	o.lookUp(ctx)
+	for _, offer := range o.facts.Offers {
+		for _, b := range offer.BootServers {
+			ask(b.Address, b.String())
+		}
+	}
 	ask(o.lease.ServerID, "the DHCP server")
 	for _, offer := range o.facts.Offers {
 		ask(offer.Server, "a DHCP server")
@@ -507,14 +552,23 @@ func (o *observer) otherServers(ctx context.Context) {
 				ask(a, "next-server of "+offer.Server.String())
 			}
 		}
-		for _, option := range offer.Options {
-			if a, err := netip.ParseAddr(strings.Trim(option.Value, `"`)); err == nil && (option.Code == 66 || option.Code == 150) {
-				ask(a, fmt.Sprintf("option %d", option.Code))
-			}
-		}
 		ask(offer.Relay, "the relay")
 	}
 	ask(o.lease.Router, "the router")
+}
+
+// lookUp looks up the names that offers have for boot servers.
+func (o *observer) lookUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, o.files.Timeout)
+	defer cancel()
+	for _, offer := range o.facts.Offers {
+		for _, b := range offer.BootServers {
+			if b.Name != "" && !b.Address.IsValid() && b.Message == "" {
+				a, err := o.files.Lookup(ctx, b.Name)
+				o.facts.Found(b.Name, a, err)
+			}
+		}
+	}
 }
 
 // arp asks who has an address, in the guest's name and from its own address. It is

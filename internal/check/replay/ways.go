@@ -133,6 +133,9 @@ func (q *question) answer(at time.Time, m *survey.Message) {
 		if len(name) == 0 {
 			name = m.Option(67)
 		}
-		q.BootFile = printable.Text(string(name))
+		if q.BootFile = printable.Text(string(name)); q.BootFile != "" {
+			q.BootFrom, q.NextServer = m.From.Addr(), m.SIAddr
+			q.Proxy = m.YIAddr.IsUnspecified()
+		}
 	}
 }

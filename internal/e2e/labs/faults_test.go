@@ -2,7 +2,6 @@ package labs
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/check"
-	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/kernel/fake"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
@@ -112,11 +110,7 @@ var bridgeFaults = []fault{
 	{"guest runs already", check.MACInUse, warning, func(s *site) {
 		s.elsewhere()
 		s.dnsmasq()
-		s.twin()
-		s.request.Host = &domain.Host{Run: func(context.Context, string, ...string) ([]byte, error) {
-			const vif = "/local/domain/0/backend/vif/5/0/"
-			return fmt.Appendf(nil, "%smac = %q\n%sbridge = %q\n", vif, lab.SampleMAC, vif, s.Bridge), nil
-		}}
+		s.runs()
 	}},
 	{"guest runs already, and its own port is wanted", check.MACInUse, either, func(s *site) {
 		s.dnsmasq()
@@ -400,7 +394,7 @@ var fileFaults = []fault{
 		s.Cleanup(func() { unix.Unmount(s.request.OutputDirectory, unix.MNT_DETACH) })
 		s.dnsmasq()
 	}},
-	{"downloads take too long", check.TooSlow, warning, func(s *site) {
+	{"downloads take too long", check.TooSlow, isBroken, func(s *site) {
 		labtest.Check(s, os.Truncate(filepath.Join(s.tree, initrdFile), 50<<20))
 		s.file(kernelFile, linux(fake.Notes(true, true))+strings.Repeat("signature", 15000))
 		labtest.Cable(s, s.lab(), func(frame []byte, toServer bool) [][]byte {

@@ -178,7 +178,7 @@ var fieldFaults = []told{
 	{fault{"one of two initrds is missing", check.InitrdMissing, isBroken, configured("default linux\nlabel linux\n kernel vmlinuz\n append initrd=initrd.img,extra.img\n")}, "extra.img"},
 	{fault{"a menu with timeout 0", check.Fine, fine, configured("ui menu.c32\ntimeout 0\nlabel linux\n kernel vmlinuz\n")}, ""},
 	{fault{"kernel has 0 bytes", check.FileTruncated, isBroken, with(func(s *site) { s.file(kernelFile, "") })}, "0 bytes"},
-	{fault{"kernel's server is a name, and there is no DNS", check.FileUnreachable, isBroken, configured("default linux\nlabel linux\n kernel http://mirror.example/vmlinuz\n")}, "option 6"},
+	{fault{"kernel's server is a name, and there is no DNS", check.NoDNS, isBroken, configured("default linux\nlabel linux\n kernel http://mirror.example/vmlinuz\n")}, "option 6"},
 	{fault{"netmask of one address", check.NextServerUnreachable, isBroken, func(s *site) {
 		s.dhcp.Router = netip.Addr{}
 		s.dnsmasq("--dhcp-option=option:netmask,255.255.255.255", "--dhcp-option=option:router")

@@ -64,7 +64,7 @@ var ipxeFaults = []told{
 		s.remove(configFile)
 		s.tells("nowhere/boot.ipxe")
 	}}, "nowhere/boot.ipxe: "},
-	{fault{"the script's web server is down", check.ConfigUnreadable, isBroken, func(s *site) {
+	{fault{"the script's web server is down", check.HTTPRefused, isBroken, func(s *site) {
 		s.dhcpdTells("http://192.168.1.166/boot.ipxe")
 		s.tftpd()
 	}}, "http://192.168.1.166/boot.ipxe: "},

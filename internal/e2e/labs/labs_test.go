@@ -50,6 +50,9 @@ const (
 	goodConfig = "default linux\nlabel linux\n kernel vmlinuz\n append initrd=initrd.img quiet\n"
 )
 
+// packed is an initrd as far as its first bytes tell.
+var packed = "\x1f\x8b\x08\x00" + strings.Repeat("initrd ", 20000)
+
 // site is a lab, and the guest that is to boot there.
 type site struct {
 	*testing.T
@@ -83,7 +86,7 @@ func newSite(t *testing.T) *site {
 	s.file("pxelinux.0", "not needed")
 	s.file(configFile, goodConfig)
 	s.file(kernelFile, linux(fake.Notes(true, true)))
-	s.file(initrdFile, strings.Repeat("initrd ", 20000))
+	s.file(initrdFile, packed)
 	return s
 }
 

@@ -162,7 +162,7 @@ var otherFaults = []fault{
 		})
 		s.dnsmasq()
 	}},
-	{"proxyDHCP that names a dead server", check.NextServerUnreachable, isBroken, func(s *site) {
+	{"proxyDHCP that names a dead server, and has the files", check.NextServerWrong, isBroken, func(s *site) {
 		s.dhcp.BootFile, s.dhcp.NextServer = "", netip.Addr{}
 		s.dnsmasqOn(s.lab().Servers, "")
 		s.proxyFor(nobody)

@@ -19,24 +19,28 @@ type dialect struct {
 }
 
 var (
-	inDnsmasq = dialect{"dnsmasq", func(s *site, stanza string) {
-		var arguments []string
-		for line := range strings.SplitSeq(stanza, " and ") {
-			if line != "" {
-				arguments = append(arguments, "--"+line)
-			}
-		}
-		s.dnsmasq(arguments...)
-	}}
-	inDHCPD = dialect{"ISC dhcpd", func(s *site, stanza string) { s.dhcpd(stanza); s.tftpd() }}
-	inKea   = dialect{"Kea", func(s *site, stanza string) { s.keaWith(stanza); s.tftpd() }}
+	inDnsmasq = dialect{"dnsmasq", func(s *site, stanza string) { s.dnsmasq(dnsmasqArguments(stanza)...) }}
+	inDHCPD   = dialect{"ISC dhcpd", func(s *site, stanza string) { s.dhcpd(stanza); s.tftpd() }}
+	// These have no files.
+	inRouter = dialect{"dnsmasq", func(s *site, stanza string) { s.dnsmasqOn(s.lab().Servers, "", dnsmasqArguments(stanza)...) }}
+	inBare   = dialect{"ISC dhcpd", func(s *site, stanza string) { s.dhcpd(stanza) }}
+	inKea    = dialect{"Kea", func(s *site, stanza string) { s.keaWith(stanza); s.tftpd() }}
 )
+
+func dnsmasqArguments(stanza string) (arguments []string) {
+	for line := range strings.SplitSeq(stanza, "\n") {
+		if line != "" {
+			arguments = append(arguments, "--"+line)
+		}
+	}
+	return arguments
+}
 
 // What the verdict says to write, written, makes the lab boot.
 func TestStanzas(t *testing.T) {
 	t.Parallel()
 	efiOnly := map[string]string{
-		"dnsmasq":   "dhcp-match=set:efi,option:client-arch,7 and dhcp-boot=tag:efi,bootx64.efi",
+		"dnsmasq":   "dhcp-match=set:efi,option:client-arch,7\ndhcp-boot=tag:efi,bootx64.efi",
 		"ISC dhcpd": `if option pxe-system-type = 00:07 { filename "bootx64.efi"; }`,
 		"Kea":       `"client-classes": [ { "name": "efi", "test": "option[93].hex == 0x0007", "boot-file-name": "bootx64.efi" } ]`,
 	}
@@ -59,6 +63,15 @@ func TestStanzas(t *testing.T) {
 			"dnsmasq": "dhcp-boot=pxelinux.0,,192.168.1.5", "ISC dhcpd": `next-server 192.168.1.5; filename "pxelinux.0";`,
 			"Kea": `"next-server": "192.168.1.5", "boot-file-name": "pxelinux.0"`,
 		}, false, nil},
+		{"option 66 names the right machine", check.NextServerWrong, []dialect{inRouter, inBare}, func(s *site) {
+			s.tftpAt(files)
+			s.dhcp.BootFile, s.dhcp.NextServer = "", netip.Addr{}
+		}, map[string]string{
+			"dnsmasq":   "dhcp-option-force=66," + files + "\ndhcp-option-force=67,pxelinux.0",
+			"ISC dhcpd": `next-server 192.168.1.166; filename "pxelinux.0"; option tftp-server-name "` + files + `";`,
+		}, false, nil},
+		{"for UEFI only, by a proxy", check.OtherArchOnly, []dialect{{"dnsmasq", func(s *site, stanza string) { s.proxyHere(dnsmasqArguments(stanza)...) }}}, (*site).besides,
+			map[string]string{"dnsmasq": "pxe-service=X86-64_EFI,Boot,bootx64.efi"}, true, nil},
 		{"for UEFI only, by dnsmasq", check.OtherArchOnly, []dialect{inDnsmasq, inDHCPD}, func(s *site) {
 			s.dhcp.BootFile, s.dhcp.NextServer = "", netip.Addr{}
 		}, efiOnly, true, nil},
@@ -76,6 +89,12 @@ func TestStanzas(t *testing.T) {
 		}, map[string]string{"dnsmasq": "dhcp-option=option:router"}, false, func(*site) *strings.Replacer {
 			return strings.NewReplacer("ADDRESS", "192.168.1.166")
 		}},
+		{"no DNS server", check.NoDNS, []dialect{inDnsmasq, inDHCPD, inKea}, func(s *site) {
+			s.config(kernelAt("http://mirror.example/vmlinuz"))
+			s.nginx("")
+			labtest.Until(s, s.host("dns", "192.168.1.9/24"), "started, version", "dnsmasq", "--keep-in-foreground", "--user=root", "--group=root",
+				"--conf-file=/dev/null", "--log-facility=-", "--pid-file=", "--no-resolv", "--no-hosts", mirror)
+		}, nil, false, func(*site) *strings.Replacer { return strings.NewReplacer("ADDRESS", "192.168.1.9") }},
 	} {
 		for _, server := range test.servers {
 			t.Run(test.name+" in "+server.name, func(t *testing.T) {
@@ -96,15 +115,13 @@ func TestStanzas(t *testing.T) {
 				if stanza == "" {
 					t.Fatalf("no stanza for %s in %q", server.name, report.Verdict.Hint)
 				}
-				stanza, _, _ = strings.Cut(stanza, " or ") // either will do
 				mended := newSite(t)
 				test.fault(mended)
 				if test.fill != nil {
 					stanza = test.fill(mended).Replace(stanza)
 				}
 				if test.keeps {
-					separator := map[string]string{"dnsmasq": " and ", "ISC dhcpd": "\n"}[server.name]
-					stanza = test.already[server.name] + separator + stanza
+					stanza = test.already[server.name] + "\n" + stanza
 				}
 				server.start(mended, stanza)
 				if facts, report := mended.lookAt(); report.ExitCode() != 0 {

@@ -70,6 +70,16 @@ func Program(name string, args ...string) (*exec.Cmd, error) {
 	return findProgram(name, args, os.Getenv("PATH")+":"+sbin, serversDir())
 }
 
+// File is one of this machine's files, or where .ci/servers put it from that package.
+func File(name, pkg string) (string, error) {
+	for _, file := range []string{name, filepath.Join(serversDir(), pkg, name)} {
+		if _, err := os.Stat(file); err == nil {
+			return file, nil
+		}
+	}
+	return "", &MissingError{Program: filepath.Base(name), Package: pkg}
+}
+
 func findProgram(name string, args []string, path, servers string) (*exec.Cmd, error) {
 	for _, dir := range filepath.SplitList(path) {
 		file := filepath.Join(dir, name)

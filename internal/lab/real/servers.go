@@ -35,10 +35,13 @@ func Dnsmasq(ctx context.Context, h *lab.Host, config lab.DHCP, tree string, arg
 	args = slices.Concat([]string{
 		// In a user namespace there is no other user to become.
 		"--keep-in-foreground", "--user=root", "--group=root",
-		"--conf-file=/dev/null", "--port=0", "--no-ping",
+		"--conf-file=/dev/null", "--no-ping", "--no-resolv", "--no-hosts",
 		"--log-facility=-", "--log-dhcp",
 		"--dhcp-leasefile=" + filepath.Join(dir, "leases"), "--pid-file=",
 	}, dnsmasqArgs(config, h.Address), args)
+	if !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--port=") }) {
+		args = append(args, "--port=0") // no DNS
+	}
 	ready := []check{listensUDP(h, dhcpv4.ServerPort)}
 	if tree != "" {
 		args = append(args, "--enable-tftp", "--tftp-root="+tree)

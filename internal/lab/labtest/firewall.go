@@ -1,0 +1,134 @@
+package labtest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// DropBridged has dom0 drop all that the lab's bridge forwards, by iptables' FORWARD
+// chain: what Docker leaves, where br_netfilter is loaded. Dom0's own frames do
+// not pass there.
+func DropBridged(t testing.TB, l *lab.Lab) {
+	t.Helper()
+	if err := os.WriteFile("/sys/class/net/"+l.Bridge()+"/bridge/nf_call_iptables", []byte("1"), 0); err != nil {
+		Missing(t, "br_netfilter: "+err.Error())
+	}
+	drop(t, unix.NFPROTO_IPV4, l.Bridge(), 0)
+}
+
+// DropOnBridge has dom0's bridge drop UDP to a port of the servers' machine.
+func DropOnBridge(t testing.TB, l *lab.Lab, port uint16) {
+	t.Helper()
+	drop(t, unix.NFPROTO_BRIDGE, Ports(t, l)[0].Attrs().Name, port)
+}
+
+// drop makes a table of nftables' that drops what is forwarded to an interface, of
+// UDP to that port only unless it is 0. There need be no nft for it.
+func drop(t testing.TB, family uint8, to string, port uint16) {
+	t.Helper()
+	table := "lab " + to
+	be32 := func(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+	text := func(s string) []byte { return append([]byte(s), 0) }
+	const nested = unix.NLA_F_NESTED
+	nest := func(kind int, inside ...*nl.RtAttr) *nl.RtAttr {
+		a := nl.NewRtAttr(kind|nested, nil)
+		for _, i := range inside {
+			a.AddChild(i)
+		}
+		return a
+	}
+	attr := nl.NewRtAttr
+	expression := func(name string, data ...*nl.RtAttr) *nl.RtAttr {
+		return nest(unix.NFTA_LIST_ELEM, attr(unix.NFTA_EXPR_NAME, text(name)), nest(unix.NFTA_EXPR_DATA, data...))
+	}
+	equals := func(value []byte) *nl.RtAttr {
+		return expression("cmp", attr(unix.NFTA_CMP_SREG, be32(unix.NFT_REG_1)), attr(unix.NFTA_CMP_OP, be32(unix.NFT_CMP_EQ)),
+			nest(unix.NFTA_CMP_DATA, attr(unix.NFTA_DATA_VALUE, value)))
+	}
+	const nfForward = 2 // NF_INET_FORWARD, and NF_BR_FORWARD
+	rule := []*nl.RtAttr{
+		expression("meta", attr(unix.NFTA_META_DREG, be32(unix.NFT_REG_1)), attr(unix.NFTA_META_KEY, be32(unix.NFT_META_OIFNAME))), equals(text(to)),
+	}
+	if port != 0 {
+		rule = append(rule, expression("payload", attr(unix.NFTA_PAYLOAD_DREG, be32(unix.NFT_REG_1)), attr(unix.NFTA_PAYLOAD_BASE, be32(unix.NFT_PAYLOAD_TRANSPORT_HEADER)),
+			attr(unix.NFTA_PAYLOAD_OFFSET, be32(2)), attr(unix.NFTA_PAYLOAD_LEN, be32(2))), equals(binary.BigEndian.AppendUint16(nil, port)))
+	}
+	rule = append(rule, expression("immediate", attr(unix.NFTA_IMMEDIATE_DREG, be32(unix.NFT_REG_VERDICT)),
+		nest(unix.NFTA_IMMEDIATE_DATA, nest(unix.NFTA_DATA_VERDICT, attr(unix.NFTA_VERDICT_CODE, be32(0)))))) // NF_DROP
+	err := nftables(family,
+		nftMessage{unix.NFT_MSG_NEWTABLE, []*nl.RtAttr{attr(unix.NFTA_TABLE_NAME, text(table))}},
+		nftMessage{unix.NFT_MSG_NEWCHAIN, []*nl.RtAttr{
+			attr(unix.NFTA_CHAIN_TABLE, text(table)), attr(unix.NFTA_CHAIN_NAME, text("forward")), attr(unix.NFTA_CHAIN_TYPE, text("filter")),
+			nest(unix.NFTA_CHAIN_HOOK, attr(unix.NFTA_HOOK_HOOKNUM, be32(nfForward)), attr(unix.NFTA_HOOK_PRIORITY, be32(0))),
+		}},
+		nftMessage{unix.NFT_MSG_NEWRULE, []*nl.RtAttr{
+			attr(unix.NFTA_RULE_TABLE, text(table)), attr(unix.NFTA_RULE_CHAIN, text("forward")), nest(unix.NFTA_RULE_EXPRESSIONS, rule...),
+		}})
+	if err != nil {
+		Missing(t, "nftables: "+err.Error())
+	}
+	t.Cleanup(func() {
+		if err := nftables(family, nftMessage{unix.NFT_MSG_DELTABLE, []*nl.RtAttr{attr(unix.NFTA_TABLE_NAME, text(table))}}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// nftMessage is one change of a table.
+type nftMessage struct {
+	kind       uint16
+	attributes []*nl.RtAttr
+}
+
+// nftables makes changes, all or none (nfnetlink's batch).
+func nftables(family uint8, messages ...nftMessage) error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10}); err != nil {
+		return err
+	}
+	var batch []byte
+	add := func(kind, flags uint16, family uint8, resource uint16, body []byte) {
+		n := binary.NativeEndian
+		header := n.AppendUint32(nil, uint32(16+4+len(body)))
+		header = n.AppendUint16(n.AppendUint16(header, kind), flags|unix.NLM_F_REQUEST)
+		header = n.AppendUint32(n.AppendUint32(header, uint32(len(batch))), 0)
+		batch = append(append(batch, header...), family, 0, byte(resource>>8), byte(resource))
+		batch = append(batch, body...)
+	}
+	add(unix.NFNL_MSG_BATCH_BEGIN, 0, 0, unix.NFNL_SUBSYS_NFTABLES, nil)
+	for _, m := range messages {
+		var body []byte
+		for _, a := range m.attributes {
+			body = append(body, a.Serialize()...)
+		}
+		add(unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, unix.NLM_F_CREATE|unix.NLM_F_ACK, family, 0, body)
+	}
+	add(unix.NFNL_MSG_BATCH_END, 0, 0, unix.NFNL_SUBSYS_NFTABLES, nil)
+	if err := unix.Sendto(fd, batch, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	buffer := make([]byte, 64<<10)
+	for answered := 0; answered < len(messages); answered++ {
+		n, _, err := unix.Recvfrom(fd, buffer, 0)
+		if err != nil {
+			return err
+		}
+		if n < 20 || binary.NativeEndian.Uint16(buffer[4:]) != unix.NLMSG_ERROR {
+			return fmt.Errorf("an answer of %d bytes", n)
+		}
+		if code := int32(binary.NativeEndian.Uint32(buffer[16:])); code != 0 {
+			return unix.Errno(-code)
+		}
+	}
+	return nil
+}
