@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
@@ -18,6 +19,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -103,7 +105,17 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	if err != nil {
 		return 0, usage(fmt.Errorf("--report: %w", err), "")
 	}
-	see := func() (*check.Facts, *plan.Plan, error) { return boot.Check(c.Context, o, look, con) }
+	live := render.NewLive(c.App.Writer)
+	var seen func(check.Facts)
+	if !c.Bool("json") && !c.Bool("watch") && look.Count == 0 {
+		seen = func(f check.Facts) {
+			con.Waits("")
+			_ = live.Seen(check.Diagnose(f)) // End says what is wrong with it
+			con.Waits(f.Waiting())
+		}
+	}
+	made := madeBy(c, call)
+	see := func() (*check.Facts, *plan.Plan, error) { return boot.Check(c.Context, o, look, seen, con) }
 	switch name := c.String("replay"); {
 	case name != "" && c.Bool("watch"):
 		return 0, usage(errors.New("--watch looks at a network, and --replay asks none"), "")
@@ -112,10 +124,19 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	case o.MAC == nil:
 		o.MAC, look.Random = probe.RandomMAC(), true
 	}
+	looked := see
+	see = func() (*check.Facts, *plan.Plan, error) {
+		facts, p, err := looked()
+		if facts != nil {
+			facts.Made = made
+		}
+		return facts, p, err
+	}
 	if c.Bool("watch") {
 		return watch(c, see, page)
 	}
 	facts, p, err := see()
+	con.Waits("")
 	if err != nil {
 		return 0, err
 	}
@@ -123,9 +144,19 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	if c.Bool("json") {
 		err = render.JSON(c.App.Writer, report, p, facts)
 	} else {
-		err = render.Text(c.App.Writer, report, c.Bool("v"))
+		err = live.End(report, c.Bool("v"))
 	}
 	return report.ExitCode(), errors.Join(err, page.write(facts, report))
+}
+
+// madeBy is what a report says of its own making.
+func madeBy(c *cli.Context, call *xenout.Call) *check.Made {
+	host, _ := os.Hostname()
+	words := []string{"gopxeboot", "check"}
+	for _, word := range call.Words {
+		words = append(words, shellWord(word))
+	}
+	return &check.Made{Version: c.App.Version, Host: host, Command: printable.Redacted(strings.Join(words, " "))}
 }
 
 // checkUse is the error of an option that has no effect.

@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
@@ -174,5 +176,28 @@ func TestCheckWatch(t *testing.T) {
 	equal(t, "verdicts", codes, []string{"no-config", "ok"})
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the last look found nothing wrong: %v", err)
+	}
+}
+
+// The first step is there long before the last one.
+func TestCheckSteps(t *testing.T) {
+	labtest.New(t, lab.Config{})
+	cmd := command(t.Context(), "check", "--wait=2", checkVIF)
+	out, err := cmd.StdoutPipe()
+	labtest.Check(t, err)
+	begin := time.Now()
+	labtest.Check(t, cmd.Start())
+	lines := bufio.NewReader(out)
+	first, err := lines.ReadString('\n')
+	labtest.Check(t, err)
+	after := time.Since(begin)
+	rest, err := io.ReadAll(lines)
+	labtest.Check(t, err)
+	cmd.Wait()
+	t.Logf("after %v of %v: %s", after, time.Since(begin), first)
+	contains(t, first, "ok    bridge  xenbr0")
+	contains(t, string(rest), "FAIL  dhcp    No DHCP server answers", "[no-server]")
+	if all := time.Since(begin); after > all/2 || strings.Contains(string(rest), "bridge  xenbr0") {
+		t.Errorf("the first step after %v of %v\n%s", after, all, rest)
 	}
 }

@@ -115,8 +115,9 @@ func oneForm(words []string, flags []cli.Flag) ([]string, error) {
 func firstNames(flags []cli.Flag) map[string]string {
 	first := make(map[string]string)
 	for _, f := range flags {
-		for _, name := range f.Names() {
-			first[name] = f.Names()[0]
+		names := f.Names()
+		for _, name := range names {
+			first[name] = names[0]
 		}
 	}
 	return first

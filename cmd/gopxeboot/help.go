@@ -85,12 +85,19 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// withHelp gives a command its help: how it is called, what it does, its
-// options, and what else there is to say, which is taken as it stands.
+// withHelp gives a command its option --help, and what helpOf says beside its
+// options, as it stands.
 func withHelp(c *cli.Command, notes ...string) *cli.Command {
 	c.Flags = append(c.Flags, cli.HelpFlag)
-	c.CustomHelpTemplate = helpText(c.UsageText, c.Description, c.Flags, notes...)
+	c.ArgsUsage = strings.Join(notes, "\n\n")
 	return c
+}
+
+// helpOf is the help of a command: how it is called, what it does, its options,
+// and its notes. It is made only where somebody asks: it costs as much as a boot's
+// DHCP does.
+func helpOf(c *cli.Command) string {
+	return helpText(c.UsageText, c.Description, c.Flags, c.ArgsUsage)
 }
 
 func helpText(calls, description string, flags []cli.Flag, notes ...string) string {
@@ -240,7 +247,7 @@ func helpCommand() *cli.Command {
 				if command == nil {
 					return noCommand(c.App, name)
 				}
-				text = command.CustomHelpTemplate
+				text = helpOf(command)
 			}
 			_, err := fmt.Fprint(c.App.Writer, text)
 			return err

@@ -20,10 +20,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// helps is each command's help, and its flags.
+// helps is each command, and the bootloader as "".
 func helps() map[string]*cli.Command {
 	all := map[string]*cli.Command{"": {Flags: append(bootFlags(), cli.HelpFlag)}}
-	all[""].CustomHelpTemplate = bootHelp(all[""].Flags)
 	for _, c := range commands() {
 		all[c.Name] = c
 	}
@@ -33,7 +32,7 @@ func helps() map[string]*cli.Command {
 func TestHelp(t *testing.T) {
 	for name, c := range helps() {
 		t.Run("gopxeboot "+name, func(t *testing.T) {
-			text := c.CustomHelpTemplate
+			text := gopxeboot(t, strings.Fields(name+" --help")...).Stdout
 			checkPage(t, text)
 			for _, f := range c.Flags {
 				checkShown(t, text, f)

@@ -69,7 +69,6 @@ func run(ctx context.Context, argv, environ []string, stdout, stderr io.Writer) 
 		ExitErrHandler:            func(*cli.Context, error) {}, // main decides
 		OnUsageError:              usageError("see gopxeboot --help"),
 	}
-	app.CustomAppHelpTemplate = bootHelp(app.Flags)
 	for _, c := range app.Commands {
 		if c.OnUsageError == nil {
 			c.OnUsageError = usageError("see gopxeboot help " + c.Name)
@@ -124,8 +123,20 @@ func runApp(ctx context.Context, app *cli.App, call *xenout.Call, argv, environ 
 		return bootApp(ctx, app, call, argv[0], words, err)
 	case err != nil:
 		return command.OnUsageError(cli.NewContext(app, nil, nil), err, true)
+	case asksHelp(words):
+		_, err = fmt.Fprint(app.Writer, helpOf(command))
+		return err
 	}
 	return app.RunContext(ctx, slices.Concat(name, words))
+}
+
+// asksHelp says whether --help is among the options.
+func asksHelp(words []string) bool {
+	options := words
+	if i := slices.Index(words, "--"); i >= 0 {
+		options = words[:i]
+	}
+	return slices.Contains(options, "--help") || slices.Contains(options, "-help")
 }
 
 // callOf is how the command was called.
@@ -173,7 +184,11 @@ func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, 
 		}
 		return bootTo(c, call, out, file)
 	}
-	err = app.RunContext(ctx, slices.Concat([]string{name}, words))
+	if asksHelp(words) {
+		_, err = fmt.Fprint(app.Writer, bootHelp(app.Flags))
+	} else {
+		err = app.RunContext(ctx, slices.Concat([]string{name}, words))
+	}
 	if err == nil && out.Unanswered() {
 		err = usage(errors.New("nothing was booted: --help, --version, --list-entries and --not-really have no answer for a toolstack"), "")
 	}

@@ -116,31 +116,39 @@ func sectionsOfCall(c *cli.Context, call *xenout.Call) ([]string, error) {
 	if !known && (guest.XAPI || call.Domid != 0) {
 		return nil, fmt.Errorf("it has sections, and which guest it is is not known: %w", err)
 	}
-	bridge := call.VIF.Bridge
-	if bridge == "" && call.Interface < len(guest.VIFs) {
-		bridge = guest.VIFs[call.Interface].Bridge
+	vif := call.VIF
+	if vif.Bridge == "" && call.Interface < len(guest.VIFs) {
+		found := guest.VIFs[call.Interface]
+		vif.Bridge, vif.VLAN = found.Bridge, cmp.Or(vif.VLAN, found.VLAN)
 	}
-	return sectionsOf(c, guest, bridge), nil
+	return sectionsOf(c, guest, vif), nil
 }
 
 // sectionsOf are a guest's sections, the first of which counts most. The name is
 // none that a VM's administrators chose: they would choose a section by it.
-func sectionsOf(c *cli.Context, guest domain.Info, bridge string) []string {
+func sectionsOf(c *cli.Context, guest domain.Info, vif xenout.VIF) []string {
 	if guest.XAPI {
 		guest.Name = ""
 	}
-	bridge = cmp.Or(c.String("bridge"), bridge)
-	if bridge == "" { // the one that it will be on
-		bridge = defaultBridge()
-	}
-	all := []string{strings.ToLower(cmp.Or(c.String("uuid"), guest.UUID)), guest.Name, bridge}
+	all := []string{strings.ToLower(cmp.Or(c.String("uuid"), guest.UUID)), guest.Name}
+	all = append(all, bridgeSections(vif.On(c.String("bridge"), uint16(c.Uint("vlan"))))...)
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
 }
 
-// defaultBridge is the bridge of a guest of which nothing says it, "" for none.
-func defaultBridge() string {
-	name, _, _ := guest.FindBridge("", 0)
-	return name
+// bridgeSections are those of a vif's network: BRIDGE.VLAN before BRIDGE, where
+// vlan= says the VLAN. What is wrong with it the boot says.
+func bridgeSections(vif xenout.VIF) []string {
+	bridge, vlan, err := vif.Place()
+	if err != nil {
+		bridge, _, _ = strings.Cut(vif.Bridge, ":")
+	}
+	if bridge == "" { // the one that it will be on
+		bridge, _, _ = guest.FindBridge("", 0)
+	}
+	if vlan == 0 || bridge == "" {
+		return []string{bridge}
+	}
+	return []string{fmt.Sprintf("%s.%d", bridge, vlan), bridge}
 }
 
 // calledGuest is the guest that a word on the command line calls by its name, its
@@ -169,9 +177,9 @@ func namedOptions(c *cli.Context, call *xenout.Call) (boot.Options, error) {
 	if err == nil && c.String("tree") == "" && c.String("replay") == "" { // those are of no network of this host's
 		err = readSettings(c.String("conf")).apply(c, call, func() ([]string, error) {
 			if called == nil {
-				return sectionsOf(c, domain.Info{}, call.VIF.Bridge), nil
+				return sectionsOf(c, domain.Info{}, call.VIF), nil
 			}
-			return sectionsOf(c, *called, called.VIFs[call.Interface].Bridge), nil
+			return sectionsOf(c, *called, called.VIFs[call.Interface]), nil
 		})
 	}
 	if err != nil {

@@ -158,7 +158,7 @@ func (p *pipeline) fromCache(ctx context.Context, d verify.Digest) (*cachedFile,
 		file.Close()
 		return nil, err
 	}
-	f := &cachedFile{File: file, size: info.Size()}
+	f := &cachedFile{File: file, digest: d, size: info.Size()}
 	sum := verify.NewHasher()
 	_, err = f.WriteTo(sum)
 	if got := sum.Sum(); err == nil && got != d {
@@ -175,8 +175,9 @@ func (p *pipeline) fromCache(ctx context.Context, d verify.Digest) (*cachedFile,
 // cachedFile is a file of the cache, whose content is what it has to be.
 type cachedFile struct {
 	*os.File
-	url  string
-	size int64
+	url    string
+	digest verify.Digest
+	size   int64
 }
 
 func (f *cachedFile) URL() string        { return "(cache) " + f.url }

@@ -14,14 +14,16 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/room"
+	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"golang.org/x/sys/unix"
 )
 
 // Check goes through the guest's boot and takes nothing: no lease, unless
 // look.Take says so, and no file but the kernel, which it looks into. What is
-// wrong is in the facts; the error says why it could not look.
-func Check(ctx context.Context, o Options, look probe.Look, con *console.Console) (*check.Facts, *plan.Plan, error) {
+// wrong is in the facts; the error says why it could not look. seen, when not nil,
+// is told after each step what is known so far.
+func Check(ctx context.Context, o Options, look probe.Look, seen func(check.Facts), con *console.Console) (*check.Facts, *plan.Plan, error) {
 	ctx, cancel := o.inTime(ctx)
 	defer cancel()
 	facts := &check.Facts{Began: time.Now()}
@@ -51,6 +53,19 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 		return facts, o.describe(plan.New()), nil
 	}
 	s.Survey = &guest.Survey{MACs: look.MACs, VLANs: vlans}
+	of := func(a session.Answer) { // whose facts they are
+		subject.Net, subject.VendorClass = a.Plan.Net, a.Facts.Subject.VendorClass
+		a.Facts.Subject, a.Facts.Bridge = subject, wires
+		if a.Runs != nil {
+			wires.Running = &check.Running{Domid: a.Runs.Domid, Interface: a.Runs.Interface}
+		}
+	}
+	s.Seen = func(a session.Answer) {
+		if seen != nil && a.Facts.Bounded() == nil {
+			of(a)
+			seen(*a.Facts)
+		}
+	}
 	a, err := o.run(ctx, s, tasks{Look: &lookTask{o.firmware(), o.Transfer, o.Wanted, look, o.gate(), vlans}}, con)
 	if a.Facts == nil {
 		if err == nil {
@@ -61,12 +76,8 @@ func Check(ctx context.Context, o Options, look probe.Look, con *console.Console
 	if err := a.Facts.Bounded(); err != nil { // by a child that was taken over
 		return facts, a.Plan, fault.New(fault.Own, "check", err, "")
 	}
+	of(a)
 	facts = a.Facts
-	subject.Net, subject.VendorClass = a.Plan.Net, facts.Subject.VendorClass
-	facts.Subject, facts.Bridge = subject, wires
-	if a.Runs != nil {
-		wires.Running = &check.Running{Domid: a.Runs.Domid, Interface: a.Runs.Interface}
-	}
 	for _, w := range facts.Errors {
 		con.Detail(w)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/install"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/menu"
@@ -227,6 +228,11 @@ func hostileChild() {
 		failed(c, fault.Own, err.Error())
 		return
 	}
+	if t.Install != nil {
+		for c.Send(message{"Resolve": "127.0.0.1"}) == nil && c.Receive(&struct{}{}) == nil {
+		}
+		return
+	}
 	if t.Get != nil {
 		_, err := unix.FcntlInt(c.File(0).Fd(), unix.F_SETFL, unix.O_NONBLOCK|unix.O_APPEND)
 		failed(c, fault.NotBootable, fmt.Sprint(err))
@@ -308,6 +314,22 @@ func TestHostileChildren(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Dom0 resolves names for a child that downloads as dom0, as many as a boot has.
+func TestHostileNames(t *testing.T) {
+	labtest.New(t, lab.Config{})
+	repository, err := install.NewRepository("http://192.0.2.1/", install.Wanted{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Boot(t.Context(), Options{
+		Network: session.Network{Net: guest.Dom0}, Repository: repository, Timeout: 3 * time.Second,
+		Spec: handover.Spec{OutputDirectory: t.TempDir(), Format: xenout.Simple0, MaxKernel: 1, MaxInitrd: 1},
+	}, &handover.Output{File: os.Stdout}, quiet())
+	if fault.CodeOf(err) != fault.Own || !strings.Contains(fmt.Sprint(err), "more than 256 names") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -66,6 +66,7 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 	if err := p.confine(ctx); err != nil {
 		return err
 	}
+	t.Seen = c.Seen
 	t.Configure = func(ctx context.Context, m *program.Machine) (files fetch.Client, unresolved, err error) {
 		if err = c.Configure(&m.Lease); err == nil {
 			unresolved = p.findServer(ctx, f, &m.Lease)

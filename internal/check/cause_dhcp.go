@@ -92,7 +92,7 @@ func bootFileForOtherArch(f *Facts) *finding {
 	d := broken(fmt.Sprintf("The DHCP server %s names a boot file for %s only.", server, arch.FirmwareText(v.Arch)),
 		fmt.Sprintf("%s says %s, and nothing as %s", server, list(says), arch.FirmwareText(code)),
 		fmt.Sprintf("add a rule for option 93 = %d, %s, that names pxelinux.0, ", code, arch.FirmwareText(code))+orAsk(v), stanzas(
-			fmt.Sprintf("dhcp-match=set:arch%d,option:client-arch,%[1]d and dhcp-boot=tag:arch%[1]d,pxelinux.0,,%s", code, next),
+			fmt.Sprintf("dhcp-match=set:arch%d,option:client-arch,%[1]d\ndhcp-boot=tag:arch%[1]d,pxelinux.0,,%s", code, next),
 			fmt.Sprintf("if option pxe-system-type = %02x:%02x { next-server %s; filename \"pxelinux.0\"; }", code>>8, code&0xff, next),
 			fmt.Sprintf(`"client-classes": [ { "name": "arch%d", "test": "option[93].hex == 0x%04[1]x", "next-server": "%s", "boot-file-name": "pxelinux.0" } ]`, code, next))...)
 	if len(says) > 1 {
@@ -132,9 +132,9 @@ func poolEmpty(f *Facts) *finding {
 	}
 	return broken("A DHCP server is there, but has no address for this guest.",
 		fmt.Sprintf("%s answers when it is asked for something else than an address (INFORM, or REQUEST of one of nowhere), and no DISCOVER of this MAC or of another", v.Server),
-		"its pool is used up, or it serves known MACs only; see its leases and its log, and make the pool larger or add the guest"+f.madeUp(), stanzas(
-			"dhcp-range=FIRST,LAST,1h or dhcp-host="+f.Subject.MAC+",ADDRESS",
-			"range FIRST LAST; or host guest { hardware ethernet "+f.Subject.MAC+"; fixed-address ADDRESS; }",
+		"its pool is used up, or it serves known MACs only; see its leases and its log, and make the pool larger or add the guest (dnsmasq: dhcp-host="+f.Subject.MAC+",ADDRESS)"+f.madeUp(), stanzas(
+			"dhcp-range=FIRST,LAST,1h",
+			"range FIRST LAST;",
 			`"pools": [ { "pool": "FIRST - LAST" } ]`)...)
 }
 
@@ -515,4 +515,18 @@ func filenameGarbage(f *Facts) *finding {
 		return d
 	}
 	return nil
+}
+
+// otherGuests: a capture of a busy network has many, and one boot of it is judged.
+func otherGuests(f *Facts) *finding {
+	n := len(f.Guests) - 1
+	if n < 1 {
+		return nil
+	}
+	ask := "ask"
+	if n == 1 {
+		ask = "asks"
+	}
+	return note(fmt.Sprintf("%s %s for a lease in the capture besides %s; --mac says whose boot is judged, of %s",
+		console.Count(n, "other machine"), ask, f.Subject.MAC, f.GuestList()))
 }

@@ -145,7 +145,7 @@ func labelHint(f *Facts) string {
 	if f.Config == nil || len(f.Config.Labels) < 2 {
 		return ""
 	}
-	return "; there is " + labelList(f.Config.Labels)
+	return "; there are " + labelList(f.Config.Labels)
 }
 
 func because(text string) string {
@@ -592,6 +592,6 @@ func stormLoss(f *Facts) *finding {
 			"look as one guest first, without --count; these have MACs that are made up, and a server that serves known guests only answers none of them")
 	}
 	return warning(fmt.Sprintf("The DHCP server left %d of %d guests without an answer.", s.Lost, s.Count),
-		fmt.Sprintf("at %g DISCOVERs a second, median %.1f ms, p99 %.1f ms", s.PerSec, s.MedianMs, s.P99Ms),
+		fmt.Sprintf("at %g DISCOVERs a second, median %s, p99 %s", s.PerSec, console.Took(s.MedianMs), console.Took(s.P99Ms)),
 		"see the server's load and its pool; a ping check before each offer (dnsmasq: no-ping, dhcpd: ping-check false) slows it down")
 }

@@ -69,6 +69,10 @@ var causes = []cause{
 		"look for the MAC in the server's configuration: a host entry that is denied or ignored, a MAC filter, a class that it is not in")},
 	{PoolEmpty, "dhcp", poolEmpty},
 	{NoServer, "dhcp", noServer},
+	// What gets lost for a reason that is known is no packet loss.
+	{TFTPDataBlocked, "server", tftpDataBlocked},
+	{TFTPNoOACK, "server", tftpNoOACK},
+	{TFTPLargeBlocks, "server", tftpLargeBlocks},
 	{PacketLoss, "dhcp", packetLoss},
 	{ProxyOnly, "dhcp", proxyOnly},
 	{ProxySilent, "dhcp", proxySilent},
@@ -89,9 +93,6 @@ var causes = []cause{
 	{NextServerUnreachable, "server", withNames(nextServerUnreachable)},
 	{NextServerWrong, "server", nextServerWrong},
 	{TFTPNotRunning, "server", withNames(tftpNotRunning)},
-	{TFTPDataBlocked, "server", tftpDataBlocked},
-	{TFTPNoOACK, "server", tftpNoOACK},
-	{TFTPLargeBlocks, "server", tftpLargeBlocks},
 	{TFTPOtherAddress, "server", tftpOtherAddress},
 	{TFTPSilent, "server", withNames(tftpSilent)},
 	{TFTPRefused, "config", tftpRefused},
@@ -139,6 +140,7 @@ var causes = []cause{
 	{WaitsForever, "boot", waitsForever},
 	{ConfigProblems, "config", configProblems},
 	{IncludeMissing, "config", includeMissing},
+	{OtherGuests, "dhcp", otherGuests},
 }
 
 // Diagnose judges the facts: it names the first cause that keeps the guest from

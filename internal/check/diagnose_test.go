@@ -157,7 +157,16 @@ func all(list ...func(*Facts)) func(*Facts) {
 	}
 }
 
-func TestDiagnose(t *testing.T) {
+// brokenLab is the healthy one after one change, or two, and what is said of it.
+type brokenLab struct {
+	name   string
+	change func(*Facts)
+	code   Code
+	status Status
+	says   string // in the evidence or the hint
+}
+
+func brokenLabs() []brokenLab {
 	tftpServer := netip.MustParseAddr("192.168.1.2")
 	bridge := func(change func(*Bridge)) func(*Facts) { return func(f *Facts) { change(f.Bridge) } }
 	blocked := bridge(func(b *Bridge) { b.STP, b.ForwardDelay, b.Ports[0].State = true, 15, "learning" })
@@ -174,13 +183,7 @@ func TestDiagnose(t *testing.T) {
 		return func(f *Facts) { f.Boot, f.Config.Labels = &b, labels; noFiles(f) }
 	}
 
-	for _, test := range []struct {
-		name   string
-		change func(*Facts)
-		code   Code
-		status Status
-		says   string // in the evidence or the hint
-	}{
+	return []brokenLab{
 		{"nothing is wrong", func(*Facts) {}, Fine, OK, ""},
 		{"local boot", label(plan.Boot{Outcome: "localboot", Label: "disk"}, "disk"), Fine, OK, ""},
 		{"menu says local boot", func(f *Facts) { f.Lease.LocalBoot, f.Lease.BootFile = true, ""; noServerStep(f) }, Fine, OK, ""},
@@ -211,6 +214,10 @@ func TestDiagnose(t *testing.T) {
 		{"ARP only from dom0", all(tftp("unreachable"), func(f *Facts) { f.NextServer.FromDom0, f.NextServer.MAC = true, "" }), Dom0Firewall, Fail, "answers ARP when dom0 asks"},
 		{"iptables, and nothing is dropped", func(f *Facts) { f.Bridge.CallsIPTables = true }, Fine, OK, ""},
 
+		{"too late", all(bootless, func(f *Facts) {
+			f.Waited, f.Offers[0].Values = 2001, nil
+			f.Offers = append(f.Offers, Offer{After: 3012, Server: tftpServer, Address: netip.MustParsePrefix("192.168.1.77/24"), Values: []Value{{Name: ValueBootFile, Value: "pxelinux.0"}}})
+		}), AnswerTooLate, Fail, "192.168.1.2 says boot file pxelinux.0 3.0 s after"},
 		{"no server", silence, NoServer, Fail, "1 DISCOVER"},
 		{"other arch", answered(Variant{Name: AskedArch, Arch: 7}), OtherArchOnly, Fail, "--arch 7"},
 		{"boot file for other arch", all(bootless, func(f *Facts) {
@@ -412,9 +419,9 @@ func TestDiagnose(t *testing.T) {
 		{"ip= of another network", func(f *Facts) { f.Subject.IP = "10.0.0.7" }, VIFAddress, Warn, "ip=10.0.0.7"},
 		{"ip= of the lease", func(f *Facts) { f.Subject.IP = f.Lease.Address.String() }, Fine, OK, ""},
 		{"ip=, and no lease", all(func(f *Facts) { f.Subject.IP = "10.0.0.7" }, silence), NoServer, Fail, ""},
-		{"slow", func(f *Facts) { f.Files[1].Seconds = 300 }, TooSlow, Fail, "5m0s"},
+		{"slow", func(f *Facts) { f.Files[1].Seconds = 300 }, TooSlow, Fail, "5 min"},
 		{"slow, and --timeout allows it", func(f *Facts) { f.Files[1].Seconds, f.Limits = 300, &Limits{Seconds: 600} }, TooSlow, Warn, "libxl gives a restricted bootloader 110 s"},
-		{"slower than --timeout", func(f *Facts) { f.Files[1].Seconds, f.Limits = 60, &Limits{Seconds: 30} }, TooSlow, Fail, "--timeout gives 30s"},
+		{"slower than --timeout", func(f *Facts) { f.Files[1].Seconds, f.Limits = 60, &Limits{Seconds: 30} }, TooSlow, Fail, "--timeout gives 30 s"},
 		{"a large kernel", func(f *Facts) { f.Limits = &Limits{Kernel: 1 << 20} }, FileTooLarge, Fail, "--max-kernel is 1.0 MiB"},
 		{"large initrds", func(f *Facts) { f.Limits = &Limits{Kernel: 1 << 30, Initrd: 1 << 20} }, FileTooLarge, Fail, "or say --max-initrd"},
 		{"within the limits", func(f *Facts) { f.Limits = &Limits{Kernel: 1 << 30, Initrd: 1 << 30, Seconds: 110} }, Fine, OK, ""},
@@ -436,6 +443,7 @@ func TestDiagnose(t *testing.T) {
 		}),
 			OfferUnreadable, Fail, "its OFFER (MAC aa:bb:cc:00:11:22): an option ends"},
 		{"an OFFER that can't be read, and one that can", func(f *Facts) { f.Unreadable = []Unreadable{{tftpServer, "aa:bb:cc:00:11:22", "OFFER", "x"}} }, OfferUnreadable, Warn, "--pcap"},
+		{"other guests of a capture", func(f *Facts) { f.Guests = []Guest{{MAC: f.Subject.MAC, PXE: true}, {MAC: "00:16:3e:00:00:07"}} }, Fine, OK, ""},
 		{"storm", func(f *Facts) { f.Storm = &Storm{Count: 100, Answered: 90, Lost: 10, PerSec: 50} }, StormLoss, Warn, "50"},
 
 		// Two causes: the earlier one is named.
@@ -449,7 +457,11 @@ func TestDiagnose(t *testing.T) {
 		{"rogue and kernel not for Xen", all(second("192.168.1.250", "192.168.1.57/24", "192.168.1.250", "x.kpxe"), kernelIs(Kernel{Linux: true, Looked: true})), KernelNoXen, Fail, ""},
 		{"garbage and TFTP silent", all(setBoot("boot file", "pxelinux.0 ", "file", ""), tftp("silent")), TFTPSilent, Fail, ""},
 		{"empty and misnamed", all(nothingFound("empty"), func(f *Facts) { f.Search = append(f.Search, plan.Try{URL: "x", Result: "found", Meant: "upper case"}) }), ConfigEmpty, Fail, ""},
-	} {
+	}
+}
+
+func TestDiagnose(t *testing.T) {
+	for _, test := range brokenLabs() {
 		t.Run(test.name, func(t *testing.T) {
 			f := example(t, "healthy")
 			test.change(&f)
@@ -489,6 +501,17 @@ func failsBy(role string, reason plan.Reason) func(*Facts) {
 	return func(f *Facts) {
 		file := f.file(role)
 		file.URL, file.Result, file.Reason = "https://192.168.1.166/"+role, plan.Failed, reason
+	}
+}
+
+// Of a capture with many guests the others are named.
+func TestOtherGuests(t *testing.T) {
+	f := example(t, "healthy")
+	f.Guests = []Guest{{MAC: "00:16:3e:00:00:07"}, {MAC: f.Subject.MAC, PXE: true}, {MAC: "00:16:3e:00:00:08", PXE: true}}
+	want := Note{OtherGuests, "2 other machines ask for a lease in the capture besides " + f.Subject.MAC + "; --mac says whose boot is judged, of " +
+		f.Subject.MAC + " (PXE), 00:16:3e:00:00:08 (PXE), 00:16:3e:00:00:07", nil}
+	if notes := Diagnose(f).Notes; !slices.ContainsFunc(notes, func(n Note) bool { return cmp.Equal(n, want) }) {
+		t.Errorf("%+v, want %+v", notes, want)
 	}
 }
 

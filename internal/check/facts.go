@@ -23,6 +23,8 @@ import (
 // An address that is not known is the zero one, in JSON "". MACs are text in
 // the form 00:16:3e:01:02:03.
 type Facts struct {
+	Guests  []Guest   `json:"guests,omitempty"` // who asks for a lease in a capture
+	Made    *Made     `json:"made,omitempty"`   // by what; nil when not known
 	Began   time.Time `json:"began"`
 	Millis  float64   `json:"ms"`      // how long the look took
 	Capture string    `json:"capture"` // the file that this was read from; "" when it is live
@@ -59,6 +61,35 @@ type Facts struct {
 	Storm  *Storm       `json:"storm,omitempty"`
 	Limits *Limits      `json:"limits,omitempty"`
 	Errors []string     `json:"errors,omitempty"` // what could not be looked at, and why
+}
+
+// Guest is a machine that asks for a lease in a capture.
+type Guest struct {
+	MAC string `json:"mac"`
+	PXE bool   `json:"pxe"` // as a PXE client
+}
+
+// MaxGuests is how many of a capture are recorded.
+const MaxGuests = 100
+
+// GuestList says who boots in a capture, those that do so by PXE first.
+func (f *Facts) GuestList() string {
+	var pxe, others []string
+	for _, g := range f.Guests {
+		if g.PXE {
+			pxe = append(pxe, g.MAC+" (PXE)")
+		} else {
+			others = append(others, g.MAC)
+		}
+	}
+	return strings.Join(short(append(pxe, others...)), ", ")
+}
+
+// Made is what a report was made by.
+type Made struct {
+	Version string `json:"version"`
+	Host    string `json:"host"`
+	Command string `json:"command"` // as in a shell, without passwords
 }
 
 // Decided takes what the boot program decided, which is a part of the plan. Its

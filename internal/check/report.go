@@ -44,7 +44,7 @@ type Verdict struct {
 	Stanzas  []Stanza `json:"stanzas,omitempty"`
 }
 
-// Stanza is what to write into the configuration of one DHCP server.
+// Stanza is what to write into the configuration of one DHCP server, a line each.
 type Stanza struct {
 	Program string `json:"program"`
 	Text    string `json:"text"`
@@ -116,6 +116,7 @@ const (
 	NotBootable      Code = "not-bootable"
 	WaitsForever     Code = "waits-for-ever"
 	ConfigProblems   Code = "config-problems"
+	OtherGuests      Code = "other-guests"
 	IncludeMissing   Code = "include-missing"
 
 	// The files.

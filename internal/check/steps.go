@@ -33,6 +33,9 @@ func (f *Facts) bridgeStep() (string, float64) {
 	if f.Subject.Net != "" {
 		text += ", as " + map[string]string{"guest": "the guest with a port of its own", "dom0": "the guest's MAC from dom0"}[f.Subject.Net]
 	}
+	if f.Subject.Random {
+		text += ", with the made-up MAC " + f.Subject.MAC
+	}
 	return text, 0
 }
 
@@ -224,5 +227,22 @@ func (f *Facts) stormStep() (string, float64) {
 	if s == nil {
 		return "", 0
 	}
-	return fmt.Sprintf("%d of %d answered at %g a second, median %.1f ms, p99 %.1f ms", s.Answered, s.Count, s.PerSec, s.MedianMs, s.P99Ms), s.MaxMs
+	return fmt.Sprintf("%d of %d answered at %g a second, median %s, p99 %s", s.Answered, s.Count, s.PerSec, console.Took(s.MedianMs), console.Took(s.P99Ms)), s.MaxMs
+}
+
+// Waiting is what a look does next, by what it knows so far.
+func (f *Facts) Waiting() string {
+	switch {
+	case f.Storm != nil:
+		return ""
+	case !f.discovered() && !f.given():
+		return "dhcp: listens to the servers that answer " + f.Subject.MAC
+	case f.NextServer == nil && f.Config == nil:
+		return "server: asks " + cmp.Or(plan.Text(f.Lease.NextServer), "the server") + " for " + cmp.Or(f.Lease.BootFile, "a file")
+	case f.Config == nil:
+		return "config: looks for the configuration"
+	case f.Boot != nil && f.file("kernel") == nil:
+		return "kernel: reads " + f.Boot.Kernel
+	}
+	return "initrd: asks for it"
 }

@@ -114,7 +114,7 @@ func TestAddSurveyOfNothing(t *testing.T) {
 func TestText(t *testing.T) {
 	for got, want := range map[string]string{
 		console.Size(512): "512 bytes", console.Size(3 << 20): "3.0 MiB", console.Size(5 << 30): "5.0 GiB", console.Size(2048): "2.0 KiB",
-		secondsText(0.25): "0.2 s", secondsText(75.4): "1m15s", list([]string{"a"}): "a", list([]string{"a", "b", "c"}): "a, b and c",
+		secondsText(0.25): "0.2 s", secondsText(75.4): "1 min 15 s", list([]string{"a"}): "a", list([]string{"a", "b", "c"}): "a, b and c",
 		printable.Text("a\x01\xff\x00\x00"): "a??",
 		quoteBytes([]byte("a\"\\\x00\xff")): `"a\"\\\x00\xff"`, base("tftp://h/a/b"): "b",
 	} {

@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
+
+	"github.com/gopxeboot/gopxeboot/internal/console"
 )
 
-// secondsText is a time for people.
+// secondsText is an estimate for people.
 func secondsText(s float64) string {
 	if s < 1 {
 		return fmt.Sprintf("%.1f s", s)
 	}
-	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
+	return console.Took(s * 1000)
 }
 
 // list is "a", "a and b" or "a, b and c".
@@ -55,11 +56,18 @@ func stanzas(dnsmasq, dhcpd, kea string) []Stanza {
 	return []Stanza{{"dnsmasq", dnsmasq}, {"ISC dhcpd", dhcpd}, {"Kea", kea}}
 }
 
-// stanzaText is a line for each.
+// stanzaText has the lines of each, below its program's name and as they are
+// pasted.
 func stanzaText(list []Stanza) string {
 	var b strings.Builder
 	for _, s := range list {
-		fmt.Fprintf(&b, "\n  %-10s %s", s.Program+":", s.Text)
+		for i, line := range strings.Split(s.Text, "\n") {
+			name := ""
+			if i == 0 {
+				name = s.Program + ":"
+			}
+			fmt.Fprintf(&b, "\n  %-10s %s", name, line)
+		}
 	}
 	return b.String()
 }

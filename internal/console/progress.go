@@ -2,8 +2,12 @@ package console
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // Progress shows on a terminal how many bytes have come, in how much time, and
@@ -35,6 +39,45 @@ func (c *Console) Progress(done, total int64, took time.Duration) {
 		fmt.Fprintf(c.w, "\r%s%s", text, strings.Repeat(" ", max(c.shown-len(text), 0)))
 		c.shown = len(text)
 	}
+}
+
+// Waits says on a terminal what is being waited for, until the next line; "" takes
+// it away.
+func (c *Console) Waits(text string) {
+	if c.level < Normal || c.end != "\r\n" || c.kept {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	io.WriteString(c.w, c.clear())
+	if text == "" || c.held != nil {
+		return
+	}
+	text = cutTo("gopxeboot: "+printable.Redacted(text)+" ...", 78) // one line of any terminal
+	fmt.Fprint(c.w, text)
+	c.shown = utf8.RuneCountInString(text)
+}
+
+// Took is a time for people, in milliseconds: as exact as anybody needs it.
+func Took(ms float64) string {
+	switch {
+	case ms < 9.95:
+		return fmt.Sprintf("%.1f ms", ms)
+	case ms < 999.5:
+		return fmt.Sprintf("%.0f ms", ms)
+	case ms < 9.95e3:
+		return fmt.Sprintf("%.1f s", ms/1000)
+	case ms < 59.5e3:
+		return fmt.Sprintf("%.0f s", ms/1000)
+	}
+	s := int64(ms/1000 + 0.5)
+	switch {
+	case s < 3600 && s%60 == 0:
+		return fmt.Sprintf("%d min", s/60)
+	case s < 3600:
+		return fmt.Sprintf("%d min %d s", s/60, s%60)
+	}
+	return fmt.Sprintf("%d h %d min", s/3600, s%3600/60)
 }
 
 // Keep says that what the terminal shows is also kept in a file, to be read

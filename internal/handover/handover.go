@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
@@ -98,6 +99,10 @@ func (h *Handover) Result(ctx context.Context, p *plan.Plan) (xenout.Result, err
 			try = "shorten --args"
 		}
 		return none, fault.New(fault.NotBootable, "boot", err, try)
+	}
+	if h.spec.Type == xenout.PVH && !strings.Contains(" "+args, " console=hvc") {
+		// For a PVH guest Linux adds no console itself (arch/x86/xen/enlighten_pvh.c, xen_pvh_init).
+		h.con.Warn("without console=hvc0 a PVH guest's console shows nothing of Linux: add it to APPEND, or to extra= or --args of the guest")
 	}
 	if err := h.kernel.publish(); err != nil {
 		return none, fault.New(fault.NoOutput, "output", err, "")

@@ -94,3 +94,31 @@ func TestHostileChild(t *testing.T) {
 		})
 	}
 }
+
+// A PVH guest's Linux shows an installer to no one, unless it is told where.
+func TestPVHConsole(t *testing.T) {
+	for _, test := range []struct {
+		guest      xenout.GuestType
+		args, more string
+		warns      bool
+	}{
+		{xenout.PVH, "quiet", "", true},
+		{xenout.PVH, "console=ttyS0,115200 xconsole=hvc0", "", true},
+		{xenout.PVH, "console=tty0 console=hvc0 quiet", "", false},
+		{xenout.PVH, "quiet", "console=hvc0", false},
+		{xenout.PV, "quiet", "", false},
+		{"", "quiet", "", false},
+	} {
+		var said bytes.Buffer
+		h := begin(t, Spec{MaxKernel: 8, MaxInitrd: 8, Format: xenout.Simple0, Type: test.guest, Args: test.more}, console.New(&said, console.Quiet))
+		if _, err := h.kernel.WriteString("k"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Result(t.Context(), &plan.Plan{Boot: plan.Boot{Args: test.args}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(said.String(), "console=hvc0"); got != test.warns {
+			t.Errorf("%s, %q and %q: %q", test.guest, test.args, test.more, said.String())
+		}
+	}
+}

@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/deadline"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
@@ -87,6 +89,16 @@ func (c *Child) send(a answer) error {
 
 // Say has the parent print a line.
 func (c *Child) Say(l Line) { c.send(answer{Line: &l}) }
+
+// Seen tells the parent what a look has seen so far. Some of it is enough: all
+// comes with the answer, for which there has to be room.
+func (c *Child) Seen(f check.Facts) {
+	const most = 64 << 10
+	f.Events = nil
+	if text, err := json.Marshal(f); err == nil && len(text) <= most {
+		c.send(answer{Seen: &f})
+	}
+}
 
 // Configure has the parent give us the leased address, where the network is the
 // guest's own.

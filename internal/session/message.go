@@ -31,12 +31,13 @@ type terms struct {
 // answer is one message of the child: exactly one of its fields up to Plan is
 // set. Plan is the last one, and the fields behind it belong to it.
 type answer struct {
-	Line      *Line       `json:",omitempty"`
-	Configure *configure  `json:",omitempty"`
-	Resolve   string      `json:",omitempty"` // a host's name, for who downloads as dom0
-	Offer     *menu.Offer `json:",omitempty"` // for the person; the next one when this one has ended
-	Checked   *checked    `json:",omitempty"` // what was asked of a password
-	Complete  bool        `json:",omitempty"` // nothing but the person is waited for
+	Line      *Line        `json:",omitempty"`
+	Configure *configure   `json:",omitempty"`
+	Resolve   string       `json:",omitempty"` // a host's name, for who downloads as dom0
+	Offer     *menu.Offer  `json:",omitempty"` // for the person; the next one when this one has ended
+	Checked   *checked     `json:",omitempty"` // what was asked of a password
+	Seen      *check.Facts `json:",omitempty"` // of a look, what is known so far
+	Complete  bool         `json:",omitempty"` // nothing but the person is waited for
 	Answer
 	Failure *failure `json:",omitempty"`
 }

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/domain"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
@@ -63,6 +64,9 @@ type Spec struct {
 	Open    func(name string) (*os.File, error)
 	Hosts   []string // servers by name or address, that the command line names
 	Survey  *guest.Survey
+
+	// Seen is told what a look has seen so far, after each step; nil for no one.
+	Seen func(Answer)
 
 	// Person is who is asked what to boot; nil for no one.
 	Person *Person
@@ -115,6 +119,12 @@ func Run(ctx context.Context, s Spec, job any, con *console.Console) (Answer, er
 		defer g.Close()
 	}
 	known.Plan.Net = string(g.Net)
+	seen := func(f *check.Facts) {
+		if s.Seen != nil {
+			s.Seen(Answer{Plan: known.Plan, Runs: runs, Facts: f})
+		}
+	}
+	seen(new(check.Facts))
 	t.Where = tellNetwork(g, s.MAC, why, con)
 	if s.Survey != nil && s.Pcap != nil && g.Net == guest.Dom0 {
 		// All of dom0's frames there are not for the child.
@@ -139,7 +149,7 @@ func Run(ctx context.Context, s Spec, job any, con *console.Console) (Answer, er
 			return known, fault.In(ctx, fault.Own, "network", err, "")
 		}
 	}
-	done, err := converse(ctx, g, t.AsDom0, s.Person, con)
+	done, err := converse(ctx, g, t.AsDom0, s.Person, seen, con)
 	if done.Plan == nil {
 		return known, err
 	}
@@ -195,11 +205,14 @@ func tellNetwork(g *guest.Guest, mac net.HardwareAddr, why string, con *console.
 	return where
 }
 
+// maxNames is how many names dom0 resolves for one child, which asks once for each.
+const maxNames = 256
+
 // converse answers the child until it says how it ended: that answer has a plan,
 // and its error is the child's. The child may ask for names only where it
 // downloads as dom0, and for a person.
-func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, con *console.Console) (Answer, error) {
-	configured := false
+func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, seen func(*check.Facts), con *console.Console) (Answer, error) {
+	configured, resolved := false, 0
 	var asks *asking
 	defer func() { asks.end() }()
 	for {
@@ -225,6 +238,9 @@ func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, c
 				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
 		case a.Resolve != "" && names:
+			if resolved++; resolved > maxNames {
+				return Answer{}, fault.In(ctx, fault.Own, "network", fmt.Errorf("the guest's process asks for more than %d names", maxNames), "")
+			}
 			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
 				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
 			}
@@ -234,6 +250,8 @@ func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, c
 			}
 		case a.Checked != nil && asks != nil:
 			asks.answered(*a.Checked)
+		case a.Seen != nil:
+			seen(a.Seen)
 		case a.Complete:
 			asks.completed()
 		case a.Plan != nil:

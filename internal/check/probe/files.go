@@ -68,7 +68,8 @@ func (o *observer) note(ctx context.Context, link string, ask func() (content []
 	o.tries[link] = t
 	_, path, _ := strings.Cut(link, "://")
 	host, name, _ := strings.Cut(path, "/")
-	o.event(began, kindOf(link), host, name+": "+string(t.Result), t.Result != plan.Found)
+	// A name of the search path that is not there is no failure.
+	o.event(began, kindOf(link), host, name+": "+string(t.Result), t.Result != plan.Found && !t.Result.Missing())
 	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
 		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
 	}
@@ -235,9 +236,11 @@ func isGeneral(link string) bool {
 
 // bootFiles asks for the kernel and the initrds, and looks into the kernel.
 func (o *observer) bootFiles(ctx context.Context, d *program.Decision) {
+	o.files.TFTP.Retries = 4 // large blocks are given up for smaller ones meanwhile
 	boot := &d.Boot
 	k := o.kernel(ctx, boot.Kernel)
 	o.facts.Files = append(o.facts.Files, k)
+	o.seen()
 	for _, link := range boot.Initrds {
 		f := o.initrd(ctx, link)
 		if f.Result == plan.Found && f.Bytes > 0 && k.Rate > 0 && sameServer(link, boot.Kernel) {

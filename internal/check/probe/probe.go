@@ -58,6 +58,8 @@ type Task struct {
 	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
 	Bridge     guest.Conn            // to ask by dom0's end of the bridge; nil where that is not possible
 
+	// Seen is told after each step what is known so far.
+	Seen func(check.Facts)
 	// Configure gives the guest its address, looks its next-server up where the
 	// lease has a name, and returns how it downloads then, and why the name could
 	// not be looked up.
@@ -111,6 +113,13 @@ func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 	return o.facts, o.plan, nil
 }
 
+// seen is the end of a step.
+func (o *observer) seen() {
+	if o.task.Seen != nil {
+		o.task.Seen(*o.facts)
+	}
+}
+
 // failed records what could not be looked at.
 func (o *observer) failed(format string, args ...any) {
 	o.facts.Errors = append(o.facts.Errors, fmt.Sprintf(format, args...))
@@ -130,6 +139,7 @@ func (o *observer) walk(ctx context.Context) error {
 	}
 	defer o.release()
 	o.plan.Lease = o.facts.Lease
+	o.seen()
 	if l.LocalBoot || !l.NextServer.IsValid() || !o.plan.Lease.NamesBoot() {
 		return nil
 	}
@@ -152,10 +162,12 @@ func (o *observer) walk(ctx context.Context) error {
 		o.otherServers(ctx)
 		return nil
 	}
+	o.seen()
 	d := o.config(ctx)
 	if o.plan.Config.URL == "" {
 		o.otherServers(ctx)
 	}
+	o.seen()
 	if d != nil && d.Boot.Kernel != "" {
 		o.bootFiles(ctx, d)
 	}

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/arch"
 	"github.com/gopxeboot/gopxeboot/internal/check"
@@ -27,7 +26,7 @@ var reportStyle string
 // control characters shown, and bounded.
 func HTML(w io.Writer, f check.Facts, r check.Report) error {
 	page, err := template.New("report").Funcs(template.FuncMap{
-		"show": func(text any) string { return show(fmt.Sprint(text)) }, "long": showLong, "ms": msText, "clock": clockText, "size": sizeOr, "addr": plan.Text[netip.Addr],
+		"show": func(text any) string { return show(fmt.Sprint(text)) }, "long": showLong, "ms": console.Took, "clock": clockText, "size": sizeOr, "addr": plan.Text[netip.Addr],
 		"mark": markOf, "arch": arch.FirmwareText, "divide": func(a, b float64) float64 { return a / b },
 	}).Parse(reportPage)
 	if err != nil {
@@ -153,7 +152,7 @@ func newLadder(f *check.Facts) ladder {
 	before := f.Events[0].Millis
 	for _, e := range f.Events {
 		if wait := e.Millis - before; wait >= quiet {
-			l.Rows = append(l.Rows, rung{Gap: msText(wait)})
+			l.Rows = append(l.Rows, rung{Gap: console.Took(wait)})
 		}
 		before = max(before, e.Millis+e.Took)
 		r := rung{Event: e, FromN: e.From, ToN: e.To}
@@ -249,11 +248,23 @@ func newOfferTable(offers []check.Offer) offerTable {
 				row.Cells = append(row.Cells, &o.Values[i])
 			}
 		}
-		// That two servers offer two addresses is as it should be.
-		row.Differs = name != check.ValueAddress && (differ(given) || differ(said))
+		row.Differs = differ(given) || differ(said)
+		if name == check.ValueAddress { // two servers offer two; of one network
+			row.Differs = differ(networksOf(t.Offers))
+		}
 		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// networksOf are those that addresses are offered of.
+func networksOf(offers []check.Offer) (list []string) {
+	for _, o := range offers {
+		if !o.Proxy && o.Address.IsValid() {
+			list = append(list, o.Address.Masked().String())
+		}
+	}
+	return list
 }
 
 // differ says whether not all are the same.
@@ -276,17 +287,6 @@ func markOf(result any) signMark {
 }
 
 type signMark struct{ Class, Sign string }
-
-// msText is a time in milliseconds for people.
-func msText(ms float64) string {
-	switch {
-	case ms >= 60e3:
-		return time.Duration(ms * float64(time.Millisecond)).Round(time.Second).String()
-	case ms >= 1000:
-		return fmt.Sprintf("%.2f s", ms/1000)
-	}
-	return fmt.Sprintf("%.1f ms", ms)
-}
 
 // clockText is a time since the beginning, to a tenth or to a whole
 // millisecond.

@@ -285,7 +285,7 @@ func TestLadder(t *testing.T) {
 		rows = append(rows, fmt.Sprintf("%s%d-%d %t %t %t", r.Gap, r.A, r.B, r.Leftward, r.ToAll, r.Other))
 	}
 	want := []string{
-		"0-5 false true false", "0-1 true false false", "999.0 ms0-0 false false false", "0-2 false false false",
+		"0-5 false true false", "0-1 true false false", "999 ms0-0 false false false", "0-2 false false false",
 		"0-3 true false false", "0-4 true false false", "0-5 true false false",
 		"0-5 false false true", "0-5 false false true", "0-5 false false true",
 	}

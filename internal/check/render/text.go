@@ -23,19 +23,58 @@ func JSON(w io.Writer, r check.Report, p *plan.Plan, f *check.Facts) error {
 
 // Text writes a line a step, the verdict, and a line a note, or all of its
 // details.
-func Text(w io.Writer, r check.Report, details bool) error {
+func Text(w io.Writer, r check.Report, details bool) error { return NewLive(w).End(r, details) }
+
+// Live is a report that is written while a look goes on.
+type Live struct {
+	w     io.Writer
+	shown map[string]check.Step
+}
+
+// NewLive writes to w.
+func NewLive(w io.Writer) *Live { return &Live{w, map[string]check.Step{}} }
+
+// Seen writes the steps that have ended, of a report on what is known so far. What
+// fails is for the end: by then more may be known of it.
+func (l *Live) Seen(r check.Report) error {
+	for i, s := range r.Steps {
+		if s.Status == check.Fail {
+			r.Steps = r.Steps[:i]
+			break
+		}
+	}
+	return l.steps(r.Steps)
+}
+
+// steps writes those that have not been written, or not so.
+func (l *Live) steps(steps []check.Step) error {
 	var text strings.Builder
-	for _, s := range r.Steps {
+	for _, s := range steps {
+		before, shown := l.shown[s.Name]
+		if shown && before.Status == s.Status && before.Detail == s.Detail {
+			continue
+		}
+		l.shown[s.Name] = s
 		word := string(s.Status)
 		if s.Status == check.Fail {
 			word = "FAIL"
 		}
 		took := ""
 		if s.Millis > 0 {
-			took = fmt.Sprintf(" (%.1f ms)", s.Millis)
+			took = fmt.Sprintf(" (%s)", console.Took(s.Millis))
 		}
 		fmt.Fprintf(&text, "%-4s  %-6s  %s%s\n", word, s.Name, printable.Redacted(s.Detail), took)
 	}
+	_, err := io.WriteString(l.w, text.String())
+	return err
+}
+
+// End writes what is left of the whole report.
+func (l *Live) End(r check.Report, details bool) error {
+	if err := l.steps(r.Steps); err != nil {
+		return err
+	}
+	var text strings.Builder
 	text.WriteString("\n" + Verdict(r.Verdict))
 	for _, n := range r.Notes {
 		fmt.Fprintf(&text, "note: %s [%s]\n", printable.Redacted(n.Summary), n.Code)
@@ -45,7 +84,7 @@ func Text(w io.Writer, r check.Report, details bool) error {
 			}
 		}
 	}
-	_, err := io.WriteString(w, text.String())
+	_, err := io.WriteString(l.w, text.String())
 	return err
 }
 

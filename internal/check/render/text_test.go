@@ -3,6 +3,8 @@ package render
 import (
 	"bytes"
 	"encoding/json"
+	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,5 +52,53 @@ func TestJSON(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]any{"code": "ok", "summary": "", "evidence": "", "hint": ""}, got.Verdict); diff != "" || got.MAC != p.MAC || got.Facts.Millis != 3 {
 		t.Errorf("got %s", b.String())
+	}
+}
+
+// A step is written when it has ended, and once more only where more is known of
+// it; what fails stands at the end.
+func TestLive(t *testing.T) {
+	step := func(name string, status check.Status, detail string) check.Step {
+		return check.Step{Name: name, Status: status, Detail: detail}
+	}
+	var b bytes.Buffer
+	l := NewLive(&b)
+	seen := func(want string, steps ...check.Step) {
+		t.Helper()
+		b.Reset()
+		if err := l.Seen(check.Report{Steps: steps}); err != nil || b.String() != want {
+			t.Errorf("%v, %q, want %q", err, b.String(), want)
+		}
+	}
+	bridge, dhcp := step("bridge", check.OK, "xenbr0"), step("dhcp", check.Warn, "two")
+	seen("ok    bridge  xenbr0\n", bridge)
+	seen("warn  dhcp    two\n", bridge, dhcp, step("server", check.Fail, "silent"), step("config", check.OK, "none"))
+	b.Reset()
+	if err := l.End(check.Report{Steps: []check.Step{bridge, step("dhcp", check.Warn, "three"), step("server", check.Fail, "wrong")}, Verdict: check.Verdict{Code: check.Fine, Summary: "No."}}, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := "warn  dhcp    three\nFAIL  server  wrong\n\nNo. [ok]\n"; b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+}
+
+// A page says by what it was made, and marks offers of different networks.
+func TestMade(t *testing.T) {
+	a, b := netip.MustParsePrefix("10.0.0.9/24"), netip.MustParsePrefix("10.0.1.9/24")
+	offer := func(p netip.Prefix) check.Offer {
+		return check.Offer{Server: p.Addr(), Address: p, Values: []check.Value{{Name: check.ValueAddress, Value: p.String()}}}
+	}
+	var page bytes.Buffer
+	f := check.Facts{Made: &check.Made{Version: "v9", Host: "dom0<b>", Command: "gopxeboot check --mac=x"}, Offers: []check.Offer{offer(a), offer(b)}}
+	if err := HTML(&page, f, check.Diagnose(f)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"v9 on dom0&lt;b&gt;", "<code>gopxeboot check --mac=x</code>", "address <span class=\"differs-note\">"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("%q is not on the page", want)
+		}
+	}
+	if rows := newOfferTable([]check.Offer{offer(a), offer(netip.MustParsePrefix("10.0.0.8/24"))}).Rows; rows[0].Differs {
+		t.Error("two addresses of one network are marked")
 	}
 }

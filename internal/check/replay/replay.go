@@ -5,10 +5,13 @@ package replay
 import (
 	"bytes"
 	"cmp"
+	"errors"
+	"fmt"
 	"iter"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
@@ -50,8 +53,12 @@ func Read(packets iter.Seq2[wire.Packet, error], o Options) (check.Facts, *plan.
 	if err != nil {
 		f.Errors = append(f.Errors, err.Error())
 	}
+	f.Guests = guestsOf(frames)
 	first, err := survey.Replay(o.MAC, frames)
 	if err != nil {
+		if list := f.GuestList(); list != "" && errors.Is(err, survey.ErrNoGuest) {
+			err = &otherGuestsError{o.MAC, list}
+		}
 		return f, r.plan, err
 	}
 	f.Began, f.Millis = first.Begin, plan.Millis(end.Sub(first.Begin))
@@ -122,6 +129,37 @@ func dhcpFrames(packets iter.Seq2[wire.Packet, error]) (frames []dhcpclient.Fram
 		}
 	}
 	return frames, end, nil
+}
+
+// otherGuestsError is survey.ErrNoGuest where others boot.
+type otherGuestsError struct {
+	mac  net.HardwareAddr
+	list string
+}
+
+func (e *otherGuestsError) Error() string {
+	return fmt.Sprintf("%s asks for no lease in the capture; --mac with one of those that do: %s", e.mac, e.list)
+}
+
+func (e *otherGuestsError) Unwrap() error { return survey.ErrNoGuest }
+
+// guestsOf are the machines that ask for a lease, in the order in which they do.
+func guestsOf(frames []dhcpclient.Frame) (guests []check.Guest) {
+	for _, frame := range frames {
+		m, err := survey.Decode(frame.Data)
+		if err != nil || m.Type() != survey.TypeDiscover && m.Type() != survey.TypeBOOTPRequest || !wire.IsStation(m.CHAddr) {
+			continue
+		}
+		pxe := strings.HasPrefix(string(m.Option(60)), "PXEClient")
+		i := slices.IndexFunc(guests, func(g check.Guest) bool { return g.MAC == m.CHAddr.String() })
+		switch {
+		case i >= 0:
+			guests[i].PXE = guests[i].PXE || pxe
+		case len(guests) < check.MaxGuests:
+			guests = append(guests, check.Guest{MAC: m.CHAddr.String(), PXE: pxe})
+		}
+	}
+	return guests
 }
 
 // addressed is the frame with the MAC that it goes to, where the capture has no

@@ -20,6 +20,6 @@ const (
 
 // look is the check as the command does it, in a hurry.
 func look(ctx context.Context, s *site, con *console.Console) (check.Facts, error) {
-	facts, _, err := boot.Check(ctx, s.request, probe.Look{Take: s.lease, Wait: s.wait, Count: s.count, Rate: 50}, con)
+	facts, _, err := boot.Check(ctx, s.request, probe.Look{Take: s.lease, Wait: s.wait, Count: s.count, Rate: 50}, nil, con)
 	return *facts, err
 }
