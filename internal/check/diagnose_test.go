@@ -557,6 +557,20 @@ func TestEveryCauseIsTested(t *testing.T) {
 	}
 }
 
+// Every code stands in the documentation.
+func TestEveryCodeIsDocumented(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/check.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range append(slices.Clone(causes), cause{code: Fine}, cause{code: TLSExpired}, cause{code: TLSUnknownCA}, cause{code: TLSWrongName},
+		cause{code: HTTPRefused}, cause{code: NoDNS}, cause{code: DNSNoAddress}) {
+		if !strings.Contains(string(docs), "`"+string(c.code)+"`") {
+			t.Errorf("%s is not in docs/check.md", c.code)
+		}
+	}
+}
+
 func TestSteps(t *testing.T) {
 	f := example(t, "healthy")
 	f.Files[1].Result, f.Files[1].Message = "not found", "1 File not found"
