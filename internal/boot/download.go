@@ -376,7 +376,7 @@ func (j *job) total() (n int64) {
 	return n
 }
 
-// show tells a person how far it is, twice a second, until the function that
+// show tells a user how far it is, twice a second, until the function that
 // it returns is called. What is done within a second says so by itself.
 func (j *job) show(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)

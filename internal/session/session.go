@@ -211,7 +211,7 @@ const maxNames = 256
 
 // converse answers the child until it says how it ended: that answer has a plan,
 // and its error is the child's. The child may ask for names only where it
-// downloads as dom0, and for a person.
+// downloads as dom0, and for a user.
 func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, seen func(*check.Facts), con *console.Console) (Answer, error) {
 	configured, resolved := false, 0
 	var asks *asking
