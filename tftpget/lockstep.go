@@ -75,7 +75,7 @@ type incoming interface {
 const unheardAfter = 100 * time.Millisecond
 
 // receive is pin/tftp's Receive with a context. When that ends first, or when
-// nobody hears us, Receive goes on in the background until it has an answer or
+// no one hears us, Receive goes on in the background until it has an answer or
 // no more patience, and an answer is then turned down.
 func receive(ctx context.Context, client *tftp.Client, name string, closed func() bool) (incoming, error) {
 	if err := ctx.Err(); err != nil {

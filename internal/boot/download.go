@@ -304,13 +304,20 @@ func (p *pipeline) hint(err error) string {
 		link = e.URL
 	}
 	if u, _ := url.Parse(link); u != nil {
-		if _, unknown := p.unknown.Load(u.Hostname()); unknown {
+		switch _, unknown := p.unknown.Load(u.Hostname()); {
+		case unknown && p.child != nil && p.child.AsDom0:
+			return fmt.Sprintf("see dom0's DNS (/etc/resolv.conf), or write the address of %s into the URL", u.Hostname())
+		case unknown:
 			return check.NameHint(u.Hostname())
 		}
 	}
 	switch {
 	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
 		return cmp.Or(check.MissingHint(p.Plan), "see that the file is there and that the server may read it")
+	case isOnly(err, fetch.ErrUnsupported): // an image has other words
+		return "the schemes are tftp, http, https, ftp and nfs"
+	case errors.Is(err, fetch.ErrURL):
+		return "correct the URL"
 	case errors.Is(err, fetch.ErrForbidden):
 		return "--server names the server, so that dom0 asks it, or --net guest asks as the guest"
 	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
@@ -324,6 +331,12 @@ func (p *pipeline) hint(err error) string {
 		return cmp.Or(text, "see that the server is up and can be reached as the guest")
 	}
 	return "see the server's log for that file, and that the server may read it"
+}
+
+// isOnly says whether an error of package fetch is that one, without more words.
+func isOnly(err, kind error) bool {
+	e, ok := errors.AsType[*fetch.Error](err)
+	return ok && e.Err == kind
 }
 
 // reserve refuses what can't end well before the first byte is moved: an image
@@ -363,7 +376,7 @@ func (j *job) total() (n int64) {
 	return n
 }
 
-// show tells a person how far it is, twice a second, until the function that
+// show tells a user how far it is, twice a second, until the function that
 // it returns is called. What is done within a second says so by itself.
 func (j *job) show(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)

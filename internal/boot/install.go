@@ -57,7 +57,7 @@ func (t *installTask) run(ctx context.Context, p *pipeline) error {
 		}
 	}
 	if err != nil {
-		return fault.In(ctx, fault.NoConfig, "location", err, adviceFor(err, p.child.AsDom0))
+		return fault.In(ctx, fault.NoConfig, "location", err, cmp.Or(adviceFor(err, p.child.AsDom0), p.hint(err)))
 	}
 	p.say.Stage("location: kernel %s, ramdisk %s (%s, %s)", p.Plan.Kernel, cmp.Or(strings.Join(p.Plan.Initrds, ""), "none"), after(len(found.Tried)), took(begin))
 	if p.Plan.Args != "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
-// Terminal is where a person chooses what boots. It has to be raw: each key
+// Terminal is where a user chooses what boots. It has to be raw: each key
 // comes at once, and is not shown by the terminal itself.
 type Terminal struct {
 	Input         <-chan byte // what is typed; closed when the terminal is gone

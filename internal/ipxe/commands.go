@@ -15,7 +15,7 @@ import (
 var errUnknown = errors.New("iPXE has no such command")
 
 // errPerson is what needs somebody at the keyboard.
-var errPerson = errors.New("is for a person at the console")
+var errPerson = errors.New("is for a user at the console")
 
 // errnoOf is what ${errno} says of a failure. Builds differ in all but the first
 // digits; these are a BIOS ROM's.

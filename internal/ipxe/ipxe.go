@@ -99,7 +99,7 @@ type Result struct {
 	Modules      []File // Multiboot's, the kernel first
 	Items        []Item // of all menus that were chosen from
 	Chosen       string // the last item chosen
-	Waits        bool   // a real machine would wait for a person without limit
+	Waits        bool   // a real machine would wait for a user without limit
 	Warnings     []string
 }
 

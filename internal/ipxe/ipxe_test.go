@@ -146,7 +146,7 @@ func TestRun(t *testing.T) {
 		{name: "an unknown command", script: "\n\nkernl vmlinuz", err: bootURL + ":4: kernl vmlinuz: iPXE has no such command"},
 		{name: "a missing file", script: "kernel gone", asked: "gone", err: bootURL + ":2: kernel gone: gone: file does not exist"},
 		{name: "and a shell", script: "kernel gone || goto failed\n:failed\nshell", asked: "gone",
-			err: bootURL + ":2: kernel gone || goto failed: gone: file does not exist; then " + bootURL + ":4: shell: is for a person at the console"},
+			err: bootURL + ":2: kernel gone || goto failed: gone: file does not exist; then " + bootURL + ":4: shell: is for a user at the console"},
 		{name: "in a chained script", script: "chain s.ipxe", files: map[string]string{"s.ipxe": "#!ipxe\nkernel gone"}, asked: "s.ipxe gone",
 			err: "tftp://192.168.1.2/s.ipxe:2: kernel gone: gone: file does not exist"},
 		{name: "nothing", script: "echo hello", err: bootURL + ":2: end of the script: nothing was booted"},

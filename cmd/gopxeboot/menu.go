@@ -16,7 +16,7 @@ import (
 // attendedWait is how long a key is waited for where somebody looks on.
 const attendedWait = 3 * time.Second
 
-// menuFlags say whether a person is asked.
+// menuFlags say whether a user is asked.
 func menuFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "menu", Usage: "show the lab's menu at once"},
