@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -87,6 +88,12 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 		try = fmt.Sprintf("see that the server of %s is up and can be reached from %s", printable.Text(asked), plan.Text(lease.Address))
 	default:
 		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", plan.Text(lease.NextServer), plan.Text(lease.Address))
+	}
+	if other := lease.Option66; other != "" && u != nil && u.Hostname() == lease.NextServer.String() {
+		try += fmt.Sprintf("; DHCP names %s in option 66, where no ROM asks: if the files are there, name it as next-server", other)
+		if _, err := netip.ParseAddr(other); err == nil {
+			try += ", or say --server " + other
+		}
 	}
 	if p.unresolved != nil {
 		try = fmt.Sprintf("DHCP names a next-server that can't be looked up (%v): name its address, or a DNS server that knows it", p.unresolved)

@@ -313,13 +313,20 @@ func (p *pipeline) hint(err error) string {
 		link = e.URL
 	}
 	if u, _ := url.Parse(link); u != nil {
-		if _, unknown := p.unknown.Load(u.Hostname()); unknown {
+		switch _, unknown := p.unknown.Load(u.Hostname()); {
+		case unknown && p.child != nil && p.child.AsDom0:
+			return fmt.Sprintf("see dom0's DNS (/etc/resolv.conf), or write the address of %s into the URL", u.Hostname())
+		case unknown:
 			return check.NameHint(u.Hostname())
 		}
 	}
 	switch {
 	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
 		return cmp.Or(check.MissingHint(p.Plan), "see that the file is there and that the server may read it")
+	case isOnly(err, fetch.ErrUnsupported): // an image has other words
+		return "the schemes are tftp, http, https, ftp and nfs"
+	case errors.Is(err, fetch.ErrURL):
+		return "correct the URL"
 	case errors.Is(err, fetch.ErrForbidden):
 		return "--server names the server, so that dom0 asks it, or --net guest asks as the guest"
 	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
@@ -333,6 +340,12 @@ func (p *pipeline) hint(err error) string {
 		return cmp.Or(text, p.reach())
 	}
 	return "see the server's log for that file, and that the server may read it"
+}
+
+// isOnly says whether an error of package fetch is that one, without more words.
+func isOnly(err, kind error) bool {
+	e, ok := errors.AsType[*fetch.Error](err)
+	return ok && e.Err == kind
 }
 
 // reserve refuses what can't end well before the first byte is moved: an image

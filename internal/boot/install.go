@@ -58,7 +58,7 @@ func (t *installTask) run(ctx context.Context, p *pipeline) error {
 		}
 	}
 	if err != nil {
-		return fault.In(ctx, fault.NoConfig, "location", err, p.adviceFor(err))
+		return fault.In(ctx, fault.NoConfig, "location", err, cmp.Or(p.adviceFor(err), p.hint(err)))
 	}
 	p.say.Stage("location: kernel %s, ramdisk %s (%s, %s)", p.Plan.Kernel, cmp.Or(strings.Join(p.Plan.Initrds, ""), "none"), after(len(found.Tried)), took(begin))
 	if p.Plan.Args != "" {
@@ -82,8 +82,6 @@ func (p *pipeline) adviceFor(err error) string {
 		return "USER:PASSWORD@ goes before the host"
 	case errors.Is(err, install.ErrNothing):
 		return "--kernel and --ramdisk name the files"
-	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
-		return p.reach()
 	}
 	return ""
 }

@@ -93,7 +93,7 @@ type Client struct {
 func (c *Client) Open(ctx context.Context, link string) (*File, error) {
 	l, err := parse(link)
 	if err != nil {
-		return nil, failed(ctx, l, err)
+		return nil, failed(ctx, l, as(ErrURL, err))
 	}
 	s, err := c.open(ctx, l)
 	if err != nil {

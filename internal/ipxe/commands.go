@@ -396,7 +396,7 @@ func cpuid(_ context.Context, o options, args []string) error {
 	if o.has("ext") || o.has("amd") {
 		bits = extended
 	}
-	if !ok || o.has("ecx") || bit < 0 || bit > 31 || bits>>bit&1 == 0 {
+	if !ok || o.has("ecx") || bits>>(bit&31)&1 == 0 { // as the processor shifts
 		return failed("the processor may not have that")
 	}
 	return nil

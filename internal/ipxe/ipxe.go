@@ -133,6 +133,8 @@ func run(ctx context.Context, m Machine, env Env, begin func(*runner) (*image, e
 			return r.result, fmt.Errorf("set %s: %w", n, err)
 		}
 	}
+	r.nextServer, _ = r.set.get(nextServer)
+	r.set.moved = false
 	first, err := begin(r)
 	if err != nil {
 		return r.result, err

@@ -368,6 +368,23 @@ func TestHeader(t *testing.T) {
 	}
 }
 
+// Who sets the next-server has relative names seen from there, until the script returns.
+func TestMoves(t *testing.T) {
+	for _, c := range []struct{ script, asked string }{
+		{"set next-server 192.168.1.9\nimgfetch a ||\nimgfetch /b ||\nimgfetch http://h/c ||\nset next-server 192.168.1.9\nimgfetch d ||", "tftp://192.168.1.9/a tftp://192.168.1.9/b http://h/c tftp://192.168.1.9/d"},
+		{"set next-server 192.168.1.2\nimgfetch a ||", "a"},
+		{"set next-server nowhere ||\nimgfetch a ||", "a"},
+		{"set next-server 192.168.1.9\nclear next-server\nimgfetch a ||", "a"},
+		{"chain dir/s.ipxe\nimgfetch b ||", "dir/s.ipxe tftp://192.168.1.9/a b"},
+	} {
+		l := &lab{files: map[string]string{"dir/s.ipxe": "#!ipxe\nset net0/next-server 192.168.1.9\nimgfetch a ||\n"}}
+		l.run(t, c.script, "")
+		if got := strings.Join(l.asked[1:], " "); got != c.asked {
+			t.Errorf("%q asks for %s, want %s", c.script, got, c.asked)
+		}
+	}
+}
+
 // The headers before a file that has a name, and before its directories.
 func TestHeaders(t *testing.T) {
 	for _, c := range []struct {
