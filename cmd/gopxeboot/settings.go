@@ -21,7 +21,7 @@ import (
 
 // confFlag is for every command that /etc/gopxeboot.conf counts for.
 func confFlag() cli.Flag {
-	return &cli.StringFlag{Name: "conf", Value: conf.Name, Usage: "take options that are not said from this `FILE`"}
+	return &cli.StringFlag{Name: "conf", Value: conf.Name, Usage: "the `FILE` with options for all guests, or for some"}
 }
 
 // notInConf are the options that can't stand there: the toolstack says them, or

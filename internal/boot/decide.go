@@ -150,13 +150,7 @@ func (p *pipeline) post(ctx context.Context, url, form string) (io.ReadCloser, e
 	return program.NewFile(content, at), nil
 }
 
-func took(begin time.Time) string {
-	d := time.Since(begin)
-	if d >= time.Second {
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	return fmt.Sprintf("%.1f ms", float64(d)/1e6)
-}
+func took(begin time.Time) string { return console.Took(plan.Millis(time.Since(begin))) }
 
 // after is how many names were asked for.
 func after(names int) string {

@@ -297,6 +297,15 @@ func (m *image) failed(ctx context.Context, err error) error {
 	return fault.In(ctx, fault.NotFetched, m.stage, err, m.p.hint(err))
 }
 
+// reach is what to do where a server does not answer.
+func (p *pipeline) reach() string {
+	from := "from dom0"
+	if p.child != nil && p.child.OwnNet {
+		from = "as the guest"
+	}
+	return "see that the server is up and can be reached " + from
+}
+
 // hint is what to do where a server does not give a file.
 func (p *pipeline) hint(err error) string {
 	link := ""
@@ -321,14 +330,14 @@ func (p *pipeline) hint(err error) string {
 	case errors.Is(err, fetch.ErrForbidden):
 		return "--server names the server, so that dom0 asks it, or --net guest asks as the guest"
 	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
-		return "see that the server is up and can be reached as the guest"
+		return p.reach()
 	case errors.Is(err, fetch.ErrShort), errors.Is(err, fetch.ErrLong), errors.Is(err, fetch.ErrChanged):
 		return "see the server's log, and that the file is whole there"
 	case errors.Is(err, fetch.ErrTooSlow):
 		return "see what the network and the server are busy with"
 	}
 	if text := check.Hint(probe.ReasonOf(err), link); text != "" || !errors.Is(err, fetch.ErrRefused) {
-		return cmp.Or(text, "see that the server is up and can be reached as the guest")
+		return cmp.Or(text, p.reach())
 	}
 	return "see the server's log for that file, and that the server may read it"
 }
