@@ -530,6 +530,7 @@ func TestDnsmasq(t *testing.T) {
 			"--domain=lab.example", "--dhcp-option=209,conf", "--dhcp-option=210,tftp://10.77.0.9/x/", "--dhcp-option=211,30i"},
 			want: want(func(l *Lease) {
 				l.BootFile, l.NextServer, l.DNS, l.Domain = "boot/pxelinux.0", netip.MustParseAddr("10.77.0.9"), addrs("10.77.0.53"), "lab.example"
+				l.Option66 = "bootserver"
 				l.ConfigFile, l.PathPrefix, l.RebootTime = "conf", "tftp://10.77.0.9/x/", 30*time.Second
 			})},
 		{name: "no-override", options: []string{dhcp, host, "--dhcp-boot=pxelinux.0", "--dhcp-no-override"}, want: want(func(*Lease) {})},

@@ -32,6 +32,7 @@ type Lease struct {
 
 	NextServer netip.Addr    // siaddr, else 66 or sname when they are addresses, else ServerID
 	ServerName string        // 66 or sname when NextServer could not be read from them because they are a name
+	Option66   string        // an address or a name, where NextServer is siaddr and another one; no ROM asks there
 	BootFile   string        // the header's file field, else option 67; NUL and 0xff trimmed
 	ConfigFile string        // option 209
 	PathPrefix string        // option 210
@@ -152,7 +153,20 @@ func merge(offer, ack *reply, boot ...*reply) (*Lease, *Origins) {
 	} else {
 		l.NextServer, from.NextServer = l.ServerID, from.ServerID
 	}
+	if from.NextServer.Field == FieldSIAddr {
+		l.Option66 = otherName(l.NextServer, slices.Concat(boot, replies))
+	}
 	return l, from
+}
+
+// otherName is the first option 66 that leads elsewhere; "" for none.
+func otherName(next netip.Addr, replies []*reply) string {
+	for _, r := range replies {
+		if name := hostName(wire.Text(r.Options.Get(dhcpv4.OptionTFTPServerName))); name != "" && name != next.String() {
+			return name
+		}
+	}
+	return ""
 }
 
 // isMask says whether b is a netmask: ones, then zeros.

@@ -85,6 +85,10 @@ func TestNewLease(t *testing.T) {
 			want: func(l *Lease) { l.BootFile = strings.Repeat("d/", 200) }},
 
 		{name: "siaddr before 66 and sname", ack: edits{siaddr("10.0.0.5"), option(66, "10.0.0.6"), sname("10.0.0.7")},
+			want: func(l *Lease) { l.NextServer, l.Option66 = netip.MustParseAddr("10.0.0.5"), "10.0.0.6" }},
+		{name: "siaddr again in 66", ack: edits{siaddr("10.0.0.5"), option(66, "10.0.0.5\x00")},
+			want: func(l *Lease) { l.NextServer = netip.MustParseAddr("10.0.0.5") }},
+		{name: "siaddr, and what is no name in 66", ack: edits{siaddr("10.0.0.5"), option(66, "a b\x1b")},
 			want: func(l *Lease) { l.NextServer = netip.MustParseAddr("10.0.0.5") }},
 		{name: "option 66 before sname", ack: edits{option(66, "10.0.0.6\x00"), sname("10.0.0.7")},
 			want: func(l *Lease) { l.NextServer = netip.MustParseAddr("10.0.0.6") }},

@@ -127,7 +127,7 @@ func (f *File) read() {
 }
 
 // Close ends a transfer that was not finished, so that the server doesn't go
-// on sending to nobody. It waits for the server not longer than one Timeout and
+// on sending to no one. It waits for the server not longer than one Timeout and
 // not after the context has ended. After WriteTo it does nothing.
 func (f *File) Close() error {
 	switch {

@@ -353,7 +353,7 @@ func (r *receiver) flush(w io.Writer) error {
 }
 
 // writtenSince stops the clocks for as long as the writer took: the server has
-// not been silent meanwhile, only not heard. How long its answer took, nobody
+// not been silent meanwhile, only not heard. How long its answer took, no one
 // knows then.
 func (r *receiver) writtenSince(begin time.Time) (now time.Time) {
 	now = r.socket.now()

@@ -197,9 +197,9 @@ const (
 	Xen Toolstack = "xen"
 
 	// XAPI is XenServer and XCP-ng. It never passes a VM's PV-args but
-	// appends them itself, so that --args under it are what a person wrote
+	// appends them itself, so that --args under it are what a user wrote
 	// into PV-bootloader-args. It reads the answer from standard output, and
-	// shows a person only the part of standard error after "RuntimeError: ".
+	// shows a user only the part of standard error after "RuntimeError: ".
 	XAPI Toolstack = "xapi"
 )
 
@@ -247,7 +247,7 @@ func (t Toolstack) takesFilesFrom(directory string) bool {
 }
 
 // FailurePrefix is what the last line on standard error must begin with for
-// the toolstack to show the rest of it to a person (bootloader.ml,
+// the toolstack to show the rest of it to a user (bootloader.ml,
 // parse_exception).
 func (t Toolstack) FailurePrefix() string {
 	if t == XAPI {

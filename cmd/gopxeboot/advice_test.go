@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -114,6 +115,36 @@ func TestFailureAdvice(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The other commands say what went wrong in words, too.
+func TestPlainWords(t *testing.T) {
+	l := labtest.New(t, lab.Config{Dom0: netip.MustParsePrefix("192.168.1.1/24")})
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, sampleTree(t)))
+	dir := t.TempDir()
+	urls := []string{
+		"http://192.168.1.166/x", "https://192.168.1.166/x", "ftp://192.168.1.166/x", "nfs://192.168.1.166/x", "tftp://192.168.1.166:70/x", "tftp://192.168.1.166/missing",
+		"http://no-such-name.invalid/x", "http://192.168.1.77/x", "gopher://192.168.1.166/x", "http://[::1]:x/", "http://192.168.1.166:99999/x",
+	}
+	var calls [][]string
+	for _, url := range urls {
+		calls = append(calls, []string{"get", "--timeout=15", "-o", filepath.Join(dir, "x"), url}, []string{"get", "--timeout=15", "-o", filepath.Join(dir, "x"), vif, url},
+			[]string{"--timeout=15", "--output-directory=" + dir, "--location=" + url}, []string{"plan", "--timeout=15", "--location=" + url, vif})
+	}
+	calls = append(calls, []string{"get", "http://192.168.1.166/x"}, []string{"lint", filepath.Join(dir, "missing")}, []string{"check", "--replay=" + filepath.Join(dir, "missing")},
+		[]string{"check", "--replay=/proc/self/exe"}, []string{"plan", "--tree=" + filepath.Join(dir, "missing"), vif}, []string{"--timeout=0.2", vif}, []string{"check", "--timeout=0.2", vif})
+	t.Run("calls", func(t *testing.T) {
+		for _, args := range calls {
+			t.Run(strings.Join(args, " "), func(t *testing.T) {
+				t.Parallel()
+				o := gopxeboot(t, args...)
+				t.Log(lastLine(o.Stderr))
+				if o.Code == 0 || goWords.MatchString(o.Stderr) || goWords.MatchString(o.Stdout) || strings.TrimSpace(o.Stderr+o.Stdout) == "" {
+					t.Errorf("code %d: %s%s", o.Code, o.Stdout, o.Stderr)
+				}
+			})
+		}
+	})
 }
 
 // shellWords is how a shell takes a command apart that shellWord made.

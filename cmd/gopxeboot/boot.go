@@ -33,12 +33,12 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output-format", Usage: "the `FORMAT` of the result: sxp, simple, simple0, xl, libvirt, json, shell or xe", DefaultText: "the toolstack's, else sxp"},
 		&cli.StringFlag{Name: "output-directory", Usage: "the `DIRECTORY` for the kernel and the initrd", DefaultText: xenout.Xen.DefaultDirectory() + ", under XAPI " + xenout.XAPI.DefaultDirectory()},
 		&cli.StringFlag{Name: "pygrub", Usage: "the `PROGRAM` that boots from DISK for LOCALBOOT", DefaultText: "Xen's pygrub"},
-		&cli.StringFlag{Name: "pygrub-image", Usage: "the `IMAGE` that it boots from", DefaultText: "DISK"},
+		&cli.StringFlag{Name: "pygrub-image", Usage: "the `IMAGE` that pygrub boots from", DefaultText: "DISK"},
 		&cli.StringFlag{Name: "args", Usage: "add these `ARGUMENTS` to the command line"},
 		&cli.BoolFlag{Name: "l", Aliases: []string{"list-entries"}, Usage: "list the labels, and boot nothing"},
 		&cli.BoolFlag{Name: "n", Aliases: []string{"not-really"}, Usage: "say what would boot, and boot nothing"},
 		vifFlag(), confFlag(),
-		&cli.BoolFlag{Name: "apply", Usage: "with the format xe: set it, too"},
+		&cli.BoolFlag{Name: "apply", Usage: "with --output-format=xe: set it in XAPI, too"},
 		&cli.BoolFlag{Name: "unapply", Usage: "have the VM of --uuid boot as before the first --apply, and remove the files"},
 		&cli.BoolFlag{Name: "once", Usage: "boot from the network the first time, and from DISK after that"},
 		&cli.BoolFlag{Name: "again", Usage: "forget that the guest has booted once: gopxeboot --again GUEST"},
@@ -46,9 +46,9 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "vm", Usage: "the guest's `UUID`, as XAPI gives it to its eliloader"},
 		&cli.StringFlag{Name: "domid", Usage: "the guest's domain `ID`, as XAPI gives it to its pygrub"},
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
-		&cli.StringFlag{Name: "cache", Usage: "take files whose digest is known from this `DIR`, root's alone, and keep them there for other guests"},
-		&cli.GenericFlag{Name: "cache-size", Value: newSize(4 << 30), Usage: "how many `BYTES` the cache may have: those that were not used for longest go first"},
-		&cli.BoolFlag{Name: "force", Usage: "hand over also what is no kernel or no initrd for this guest, with a warning"},
+		&cli.StringFlag{Name: "cache", Usage: "keep files whose digest is known in this `DIR`, and take them from there for all guests; it has to be root's alone"},
+		&cli.GenericFlag{Name: "cache-size", Value: newSize(4 << 30), Usage: "the cache's largest size, in `BYTES`; the least recently used files go first"},
+		&cli.BoolFlag{Name: "force", Usage: "hand over files that this guest can't boot, too, with a warning"},
 		&cli.BoolFlag{Name: "version", Usage: "print the version"},
 		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Usage: "let pygrub ask, also with -q, and read DISK as root"},
 		// What those before us took, and what is not needed or not there.
@@ -64,7 +64,7 @@ func bootFlags() []cli.Flag {
 func limitFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
-		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the most of initrds to accept, in `BYTES`"},
+		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the largest initrds to accept, all together, in `BYTES`"},
 	}
 }
 

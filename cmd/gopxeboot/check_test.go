@@ -201,3 +201,30 @@ func TestCheckSteps(t *testing.T) {
 		t.Errorf("the first step after %v of %v\n%s", after, all, rest)
 	}
 }
+
+// People at a terminal are told what a check waits for, and get a plan that they
+// can read; others get JSON.
+func TestOnTerminal(t *testing.T) {
+	checkLab(t)
+	for _, test := range []struct {
+		args        []string
+		says, never string
+	}{
+		{[]string{"check", "--wait=0.3", checkVIF}, "gopxeboot: dhcp: listens to the servers that answer " + lab.SampleMAC + " ...\r", "{"},
+		{[]string{"check", "--json", "--wait=0.3", checkVIF}, `"verdict": {`, "listens to"},
+		{[]string{"plan", checkVIF}, "kernel   tftp://192.168.1.166/" + lab.SampleKernel + "\r\n", "{"},
+		{[]string{"plan", "--json", checkVIF}, `"outcome": "linux"`, "kernel   "},
+	} {
+		master, slave, err := openPTY()
+		labtest.Check(t, err)
+		cmd := command(t.Context(), test.args...)
+		cmd.Stdout, cmd.Stderr = slave, slave
+		labtest.Check(t, cmd.Start())
+		slave.Close()
+		text, _ := io.ReadAll(master) // EIO when all have closed it
+		master.Close()
+		if err := cmd.Wait(); err != nil || !strings.Contains(string(text), test.says) || strings.Contains(string(text), test.never) {
+			t.Errorf("%v: %v\n%s", test.args, err, text)
+		}
+	}
+}

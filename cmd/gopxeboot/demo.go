@@ -84,11 +84,11 @@ const before = `This is a lab in private namespaces: a dom0 with the bridge xenb
 it a server at %s with the DHCP and TFTP of the Xen PXE howto.
 Nothing of this machine's network is touched.
 
-gopxeboot now does what it does as bootloader= of a guest: it is on the bridge
-with the guest's MAC, %s, and asks for a lease. The lease names
-a server and a boot file; beside that it looks for the guest's configuration,
-which says what to download. "gopxeboot:" is what the guest's console shows,
-"server:" what the server was asked.
+gopxeboot now runs as the bootloader= of a guest does: on the bridge, with the
+guest's MAC, %s, it asks for a lease. The lease names a server
+and a boot file. In that file's directory it looks for the guest's
+configuration, which says what to download. "gopxeboot:" is what the guest's
+console shows, "server:" what the server was asked.
 
 `
 

@@ -25,16 +25,16 @@ func guestFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "mac", Usage: "the guest's `MAC` address, if no VIF says it"},
 		&cli.StringFlag{Name: "bridge", Aliases: []string{"interface"}, Usage: "the guest's `BRIDGE`", DefaultText: "the vif's, else xenbr0, else the only one"},
-		&cli.UintFlag{Name: "vlan", Usage: "the guest's VLAN, `N`, on the bridge", DefaultText: "the vif's"},
+		&cli.UintFlag{Name: "vlan", Usage: "the number `N` of the guest's VLAN on the bridge", DefaultText: "the vif's"},
 		&cli.StringFlag{Name: "uuid", Usage: "the guest's `UUID`"},
-		&cli.StringFlag{Name: "net", Value: "auto", Usage: "where to act from, `NET`: guest (a port of its own on the bridge), dom0 or auto"},
+		&cli.StringFlag{Name: "net", Value: "auto", Usage: "the `NET` to act from: guest (a port of its own on the bridge), dom0 or auto"},
 		&cli.GenericFlag{Name: "arch", Value: newArch(runtime.GOARCH), Usage: "ask DHCP as a machine of this `ARCH`: bios, efi32, efi64, arm32, arm64 or a number of RFC 4578", DefaultText: "arm64 on arm64, else bios"},
-		&cli.StringFlag{Name: "client-id", Usage: "ask DHCP with this client identifier, `TEXT` or 0xHEX", DefaultText: "the MAC address"},
-		&cli.StringFlag{Name: "user-class", Usage: "ask DHCP with this user class, `TEXT`"},
-		&cli.StringFlag{Name: "vendor-class", Usage: "ask DHCP with this vendor class, `TEXT`", DefaultText: "PXEClient:..."},
-		&cli.GenericFlag{Name: "option", Value: &texts{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of our own"},
+		&cli.StringFlag{Name: "client-id", Usage: "ask DHCP with the client identifier `TEXT`, or 0xHEX", DefaultText: "the MAC address"},
+		&cli.StringFlag{Name: "user-class", Usage: "ask DHCP with the user class `TEXT`"},
+		&cli.StringFlag{Name: "vendor-class", Usage: "ask DHCP with the vendor class `TEXT`", DefaultText: "PXEClient:..."},
+		&cli.GenericFlag{Name: "option", Value: &texts{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of gopxeboot's"},
 		&cli.GenericFlag{Name: "dhcp-timeout", Value: &waitTime{dhcpclient.DefaultPatience, 1}, Usage: "wait this `TIME` for an offer"},
-		&cli.GenericFlag{Name: "retransmit", Value: newWaitTimes(dhcpclient.DefaultRetransmit()), Usage: "send again after these `TIMES`, the last one repeated; each is by chance up to a fifth shorter or longer"},
+		&cli.GenericFlag{Name: "retransmit", Value: newWaitTimes(dhcpclient.DefaultRetransmit()), Usage: "send again after these `TIMES`, the last one repeated, with a jitter of 20 %"},
 		&cli.GenericFlag{Name: "proxy-wait", Value: &waitTime{value: dhcpclient.DefaultProxyWait}, Usage: "wait this `TIME` after an offer without a boot file for another one, or a proxyDHCP server; 0 for none"},
 		&cli.GenericFlag{Name: "arp-probe", Value: &waitTime{value: dhcpclient.DefaultProbeWait}, Usage: "wait this `TIME` for another machine to say that it has the address; 0 not to ask"},
 		&cli.StringFlag{Name: "pcap", Usage: "write what DHCP sent and received to this `FILE`, for tcpdump and tshark"},
@@ -52,14 +52,14 @@ func programFlags() []cli.Flag {
 		&cli.StringFlag{Name: "bootfile", Usage: "use this `NAME` instead of the lease's boot file"},
 		&cli.StringFlag{Name: "config-dir", Value: "pxelinux.cfg", Usage: "the `DIRECTORY` of configurations below the boot file's"},
 		&cli.StringFlag{Name: "label", Aliases: []string{"entry"}, Usage: "boot this `LABEL` instead of the default one, or this item of iPXE's menu"},
-		&cli.StringFlag{Name: "program", Usage: "the boot `PROGRAM` whose configuration it is: pxelinux, ipxe or grub", DefaultText: "the one that the boot file is"},
-		&cli.StringSliceFlag{Name: "set", Usage: "an iPXE setting, as `NAME=VALUE`"},
+		&cli.StringFlag{Name: "program", Usage: "read the configuration of this boot `PROGRAM`: pxelinux, ipxe or grub", DefaultText: "the one that the boot file is"},
+		&cli.StringSliceFlag{Name: "set", Usage: "set iPXE's setting `NAME=VALUE`"},
 	}
 }
 
 // vifFlag is for every command that looks for the guest's vifs.
 func vifFlag() cli.Flag {
-	return &cli.StringFlag{Name: "vif", Usage: "the guest's vif to boot by, `N`, counted from 0, where no VIF says which", DefaultText: "0"}
+	return &cli.StringFlag{Name: "vif", Usage: "boot by the guest's vif number `N`, counted from 0, where no VIF says which", DefaultText: "0"}
 }
 
 // typeFlag is for every command that says what a guest can boot; otherwise is

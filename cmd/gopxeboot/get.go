@@ -44,9 +44,9 @@ func transferFlags() []cli.Flag {
 // verifyFlags say what files have to be.
 func verifyFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.GenericFlag{Name: "sha256", Value: &texts{}, Usage: "a file has this digest: `FILE=HEX`, for each file once; FILE is a name below the boot file's directory or the location, or a URL"},
-		&cli.StringFlag{Name: "sums", Usage: "kernel and initrds have the digests in this `FILE` of sha256sum's, with such names"},
-		&cli.StringFlag{Name: "key", Usage: "all that decides what boots is in a SHA256SUMS there, signed with the public key in this `FILE` of minisign or OpenPGP"},
+		&cli.GenericFlag{Name: "sha256", Value: &texts{}, Usage: "take only files with these digests: `FILE=HEX`, once for each file; FILE is a name below the boot file's directory or the location, or a URL"},
+		&cli.StringFlag{Name: "sums", Usage: "take only files with the digests in this `FILE`, as sha256sum writes it"},
+		&cli.StringFlag{Name: "key", Usage: "take only what a signed SHA256SUMS of the lab lists; this `FILE` has the public key, of minisign or OpenPGP"},
 	}
 }
 

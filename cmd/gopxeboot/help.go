@@ -56,6 +56,7 @@ func optionOf(f cli.Flag) (o option) {
 	for _, name := range f.Names() {
 		o.names = append(o.names, dashed(name))
 	}
+	slices.SortStableFunc(o.names, func(a, b string) int { return cmp.Compare(min(len(a), 3), min(len(b), 3)) }) // -h first
 	o.usage = d.GetUsage()
 	if before, rest, ok := strings.Cut(o.usage, "`"); ok {
 		value, after, _ := strings.Cut(rest, "`")
@@ -152,7 +153,7 @@ func example(calls string) string { return "Example:\n" + indented(calls) }
 func exits(statuses ...int) string {
 	meanings := []string{
 		"done", "our own fault, or no privileges", "wrong usage", "no lease, or one without a boot file", "no configuration",
-		"nothing in the configuration that could boot", "a download failed", "the output can't be written, or no space", "out of time, or cancelled",
+		"nothing that could boot, or not verified", "a download failed", "the output can't be written, or no space", "out of time, or cancelled",
 	}
 	text := "Exit status:"
 	for _, s := range statuses {

@@ -146,7 +146,7 @@ func optionsOf(t *testing.T, command string, args []string) any {
 // readElsewhere has the options that commands look at beside those of the boot.
 func readElsewhere(t *testing.T) (options []string) {
 	t.Helper()
-	for _, file := range []string{"boot.go", "check.go", "plan.go", "get.go", "main.go", "flags.go", "person.go"} {
+	for _, file := range []string{"boot.go", "check.go", "plan.go", "get.go", "main.go", "flags.go", "menu.go"} {
 		text, err := os.ReadFile(file)
 		labtest.Check(t, err)
 		for _, m := range regexp.MustCompile(`\bc\.(?:String|Bool|Int|Float64|IsSet|Generic)\("([a-z-]+)"`).FindAllSubmatch(text, -1) {

@@ -23,7 +23,7 @@ func labCommand() *cli.Command {
 		Description: "Makes a dom0 with the bridge xenbr0 and servers behind it, in namespaces of its own, and runs COMMAND in that dom0, " +
 			"or else a shell. It needs no root, and ends with the command.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "tree", Usage: "what TFTP and HTTP serve: this `DIR`", DefaultText: "the howto's tree"},
+			&cli.StringFlag{Name: "tree", Usage: "serve this `DIR` by TFTP and HTTP", DefaultText: "the howto's tree"},
 			&cli.StringFlag{Name: "bootfile", Value: "pxelinux.0", Usage: "the boot file `NAME` that DHCP gives"},
 			&cli.BoolFlag{Name: "q", Aliases: []string{"quiet"}, Usage: "do not print what is asked of the servers"},
 		},

@@ -18,7 +18,7 @@ import (
 // --bootfile.
 func leaseFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "address", Usage: "ask no DHCP server: the guest has this address and prefix length, `A/N`"},
+		&cli.StringFlag{Name: "address", Usage: "ask no DHCP server: the guest's address and prefix length are `A/N`"},
 		&cli.StringFlag{Name: "router", Usage: "with --address: the router's `ADDRESS`"},
 	}
 }

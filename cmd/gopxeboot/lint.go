@@ -18,7 +18,7 @@ func lintCommand() *cli.Command {
 		Name:        "lint",
 		Usage:       "problems in configurations and scripts, with line numbers",
 		UsageText:   "gopxeboot lint [OPTIONS] FILE...",
-		Description: "Reads configurations of PXELINUX, iPXE scripts (#!ipxe), and what is a grub.cfg by its name or content, as those programs do, and prints what in them does not do what it seems to.",
+		Description: "Reads configurations of PXELINUX, iPXE scripts (#!ipxe), and what is a grub.cfg by its name or content, as those programs do, and prints each line that does something else than it seems to.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "tree", Usage: "where INCLUDE looks for files: the `DIR` of the boot file", DefaultText: "the parent of pxelinux.cfg"},
 			&cli.BoolFlag{Name: "json", Usage: "print a JSON array of {file, line, message, code, severity, fix}"},

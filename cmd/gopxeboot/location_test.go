@@ -390,37 +390,46 @@ func halfISO(t *testing.T, tree string) {
 // endless, and otherwise hangs up in the middle.
 func fakeHTTP(header string, endless bool) starter {
 	return func(t *testing.T, l *lab.Lab, _ string) {
-		var listener net.Listener
-		labtest.Check(t, l.Servers.Do(func() (err error) {
-			listener, err = net.Listen("tcp4", "192.168.1.166:80")
-			return err
-		}))
-		t.Cleanup(func() { listener.Close() })
-		go func() {
+		serveTCP(t, l.Servers, "192.168.1.166:80", func(conn net.Conn) {
+			request := make([]byte, 4096)
+			conn.Read(request)
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\n%s\r\n", header)
+			content := make([]byte, 1<<16)
+			copy(content, "070701")
+			if bytes.Contains(request, []byte("vmlinuz")) {
+				copy(content, kernelOf("x"))
+			}
 			for {
-				conn, err := listener.Accept()
-				if err != nil {
+				if _, err := conn.Write(content); err != nil || !endless {
 					return
 				}
-				go func() {
-					defer conn.Close()
-					request := make([]byte, 4096)
-					conn.Read(request)
-					fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\n%s\r\n", header)
-					content := make([]byte, 1<<16)
-					copy(content, "070701")
-					if bytes.Contains(request, []byte("vmlinuz")) {
-						copy(content, kernelOf("x"))
-					}
-					for {
-						if _, err := conn.Write(content); err != nil || !endless {
-							return
-						}
-					}
-				}()
 			}
-		}()
+		})
 	}
+}
+
+// serveTCP has a host of the lab serve each connection to address, which ends when
+// the function returns.
+func serveTCP(t *testing.T, h *lab.Host, address string, serve func(net.Conn)) {
+	t.Helper()
+	var listener net.Listener
+	labtest.Check(t, h.Do(func() (err error) {
+		listener, err = net.Listen("tcp4", address)
+		return err
+	}))
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				serve(conn)
+			}()
+		}
+	}()
 }
 
 var badLocations = []badLocation{

@@ -37,7 +37,7 @@ func main() {
 		os.Exit(int(fault.Own))
 	}
 	// What a toolstack sends to stop us: libxl SIGTERM, a closed terminal
-	// SIGHUP, a person SIGINT. Each leaves nothing behind.
+	// SIGHUP, a user SIGINT. Each leaves nothing behind.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	// Also when what we say is not read, and a line of it blocks: the cleanup
 	// process does the rest.

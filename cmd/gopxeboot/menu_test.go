@@ -254,7 +254,7 @@ func TestMenuOfPlan(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := inMenuLab(t)
 			call := call{
-				Argv: append(append([]string{"gopxeboot", "plan"}, c.args...), vif), Env: append(os.Environ(), "TERM=vt100"),
+				Argv: append(append([]string{"gopxeboot", "plan", "--json"}, c.args...), vif), Env: append(os.Environ(), "TERM=vt100"),
 				TTY: true, Cooked: true, Log: filepath.Join(d.dir, "log"), Person: c.keys,
 			}
 			cmd, _ := toolstack(t, []string{"sh"}, call)

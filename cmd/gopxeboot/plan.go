@@ -3,28 +3,31 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/check/render"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 )
 
 func planCommand() *cli.Command {
 	return withHelp(&cli.Command{
 		Name:      "plan",
-		Usage:     "what would boot, as JSON: everything but the download",
+		Usage:     "what would boot: everything but the download",
 		UsageText: "gopxeboot plan [OPTIONS] [VIF|GUEST]\ngopxeboot plan --tree DIR [OPTIONS] [VIF|GUEST]",
-		Description: "Finds out what would boot, as the guest on its network or offline from a directory, and prints it as JSON: " +
+		Description: "Finds out what would boot, as the guest on its network or offline from a directory, and prints it, on a terminal for people and else as JSON: " +
 			"the lease, each name that was asked for, what boots with which command line, all labels, warnings. " +
 			"GUEST is a guest's name, uuid or domain id.",
 		Flags: append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), menuFlags(), transferFlags(), verifyFlags(), locationFlags()),
 			typeFlag(""), vifFlag(), confFlag(),
-			&cli.BoolFlag{Name: "json", Usage: "print JSON (always done)", Hidden: true},
-			&cli.StringFlag{Name: "tree", Usage: "ask no network: this `DIR` is the root of the TFTP and of the web server, and the options below are the lease, with --server, --bootfile and --option 209, 210"},
-			&cli.StringFlag{Name: "config", Usage: "this `FILE` is the configuration"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON on a terminal, too"},
+			&cli.StringFlag{Name: "tree", Usage: "ask no network: this `DIR` is the root of the TFTP and of the web server, and --ip, --netmask, --server, --bootfile and --option 209 and 210 are the lease"},
+			&cli.StringFlag{Name: "config", Usage: "take this `FILE` as the configuration"},
 			&cli.StringFlag{Name: "ip", Usage: "the leased `ADDRESS`"},
 			&cli.StringFlag{Name: "netmask", Value: "255.255.255.0", Usage: "its `NETMASK`"},
 		),
@@ -71,10 +74,21 @@ func planAction(c *cli.Context) error {
 		advise(c, call, &o)
 		p, failure = boot.Preview(c.Context, o, con)
 	}
-	if err := console.WriteJSON(c.App.Writer, p); err != nil {
+	if c.Bool("json") || !onTerminal(c.App.Writer) {
+		err = console.WriteJSON(c.App.Writer, p)
+	} else {
+		err = render.Plan(c.App.Writer, p, c.Bool("v"))
+	}
+	if err != nil {
 		return err
 	}
 	return failure
+}
+
+// onTerminal says whether people read what is written there.
+func onTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // planUse is the error of an option that has no effect.

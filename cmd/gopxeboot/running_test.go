@@ -84,7 +84,7 @@ func TestLookAtRunningGuest(t *testing.T) {
 	running, err := l.AddHost(t.Context(), lab.HostConfig{Name: "the guest", MAC: mac, Address: netip.PrefixFrom(lab.SampleAddress, 24)})
 	labtest.Check(t, err)
 	xenstoreOf(t, vifOf(5, lab.SampleMAC, "xenbr0", "4"), 0)
-	echo(t, l.Servers)
+	serveTCP(t, l.Servers, ":7777", func(conn net.Conn) { io.Copy(conn, conn) })
 	var conn net.Conn
 	labtest.Check(t, running.Do(func() (err error) {
 		conn, err = net.Dial("tcp4", "192.168.1.166:7777")
@@ -136,29 +136,6 @@ func TestLookAtRunningGuest(t *testing.T) {
 	if o := gopxeboot(t, "plan", "--net=guest", vif); o.Code != 0 || strings.Contains(o.Stderr, "dom0's own") || !strings.Contains(o.Stdout, `"net": "guest"`) {
 		t.Errorf("--net guest: %+v", o)
 	}
-}
-
-// echo serves a host's port 7777.
-func echo(t *testing.T, h *lab.Host) {
-	t.Helper()
-	var listener net.Listener
-	labtest.Check(t, h.Do(func() (err error) {
-		listener, err = net.Listen("tcp4", ":7777")
-		return err
-	}))
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				io.Copy(conn, conn)
-			}()
-		}
-	}()
 }
 
 // A frame with the guest's MAC, which any guest on the bridge can send, does not

@@ -21,7 +21,7 @@ import (
 
 // confFlag is for every command that /etc/gopxeboot.conf counts for.
 func confFlag() cli.Flag {
-	return &cli.StringFlag{Name: "conf", Value: conf.Name, Usage: "take options that are not said from this `FILE`"}
+	return &cli.StringFlag{Name: "conf", Value: conf.Name, Usage: "the `FILE` with options for all guests, or for some"}
 }
 
 // notInConf are the options that can't stand there: the toolstack says them, or
@@ -85,10 +85,10 @@ func (s *settings) apply(c *cli.Context, call *xenout.Call, sections func() ([]s
 		flags = c.App.Flags
 	}
 	known := firstNames(flags)
-	said := func(name string) bool { return c.IsSet(name) || name == "args" && call.Args != "" }
+	given := func(name string) bool { return c.IsSet(name) || name == "args" && call.Args != "" }
 	var set []conf.Option
 	for _, o := range s.file.For(own...) {
-		if first, ok := known[o.Name]; ok && !said(first) {
+		if first, ok := known[o.Name]; ok && !given(first) {
 			o.Name = first
 			set = append(set, o)
 		}

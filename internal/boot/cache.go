@@ -38,7 +38,7 @@ type part struct {
 // opener answers the child: files of the cache, and what local opens, which may
 // be nil. What a child that was taken over asks for is bounded by the policy:
 // files that it lists, or that other guests with the same key had. And by what a
-// boot may cost: one keeps at most what it hands over, twice where a person
+// boot may cost: one keeps at most what it hands over, twice where a user
 // chooses something else, and has each file looked at once.
 func (o *Options) opener(files []*os.File, local func(string) (*os.File, error)) func(string) (*os.File, error) {
 	space := o.Transfer.Policy.Spaces()

@@ -12,9 +12,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/program"
 )
 
-// choose fetches what was decided, or what a person chooses meanwhile; failed is
+// choose fetches what was decided, or what a user chooses meanwhile; failed is
 // why nothing boots by itself. The default's files are fetched until something
-// else is chosen: no one waits for a person who is not there.
+// else is chosen: no one waits for a user who is not there.
 func (p *pipeline) choose(ctx context.Context, d *program.Decision, failed error, fetch func(context.Context, *program.Decision) error) error {
 	if d == nil || d.Asks == nil {
 		if failed != nil {

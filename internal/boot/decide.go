@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -88,6 +89,12 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 	default:
 		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", plan.Text(lease.NextServer), plan.Text(lease.Address))
 	}
+	if other := lease.Option66; other != "" && u != nil && u.Hostname() == lease.NextServer.String() {
+		try += fmt.Sprintf("; DHCP names %s in option 66, where no ROM asks: if the files are there, name it as next-server", other)
+		if _, err := netip.ParseAddr(other); err == nil {
+			try += ", or say --server " + other
+		}
+	}
 	if p.unresolved != nil {
 		try = fmt.Sprintf("DHCP names a next-server that can't be looked up (%v): name its address, or a DNS server that knows it", p.unresolved)
 	}
@@ -143,13 +150,7 @@ func (p *pipeline) post(ctx context.Context, url, form string) (io.ReadCloser, e
 	return program.NewFile(content, at), nil
 }
 
-func took(begin time.Time) string {
-	d := time.Since(begin)
-	if d >= time.Second {
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	return fmt.Sprintf("%.1f ms", float64(d)/1e6)
-}
+func took(begin time.Time) string { return console.Took(plan.Millis(time.Since(begin))) }
 
 // after is how many names were asked for.
 func after(names int) string {

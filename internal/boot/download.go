@@ -207,7 +207,7 @@ func (m *image) begin(ctx context.Context, i int, offset, size int64) (int64, er
 	if i < len(m.names) {
 		name = m.names[i]
 	}
-	if name.Path != "" && size < 0 {
+	if (name.Path != "" || name.Mode != 0) && size < 0 {
 		return 0, fault.New(fault.NotFetched, m.stage, fmt.Errorf("the server does not say how large the file is that is to be %s", name.Path), "have it send Content-Length or tsize")
 	}
 	var header []byte
@@ -297,6 +297,15 @@ func (m *image) failed(ctx context.Context, err error) error {
 	return fault.In(ctx, fault.NotFetched, m.stage, err, m.p.hint(err))
 }
 
+// reach is what to do where a server does not answer.
+func (p *pipeline) reach() string {
+	from := "from dom0"
+	if p.child != nil && p.child.OwnNet {
+		from = "as the guest"
+	}
+	return "see that the server is up and can be reached " + from
+}
+
 // hint is what to do where a server does not give a file.
 func (p *pipeline) hint(err error) string {
 	link := ""
@@ -304,26 +313,39 @@ func (p *pipeline) hint(err error) string {
 		link = e.URL
 	}
 	if u, _ := url.Parse(link); u != nil {
-		if _, unknown := p.unknown.Load(u.Hostname()); unknown {
+		switch _, unknown := p.unknown.Load(u.Hostname()); {
+		case unknown && p.child != nil && p.child.AsDom0:
+			return fmt.Sprintf("see dom0's DNS (/etc/resolv.conf), or write the address of %s into the URL", u.Hostname())
+		case unknown:
 			return check.NameHint(u.Hostname())
 		}
 	}
 	switch {
 	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
 		return cmp.Or(check.MissingHint(p.Plan), "see that the file is there and that the server may read it")
+	case isOnly(err, fetch.ErrUnsupported): // an image has other words
+		return "the schemes are tftp, http, https, ftp and nfs"
+	case errors.Is(err, fetch.ErrURL):
+		return "correct the URL"
 	case errors.Is(err, fetch.ErrForbidden):
 		return "--server names the server, so that dom0 asks it, or --net guest asks as the guest"
 	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
-		return "see that the server is up and can be reached as the guest"
+		return p.reach()
 	case errors.Is(err, fetch.ErrShort), errors.Is(err, fetch.ErrLong), errors.Is(err, fetch.ErrChanged):
 		return "see the server's log, and that the file is whole there"
 	case errors.Is(err, fetch.ErrTooSlow):
 		return "see what the network and the server are busy with"
 	}
 	if text := check.Hint(probe.ReasonOf(err), link); text != "" || !errors.Is(err, fetch.ErrRefused) {
-		return cmp.Or(text, "see that the server is up and can be reached as the guest")
+		return cmp.Or(text, p.reach())
 	}
 	return "see the server's log for that file, and that the server may read it"
+}
+
+// isOnly says whether an error of package fetch is that one, without more words.
+func isOnly(err, kind error) bool {
+	e, ok := errors.AsType[*fetch.Error](err)
+	return ok && e.Err == kind
 }
 
 // reserve refuses what can't end well before the first byte is moved: an image
@@ -363,7 +385,7 @@ func (j *job) total() (n int64) {
 	return n
 }
 
-// show tells a person how far it is, twice a second, until the function that
+// show tells a user how far it is, twice a second, until the function that
 // it returns is called. What is done within a second says so by itself.
 func (j *job) show(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)

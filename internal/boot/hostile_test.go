@@ -126,7 +126,7 @@ var attacks = map[string]attack{
 	"menus for no one": {func(c *guest.Child) {
 		c.Send(message{"Offer": menu.Offer{Menus: []menu.Menu{{Entries: []menu.Entry{{Kind: menu.Boots}}, Parent: -1}}, Failed: "it does not boot"}})
 		forever()
-	}, fault.Own, "a person who is not there"},
+	}, fault.Own, "a user who is not there"},
 	"elements without end": {func(c *guest.Child) {
 		raw(`{"Plan":{"labels":[]},"Facts":{"Offers":[0` + strings.Repeat(",0", 2<<20-1<<10) + `]}}`)
 		forever()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/install"
@@ -49,7 +50,7 @@ func (t *installTask) run(ctx context.Context, p *pipeline) error {
 	found, err := t.Repository.Find(ctx, p.files, p.lookFirst)
 	t.record(p.Plan, found)
 	for _, try := range found.Tried {
-		p.say.Detail("location: %s: %s (%.1f ms)", try.URL, try.Result, try.Millis)
+		p.say.Detail("location: %s: %s (%s)", try.URL, try.Result, console.Took(try.Millis))
 	}
 	if err == nil || p.unverified != nil {
 		if err := p.verified(found.Kernel, []string{found.Ramdisk}); err != nil {
@@ -57,7 +58,7 @@ func (t *installTask) run(ctx context.Context, p *pipeline) error {
 		}
 	}
 	if err != nil {
-		return fault.In(ctx, fault.NoConfig, "location", err, adviceFor(err, p.child.AsDom0))
+		return fault.In(ctx, fault.NoConfig, "location", err, cmp.Or(p.adviceFor(err), p.hint(err)))
 	}
 	p.say.Stage("location: kernel %s, ramdisk %s (%s, %s)", p.Plan.Kernel, cmp.Or(strings.Join(p.Plan.Initrds, ""), "none"), after(len(found.Tried)), took(begin))
 	if p.Plan.Args != "" {
@@ -73,16 +74,14 @@ func (t *installTask) run(ctx context.Context, p *pipeline) error {
 	return p.fetchBoth(ctx, boot, t.Limits, p.child.File(0), p.child.File(1))
 }
 
-func adviceFor(err error, asDom0 bool) string {
+func (p *pipeline) adviceFor(err error) string {
 	switch {
-	case asDom0 && errors.Is(err, unix.ENETUNREACH):
+	case p.child.AsDom0 && errors.Is(err, unix.ENETUNREACH):
 		return "dom0 has no route there: say the guest's mac=00:16:3e:xx:xx:xx,bridge=xenbr0, and DHCP gives it one"
 	case errors.Is(err, fetch.ErrLogin):
 		return "USER:PASSWORD@ goes before the host"
 	case errors.Is(err, install.ErrNothing):
 		return "--kernel and --ramdisk name the files"
-	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
-		return "see that the server is up and can be reached as the guest"
 	}
 	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -176,7 +177,7 @@ func (p *pipeline) offered(o dhcpclient.Offer) {
 	if len(o.Menu) > 0 {
 		what += fmt.Sprintf(", PXE boot menu %q", o.Menu)
 	}
-	p.say.Detail("dhcp: %s %s, next-server %s, boot file %s (after %s)", o.Server, what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(o.BootFile, "none"), o.After.Round(100*time.Microsecond))
+	p.say.Detail("dhcp: %s %s, next-server %s, boot file %s (after %s)", o.Server, what, cmp.Or(plan.Text(o.NextServer), "none"), cmp.Or(o.BootFile, "none"), console.Took(plan.Millis(o.After)))
 }
 
 // otherFirmware ends advice where a lab may serve UEFI machines only.

@@ -31,7 +31,7 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 	t := probe.Task{
 		Look: l.Look, Gate: l.Gate.Guest, Machine: f.machine(&dhcpclient.Lease{}, l.Wanted), Lease: f.Lease, Server: f.Server, BootFile: f.BootFile,
 		Client: dhcpclient.Client{MAC: f.MAC, UUID: f.UUID, ROM: f.ROM, Offered: p.offered},
-		VLANs:  map[uint16]guest.Conn{},
+		VLANs:  map[uint16]guest.Conn{}, OwnNet: c.OwnNet,
 	}
 	f.Timing.apply(&t.Client)
 	var err error

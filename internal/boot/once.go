@@ -31,7 +31,7 @@ func (o *Options) BootOnce(ctx context.Context, dir string, call *xenout.Call, c
 		}
 		mark = once.ByName(dir, name, o.MAC)
 	}
-	booted, err := mark.Set()
+	booted, err := mark.IsSet()
 	switch {
 	case err != nil:
 		return noMark(err)

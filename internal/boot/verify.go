@@ -36,7 +36,7 @@ func (p *pipeline) verifyIn(ctx context.Context, base string) error {
 	case verify.IsError(err):
 		return fault.New(fault.NotBootable, "verify", err, howToSign)
 	case err != nil:
-		return fault.In(ctx, fault.NotFetched, "verify", err, "see that the server is up and can be reached as the guest")
+		return fault.In(ctx, fault.NotFetched, "verify", err, p.reach())
 	}
 	if how := p.check.How(); how != "" {
 		p.say.Stage("verify: by %s", how)

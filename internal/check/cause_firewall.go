@@ -12,8 +12,12 @@ func dom0Firewall(f *Facts) *finding {
 		return broken(summary, fmt.Sprintf("%s answers the guest's own question when dom0 sends it on %s, and no server when it comes from the guest's port", v.Server, f.bridgeName())+f.iptables(), f.letThrough("DHCP, and UDP port 69 and the ports that its answers come from"))
 	}
 	s := f.NextServer
-	if s == nil || !s.FromDom0 {
+	if s == nil || !s.FromDom0 || f.dom0Lost() {
 		return nil
+	}
+	if f.Subject.Net == "dom0" {
+		return broken("Dom0's own firewall drops what dom0 downloads.", fmt.Sprintf("%s answers the request for %s when it is sent as a frame with the guest's addresses, and not when dom0 asks by its own IP", s.Address, s.Asked),
+			"see what dom0 filters (nft list ruleset, iptables -L INPUT and OUTPUT), and let through UDP to port 69 and the answers, which come from another port (modprobe nf_conntrack_tftp); or take --net guest, which asks past it")
 	}
 	if s.MAC == "" {
 		return broken(summary, fmt.Sprintf("%s answers ARP when dom0 asks on %s in the guest's place, and not when the guest asks", s.Address, f.bridgeName())+f.iptables(), f.letThrough("ARP, too"))

@@ -27,6 +27,9 @@ func Hint(reason plan.Reason, link string) string {
 	host := cmp.Or(hostOf(link), "the server")
 	switch reason {
 	case plan.PortClosed:
+		if !strings.HasPrefix(link, "http") {
+			return fmt.Sprintf("start the server on %s, see its firewall, or correct host and port in the URL", host)
+		}
 		return fmt.Sprintf("start the server on %s (systemctl status nginx), see its listen port and firewall, or correct host and port in the URL", host)
 	case plan.CertExpired:
 		return fmt.Sprintf("renew the certificate on %s; if the date in it is right, set dom0's clock (chronyc makestep, timedatectl)", host)

@@ -212,6 +212,8 @@ func brokenLabs() []brokenLab {
 		{"TFTP only from dom0", all(tftp("silent"), func(f *Facts) { f.NextServer.FromDom0 = true }), Dom0Firewall, Fail, "the request for pxelinux.0 when dom0"},
 		{"TFTP only from dom0, by iptables", all(tftp("silent"), func(f *Facts) { f.NextServer.FromDom0, f.Bridge.CallsIPTables = true, true }), Dom0Firewall, Fail, "bridge-nf-call-iptables=0"},
 		{"ARP only from dom0", all(tftp("unreachable"), func(f *Facts) { f.NextServer.FromDom0, f.NextServer.MAC = true, "" }), Dom0Firewall, Fail, "answers ARP when dom0 asks"},
+		{"TFTP only by frames from dom0", all(tftp("silent"), func(f *Facts) { f.NextServer.FromDom0, f.Subject.Net = true, "dom0" }), Dom0Firewall, Fail, "INPUT and OUTPUT"},
+		{"TFTP only by frames from dom0, which has no address there", all(fromDom0, func(f *Facts) { f.NextServer.FromDom0, f.NextServer.TFTP = true, PortSilent }), NextServerUnreachable, Fail, "it asks elsewhere"},
 		{"iptables, and nothing is dropped", func(f *Facts) { f.Bridge.CallsIPTables = true }, Fine, OK, ""},
 
 		{"too late", all(bootless, func(f *Facts) {
@@ -552,6 +554,20 @@ func TestEveryCauseIsTested(t *testing.T) {
 	}
 	if n < 40 || len(causes) < n-1 {
 		t.Errorf("%d codes, %d causes", n, len(causes))
+	}
+}
+
+// Every code stands in the documentation.
+func TestEveryCodeIsDocumented(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/check.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range append(slices.Clone(causes), cause{code: Fine}, cause{code: TLSExpired}, cause{code: TLSUnknownCA}, cause{code: TLSWrongName},
+		cause{code: HTTPRefused}, cause{code: NoDNS}, cause{code: DNSNoAddress}) {
+		if !strings.Contains(string(docs), "`"+string(c.code)+"`") {
+			t.Errorf("%s is not in docs/check.md", c.code)
+		}
 	}
 }
 

@@ -102,24 +102,33 @@ func (f *Facts) namedServer() *Station {
 	return &f.Others[i]
 }
 
-// unresolved is the name of a boot server that can't be looked up; nil for none.
-func (f *Facts) unresolvedServer() *BootServer {
+// elsewhereNamed is a boot server of which nothing is known: a name that can't be
+// looked up, or one that was not asked, as it can't be in a capture; nil for none.
+func (f *Facts) elsewhereNamed() *BootServer {
 	for _, o := range f.Offers {
-		if i := slices.IndexFunc(o.BootServers, func(b BootServer) bool { return b.Name != "" && b.Message != "" }); i >= 0 {
+		if i := slices.IndexFunc(o.BootServers, func(b BootServer) bool {
+			asked := func(s Station) bool { return s.Address == b.Address }
+			return b.Name != "" && b.Message != "" || !slices.ContainsFunc(f.Others, asked) && (f.NextServer == nil || !asked(*f.NextServer))
+		}); i >= 0 {
 			return &o.BootServers[i]
 		}
 	}
 	return nil
 }
 
-// withNames is a cause that says, too, that DHCP names a boot server which can't
-// be looked up: it may be the right one.
+// withNames is a cause that says, too, that DHCP names another boot server: it may be
+// the right one.
 func withNames(find func(*Facts) *finding) func(*Facts) *finding {
 	return func(f *Facts) *finding {
-		d, b := find(f), f.unresolvedServer()
-		if d != nil && b != nil {
-			d.evidence += fmt.Sprintf("; %s says %q: %s", b.Origin.Label(), b.Name, b.Message)
+		d, b := find(f), f.elsewhereNamed()
+		switch {
+		case d == nil || b == nil:
+		case b.Name != "":
+			d.evidence += fmt.Sprintf("; %s says %q", b.Origin.Label(), b.Name) + because(b.Message)
 			d.hint += fmt.Sprintf("; if %s is the TFTP server, name its address as next-server", b.Name)
+		default:
+			d.evidence += fmt.Sprintf("; %s says %s", b.Origin.Label(), b.Address)
+			d.hint += fmt.Sprintf("; if %s is the TFTP server, name that as next-server", b.Address)
 		}
 		return d
 	}

@@ -73,3 +73,18 @@ func TestFound(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+// In a capture who is named is not asked, and may be the right one all the same.
+func TestNamedAndNotAsked(t *testing.T) {
+	address := netip.MustParseAddr("192.168.1.5")
+	f := example(t, "healthy")
+	tftp(PortClosed)(&f)
+	f.Offers[0].BootServers = []BootServer{{Origin: Origin{Option: 66}, Address: address}}
+	if v := Diagnose(f).Verdict; v.Code != TFTPNotRunning || !strings.Contains(v.Evidence, "option 66 says 192.168.1.5") || !strings.Contains(v.Advice, "if 192.168.1.5 is the TFTP server") {
+		t.Errorf("%+v", v)
+	}
+	f.Others = []Station{{Address: address, Why: "option 66", TFTP: PortClosed}}
+	if v := Diagnose(f).Verdict; v.Code != TFTPNotRunning || strings.Contains(v.Evidence+v.Advice, "192.168.1.5") {
+		t.Errorf("of one that was asked: %+v", v)
+	}
+}

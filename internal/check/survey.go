@@ -276,7 +276,7 @@ func (f *Facts) dhcpEvent(begin time.Time, m *survey.Seen) Event {
 	return e
 }
 
-// summary is what a person looks for first.
+// summary is what a user looks for first.
 func summary(m *survey.Seen) string {
 	if m.Sent {
 		class := printable.Text(string(m.Option(60)))

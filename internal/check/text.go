@@ -11,7 +11,7 @@ import (
 // secondsText is an estimate for people.
 func secondsText(s float64) string {
 	if s < 1 {
-		return fmt.Sprintf("%.1f s", s)
+		return fmt.Sprintf("%.1f s", max(s, 0.1))
 	}
 	return console.Took(s * 1000)
 }

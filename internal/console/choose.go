@@ -13,7 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
-// Terminal is where a person chooses what boots. It has to be raw: each key
+// Terminal is where a user chooses what boots. It has to be raw: each key
 // comes at once, and is not shown by the terminal itself.
 type Terminal struct {
 	Input         <-chan byte // what is typed; closed when the terminal is gone
@@ -324,7 +324,7 @@ func (c *chooser) draw(m *menu.Menu) {
 	s, at, rows := c.screen, c.at[c.menu], c.rows(m)
 	s.clear()
 	title := cutTo(printable.Text(m.Title), s.width-4)
-	s.put(0, strings.Repeat(" ", max((s.width-len([]rune(title)))/2, 0))+title)
+	s.put(0, strings.Repeat(" ", max((s.width-columns(title))/2, 0))+title)
 	top := max(min(at-rows/2, len(m.Entries)-rows), 0)
 	for i := top; i < min(top+rows, len(m.Entries)); i++ {
 		e := &m.Entries[i]

@@ -1,4 +1,4 @@
-// Package console is what a person sees: one line a stage on standard error,
+// Package console is what a user sees: one line a stage on standard error,
 // which under xl and xm is the guest's console and the bootloader's log.
 //
 // The rules of output: everything begins with "gopxeboot: ", has no colour,
@@ -19,7 +19,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Level is how much a person wants to see.
+// Level is how much a user wants to see.
 type Level int
 
 // From less to more.

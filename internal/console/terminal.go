@@ -13,7 +13,7 @@ import (
 )
 
 // writeTime is how long a terminal may take to take what is written to it. One
-// that nobody reads takes nothing when it is full.
+// that no one reads takes nothing when it is full.
 const writeTime = time.Second
 
 // OpenTerminal makes a terminal one that a menu can be shown on; in and out have

@@ -1,5 +1,5 @@
 // Package domain finds out what the toolstack knows about the guest that it
-// is just creating, when nobody wrote the guest's MAC address and bridge into
+// is just creating, when no one wrote the guest's MAC address and bridge into
 // the bootloader's arguments.
 //
 // While a bootloader runs, libxl has put nothing but the guest's name and

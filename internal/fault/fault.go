@@ -34,7 +34,7 @@ type Error struct {
 	Code  Code
 	Stage plan.Stage
 	Err   error
-	Try   string // what a person could do; may be empty
+	Try   string // what a user could do; may be empty
 }
 
 func (e *Error) Error() string {

@@ -83,7 +83,7 @@ type Client struct {
 	// LookedUp, when not nil, is told of each name that was looked up.
 	LookedUp func(Lookup)
 
-	// Warn is told what a person should know although it went well.
+	// Warn is told what a user should know although it went well.
 	Warn func(text string)
 }
 
@@ -93,7 +93,7 @@ type Client struct {
 func (c *Client) Open(ctx context.Context, link string) (*File, error) {
 	l, err := parse(link)
 	if err != nil {
-		return nil, failed(ctx, l, err)
+		return nil, failed(ctx, l, as(ErrURL, err))
 	}
 	s, err := c.open(ctx, l)
 	if err != nil {
@@ -128,7 +128,7 @@ func (c *Client) open(ctx context.Context, l location) (source, error) {
 
 // openRandom opens a file that can be read from anywhere, as an image has to
 // be.
-func (c *Client) openRandom(ctx context.Context, l location) (random, error) {
+func (c *Client) openRandom(ctx context.Context, l location) (readerAt, error) {
 	switch l.scheme {
 	case "nfs":
 		return c.openNFS(ctx, l)

@@ -31,6 +31,7 @@ var (
 	ErrEmpty             = errors.New("the file is empty") // for those who need what is in it: fetch takes it
 	ErrTooSlow           = errors.New("too slow")
 	ErrChanged           = errors.New("the file changed during the download")
+	ErrURL               = errors.New("no URL")                 // that can be asked for
 	ErrUnsupported       = errors.New("unsupported URL scheme") // or an image that is of no known kind
 )
 

@@ -109,7 +109,7 @@ func TestTFTP(t *testing.T) {
 		}
 	}
 	_, err := get(t, quick(), "tftp://"+addr+"/images/k")
-	if got, want := err.Error(), "tftp://"+addr+"/images/k: file not found: "+addr+" said 1 no   such file"; got != want {
+	if got, want := err.Error(), "tftp://"+addr+"/images/k: file not found: "+addr+" said \"no   such file\" (code 1)"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -112,7 +112,7 @@ func (f *ftpFile) ask(address string, offset int64) (_ io.ReadCloser, begin int6
 		changed, _ = server.GetTime(f.name)
 	}
 	if f.seen && (size != f.size || !changed.Equal(f.changed)) {
-		return nil, 0, &final{ErrChanged}
+		return nil, 0, &permanent{ErrChanged}
 	}
 	f.seen, f.size, f.changed = true, size, changed
 	body, err := server.RetrFrom(f.name, uint64(offset))

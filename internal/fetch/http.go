@@ -202,7 +202,7 @@ func (h *httpFile) changed(now http.Header) bool {
 // what tells versions apart are not known.
 func (h *httpFile) from(offset int64) (body io.ReadCloser, begin int64, err error) {
 	if h.form != "" {
-		return nil, 0, &final{fmt.Errorf("%w: the answer to a form broke off", ErrShort)}
+		return nil, 0, &permanent{fmt.Errorf("%w: the answer to a form broke off", ErrShort)}
 	}
 	bytes := ""
 	if version(h.first) != "" && !h.packed && offset > 0 {
@@ -211,7 +211,7 @@ func (h *httpFile) from(offset int64) (body io.ReadCloser, begin int64, err erro
 	resp, err := h.get(bytes)
 	if err != nil {
 		if _, refused := errors.AsType[*busyError](err); !refused && errors.Is(err, ErrRefused) || errors.Is(err, ErrNotFound) {
-			err = &final{err}
+			err = &permanent{err}
 		}
 		return nil, 0, err
 	}
@@ -223,7 +223,7 @@ func (h *httpFile) from(offset int64) (body io.ReadCloser, begin int64, err erro
 	}
 	if err != nil {
 		resp.Body.Close()
-		return nil, 0, &final{err}
+		return nil, 0, &permanent{err}
 	}
 	return body, begin, nil
 }
@@ -285,7 +285,7 @@ func (g *gunzip) Read(p []byte) (n int, err error) {
 		n, err = g.reader.Read(p)
 	}
 	if _, corrupt := errors.AsType[flate.CorruptInputError](err); corrupt || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
-		err = &final{fmt.Errorf("%w: what it says is packed is not: %w", ErrRefused, err)}
+		err = &permanent{fmt.Errorf("%w: what it says is packed is not: %w", ErrRefused, err)}
 	}
 	return n, err
 }

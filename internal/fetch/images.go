@@ -43,7 +43,7 @@ func (m *Images) Close() error {
 type container struct {
 	mu     sync.Mutex // one goroutine at a time may use an image
 	opened bool
-	file   random
+	file   readerAt
 	image  *image.Image
 	err    error // of opening, for all who ask
 }
@@ -76,7 +76,7 @@ func (m *Images) container(url string) (*container, error) {
 }
 
 // find opens a file in the image, and before it, the first time, the image.
-func (k *container) find(name string, open func() (random, error)) (*image.File, error) {
+func (k *container) find(name string, open func() (readerAt, error)) (*image.File, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.opened {
@@ -106,7 +106,7 @@ func (c *Client) openInImage(ctx context.Context, at location, name string) (_ s
 	if f.in, err = images.container(at.String()); err != nil {
 		return nil, err
 	}
-	f.File, err = f.in.find(name, func() (random, error) { return c.openRandom(images.ctx, at) })
+	f.File, err = f.in.find(name, func() (readerAt, error) { return c.openRandom(images.ctx, at) })
 	if err != nil {
 		return nil, fromImage(err)
 	}

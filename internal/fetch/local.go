@@ -10,7 +10,7 @@ import (
 )
 
 // openLocal opens a file or a block device of dom0's.
-func (c *Client) openLocal(ctx context.Context, l location) (random, error) {
+func (c *Client) openLocal(ctx context.Context, l location) (readerAt, error) {
 	if l.host != "" && l.host != "localhost" || l.port != 0 {
 		return nil, as(ErrRefused, errors.New("a file of dom0's is file:///path, without a host"))
 	}

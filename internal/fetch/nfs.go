@@ -14,7 +14,7 @@ import (
 
 // openNFS opens a file on an NFS server. The URL's path begins at the server's
 // root, as in host:/path.
-func (c *Client) openNFS(ctx context.Context, l location) (random, error) {
+func (c *Client) openNFS(ctx context.Context, l location) (readerAt, error) {
 	addr, err := c.resolve(ctx, l.host)
 	if err != nil {
 		return nil, err

@@ -35,13 +35,13 @@ func hopeless(useless int, patient, stalled bool) bool {
 	return useless > 10
 }
 
-// final is an error that another attempt would not change.
-type final struct{ error }
+// permanent is an error that another attempt would not change.
+type permanent struct{ error }
 
-func (f *final) Unwrap() error { return f.error }
+func (f *permanent) Unwrap() error { return f.error }
 
-func isFinal(err error) bool {
-	_, ok := errors.AsType[*final](err)
+func isPermanent(err error) bool {
+	_, ok := errors.AsType[*permanent](err)
 	return ok
 }
 
@@ -61,7 +61,7 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 		if err == nil {
 			err = got.complete()
 		}
-		if err == nil || from.err == nil || isFinal(err) || s.open == nil {
+		if err == nil || from.err == nil || isPermanent(err) || s.open == nil {
 			return got.n, err
 		}
 		if got.n > before {
@@ -82,7 +82,7 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 				got.restart(begin)
 				break
 			}
-			if isFinal(err) {
+			if isPermanent(err) {
 				return got.n, err
 			}
 		}

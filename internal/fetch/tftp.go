@@ -60,7 +60,7 @@ func fromTFTP(err error) error {
 	case e.Code < 0:
 		return fmt.Errorf("%w (%s)", e.Err, e.Server)
 	}
-	return fmt.Errorf("%w: %s said %d %s", e.Err, e.Server, e.Code, e.Message)
+	return fmt.Errorf("%w: %s said \"%s\" (code %d)", e.Err, e.Server, e.Message, e.Code)
 }
 
 func (f *tftpFile) stats() Stats {

@@ -59,7 +59,7 @@ func inWords(err error, server string) error {
 		return err
 	}
 	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		kind, text := certificateText(e, time.Now())
+		text, kind := certificateText(e, time.Now())
 		return in(kind, "%s: %s", server, text)
 	}
 	network, isNetwork := errors.AsType[*net.OpError](err)
@@ -94,7 +94,7 @@ func inWords(err error, server string) error {
 }
 
 // certificateText says what is wrong with a server's certificate.
-func certificateText(e *tls.CertificateVerificationError, now time.Time) (kind error, text string) {
+func certificateText(e *tls.CertificateVerificationError, now time.Time) (text string, kind error) {
 	var leaf *x509.Certificate
 	if len(e.UnverifiedCertificates) > 0 {
 		leaf = e.UnverifiedCertificates[0]
@@ -109,21 +109,21 @@ func certificateText(e *tls.CertificateVerificationError, now time.Time) (kind e
 		if now.Before(invalid.Cert.NotBefore) {
 			until, verb = invalid.Cert.NotBefore, "is not valid before"
 		}
-		return ErrCertExpired, fmt.Sprintf("%s %s %s, and dom0's clock says %s", whose, verb, until.UTC().Format(date), now.UTC().Format(date))
+		return fmt.Sprintf("%s %s %s, and dom0's clock says %s", whose, verb, until.UTC().Format(date), now.UTC().Format(date)), ErrCertExpired
 	}
 	if other, ok := errors.AsType[x509.HostnameError](e.Err); ok {
-		return ErrCertName, fmt.Sprintf("its certificate is for %s, and not for %s", namesOf(other.Certificate), printable.Line(other.Host, maxMessage))
+		return fmt.Sprintf("its certificate is for %s, and not for %s", namesOf(other.Certificate), printable.Line(other.Host, maxMessage)), ErrCertName
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](e.Err); ok {
 		switch {
 		case leaf == nil:
-			return ErrUnknownCA, "its certificate is signed by no authority that is trusted"
+			return "its certificate is signed by no authority that is trusted", ErrUnknownCA
 		case leaf.Issuer.String() == leaf.Subject.String():
-			return ErrUnknownCA, fmt.Sprintf("its certificate, %s, is signed by itself and by no authority that is trusted", nameOf(leaf))
+			return fmt.Sprintf("its certificate, %s, is signed by itself and by no authority that is trusted", nameOf(leaf)), ErrUnknownCA
 		}
-		return ErrUnknownCA, fmt.Sprintf("its certificate is signed by %s, which is not trusted", printable.Line(cmp.Or(leaf.Issuer.CommonName, leaf.Issuer.String()), maxMessage))
+		return fmt.Sprintf("its certificate is signed by %s, which is not trusted", printable.Line(cmp.Or(leaf.Issuer.CommonName, leaf.Issuer.String()), maxMessage)), ErrUnknownCA
 	}
-	return nil, "its certificate can't be verified: " + printable.Line(strings.TrimPrefix(e.Err.Error(), "x509: "), maxMessage)
+	return "its certificate can't be verified: " + printable.Line(strings.TrimPrefix(e.Err.Error(), "x509: "), maxMessage), nil
 }
 
 func nameOf(c *x509.Certificate) string {

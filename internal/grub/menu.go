@@ -129,7 +129,7 @@ func cutChoice(s string) (first, rest string) {
 	return strings.ReplaceAll(s, ">>", ">"), ""
 }
 
-// show runs a menu that nobody sits before: what a timeout would boot boots,
+// show runs a menu that no one sits before: what a timeout would boot boots,
 // and if it comes back, its fallbacks. Where GRUB would wait for a key without
 // end, what is highlighted boots. It comes back only from a submenu that GRUB
 // leaves by itself (normal/menu.c, show_menu).

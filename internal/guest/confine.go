@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// uidBase is the first of the uids that the child takes when nobody said
+// uidBase is the first of the uids that the child takes when no one said
 // which: above users, those of a domain (sssd), and systemd's ranges. Its pid is
 // added, so that no two children share one and could signal each other.
 const uidBase = 0x78000000
@@ -35,16 +35,16 @@ func (c *Child) Confine() error {
 	}
 	if c.OwnNet {
 		// NFS servers give files to ports below 1024 only (exports(5), secure).
-		// In a network of the guest's own they are nobody else's. Best effort:
+		// In a network of the guest's own they are no one else's. Best effort:
 		// a server may do without, and a container's /proc may be read-only.
 		_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
 	}
-	firstToGo()
+	firstForOOM()
 	return inOrder(
 		step{"lock packet filters", lockFilters},
 		step{"set limits", func() error { return lowerLimits(uid, c.setup.MaxFile) }},
 		step{"empty the root directory", emptyRoot},
-		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
+		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeUser(uid) }},
 		step{"drop capabilities", dropCapabilities},
 		step{"set no_new_privs", noNewPrivileges},
 		step{"tie to the parent", tieToParent},
@@ -53,21 +53,21 @@ func (c *Child) Confine() error {
 	)
 }
 
-// Seal is Confine for a process that is nobody's child: one that looks at
+// Seal is Confine for a process that is no guest's child: one that looks at
 // bytes from somebody else, has all files open that it needs, and reads and
 // writes nothing but them until its end.
 func Seal() error {
-	uid := none // a person has no other to become
+	uid := none // only root has another to become
 	if os.Geteuid() == 0 {
 		var err error
 		if uid, err = availableUID(uidBase + os.Getpid()); err != nil {
 			return err
 		}
 	}
-	firstToGo()
+	firstForOOM()
 	return inOrder(
 		step{"set limits", func() error { return lowerLimits(uid, 0) }},
-		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeNobody(uid) }},
+		step{fmt.Sprintf("become uid %d", uid), func() error { return becomeUser(uid) }},
 		step{"drop capabilities", dropCapabilities},
 		step{"set no_new_privs", noNewPrivileges},
 		step{"filter system calls", func() error { return filterCalls(withoutSockets(rules())) }},
@@ -212,9 +212,9 @@ func enoughDescriptors() error {
 	return nil
 }
 
-// firstToGo makes the process the first to go when memory is short (proc(5)).
+// firstForOOM makes the process the first to go when memory is short (proc(5)).
 // Best effort: a container's /proc may be read-only.
-func firstToGo() { _ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) }
+func firstForOOM() { _ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) }
 
 // lowerLimits lowers what the process may use up. What is lower already stays:
 // raising a limit takes a capability that root may lack in a container.
@@ -239,9 +239,9 @@ func lowerLimits(uid int, maxFile uint64) error {
 	return nil
 }
 
-// becomeNobody leaves root for that uid and gid; none is for a process that
+// becomeUser leaves root for that uid and gid; none is for a process that
 // has no other to become.
-func becomeNobody(uid int) error {
+func becomeUser(uid int) error {
 	if uid == none {
 		return nil
 	}
@@ -271,7 +271,7 @@ func availableUID(wanted int) (int, error) {
 // available is the uid that the process can have instead of root's: the
 // wanted one in the first user namespace, which maps every uid. A container's
 // maps fewer, of which nobody is one; and the one that `gopxeboot lab` makes
-// for a person without privileges maps only that person.
+// for a user without privileges maps only that user.
 func available(wanted int, uidMap string) int {
 	total := 0
 	for line := range strings.Lines(uidMap) {
@@ -293,7 +293,7 @@ func available(wanted int, uidMap string) int {
 	return wanted // and fail, as somebody asked for this one
 }
 
-// dropCapabilities is for who stays root in a user namespace of a person's: a
+// dropCapabilities is for who stays root in an unprivileged user namespace: a
 // change of uid has dropped them already, on all threads.
 func dropCapabilities() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

@@ -61,7 +61,7 @@ func ParseNet(s string) (Net, error) {
 // Spec describes the child.
 type Spec struct {
 	// MAC is the guest's. With None, and with Dom0 when it is nil, there is no
-	// bridge: nobody acts as the guest.
+	// bridge: no one acts as the guest.
 	MAC    net.HardwareAddr
 	Bridge string // "" is xenbr0, or the only bridge there is
 	VLAN   uint16 // where the guest is on the bridge, 1 to 4094; 0 for no VLAN

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/bridging"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +35,7 @@ type Survey struct {
 const (
 	guestConn  = "guest"
 	otherVLANs = "other VLANs"
-	bridgeConn = "bridge" // of a child with a port of its own: dom0's end of the bridge
+	bridgeConn = "bridge" // to ask past dom0's filters
 )
 
 func inVLAN(vlan uint16) string { return "vlan " + strconv.Itoa(int(vlan)) }
@@ -184,9 +185,9 @@ func (r *relay) allowed(frame []byte) bool {
 }
 
 // openRelays opens what the child may receive on dom0's bridge. What a survey wants
-// besides the guest's own is left out where it can't be had. A child with a port of
-// its own has for a survey what does not pass there: dom0's firewall may drop what
-// the bridge forwards, and not what dom0 sends.
+// besides the guest's own is left out where it can't be had. What passes by here is
+// not forwarded by the bridge and does not go through dom0's IP, so that dom0's
+// firewall does not see it.
 func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, files []*os.File, err error) {
 	macs := []net.HardwareAddr{spec.MAC}
 	if spec.Survey != nil {
@@ -206,11 +207,15 @@ func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, file
 		files = append(files, theirs)
 		return nil
 	}
-	conn, err := listenOn(b.name, b.vlan)
-	if g.Net == Own {
+	// Where the bridge filters VLANs, dom0's end may be in another one than a port.
+	if spec.Survey != nil && (b.vlan != 0 || !bridging.Filters(b.index)) {
+		conn, err := listenOn(b.name, b.vlan)
 		_ = add(bridgeConn, conn, err)
+	}
+	if g.Net == Own {
 		return ends, files, nil
 	}
+	conn, err := listenOn(b.name, b.vlan)
 	if err := add(guestConn, conn, err); err != nil || spec.Survey == nil {
 		return ends, files, err
 	}
@@ -237,13 +242,8 @@ func (c *Child) Listen() (Conn, error) {
 	return c.relayed(guestConn)
 }
 
-// ListenBridge opens dom0's end of the bridge, for a look with a port of its own.
-func (c *Child) ListenBridge() (Conn, error) {
-	if !c.OwnNet {
-		return nil, errNotOpened
-	}
-	return c.relayed(bridgeConn)
-}
+// ListenBridge opens dom0's end of the bridge, where a look may ask for files, too.
+func (c *Child) ListenBridge() (Conn, error) { return c.relayed(bridgeConn) }
 
 // ListenVLAN is Listen for another VLAN than the guest's; 0 is untagged frames.
 func (c *Child) ListenVLAN(vlan uint16) (Conn, error) {

@@ -27,7 +27,7 @@ func unsupported(format string, args ...any) error {
 }
 
 // rescue makes an error of a panic: one that a decompressor has on bytes that
-// nobody thought of must not end the program.
+// no one thought of must not end the program.
 func rescue(err *error) {
 	if r := recover(); r != nil {
 		*err = damaged("reader panicked: %v", r)

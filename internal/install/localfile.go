@@ -50,7 +50,7 @@ func (r *Repository) LocalFiles() (*LocalFiles, error) {
 }
 
 // Open is a guest.Spec's Open. A symbolic link in the directory is followed as
-// far as it stays there; one that a person named leads where it leads.
+// far as it stays there; one that a user named leads where it leads.
 func (l *LocalFiles) Open(name string) (*os.File, error) {
 	if !path.IsAbs(name) || path.Clean(name) != name {
 		return nil, fmt.Errorf("%q is no clean path (%w)", name, syscall.EACCES)

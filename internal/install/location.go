@@ -130,7 +130,7 @@ func cutFile(url string) (file, inside string, err error) {
 }
 
 // localFile is the file of dom0's that a URL names, or the image that it looks
-// into; "" for a server's. The URL is one of File's, or a person's.
+// into; "" for a server's. The URL is one of File's, or a user's.
 func localFile(url string) string {
 	if !strings.HasPrefix(url, "file://") {
 		return ""
@@ -223,7 +223,7 @@ func (l Location) File(name string) (string, error) {
 	return l.join(clean), nil
 }
 
-// join is the URL of a file below the location by a clean name, as a person
+// join is the URL of a file below the location by a clean name, as a user
 // wrote it.
 func (l Location) join(clean string) string {
 	if l.Paths {

@@ -17,7 +17,7 @@ type Repository struct {
 	Args     string // after the installer's own, before the toolstack's
 }
 
-// NewRepository looks at what a person or XAPI wrote: a location, which may be
+// NewRepository looks at what a user or XAPI wrote: a location, which may be
 // "" when the kernel is a full URL. What it refuses is wrong in every network.
 func NewRepository(text string, wanted Wanted) (*Repository, error) {
 	r := &Repository{Wanted: wanted}

@@ -146,7 +146,7 @@ func (s *search) run(ctx context.Context) (err error) {
 	return s.nothing()
 }
 
-// nothing says what was looked for in vain.
+// nothing says what was not found.
 func (s *search) nothing() error {
 	text := fmt.Sprintf("%d names asked for, -v lists them", len(s.found.Tried))
 	if len(s.lonely) > 0 {
@@ -220,7 +220,7 @@ func (s *search) try(ctx context.Context, p place) (bool, error) {
 	return err == nil, err
 }
 
-// below is a file's URL by its name, which is not one that a person wrote as a
+// below is a file's URL by its name, which is not one that a user wrote as a
 // part of a URL.
 func (s *search) below(name string) (string, error) {
 	if !isLocalName(name) {

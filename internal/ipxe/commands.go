@@ -15,7 +15,7 @@ import (
 var errUnknown = errors.New("iPXE has no such command")
 
 // errPerson is what needs somebody at the keyboard.
-var errPerson = errors.New("is for a person at the console")
+var errPerson = errors.New("is for a user at the console")
 
 // errnoOf is what ${errno} says of a failure. Builds differ in all but the first
 // digits; these are a BIOS ROM's.
@@ -210,7 +210,7 @@ func (i *image) take(o options, args []string) {
 		i.name = o["name"]
 	}
 	if len(args) > 0 {
-		i.args, i.hasArgs = strings.Join(args, " "), true
+		i.args = strings.Join(args, " ")
 	}
 	i.autofree = i.autofree || o.has("autofree")
 }
@@ -258,7 +258,7 @@ func (r *runner) imgargs(ctx context.Context, o options, args []string) error {
 	if err != nil {
 		return err
 	}
-	i.args, i.hasArgs = "", false
+	i.args = ""
 	i.take(o, args[1:])
 	return nil
 }
@@ -396,7 +396,7 @@ func cpuid(_ context.Context, o options, args []string) error {
 	if o.has("ext") || o.has("amd") {
 		bits = extended
 	}
-	if !ok || o.has("ecx") || bit < 0 || bit > 31 || bits>>bit&1 == 0 {
+	if !ok || o.has("ecx") || bits>>(bit&31)&1 == 0 { // as the processor shifts
 		return failed("the processor may not have that")
 	}
 	return nil

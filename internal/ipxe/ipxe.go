@@ -75,7 +75,7 @@ const (
 type File struct {
 	URL string
 	// Path and Mode are of the cpio header that iPXE puts before a file that has
-	// arguments; "" for none.
+	// arguments; Mode is 0 for none.
 	Path string
 	Mode uint32
 	// Parents is how many of Path's directories are made before it; -1 for all.
@@ -99,7 +99,7 @@ type Result struct {
 	Modules      []File // Multiboot's, the kernel first
 	Items        []Item // of all menus that were chosen from
 	Chosen       string // the last item chosen
-	Waits        bool   // a real machine would wait for a person without limit
+	Waits        bool   // a real machine would wait for a user without limit
 	Warnings     []string
 }
 
@@ -133,6 +133,8 @@ func run(ctx context.Context, m Machine, env Env, begin func(*runner) (*image, e
 			return r.result, fmt.Errorf("set %s: %w", n, err)
 		}
 	}
+	r.nextServer, _ = r.set.get(nextServer)
+	r.set.moved = false
 	first, err := begin(r)
 	if err != nil {
 		return r.result, err

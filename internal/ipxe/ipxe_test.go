@@ -146,7 +146,7 @@ func TestRun(t *testing.T) {
 		{name: "an unknown command", script: "\n\nkernl vmlinuz", err: bootURL + ":4: kernl vmlinuz: iPXE has no such command"},
 		{name: "a missing file", script: "kernel gone", asked: "gone", err: bootURL + ":2: kernel gone: gone: file does not exist"},
 		{name: "and a shell", script: "kernel gone || goto failed\n:failed\nshell", asked: "gone",
-			err: bootURL + ":2: kernel gone || goto failed: gone: file does not exist; then " + bootURL + ":4: shell: is for a person at the console"},
+			err: bootURL + ":2: kernel gone || goto failed: gone: file does not exist; then " + bootURL + ":4: shell: is for a user at the console"},
 		{name: "in a chained script", script: "chain s.ipxe", files: map[string]string{"s.ipxe": "#!ipxe\nkernel gone"}, asked: "s.ipxe gone",
 			err: "tftp://192.168.1.2/s.ipxe:2: kernel gone: gone: file does not exist"},
 		{name: "nothing", script: "echo hello", err: bootURL + ":2: end of the script: nothing was booted"},
@@ -365,6 +365,23 @@ func TestHeader(t *testing.T) {
 	want := "070701" + "00000000" + "000081ed" + "00000000" + "00000000" + "00000001" + "00000000" + "00000004" + strings.Repeat("0", 32) + "0000000c" + "00000000" + "/etc/b.conf\x00\x00\x00"
 	if got != want || len(got)%4 != 0 {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Who sets the next-server has relative names seen from there, until the script returns.
+func TestMoves(t *testing.T) {
+	for _, c := range []struct{ script, asked string }{
+		{"set next-server 192.168.1.9\nimgfetch a ||\nimgfetch /b ||\nimgfetch http://h/c ||\nset next-server 192.168.1.9\nimgfetch d ||", "tftp://192.168.1.9/a tftp://192.168.1.9/b http://h/c tftp://192.168.1.9/d"},
+		{"set next-server 192.168.1.2\nimgfetch a ||", "a"},
+		{"set next-server nowhere ||\nimgfetch a ||", "a"},
+		{"set next-server 192.168.1.9\nclear next-server\nimgfetch a ||", "a"},
+		{"chain dir/s.ipxe\nimgfetch b ||", "dir/s.ipxe tftp://192.168.1.9/a b"},
+	} {
+		l := &lab{files: map[string]string{"dir/s.ipxe": "#!ipxe\nset net0/next-server 192.168.1.9\nimgfetch a ||\n"}}
+		l.run(t, c.script, "")
+		if got := strings.Join(l.asked[1:], " "); got != c.asked {
+			t.Errorf("%q asks for %s, want %s", c.script, got, c.asked)
+		}
 	}
 }
 

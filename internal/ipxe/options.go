@@ -10,7 +10,7 @@ type command struct {
 	options  string // what it takes: a letter and a name each, as "n:name=" with a value, "t:timeout#" with a number, "a:autofree" with none
 	min, max int    // words; -1 is any number
 	test     bool   // its failure is an answer, and nothing went wrong
-	helpless bool   // it is for a person, or ends things: what failed before says why
+	helpless bool   // it is for a user, or ends things: what failed before says why
 	run      func(ctx context.Context, o options, args []string) error
 }
 

@@ -1,6 +1,7 @@
 package ipxe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,9 @@ type runner struct {
 	exited bool   // the last script ended by exit
 	booted bool   // the result is complete
 	fatal  error  // ends all
-	result *Result
+
+	nextServer string // as it was last seen
+	result     *Result
 }
 
 // running is a script that runs.
@@ -42,6 +45,7 @@ type running struct {
 	stop    bool   // exit, or chain --replace
 	jumped  bool   // goto
 	instead *image // what chain --replace named
+	base    string // a URL that names are seen from in place of the script's; "" for none
 }
 
 // over says that no command may run any more.
@@ -191,6 +195,10 @@ func (r *runner) exec(ctx context.Context, argv []string) error {
 			err = c.run(ctx, o, argv)
 		}
 	}
+	if r.set.moved {
+		r.set.moved = false
+		r.move()
+	}
 	switch {
 	case err == nil || r.fatal != nil:
 		return err
@@ -241,5 +249,15 @@ func (r *runner) cwuri() uri {
 	if r.current == nil {
 		return uri{}
 	}
-	return parseURI(r.current.url)
+	return parseURI(cmp.Or(r.current.base, r.current.url))
+}
+
+// move has names seen from another next-server, when it is set (net/udp/tftp.c,
+// tftp_apply_settings).
+func (r *runner) move() {
+	server, _ := r.set.get(nextServer)
+	if server != "" && server != r.nextServer {
+		r.current.base = "tftp://" + server + "/"
+	}
+	r.nextServer = server
 }

@@ -63,6 +63,7 @@ type block struct {
 	name   string
 	values map[string]value
 	blocks []*block
+	fixed  bool // it is what others say
 }
 
 func (b *block) fill(kind kind, bytes []byte, name string) {
@@ -101,12 +102,21 @@ func encapsulated(b []byte, code string) ([]byte, bool) {
 	return nil, false
 }
 
-// keyOf is what a setting's name is kept under: the option where it is one.
+// keyOf is what a setting's name is kept under: the option where it is one, whose
+// number may be octal or hexadecimal.
 func keyOf(name string) string {
 	if known, ok := named[name]; ok && known.option != "" {
 		return known.option
 	}
-	return name
+	words := strings.Split(name, ".")
+	for i, w := range words {
+		n, err := strconv.ParseUint(w, 0, 8)
+		if err != nil || strings.Contains(w, "_") {
+			return name
+		}
+		words[i] = strconv.Itoa(int(n))
+	}
+	return strings.Join(words, ".")
 }
 
 // kindOf is the type that iPXE knows a key to have; "" where it knows none.
@@ -115,7 +125,7 @@ func kindOf(key string) kind {
 		return known.kind
 	}
 	for _, known := range named {
-		if known.option == key {
+		if known.option == key && key != "" {
 			return known.kind
 		}
 	}
@@ -125,8 +135,11 @@ func kindOf(key string) kind {
 // settings is the tree of scopes, in the order that they are looked through.
 type settings struct {
 	root  *block
-	bytes int // of all that scripts set
+	bytes int  // of all that scripts set
+	moved bool // nextServer was set or cleared
 }
+
+const nextServer = "next-server"
 
 func newBlock(parent *block, name string) *block {
 	b := &block{name: name, values: map[string]value{}}
@@ -160,9 +173,12 @@ func newSettings(m *Machine) *settings {
 	}
 	net0.fill(kindHex, []byte{8, 0, 0, 0, 0}, "busid")
 	net0.fill(kindUint32, []byte{0, 0, 0, 0}, "busloc")
-	m.Lease.fill(newBlock(net0, "dhcp"))
-	m.Proxy.fill(newBlock(root, "proxydhcp"))
-	newBlock(root, "pxebs")
+	dhcp, proxy, pxebs := newBlock(net0, "dhcp"), newBlock(root, "proxydhcp"), newBlock(root, "pxebs")
+	m.Lease.fill(dhcp)
+	m.Proxy.fill(proxy)
+	for _, b := range []*block{builtin, smbios, dhcp, proxy, pxebs} {
+		b.fixed = true
+	}
 	return &settings{root: root}
 }
 
@@ -193,7 +209,7 @@ func parseName(s string) (name, bool) {
 	if !ok {
 		n.kind = kindOf(n.key)
 	}
-	return n, !ok || n.kind.known()
+	return n, !ok || n.kind != "" && n.kind.known()
 }
 
 // scope is the block of a name; nil where there is none and none is to be made.
@@ -263,18 +279,26 @@ func (s *settings) set(name, text string) error {
 
 func (s *settings) store(n name, bytes []byte) error {
 	b := s.scope(n.scope, true)
+	switch {
+	case b.fixed:
+		return failed("%s can't be set", b.name)
+	case n.key == "":
+		return nil // and stays empty
+	}
 	s.bytes += len(n.key) + len(bytes) + 64 - len(b.values[n.key].bytes)
 	if s.bytes > maxSettings {
 		return tooMuch("more than %d bytes of settings", maxSettings)
 	}
 	b.values[n.key] = value{bytes, n.kind}
+	s.moved = s.moved || n.key == nextServer
 	return nil
 }
 
 func (s *settings) clear(name string) error {
 	n, _ := parseName(name)
-	if b := s.scope(n.scope, false); b != nil {
+	if b := s.scope(n.scope, false); b != nil && !b.fixed {
 		delete(b.values, n.key)
+		s.moved = s.moved || n.key == nextServer
 	}
 	return nil
 }

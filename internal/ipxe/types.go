@@ -107,9 +107,17 @@ func (k kind) parse(s string) ([]byte, bool) {
 		return []byte(s), true
 	case "uristring":
 		return []byte(percent.Unescape(s)), true
-	case kindIPv4:
-		a, err := netip.ParseAddr(s)
-		return a.AsSlice(), err == nil && a.Is4()
+	case kindIPv4: // inet_aton
+		words := strings.Split(s, ".")
+		var b []byte
+		for _, w := range words {
+			n, ok := integer(w)
+			if !ok || w == "" || n < 0 || n > 255 {
+				return nil, false
+			}
+			b = append(b, byte(n))
+		}
+		return b, len(b) == 4
 	case "ipv6":
 		a, err := netip.ParseAddr(s)
 		return a.AsSlice(), err == nil && a.Is6()
@@ -162,6 +170,9 @@ func number(b []byte, signed bool) (int64, bool) {
 func integer(s string) (int32, bool) {
 	s = strings.TrimLeftFunc(s, isSpace)
 	digits, negative := strings.CutPrefix(s, "-")
+	if !negative {
+		digits = strings.TrimPrefix(s, "+")
+	}
 	base := 10
 	if rest, ok := strings.CutPrefix(strings.ToLower(digits), "0x"); ok {
 		digits, base = rest, 16

@@ -128,7 +128,7 @@ func isText(head []byte) bool {
 	return true
 }
 
-// firstLine is what a person would call a page or a text by: up to 80 bytes
+// firstLine is what a user would call a page or a text by: up to 80 bytes
 // that print.
 func firstLine(head []byte) string {
 	text := head

@@ -117,7 +117,7 @@ func look(r io.ReaderAt, size int64, notes bool) (info Info, err error) {
 	info.Window = inside.window
 	if err == nil {
 		err = info.image(inside, head, notes)
-		info.Length = 0 // of what is inside: nobody knows how it is packed
+		info.Length = 0 // of what is inside: no one knows how it is packed
 	}
 	return info, damage("unpack "+string(info.Compression), err)
 }

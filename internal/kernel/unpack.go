@@ -98,7 +98,7 @@ func (u *unpacked) open() (io.Reader, error) {
 	case Gzip:
 		z, err := gzip.NewReader(r)
 		if err == nil {
-			z.Multistream(false) // what follows is nobody's, as for zlib
+			z.Multistream(false) // what follows is no one's, as for zlib
 		}
 		return z, err
 	case Bzip2:

@@ -108,7 +108,7 @@ func (x *Xen) guestSection(text string) {
 	}
 }
 
-// cString is a text up to its end, in what a person can read.
+// cString is a text up to its end, in what a user can read.
 func cString(s string) string {
 	s, _, _ = strings.Cut(s, "\x00")
 	return printable.Line(s, 256)

@@ -1,6 +1,6 @@
 // Package lab is a PXE lab in a box: a bridge as a Xen dom0 has it, and DHCP,
 // TFTP and HTTP servers that are plugged into it, all in private namespaces.
-// The demo, the integration tests and a person who tries a PXELINUX tree use
+// The demo, the integration tests and a user who tries a PXELINUX tree use
 // it; it needs no root, no server and no Xen, and nothing of it is left when
 // the process ends, however it ends.
 //

@@ -31,7 +31,7 @@ var refused error
 // have namespaces of its own.
 type NamespaceError struct {
 	Err    error  // what the kernel said
-	Remedy string // what a person can do about it
+	Remedy string // what a user can do about it
 }
 
 func (e *NamespaceError) Error() string {

@@ -37,13 +37,14 @@ func (h *Host) ServeTFTP(dir string) error {
 		}
 		defer file.Close()
 		n, err := transfer.ReadFrom(file)
-		if late, ok := errors.AsType[net.Error](err); err != nil && n == 0 && !(ok && late.Timeout()) {
-			// The client ended it when it had heard the options (RFC 2349).
-			answered("told its size", 0)
-			return err
-		}
 		if err != nil {
-			answered(err.Error(), n)
+			result := "stopped by the client after"
+			if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
+				result = err.Error()
+			} else if n == 0 {
+				result = "told its size" // the client ended it when it had heard the options (RFC 2349)
+			}
+			answered(result, n)
 			return err
 		}
 		answered("sent", n)

@@ -42,7 +42,7 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// Run runs a command on the host, for instance a person's on Lab.Dom0, and
+// Run runs a command on the host, for instance a user's on Lab.Dom0, and
 // returns what cmd.Wait returns. The command ends with this process.
 func (h *Host) Run(cmd *exec.Cmd) error {
 	ended, err := h.run(cmd, func() error { return nil })

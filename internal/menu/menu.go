@@ -1,4 +1,4 @@
-// Package menu is what a boot program would let a person choose from: PXELINUX's
+// Package menu is what a boot program would let a user choose from: PXELINUX's
 // menu and its boot: prompt, iPXE's choose, GRUB's menu. The program says what
 // there is, package console shows it; neither knows the other.
 //
@@ -62,7 +62,7 @@ type Entry struct {
 	Locked bool     // it boots with a password only
 }
 
-// Offer is all that a program would let a person choose from.
+// Offer is all that a program would let a user choose from.
 type Offer struct {
 	Menus   []Menu // none where there is the boot: prompt only
 	Start   int
@@ -135,14 +135,14 @@ func (o *Offer) Locked(c Choice) bool {
 	return e != nil && e.Locked || (e == nil || c.Line != "") && o.Menus[c.Menu].Locked
 }
 
-// Choice is what a person chose.
+// Choice is what a user chose.
 type Choice struct {
 	Menu, Entry int    // indices; Entry is -1 where a command was typed
 	Line        string // the command line as edited or typed; "" as it is
 	Password    string // that was asked for
 }
 
-// Chooser lets a person choose. valid says why a choice's password is not the
+// Chooser lets a user choose. valid says why a choice's password is not the
 // right one, and is asked before Choose returns it.
 type Chooser interface {
 	Choose(ctx context.Context, o Offer, valid func(Choice) error) (Choice, error)

@@ -39,10 +39,9 @@ func prefix(name string) string { return url.PathEscape(name) + "," }
 
 func (m Mark) String() string { return filepath.Join(m.dir, m.name) }
 
-// Set says whether the guest has booted. It makes the directory, and sees that
-// a mark can be written there: who learns that only at the end has booted in
-// vain.
-func (m Mark) Set() (bool, error) {
+// IsSet says whether the guest has booted. It makes the directory, and sees that
+// a mark can be written there: a boot that learns that only at its end is lost.
+func (m Mark) IsSet() (bool, error) {
 	_, err := os.Lstat(m.String())
 	switch {
 	case err == nil:

@@ -23,7 +23,7 @@ func TestMark(t *testing.T) {
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			for _, want := range []bool{false, false} { // to ask changes nothing
-				if set, err := m.Set(); err != nil || set != want {
+				if set, err := m.IsSet(); err != nil || set != want {
 					t.Fatalf("%v, %v", set, err)
 				}
 			}
@@ -33,7 +33,7 @@ func TestMark(t *testing.T) {
 			if filepath.Dir(m.String()) != dir {
 				t.Errorf("it is in %s", m)
 			}
-			if set, err := m.Set(); err != nil || !set {
+			if set, err := m.IsSet(); err != nil || !set {
 				t.Errorf("%v, %v", set, err)
 			}
 			if err := m.Write(); !errors.Is(err, fs.ErrExist) {
@@ -66,7 +66,7 @@ func TestMark(t *testing.T) {
 	if err := left.Clear(); err != nil {
 		t.Error(err)
 	}
-	if set, err := left.Set(); err != nil || set {
+	if set, err := left.IsSet(); err != nil || set {
 		t.Errorf("%v, %v", set, err)
 	}
 	if gone, err := Forget(filepath.Join(dir, "none"), "guest1"); err != nil || gone != nil {
@@ -81,7 +81,7 @@ func TestNoPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range []Mark{ByUUID(file, uuid), ByUUID("/proc", uuid), ByName(t.TempDir(), strings.Repeat("x", 300), mac)} {
-		if set, err := m.Set(); err == nil || set {
+		if set, err := m.IsSet(); err == nil || set {
 			t.Errorf("%s: %v, %v", m, set, err)
 		}
 		if err := m.Write(); err == nil {

@@ -14,7 +14,7 @@ type Answer struct {
 	// the first time round, and what came of the Enter key.
 	Requests []Request `json:"requests"`
 
-	// Waits says that PXELINUX sat waiting for a person, or went round for
+	// Waits says that PXELINUX sat waiting for a user, or went round for
 	// ever. Screen is what it showed when it waited, and the rest of the answer is what came of the case's
 	// keys, or of the Enter key. Later counts the requests made after them.
 	Waits  bool     `json:"waits,omitempty"`

@@ -160,7 +160,7 @@ func boot(ctx context.Context, c *Case, dir string) (*Answer, error) {
 	return a, nil
 }
 
-// watch follows the machine to its end, or to where it waits for ever. Where
+// watch follows the machine to its end, or to where it waits without end. Where
 // it waits for the first time, it gets the case's keys, and in a menu that
 // they lead to the Enter key; none of them where somebody types on its serial
 // line.
@@ -178,7 +178,7 @@ func (m *machine) watch(ctx context.Context, c *Case, r *recorder) (*Answer, err
 		packets int
 		pressed int  // how often keys were pressed
 		seen    int  // requests when they were
-		circles bool // it goes round for ever
+		circles bool // it goes round without end
 		changed = time.Now()
 		tick    = time.NewTicker(100 * time.Millisecond)
 	)
@@ -209,7 +209,7 @@ func (m *machine) watch(ctx context.Context, c *Case, r *recorder) (*Answer, err
 			a.Waits, circles = true, true
 		}
 		if circles {
-			// A person would choose what is highlighted, and so on in the
+			// A user would choose what is highlighted, and so on in the
 			// menu that this leads to.
 			if pressed++; pressed > 20 {
 				m.stop()

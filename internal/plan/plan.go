@@ -186,7 +186,7 @@ type Boot struct {
 	Outcome Outcome `json:"outcome"`
 	Label   string  `json:"label"`
 	Named   string  `json:"named"` // the label that --label asks for
-	Waits   bool    `json:"waits"` // a real machine would wait for a person without limit
+	Waits   bool    `json:"waits"` // a real machine would wait for a user without limit
 	Kernel  string  `json:"kernel"`
 	// KernelGunzip says that the kernel is unpacked, by iPXE's imgextract.
 	KernelGunzip bool     `json:"kernel_gunzip,omitempty"`

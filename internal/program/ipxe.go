@@ -196,7 +196,7 @@ func (x *script) guest() ipxe.Machine {
 	if l.Reply.Options != nil {
 		return g
 	}
-	// Nobody said more than the lease.
+	// No one said more than the lease.
 	g.Lease.File, g.Lease.Options = l.BootFile, map[uint8][]byte{}
 	option := func(code uint8, value []byte) {
 		if len(value) > 0 {

@@ -80,12 +80,12 @@ type Decision struct {
 	// Entry is what boots when somebody picks an entry by its name; nil without
 	// a configuration.
 	Entry func(ctx context.Context, name string) (*Decision, error)
-	// Asks is the person that the program would wait for; nil where it boots at
+	// Asks is the user that the program would wait for; nil where it boots at
 	// once.
 	Asks *Asks
 }
 
-// Asks is what a program lets a person choose from.
+// Asks is what a program lets a user choose from.
 type Asks struct {
 	Offer menu.Offer
 	// Valid says why a choice's password is not the right one.

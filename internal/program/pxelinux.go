@@ -211,7 +211,7 @@ func unbootable(boot *pxelinux.Boot) error {
 // what errors said.
 type reader struct {
 	open   Opener
-	mu     sync.Mutex // a person may choose while a detour is looked for
+	mu     sync.Mutex // a user may choose while a detour is looked for
 	texts  map[string][]byte
 	errors map[string]string
 }

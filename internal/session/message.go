@@ -34,10 +34,10 @@ type answer struct {
 	Line      *Line        `json:",omitempty"`
 	Configure *configure   `json:",omitempty"`
 	Resolve   string       `json:",omitempty"` // a host's name, for who downloads as dom0
-	Offer     *menu.Offer  `json:",omitempty"` // for the person; the next one when this one has ended
+	Offer     *menu.Offer  `json:",omitempty"` // for the user; the next one when this one has ended
 	Checked   *checked     `json:",omitempty"` // what was asked of a password
 	Seen      *check.Facts `json:",omitempty"` // of a look, what is known so far
-	Complete  bool         `json:",omitempty"` // nothing but the person is waited for
+	Complete  bool         `json:",omitempty"` // nothing but the user is waited for
 	Answer
 	Failure *failure `json:",omitempty"`
 }
@@ -81,7 +81,7 @@ type resolved struct {
 	Error   string
 }
 
-// Line is something for a person to read.
+// Line is something for a user to read.
 type Line struct {
 	Level    console.Level
 	Warn     bool

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net"
@@ -18,9 +19,12 @@ func TestPlainly(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&net.DNSError{Err: "no such host", Name: "pxe", Server: "10.0.0.1:53", IsNotFound: true}, "no such host, says DNS server 10.0.0.1:53"},
-		{&net.DNSError{Err: "no such host", Name: "pxe", IsNotFound: true}, "no such host"},
-		{late, late.Error()},
+		{&net.DNSError{Err: "no such host", Name: "pxe", Server: "10.0.0.1:53", IsNotFound: true}, "there is no such name, says DNS server 10.0.0.1:53"},
+		{&net.DNSError{Err: "no such host", Name: "pxe", IsNotFound: true}, "there is no such name"},
+		{late, "no answer from DNS server 10.0.0.1:53"},
+		{&net.DNSError{Err: "read udp 127.0.0.1:4->127.0.0.1:53: read: connection refused", Name: "pxe", Server: "127.0.0.1:53"}, "DNS server 127.0.0.1:53: connection refused"},
+		{context.DeadlineExceeded, "no answer from dom0's DNS"},
+		{errors.New("other"), "other"},
 	} {
 		if got := plainly(c.err); got.Error() != c.want {
 			t.Errorf("%v: %v, want %s", c.err, got, c.want)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
@@ -210,7 +211,7 @@ const maxNames = 256
 
 // converse answers the child until it says how it ended: that answer has a plan,
 // and its error is the child's. The child may ask for names only where it
-// downloads as dom0, and for a person.
+// downloads as dom0, and for a user.
 func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, seen func(*check.Facts), con *console.Console) (Answer, error) {
 	configured, resolved := false, 0
 	var asks *asking
@@ -333,10 +334,19 @@ func Resolve(ctx context.Context, host string) (netip.Addr, error) {
 func plainly(err error) error {
 	e, ok := errors.AsType[*net.DNSError](err)
 	switch {
-	case !ok || !e.IsNotFound:
+	case errors.Is(err, context.DeadlineExceeded) || ok && e.IsTimeout && e.Server == "":
+		return errors.New("no answer from dom0's DNS")
+	case !ok:
 		return err
-	case e.Server == "": // dom0's files say so
-		return errors.New("no such host")
+	case e.IsTimeout:
+		return fmt.Errorf("no answer from DNS server %s", e.Server)
+	case e.IsNotFound && e.Server == "": // dom0's files say so
+		return errors.New("there is no such name")
+	case e.IsNotFound:
+		return fmt.Errorf("there is no such name, says DNS server %s", e.Server)
+	case e.Server == "":
+		return errors.New(e.Err)
 	}
-	return fmt.Errorf("no such host, says DNS server %s", e.Server)
+	// Package net puts the socket's addresses before what went wrong.
+	return fmt.Errorf("DNS server %s: %s", e.Server, strings.TrimSpace(e.Err[strings.LastIndex(e.Err, ": ")+1:]))
 }

@@ -39,7 +39,7 @@ func guestFiles(ctx context.Context, u unpacked, dir string) (map[string][]byte,
 		return nil, err
 	}
 	return map[string][]byte{
-		"pxelinux.0": nil, // DHCP names it; nobody asks for it
+		"pxelinux.0": nil, // DHCP names it; no one asks for it
 		"kernel":     kernel,
 		"ramdisk":    []byte("a ramdisk that nobody reads"),
 		"vmlinuz":    linux,

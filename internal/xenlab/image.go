@@ -26,7 +26,7 @@ var dom0Files = []string{
 	"usr/lib/xen-*/bin/xl", "usr/lib/xen-*/bin/libxl-save-helper", "usr/lib/xen-*/bin/xen-init-dom0",
 	"usr/lib/xen-*/bin/xenstored", "usr/lib/xen-*/bin/xenconsoled", "usr/lib/xen-*/bin/xenconsole",
 	"usr/lib/xen-*/bin/pygrub", "usr/lib/xen-*/lib", "usr/bin/python3*", "usr/lib/python3*",
-	"lib/terminfo/v/vt100|usr/share/terminfo/v/vt100", // pygrub's menu, which it shows even where nobody looks
+	"lib/terminfo/v/vt100|usr/share/terminfo/v/vt100", // pygrub's menu, which it shows even where no one looks
 	"usr/sbin/libvirtd", "usr/bin/virsh", "usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_libxl.so", "etc/libvirt", "usr/share/libvirt/cpu_map",
 	"usr/bin/ovs-vsctl", "usr/bin/ovs-appctl", "usr/bin/ovsdb-tool", "usr/sbin/ovsdb-server", "usr/lib/openvswitch-*/ovs-vswitchd", "usr/share/openvswitch/vswitch.ovsschema",
 	// Opened by name: when a thread of xl is cancelled, and to look up a user.

@@ -154,7 +154,7 @@ type Machine struct {
 	log     io.Closer
 	results *results
 	stderr  strings.Builder
-	cases   []Case // those whose result nobody has asked for
+	cases   []Case // those whose result no one has asked for
 }
 
 // patience is how much longer than its limit, which dom0/init keeps, a case may

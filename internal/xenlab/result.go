@@ -22,7 +22,7 @@ type Result struct {
 //	 ...                            any number of lines of the log, each after a blank
 //	pass SECONDS, or fail SECONDS WHY
 //
-// and "end" at last, so that nobody takes a dom0 that died for one that is
+// and "end" at last, so that no one takes a dom0 that died for one that is
 // done.
 type results struct {
 	lines *bufio.Scanner

@@ -62,7 +62,7 @@ func (o *observer) variants(ctx context.Context) {
 			ask(check.Variant{Name: check.AskedNoBroadcast}, func(q *question) { q.rom.Unicast = true })
 		}
 		ask(check.Variant{Name: check.AskedOtherMAC}, func(q *question) { q.mac = o.task.MACs[0]; q.rom.ClientID = nil })
-		if r.Bridge != nil {
+		if r.Bridge != nil && r.OwnNet {
 			ask(check.Variant{Name: check.AskedFromDom0}, func(q *question) { q.on = r.Bridge })
 		}
 		for _, vlan := range slices.Sorted(maps.Keys(o.task.VLANs)) {

@@ -10,9 +10,9 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
-// fromDom0 says whether a machine that does not answer the guest does so when dom0
-// asks the same, by frames with the guest's addresses. Those are not forwarded by
-// the bridge, and so nothing of dom0's that filters drops them.
+// fromDom0 says whether a machine that does not answer does so when dom0 asks the
+// same by frames with the guest's addresses. Those are not forwarded by the bridge,
+// nor do they go through dom0's IP, and so nothing of dom0's that filters drops them.
 func (o *observer) fromDom0(ctx context.Context, s *check.Station) bool {
 	conn, own, hop := o.task.Bridge, o.lease.Address.Addr(), s.Address
 	if s.Route == check.RouteRouter {

@@ -56,7 +56,8 @@ type Task struct {
 	Wire       guest.Conn            // the guest's
 	OtherVLANs guest.Conn            // receives frames of all VLANs; nil where that is not possible
 	VLANs      map[uint16]guest.Conn // to ask in other VLANs; 0 is without a tag
-	Bridge     guest.Conn            // to ask by dom0's end of the bridge; nil where that is not possible
+	Bridge     guest.Conn            // to ask by dom0's end of the bridge, also for files; nil where that is not possible
+	OwnNet     bool                  // Wire is a port of the guest's own
 
 	// Seen is told after each step what is known so far.
 	Seen func(check.Facts)
@@ -411,7 +412,12 @@ func (o *observer) server(ctx context.Context) bool {
 			o.files.TFTP = client
 		}
 	}
-	s.FromDom0 = o.fromDom0(ctx, &s)
+	if o.fromDom0(ctx, &s) {
+		// It may have come up meanwhile: that the guest has no answer still is the proof.
+		again := o.station(ctx, address, why)
+		again.FromDom0 = again.MAC == "" || again.TFTP == check.PortSilent
+		s = again
+	}
 	o.facts.NextServer = &s
 	return s.TFTP == check.PortAnswers
 }

@@ -14,7 +14,7 @@ const (
 	maxShownLong = 8 << 10
 )
 
-// show is a text from anybody for a person to read: what does not print, and
+// show is a text from anybody for a user to read: what does not print, and
 // what changes how the text around it is read, is written as an escape.
 func show(s string) string { return shown(s, maxShown) }
 

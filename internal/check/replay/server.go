@@ -86,7 +86,7 @@ func (t *transfer) stuck() bool {
 	return !t.aborted || t.last.Sub(t.firstAnswer) > time.Second
 }
 
-// message is what a person should know of a result.
+// message is what a user should know of a result.
 func (t *transfer) message() string {
 	switch {
 	case t.refusal != "":

@@ -201,7 +201,7 @@ func (w *watch) event(p wirePacket, kind, summary string) *check.Event {
 	return w.addEvent(e)
 }
 
-// maxEvents bounds a ladder that a person is to read.
+// maxEvents bounds a ladder that a user is to read.
 const maxEvents = 1000
 
 // addEvent adds an event, unless there are too many; what it returns may be

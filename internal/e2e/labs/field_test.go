@@ -1,7 +1,6 @@
 package labs
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/lab/real"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -73,7 +71,7 @@ var fieldFaults = []told{
 		s.tftpd()
 	}}, ""},
 	{fault{"DHCP and TFTP behind a relay", check.Fine, fine, func(s *site) {
-		relay, far := s.behindRelay()
+		relay, far := s.lab().Servers, labtest.FarHost(s, s.lab())
 		labtest.Dnsmasq(s, far, "--enable-tftp", "--tftp-root="+s.tree,
 			"--dhcp-range=192.168.1.0,static,255.255.255.0,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.199", "--dhcp-boot=pxelinux.0", "--dhcp-option=option:router,192.168.1.166")
 		labtest.Until(s, relay, "Sending on   Socket/fallback", "dhcrelay", "-4", "-d", "--no-pid", "-id", "eth0", "-iu", "eth1", "10.9.0.2")
@@ -201,42 +199,6 @@ func (s *site) fileForDirectory() {
 	s.file(filepath.Dir(configFile), goodConfig)
 }
 
-// behindRelay makes the servers' machine a router to another network, with one
-// more machine in it.
-func (s *site) behindRelay() (relay, far *lab.Host) {
-	s.Helper()
-	relay, far = s.lab().Servers, s.host("far", "")
-	var namespace *os.File
-	labtest.Check(s, far.Do(func() error {
-		eth0, err := netlink.LinkByName("eth0")
-		if err != nil {
-			return err
-		}
-		if namespace, err = os.Open("/proc/thread-self/ns/net"); err != nil {
-			return err
-		}
-		return netlink.LinkSetDown(eth0)
-	}))
-	defer namespace.Close()
-	labtest.Check(s, relay.Do(func() error {
-		attributes := netlink.NewLinkAttrs()
-		attributes.Name = "eth1"
-		pair := &netlink.Veth{LinkAttrs: attributes, PeerName: "eth1", PeerNamespace: netlink.NsFd(namespace.Fd())}
-		return errors.Join(netlink.LinkAdd(pair), addAddress("eth1", "10.9.0.1/24"), netlink.LinkSetUp(pair),
-			os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0))
-	}))
-	labtest.Check(s, far.Do(func() error {
-		eth1, err := netlink.LinkByName("eth1")
-		if err != nil {
-			return err
-		}
-		back := &netlink.Route{LinkIndex: eth1.Attrs().Index, Dst: &net.IPNet{IP: net.IPv4(192, 168, 1, 0), Mask: net.CIDRMask(24, 32)}, Gw: net.IPv4(10, 9, 0, 1)}
-		return errors.Join(addAddress("eth1", "10.9.0.2/24"), netlink.LinkSetUp(eth1), netlink.RouteAdd(back))
-	}))
-	labtest.Carrier(s, far, "eth1")
-	return relay, far
-}
-
 // answersFrom is a TFTP server that answers from another address of its.
 func (s *site) answersFrom(address string) {
 	s.Helper()
@@ -246,7 +208,7 @@ func (s *site) answersFrom(address string) {
 		if asked, err = net.ListenUDP("udp4", &net.UDPAddr{Port: 69}); err != nil {
 			return err
 		}
-		if err := addAddress("eth0", address+"/24"); err != nil {
+		if err := labtest.AddAddress("eth0", address+"/24"); err != nil {
 			return err
 		}
 		other, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(address)})
@@ -263,19 +225,6 @@ func (s *site) answersFrom(address string) {
 			other.WriteTo([]byte("\x00\x05\x00\x01File not found\x00"), from)
 		}
 	}()
-}
-
-// addAddress gives an interface one address more.
-func addAddress(name, cidr string) error {
-	link, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	a, err := netlink.ParseAddr(cidr)
-	if err != nil {
-		return err
-	}
-	return netlink.AddrAdd(link, a)
 }
 
 func faultsOf(list []told) (faults []fault) {

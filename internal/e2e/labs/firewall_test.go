@@ -1,9 +1,12 @@
 package labs
 
 import (
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
@@ -17,6 +20,23 @@ var firewallReports = []report{
 		s.dnsmasq()
 		labtest.DropOnBridge(s, s.lab(), lab.TFTPPort)
 	}}, []string{"Dom0's own firewall", "192.168.1.166 answers", "UDP port 69"}, []string{"firewall on it"}},
+	{fault{"dom0 drops what it gets itself", check.Dom0Firewall, isBroken, func(s *site) {
+		s.elsewhere()
+		s.request.Net = guest.Dom0
+		s.dnsmasq()
+		labtest.DropInput(s, s.lab())
+	}}, []string{"Dom0's own firewall", "INPUT", "nf_conntrack_tftp"}, []string{"physdev", "firewall on it"}},
+	{fault{"a server that takes 6 s to come up, and no firewall", check.Fine, fine, func(s *site) {
+		var once sync.Once
+		labtest.Cable(s, s.lab(), func(frame []byte, toServer bool) [][]byte {
+			if isUDP(frame) && toServer && port(frame, 36) == lab.TFTPPort {
+				once.Do(func() { time.Sleep(6500 * time.Millisecond) })
+			}
+			return [][]byte{frame}
+		})
+		s.dhcpd()
+		s.tftpd()
+	}}, nil, nil},
 }
 
 func TestFirewalls(t *testing.T) { testReports(t, firewallReports) }

@@ -139,3 +139,20 @@ func TestNamedBoot(t *testing.T) {
 		})
 	}
 }
+
+// A boot that finds nothing where siaddr leads says what option 66 names.
+func TestOption66Boot(t *testing.T) {
+	t.Parallel()
+	for _, other := range []string{files, "tftp.lab.example"} {
+		t.Run(other, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.tftpAt(files)
+			s.router("--dhcp-option-force=66,"+other, "--dhcp-option-force=67,pxelinux.0")
+			_, _, err := s.preview()
+			if err == nil || !strings.Contains(err.Error(), "DHCP names "+other+" in option 66") || strings.Contains(err.Error(), "--server") != (other == files) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}

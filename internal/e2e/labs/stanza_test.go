@@ -150,5 +150,5 @@ func (s *site) keaWith(members string) {
 // is its own router.
 func (s *site) farTFTP() {
 	s.Helper()
-	labtest.Check(s, s.lab().Servers.Do(func() error { return addAddress("lo", "10.99.0.1/32") }))
+	labtest.Check(s, s.lab().Servers.Do(func() error { return labtest.AddAddress("lo", "10.99.0.1/32") }))
 }

@@ -111,7 +111,7 @@ func (s *session) ports() (mountPort, port uint16, err error) {
 	switch {
 	case err == nil:
 	case s.ctx.Err() != nil || errors.As(err, &network) && network.Timeout():
-		return 0, 0, err // nobody is there at all
+		return 0, 0, err // no one is there at all
 	default:
 		if port == 0 {
 			port = nfsPort

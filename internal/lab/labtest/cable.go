@@ -152,6 +152,20 @@ func Wire(t testing.TB, name string) *packet.Conn {
 	return conn
 }
 
+// AddAddress gives an interface of this thread's namespace an address more, and
+// sets it up.
+func AddAddress(name, cidr string) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	address, err := netlink.ParseAddr(cidr)
+	if err != nil {
+		return err
+	}
+	return errors.Join(netlink.AddrAdd(link, address), netlink.LinkSetUp(link))
+}
+
 // Carrier waits until an interface of the host has one.
 func Carrier(t testing.TB, h *lab.Host, name string) {
 	t.Helper()

@@ -19,20 +19,32 @@ func DropBridged(t testing.TB, l *lab.Lab) {
 	if err := os.WriteFile("/sys/class/net/"+l.Bridge()+"/bridge/nf_call_iptables", []byte("1"), 0); err != nil {
 		Missing(t, "br_netfilter: "+err.Error())
 	}
-	drop(t, unix.NFPROTO_IPV4, l.Bridge(), 0)
+	drop(t, unix.NFPROTO_IPV4, hookForward, unix.NFT_META_OIFNAME, l.Bridge(), 0)
+}
+
+// DropInput has dom0 drop all that comes to it by the lab's bridge.
+func DropInput(t testing.TB, l *lab.Lab) {
+	t.Helper()
+	drop(t, unix.NFPROTO_IPV4, hookInput, unix.NFT_META_IIFNAME, l.Bridge(), 0)
 }
 
 // DropOnBridge has dom0's bridge drop UDP to a port of the servers' machine.
 func DropOnBridge(t testing.TB, l *lab.Lab, port uint16) {
 	t.Helper()
-	drop(t, unix.NFPROTO_BRIDGE, Ports(t, l)[0].Attrs().Name, port)
+	drop(t, unix.NFPROTO_BRIDGE, hookForward, unix.NFT_META_OIFNAME, Ports(t, l)[0].Attrs().Name, port)
 }
 
-// drop makes a table of nftables' that drops what is forwarded to an interface, of
-// UDP to that port only unless it is 0. There need be no nft for it.
-func drop(t testing.TB, family uint8, to string, port uint16) {
+// Hooks, NF_INET_LOCAL_IN and NF_INET_FORWARD; NF_BR_FORWARD is the same number.
+const (
+	hookInput   = 1
+	hookForward = 2
+)
+
+// drop makes a table of nftables' that drops what comes by a hook, from or to an
+// interface, of UDP to that port only unless it is 0. There need be no nft for it.
+func drop(t testing.TB, family uint8, hook, key uint32, name string, port uint16) {
 	t.Helper()
-	table := "lab " + to
+	table := "lab " + name
 	be32 := func(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 	text := func(s string) []byte { return append([]byte(s), 0) }
 	const nested = unix.NLA_F_NESTED
@@ -51,9 +63,8 @@ func drop(t testing.TB, family uint8, to string, port uint16) {
 		return expression("cmp", attr(unix.NFTA_CMP_SREG, be32(unix.NFT_REG_1)), attr(unix.NFTA_CMP_OP, be32(unix.NFT_CMP_EQ)),
 			nest(unix.NFTA_CMP_DATA, attr(unix.NFTA_DATA_VALUE, value)))
 	}
-	const nfForward = 2 // NF_INET_FORWARD, and NF_BR_FORWARD
 	rule := []*nl.RtAttr{
-		expression("meta", attr(unix.NFTA_META_DREG, be32(unix.NFT_REG_1)), attr(unix.NFTA_META_KEY, be32(unix.NFT_META_OIFNAME))), equals(text(to)),
+		expression("meta", attr(unix.NFTA_META_DREG, be32(unix.NFT_REG_1)), attr(unix.NFTA_META_KEY, be32(key))), equals(text(name)),
 	}
 	if port != 0 {
 		rule = append(rule, expression("payload", attr(unix.NFTA_PAYLOAD_DREG, be32(unix.NFT_REG_1)), attr(unix.NFTA_PAYLOAD_BASE, be32(unix.NFT_PAYLOAD_TRANSPORT_HEADER)),
@@ -64,11 +75,11 @@ func drop(t testing.TB, family uint8, to string, port uint16) {
 	err := nftables(family,
 		nftMessage{unix.NFT_MSG_NEWTABLE, []*nl.RtAttr{attr(unix.NFTA_TABLE_NAME, text(table))}},
 		nftMessage{unix.NFT_MSG_NEWCHAIN, []*nl.RtAttr{
-			attr(unix.NFTA_CHAIN_TABLE, text(table)), attr(unix.NFTA_CHAIN_NAME, text("forward")), attr(unix.NFTA_CHAIN_TYPE, text("filter")),
-			nest(unix.NFTA_CHAIN_HOOK, attr(unix.NFTA_HOOK_HOOKNUM, be32(nfForward)), attr(unix.NFTA_HOOK_PRIORITY, be32(0))),
+			attr(unix.NFTA_CHAIN_TABLE, text(table)), attr(unix.NFTA_CHAIN_NAME, text("drops")), attr(unix.NFTA_CHAIN_TYPE, text("filter")),
+			nest(unix.NFTA_CHAIN_HOOK, attr(unix.NFTA_HOOK_HOOKNUM, be32(hook)), attr(unix.NFTA_HOOK_PRIORITY, be32(0))),
 		}},
 		nftMessage{unix.NFT_MSG_NEWRULE, []*nl.RtAttr{
-			attr(unix.NFTA_RULE_TABLE, text(table)), attr(unix.NFTA_RULE_CHAIN, text("forward")), nest(unix.NFTA_RULE_EXPRESSIONS, rule...),
+			attr(unix.NFTA_RULE_TABLE, text(table)), attr(unix.NFTA_RULE_CHAIN, text("drops")), nest(unix.NFTA_RULE_EXPRESSIONS, rule...),
 		}})
 	if err != nil {
 		Missing(t, "nftables: "+err.Error())

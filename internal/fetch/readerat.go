@@ -5,26 +5,26 @@ import (
 	"io"
 )
 
-// random is a file that can be read from anywhere, by several goroutines at
+// readerAt is a file that can be read from anywhere, by several goroutines at
 // once.
-type random interface {
+type readerAt interface {
 	io.ReaderAt
 	io.Closer
 	Size() int64
 }
 
-// readAhead is how much of a random file is read at once, in bytes: enough to
+// readAhead is how much of such a file is read at once, in bytes: enough to
 // have several requests under way.
 const readAhead = 1 << 20
 
-// wholeFile is all of a random file as a source.
+// wholeFile is all of such a file as a source.
 type wholeFile struct {
 	ctx context.Context
-	random
+	readerAt
 }
 
 func (f *wholeFile) WriteTo(w io.Writer) (int64, error) {
-	return copyAll(f.ctx, w, io.NewSectionReader(f.random, 0, f.Size()))
+	return copyAll(f.ctx, w, io.NewSectionReader(f.readerAt, 0, f.Size()))
 }
 
 // copyAll reads to the end, or to that of the context.
@@ -47,7 +47,7 @@ func (u untilDone) Read(p []byte) (int, error) {
 }
 
 func (f *wholeFile) stats() Stats {
-	if s, ok := f.random.(interface{ stats() Stats }); ok {
+	if s, ok := f.readerAt.(interface{ stats() Stats }); ok {
 		return s.stats()
 	}
 	return Stats{}

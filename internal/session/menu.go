@@ -49,7 +49,7 @@ type ended struct{ Choice *menu.Choice }
 // checked is the child's answer to Check; "" is the right one.
 type checked struct{ Wrong string }
 
-// Ask has the parent ask the person, who is there if the parent says so, and
+// Ask has the parent ask the user, who is there if the parent says so, and
 // returns how it comes out: nil for what boots untouched. valid says why a
 // choice's password is not the right one. From now on the parent answers nothing
 // else.
@@ -84,10 +84,10 @@ func (c *Child) Ask(ctx context.Context, o menu.Offer, valid func(menu.Choice) e
 	return chosen
 }
 
-// Complete tells the parent that nothing but the person is waited for.
+// Complete tells the parent that nothing but the user is waited for.
 func (c *Child) Complete() { c.send(answer{Complete: true}) }
 
-// asking is a person while asked, in a goroutine of its own.
+// asking is a user while asked, in a goroutine of its own.
 type asking struct {
 	person *Person
 	offer  menu.Offer
@@ -95,7 +95,7 @@ type asking struct {
 	con    *console.Console
 
 	left     time.Duration // of menuTime
-	complete chan struct{} // closed when the child waits for the person only
+	complete chan struct{} // closed when the child waits for the user only
 	once     sync.Once
 	checked  chan checked
 	stop     context.CancelFunc
@@ -106,10 +106,10 @@ type asking struct {
 
 // ask begins to ask; before is the time before, nil at first. A child that was
 // taken over can offer anything, but it has menuTime for all that it asks, and of
-// that none before a person has pressed a key.
+// that none before a user has pressed a key.
 func (p *Person) ask(ctx context.Context, g *guest.Guest, o *menu.Offer, before *asking, con *console.Console) (*asking, error) {
 	if p == nil {
-		return nil, errors.New("the guest's process asks a person who is not there")
+		return nil, errors.New("the guest's process asks a user who is not there")
 	}
 	if err := o.Check(); err != nil {
 		return nil, fmt.Errorf("the guest's process offers a menu: %w", err)
@@ -132,7 +132,7 @@ func (p *Person) ask(ctx context.Context, g *guest.Guest, o *menu.Offer, before 
 		end := &ended{a.choose(asking)}
 		a.chose = end.Choice != nil
 		a.told.Store(true)
-		if asking.Err() == nil { // else nobody waits for it
+		if asking.Err() == nil { // else no one waits for it
 			g.Send(asked{Ended: end})
 		}
 	}()
@@ -150,7 +150,7 @@ func (a *asking) end() {
 	}
 }
 
-// choose is the person's choice; nil is none.
+// choose is the user's choice; nil is none.
 func (a *asking) choose(ctx context.Context) *menu.Choice {
 	t, restore, err := console.OpenTerminal(a.person.In, a.person.Out)
 	if err != nil {
@@ -164,7 +164,7 @@ func (a *asking) choose(ctx context.Context) *menu.Choice {
 	defer restore()
 	t.Dumb, t.Idle = a.person.Dumb, idleTime
 	switch {
-	case a.offer.Failed != "": // a person is there
+	case a.offer.Failed != "": // a user is there
 	case a.person.Menu:
 		t.First = a.countdown()
 	default:
@@ -233,7 +233,7 @@ func (a *asking) putOff(ctx context.Context, by time.Duration) {
 // check asks the child for a password.
 func (a *asking) check(ctx context.Context, c menu.Choice) error {
 	select {
-	case <-a.checked: // which nobody asked for
+	case <-a.checked: // which no one asked for
 	default:
 	}
 	if err := a.guest.Send(asked{Check: &c}); err != nil {

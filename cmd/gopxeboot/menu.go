@@ -16,17 +16,17 @@ import (
 // attendedWait is how long a key is waited for where somebody looks on.
 const attendedWait = 3 * time.Second
 
-// menuFlags say whether a person is asked.
+// menuFlags say whether a user is asked.
 func menuFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "menu", Usage: "show the lab's menu at once"},
-		&cli.GenericFlag{Name: "menu-timeout", Value: &waitTime{value: 10 * time.Second}, Usage: "wait this `TIME` at most for a key in it; 0 never asks"},
+		&cli.GenericFlag{Name: "menu-timeout", Value: &waitTime{value: 10 * time.Second}, Usage: "the most `TIME` that the menu waits for a key; 0 for no menu"},
 	}
 }
 
 // noMenuFlag is for the bootloader only: other commands ask with --menu only.
 func noMenuFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "no-menu", Usage: "boot what boots by itself, without a menu"}
+	return &cli.BoolFlag{Name: "no-menu", Usage: "boot the default entry, without a menu"}
 }
 
 // personOf is who may be asked what boots; nil for no one. libxl gives a terminal
