@@ -34,7 +34,7 @@ func signedTree(t *testing.T) (tree, keys string) {
 	writeFile(t, filepath.Join(tree, "initrd.gz"), "070701 signed")
 	writeFile(t, filepath.Join(tree, "boot.ipxe"), "#!ipxe\nchain next.ipxe\n")
 	writeFile(t, filepath.Join(tree, "next.ipxe"), "#!ipxe\nkernel vmlinuz\ninitrd initrd.gz\nboot\n")
-	writeFile(t, filepath.Join(tree, "grub/grub.cfg"), "configfile /grub/hosts.cfg\n")
+	writeFile(t, filepath.Join(tree, "grub/grub.cfg"), "source $prefix/hosts.cfg\n")
 	writeFile(t, filepath.Join(tree, "grub/hosts.cfg"), "menuentry 'linux' {\n linux /vmlinuz\n initrd /initrd.gz\n}\n")
 	list := sumsOf(t, tree)
 	writeFile(t, filepath.Join(tree, "SHA256SUMS"), string(list))

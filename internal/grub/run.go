@@ -223,13 +223,20 @@ func trimPlatform(directory string) string {
 
 // normal looks for a configuration and runs it (normal/main.c, grub_cmd_normal).
 func (m *machine) normal() {
+	prefix := m.get("prefix")
 	for _, name := range m.names() {
+		if !m.image.Known { // an image that asks there has its prefix there
+			m.set("prefix", name[:strings.LastIndexByte(name, '/')])
+		}
 		if m.source(name) {
 			m.menu()
 		}
 		if m.config != "" || m.over() {
 			return
 		}
+	}
+	if !m.image.Known {
+		m.set("prefix", prefix)
 	}
 }
 
