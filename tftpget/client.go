@@ -153,7 +153,7 @@ func parseURL(ctx context.Context, link string) (server netip.AddrPort, name str
 // request of RFC 1350.
 func start(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (transfer, error) {
 	var reply *serverError
-	if o.window > 1 || o.retries > DefaultRetries { // pin/tftp would ask each second until then
+	if o.window > 1 || o.rarely() {
 		d := newDownload(ctx, server, name, o, retransmits)
 		err := d.start()
 		if err == nil {
@@ -214,6 +214,10 @@ func (c *Client) options(server netip.AddrPort) (options, error) {
 
 // patience is how long the server may be silent.
 func (o options) patience() time.Duration { return time.Duration(o.retries+1) * o.timeout }
+
+// rarely is for a server that we have long patience with: pin/tftp would ask it
+// each second until then.
+func (o options) rarely() bool { return o.retries > DefaultRetries }
 
 // pathBlockSize fills a packet of the path's MTU, up to the usual jumbo frames.
 func pathBlockSize(server netip.AddrPort, local netip.Addr) int {

@@ -114,7 +114,7 @@ func (d *download) ask(asked terms) (err error) {
 	packet := make([]byte, 1500)
 	for try := 0; ; try++ {
 		sent := d.socket.now()
-		if try > min(d.options.retries, DefaultRetries) && sent.Sub(begin) >= d.options.patience() {
+		if (try > d.options.retries || d.options.rarely()) && sent.Sub(begin) >= d.options.patience() {
 			return ErrTimeout
 		}
 		if try > 0 {
@@ -124,6 +124,9 @@ func (d *download) ask(asked terms) (err error) {
 			return err
 		}
 		until := sent.Add(d.pause(try))
+		if end := begin.Add(d.options.patience()); d.options.rarely() && until.After(end) {
+			until = end
+		}
 		for now := sent; now.Before(until); now = d.socket.now() {
 			n, err := d.socket.receive(packet, until.Sub(now))
 			if errors.Is(err, errQuiet) {
@@ -143,17 +146,15 @@ func (d *download) ask(asked terms) (err error) {
 	}
 }
 
-// pause is how long to wait for an answer to a request. A server that is silent
-// for so long may have all of our requests in a queue: with so many that the
-// retransmissions are most of it, it would never come to the end. So those of
-// long patience are rare, and come when chance has it.
+// pause is how long to wait for an answer to a request. A server that we have
+// long patience with may have all of our requests in a queue, and begin a
+// transfer for each. So those come rarely, and when chance has it.
 func (d *download) pause(try int) time.Duration {
-	pause := d.rtt.patience(try, d.options.timeout)
-	if more := try - DefaultRetries; more > 0 {
-		pause = min(pause<<min(more, 10), max(longestPause, pause))
-		pause = pause/2 + rand.N(pause/2+1)
+	if !d.options.rarely() {
+		return d.rtt.patience(try, d.options.timeout)
 	}
-	return pause
+	pause := max(min(d.options.timeout<<min(try, 10), longestPause), d.options.timeout)
+	return pause - rand.N(pause/4+1)
 }
 
 // longestPause is between two requests for the same file.

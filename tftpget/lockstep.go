@@ -40,7 +40,7 @@ func startLockstep(ctx context.Context, server netip.AddrPort, name string, o op
 	client.SetBlockSize(o.blockSize)
 	client.RequestTSize(true)
 	l := &lockstep{ctx: ctx, patience: o.timeout}
-	closed := func() bool { return portClosed(ctx, server, name, o) }
+	closed := func() bool { return portClosed(ctx, server, o) }
 	if l.incoming, err = receive(ctx, client, name, closed); err != nil {
 		return nil, err
 	}
@@ -120,17 +120,17 @@ func receive(ctx context.Context, client *tftp.Client, name string, closed func(
 	}
 }
 
-// portClosed asks once more from a socket of ours. The kernel tells it, but
-// not pin/tftp's, when the server's port is closed. An answer comes from
-// another port than asked, so it does not reach this socket, and the kernel
-// refuses it in our name.
-func portClosed(ctx context.Context, server netip.AddrPort, name string, o options) bool {
+// portClosed asks the kernel, which tells a socket of ours, but not pin/tftp's,
+// when the server's port is closed. What it sends for that is an ERROR packet,
+// which no server answers (RFC 1350, section 7): another request would begin
+// another transfer, and keep one of dnsmasq's 50 places for half a minute.
+func portClosed(ctx context.Context, server netip.AddrPort, o options) bool {
 	s, err := dial(ctx, server, o.localAddr)
 	if err != nil {
 		return false
 	}
 	defer s.close()
-	if s.connect() != nil || s.send(readRequest(name, terms{blockSize: o.blockSize, window: 1, size: -1})) != nil {
+	if s.connect() != nil || s.send(errorPacket(0, "is a server there?")) != nil {
 		return false
 	}
 	_, err = s.receive(make([]byte, headLen), unheardAfter)

@@ -79,7 +79,7 @@ func turnDown(fd int, server netip.Addr, transfer netip.AddrPort) {
 			continue
 		case err != nil:
 			return
-		case n < 2:
+		case n < headLen:
 			continue
 		}
 		op, other := binary.BigEndian.Uint16(p[:]), addrPort(from)

@@ -52,16 +52,14 @@ func TestOthers(t *testing.T) {
 
 // A server that may yet answer is not asked each second.
 func TestRarely(t *testing.T) {
-	d := &download{options: options{timeout: time.Second}}
-	var sum time.Duration
-	for try := range 30 {
-		pause := d.pause(try)
-		if try <= DefaultRetries && pause > time.Second || pause > longestPause {
-			t.Errorf("%v after request %d", pause, try)
+	for retries, want := range map[int][2]time.Duration{DefaultRetries: {6 * time.Second, 10 * time.Second}, 100: {40 * time.Second, 70 * time.Second}} {
+		d := &download{options: options{timeout: time.Second, retries: retries}}
+		var sum time.Duration
+		for try := range 10 {
+			sum += d.pause(try)
 		}
-		sum += pause
-	}
-	if sum < 100*time.Second {
-		t.Errorf("30 requests in %v", sum)
+		if sum < want[0] || sum > want[1] {
+			t.Errorf("with %d retries 10 requests in %v, want %v", retries, sum, want)
+		}
 	}
 }

@@ -49,6 +49,9 @@ func serve(t testing.TB, script func(*session)) *fakeServer {
 			if err != nil {
 				return
 			}
+			if buf[1] != opRRQ {
+				continue // like servers
+			}
 			fields := strings.Split(strings.TrimSuffix(string(buf[2:n]), "\x00"), "\x00")
 			s.mu.Lock()
 			nth := len(s.requests)

@@ -179,8 +179,9 @@ func (s *storm) fromDnsmasq(host *lab.Host, out io.Writer, storms []int) error {
 		return err
 	}
 	defer s.leases.Stop()
-	s.requests = func() int {
-		return strings.Count(s.leases.Log(), "sent "+tree+"/"+stormKernel) + strings.Count(s.leases.Log(), "sent "+tree+"/"+stormInitrd)
+	s.requests = func() int { // but those that we cancelled, for another block size
+		log := s.leases.Log()
+		return strings.Count(log, "sent "+tree+"/"+stormKernel) + strings.Count(log, "sent "+tree+"/"+stormInitrd) - strings.Count(log, " received from ")
 	}
 	for _, guests := range storms {
 		s.row(out, "dnsmasq | dnsmasq", "no limit", guests, false)
@@ -263,7 +264,7 @@ func (s *storm) all(guests int, command func(i int, dir string) *exec.Cmd) (c co
 			mu.Lock()
 			defer mu.Unlock()
 			if failed != nil {
-				err = fmt.Errorf("%w: %s", failed, lastLine(said.String()))
+				err = fmt.Errorf("%w: %s", failed, strings.TrimSpace(said.String()))
 			}
 			if state := cmd.ProcessState; state != nil {
 				c.cpu += (state.UserTime() + state.SystemTime()).Seconds()
