@@ -18,7 +18,8 @@ type Trial struct {
 	Lease   *Lease
 	Origins Origins // of Lease's values
 	// Decided is when Lease would take an offer: it does not wait for what comes
-	// later. It is zero where there is none to take.
+	// later. It is zero where there is none to take. Of a machine that went on to a
+	// lease in a capture it is when that was confirmed.
 	Decided time.Time
 	// Holder is another station that says it has the offered address; nil is none.
 	Holder net.HardwareAddr
@@ -140,7 +141,7 @@ func Conclude(mac net.HardwareAddr, begin time.Time, xid uint32, frames []Frame)
 		case isOffer(r):
 			d.add(r, f.At)
 		case r.MessageType() == dhcpv4.MessageTypeAck && r.yourAddress().IsValid() && ack == nil:
-			ack = r
+			ack, d.giveUp = r, f.At
 		}
 	}
 	x.answered = func(wanted func(*reply) bool) *reply {

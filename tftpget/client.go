@@ -153,7 +153,7 @@ func parseURL(ctx context.Context, link string) (server netip.AddrPort, name str
 // request of RFC 1350.
 func start(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (transfer, error) {
 	var reply *serverError
-	if o.window > 1 {
+	if o.window > 1 || o.retries > DefaultRetries { // pin/tftp would ask each second until then
 		d := newDownload(ctx, server, name, o, retransmits)
 		err := d.start()
 		if err == nil {

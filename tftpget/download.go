@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,10 @@ func newDownload(ctx context.Context, server netip.AddrPort, name string, o opti
 func (d *download) start() error {
 	o := d.options
 	t := terms{blockSize: o.blockSize, window: o.window, size: -1, resend: firstResend}
+	if t.window == 1 {
+		t.resend = 0
+		return d.ask(t)
+	}
 	if err := d.ask(t); err != nil {
 		return err
 	}
@@ -109,7 +114,7 @@ func (d *download) ask(asked terms) (err error) {
 	packet := make([]byte, 1500)
 	for try := 0; ; try++ {
 		sent := d.socket.now()
-		if try > d.options.retries && sent.Sub(begin) >= d.options.patience() {
+		if try > min(d.options.retries, DefaultRetries) && sent.Sub(begin) >= d.options.patience() {
 			return ErrTimeout
 		}
 		if try > 0 {
@@ -118,7 +123,7 @@ func (d *download) ask(asked terms) (err error) {
 		if err := d.socket.send(readRequest(d.name, kinds[min(try/2, len(kinds)-1)])); err != nil {
 			return err
 		}
-		until := sent.Add(d.rtt.patience(try, d.options.timeout))
+		until := sent.Add(d.pause(try))
 		for now := sent; now.Before(until); now = d.socket.now() {
 			n, err := d.socket.receive(packet, until.Sub(now))
 			if errors.Is(err, errQuiet) {
@@ -137,6 +142,22 @@ func (d *download) ask(asked terms) (err error) {
 		}
 	}
 }
+
+// pause is how long to wait for an answer to a request. A server that is silent
+// for so long may have all of our requests in a queue: with so many that the
+// retransmissions are most of it, it would never come to the end. So those of
+// long patience are rare, and come when chance has it.
+func (d *download) pause(try int) time.Duration {
+	pause := d.rtt.patience(try, d.options.timeout)
+	if more := try - DefaultRetries; more > 0 {
+		pause = min(pause<<min(more, 10), max(longestPause, pause))
+		pause = pause/2 + rand.N(pause/2+1)
+	}
+	return pause
+}
+
+// longestPause is between two requests for the same file.
+const longestPause = 8 * time.Second
 
 // answer reads what may be the answer to a request.
 func (d *download) answer(p []byte) (answered bool, err error) {

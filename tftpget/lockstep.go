@@ -19,7 +19,7 @@ import (
 
 // startLockstep sends the read request and returns when the server has
 // accepted it. Receiver and transfer are pin/tftp's, one block at a time.
-func startLockstep(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (*lockstep, error) {
+func startLockstep(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (transfer, error) {
 	client, err := tftp.NewClient(server.String())
 	if err != nil {
 		return nil, err
@@ -46,17 +46,19 @@ func startLockstep(ctx context.Context, server netip.AddrPort, name string, o op
 	}
 
 	size, known := l.incoming.Size()
-	if !known {
-		// An OACK without a tsize that pin/tftp can read. It may also hide a
-		// blksize: names of options may come in any case (RFC 2347), pin/tftp
-		// compares them exactly, and would then cut each block off at 512
-		// bytes without noticing. A block size of 512 can't be mistaken.
+	if !known || size <= 0 {
+		// No OACK, one without a tsize that pin/tftp can read, or an empty file.
+		// It may hide a blksize: names of options may come in any case (RFC
+		// 2347), pin/tftp compares them exactly, and would then cut each block
+		// off at 512 bytes without noticing; as it does where a server sends
+		// larger blocks without a word. So the file is asked for without
+		// options, by a receiver that takes no block which is too large.
 		go l.incoming.WriteTo(new(gate))
-		client.SetBlockSize(512) // asking for none makes pin/tftp send an OACK back, or panic
-		client.RequestTSize(false)
-		if l.incoming, err = receive(ctx, client, name, closed); err != nil {
+		d := newDownload(ctx, server, name, o, retransmits)
+		if err := d.ask(plainTerms); err != nil {
 			return nil, err
 		}
+		return d, nil
 	}
 	if l.size = size; size <= 0 {
 		l.size = -1 // see File.Size

@@ -184,7 +184,13 @@ func (s *session) agree(size int) (blockSize int) {
 
 // file is the whole conversation about a file, as a good server has it.
 func file(content []byte) func(*session) {
-	return func(s *session) { s.blocks(content, s.agree(len(content))) }
+	return func(s *session) {
+		if s.opts["blksize"] == "" { // none is asked for
+			s.blocks(content, plainTerms.blockSize)
+			return
+		}
+		s.blocks(content, s.agree(len(content)))
+	}
 }
 
 // pattern is n bytes in which every block differs from every other.

@@ -24,6 +24,7 @@ type udpSocket struct {
 	server    netip.AddrPort
 	from      netip.AddrPort // who sent the last packet
 	connected bool
+	requests  int           // that were sent
 	watching  bool          // the last packet came soon, see watchTime
 	wait      time.Duration // SO_RCVTIMEO
 	bufferLen int           // SO_RCVBUF, in the kernel's own reckoning
@@ -31,6 +32,7 @@ type udpSocket struct {
 	mu     sync.Mutex
 	closed bool
 	unhook func() bool
+	others *others // nil without a second request
 
 	ended atomic.Bool // the context has
 }
@@ -91,6 +93,9 @@ func (s *udpSocket) close() {
 	if !s.closed {
 		s.closed = true
 		unix.Close(s.fd)
+		if s.others != nil {
+			s.others.until.Store(time.Now().Add(othersTime).UnixNano())
+		}
 	}
 }
 
@@ -102,6 +107,7 @@ func (s *udpSocket) send(p []byte) error {
 		if s.connected {
 			_, err = unix.Write(s.fd, p)
 		} else {
+			s.requests++
 			err = unix.Sendto(s.fd, p, 0, sockaddr(s.server))
 		}
 		if !errors.Is(err, unix.EINTR) {
@@ -111,11 +117,14 @@ func (s *udpSocket) send(p []byte) error {
 }
 
 // connect takes the sender of the last packet for the server from now on. The
-// kernel then answers everybody else as if no socket were there, which ends a
-// transfer that a second request of ours may have started.
+// kernel then answers everybody else as if no socket were there, unless there
+// are others.
 func (s *udpSocket) connect() error {
 	if s.connected {
 		return nil
+	}
+	if s.requests > 1 {
+		s.others = s.listenToOthers()
 	}
 	if err := unix.Connect(s.fd, sockaddr(s.from)); err != nil {
 		return opError("connect", s.from, err)
@@ -123,12 +132,8 @@ func (s *udpSocket) connect() error {
 	s.connected = true
 	// What others sent before is still in the queue. The server itself has
 	// nothing to say before our answer.
-	var junk [1]byte
-	for {
-		if _, _, err := unix.Recvfrom(s.fd, junk[:], unix.MSG_DONTWAIT|unix.MSG_TRUNC); err != nil && !errors.Is(err, unix.EINTR) {
-			return nil
-		}
-	}
+	turnDown(s.fd, s.server.Addr(), s.from)
+	return nil
 }
 
 func (s *udpSocket) receive(p []byte, wait time.Duration) (int, error) {

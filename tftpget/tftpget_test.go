@@ -59,7 +59,7 @@ func TestFiles(t *testing.T) {
 		{name: "block size asked for", client: Client{BlockSize: 8192}, script: file(pattern(20000)), want: pattern(20000), block: 8192},
 		{name: "one block", script: file(pattern(100)), want: pattern(100), own: []int{100, 1468}},
 		{name: "last block empty", script: file(pattern(2 * 1468)), want: pattern(2 * 1468), block: 1468},
-		{name: "empty", script: file(nil), want: []byte{}, size: -1, own: []int{-1, 1468}},
+		{name: "empty", script: file(nil), want: []byte{}, size: -1, block: 512, own: []int{-1, 1468}},
 		{name: "no OACK", script: plain(pattern(1300)), want: pattern(1300), size: -1, block: 512},
 		{name: "as large as allowed", client: Client{MaxSize: 3000}, script: file(pattern(3000)), want: pattern(3000), block: 1468},
 		{name: "smaller blksize", want: pattern(1300), block: 600, script: func(s *session) {
@@ -87,8 +87,6 @@ func TestFiles(t *testing.T) {
 				}
 				return
 			}
-			s.oack("BLKSIZE", s.opts["blksize"])
-			s.expect(0)
 			s.blocks(pattern(5000), 512)
 		}},
 		{name: "blksize below 512 without tsize", want: pattern(1300), size: -1, block: 512, own: []int{-1, 8}, script: func(s *session) {
@@ -206,6 +204,8 @@ func TestFailures(t *testing.T) {
 		{name: "not even a NUL", want: ErrRefused, pinOnly: true,
 			script: func(s *session) { s.send(packet(5, 1, "")) }},
 		{name: "silence", want: ErrTimeout, script: func(s *session) {}},
+		// Cut off at 512 bytes each they would be another file.
+		{name: "larger blocks than anybody asked for", want: ErrTimeout, script: func(s *session) { s.blocks(pattern(4674), 1400) }},
 		{name: "silence after OACK", want: ErrTimeout, script: func(s *session) { s.agree(1000) }},
 		{name: "silence after a block", want: ErrTimeout, script: func(s *session) {
 			s.agree(5000)

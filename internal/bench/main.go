@@ -110,10 +110,8 @@ func run() error {
 			return err
 		}
 	}
-	if strings.Contains("Many guests at once", *only) {
-		if err := b.storms(out, *program, many); err != nil {
-			return err
-		}
+	if err := b.storms(out, *program, *only, many); err != nil {
+		return err
 	}
 	fmt.Fprintf(out, "\n%s\n", load())
 	if *output != "" {

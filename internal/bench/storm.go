@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,87 +24,181 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
-// A storm's files, on a web server of its own.
+// A storm's files, on a server of its own.
 const (
 	stormServer = "192.168.1.100"
 	stormKernel = "vmlinuz"
 	stormInitrd = "initrd.img"
 )
 
-// storm is that server, which says how often it was asked.
+// storm is many guests that start at once, and their servers.
 type storm struct {
 	*bench
-	program string
-	dir     string // for results
-	files   map[string][]byte
-	log     string
+	program  string
+	dir      string // for results
+	url      string // of the directory of the files
+	files    map[string][]byte
+	requests func() int   // for files, so far; nil where the server does not tell
+	leases   *lab.Process // the DHCP server, which logs
+}
+
+// stormSet is where the files come from, and the rows of that.
+type stormSet struct {
+	files string
+	run   func(s *storm, host *lab.Host, out io.Writer, guests []int) error
 }
 
 // storms has many guests start at once, and as many curls get the same files.
-func (b *bench) storms(out io.Writer, program string, storms []int) error {
-	fmt.Fprint(out, "\n## Many guests at once\n\nDHCP and the search from dnsmasq, a kernel of 4 MiB and an initrd of 28 MiB from nginx, against as many curls at once that get the two files and no more.\n"+
+func (b *bench) storms(out io.Writer, program, only string, storms []int) error {
+	sets := slices.DeleteFunc([]stormSet{
+		{"nginx", (*storm).fromNginx},
+		{"tftpd-hpa", (*storm).fromTFTPD},
+		{"dnsmasq", (*storm).fromDnsmasq},
+	}, func(s stormSet) bool { return !strings.Contains("Many guests at once, "+s.files, only) })
+	if len(sets) == 0 {
+		return nil
+	}
+	fmt.Fprint(out, "\n## Many guests at once\n\nDHCP, the search, a kernel and an initrd, against as many curls at once that get the two files and no more: 4 and 28 MiB from nginx, 256 KiB and 2 MiB by TFTP.\n"+
 		"Without a limit the wire is a veth, and what counts is the CPU time of so many processes on this machine; a lab's wire has 1 Gbit/s.\n"+
-		"With `--cache` the first boot of the row finds an empty one. CPU is that of one boot; memory is what the machine had less at most, without what it can give back. Files are compared afterwards.\n\n"+
-		"| guests | wire | cache | booted | wall s | curls, wall s | gopxeboot / curls | CPU s a boot | memory MiB | requests at the server |\n|---:|---|---|---:|---:|---:|---:|---:|---:|---:|\n")
-	tree := filepath.Join(b.dir, "storm")
-	noise := make([]byte, 28*mib)
-	_, _ = rand.NewChaCha8([32]byte{8}).Read(noise)
-	s := &storm{bench: b, program: program, dir: filepath.Join(b.dir, "storms"), log: filepath.Join(b.dir, "storm.log"), files: map[string][]byte{
-		stormKernel: fake.BzImage(fake.Vmlinux(elf.EM_X86_64, noise[:4*mib], fake.Notes(true, true), elf.SHT_NULL)),
-		stormInitrd: append([]byte("\x1f\x8b\x08"), noise...),
-	}}
-	url := "http://" + stormServer + "/"
-	var sums []byte
-	err := errors.Join(os.MkdirAll(filepath.Join(tree, "pxelinux.cfg"), 0o755), os.MkdirAll(s.dir, 0o700),
-		os.WriteFile(filepath.Join(tree, "pxelinux.cfg/default"), []byte("default linux\nlabel linux\n kernel "+url+stormKernel+"\n initrd "+url+stormInitrd+"\n"), 0o644))
-	for name, content := range s.files {
-		sums = fmt.Appendf(sums, "%x  %s\n", sha256.Sum256(content), url+name)
-		err = errors.Join(err, os.WriteFile(filepath.Join(tree, name), content, 0o644))
-	}
-	if err := errors.Join(err, os.WriteFile(filepath.Join(b.dir, "storm.sums"), sums, 0o644)); err != nil {
-		return err
-	}
+		"With `--cache` the first boot of the row finds an empty one. CPU is that of one boot; memory is what the machine had less at most, without what it can give back. Files are compared afterwards.\n"+
+		"Leases are the DHCPACKs in the server's log, and how many addresses they gave.\n\n"+
+		"| files from | leases from | guests | wire | cache | booted | leases | wall s | curls, wall s | gopxeboot / curls | CPU s a boot | memory MiB | requests at the server |\n|---|---|---:|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	host, err := b.lab.AddHost(context.Background(), lab.HostConfig{Name: "storm", Address: netip.PrefixFrom(netip.MustParseAddr(stormServer), 24)})
 	if err != nil {
 		return err
 	}
-	if _, err := real.Nginx(context.Background(), host, tree, "access_log "+s.log+";"); err != nil {
-		return err
+	for _, s := range sets {
+		if err := s.run(&storm{bench: b, program: program, dir: filepath.Join(b.dir, "storms")}, host, out, storms); err != nil {
+			fmt.Fprintf(out, "| %s | failed: %v |\n", s.files, err)
+		}
 	}
+	return nil
+}
+
+// stormDHCP has an address for each guest.
+func stormDHCP(nextServer netip.Addr) lab.DHCP {
 	config := lab.SampleDHCP()
 	config.Fixed, config.First, config.Last = nil, netip.MustParseAddr("192.168.1.110"), netip.MustParseAddr("192.168.1.250")
-	dnsmasq, err := real.Dnsmasq(context.Background(), b.lab.Servers, config, tree)
+	config.NextServer = nextServer
+	return config
+}
+
+// tree is a directory with the files, and a configuration that names them.
+func (s *storm) tree(name string, kernel, initrd int) (string, error) {
+	tree := filepath.Join(s.bench.dir, name)
+	noise := make([]byte, initrd)
+	_, _ = rand.NewChaCha8([32]byte{8}).Read(noise)
+	s.files = map[string][]byte{
+		stormKernel: fake.BzImage(fake.Vmlinux(elf.EM_X86_64, noise[:kernel], fake.Notes(true, true), elf.SHT_NULL)),
+		stormInitrd: append([]byte("\x1f\x8b\x08"), noise...),
+	}
+	var sums []byte
+	err := errors.Join(os.MkdirAll(filepath.Join(tree, "pxelinux.cfg"), 0o755), os.MkdirAll(s.dir, 0o700),
+		os.WriteFile(filepath.Join(tree, "pxelinux.cfg/default"), []byte("default linux\nlabel linux\n kernel "+s.url+stormKernel+"\n initrd "+s.url+stormInitrd+"\n"), 0o644))
+	for name, content := range s.files {
+		sums = fmt.Appendf(sums, "%x  %s\n", sha256.Sum256(content), s.url+name)
+		err = errors.Join(err, os.WriteFile(filepath.Join(tree, name), content, 0o644))
+	}
+	return tree, errors.Join(err, os.WriteFile(filepath.Join(s.bench.dir, "storm.sums"), sums, 0o644))
+}
+
+func (s *storm) fromNginx(host *lab.Host, out io.Writer, storms []int) error {
+	s.url = "http://" + stormServer + "/"
+	tree, err := s.tree("storm-http", 4*mib, 28*mib)
 	if err != nil {
 		return err
 	}
-	defer dnsmasq.Stop()
+	log := filepath.Join(s.bench.dir, "storm.log")
+	s.requests = func() int {
+		text, _ := os.ReadFile(log)
+		return bytes.Count(text, []byte("\n"))
+	}
+	nginx, err := real.Nginx(context.Background(), host, tree, "access_log "+log+";")
+	if err != nil {
+		return err
+	}
+	defer nginx.Stop()
+	s.leases, err = real.Dnsmasq(context.Background(), s.lab.Servers, stormDHCP(lab.ServersAddress.Addr()), tree)
+	if err != nil {
+		return err
+	}
+	defer s.leases.Stop()
 	for _, wire := range []string{"no limit", "1 Gbit/s"} {
 		if wire != "no limit" {
-			if err := host.Run(exec.Command("tc", strings.Fields("qdisc add dev "+lab.HostInterface+" root tbf rate 1gbit burst 256k latency 50ms")...)); err != nil {
+			if err := tc(host, "add dev "+lab.HostInterface+" root tbf rate 1gbit burst 256k latency 50ms"); err != nil {
 				return fmt.Errorf("a wire of %s: %w", wire, err)
 			}
+			defer tc(host, "del dev "+lab.HostInterface+" root")
 		}
 		for _, guests := range storms {
 			for _, cache := range []bool{false, true} {
-				if err := s.row(out, wire, guests, cache); err != nil {
-					fmt.Fprintf(out, "| %d | %s | failed: %v |\n", guests, wire, err)
-				}
+				s.row(out, "nginx | dnsmasq", wire, guests, cache)
 			}
 		}
 	}
 	return nil
 }
 
+// tc sets what a host sends on its wire.
+func tc(host *lab.Host, words string) error {
+	return host.Run(exec.Command("tc", strings.Fields("qdisc "+words)...))
+}
+
+// fromTFTPD has leases from ISC dhcpd, which looks whether an address is free.
+func (s *storm) fromTFTPD(host *lab.Host, out io.Writer, storms []int) error {
+	s.url = "tftp://" + stormServer + "/"
+	tree, err := s.tree("storm-tftp", 256*kib, 2*mib)
+	if err != nil {
+		return err
+	}
+	tftpd, err := real.TFTPD(context.Background(), host, tree)
+	if err != nil {
+		return err
+	}
+	defer tftpd.Stop()
+	s.leases, err = real.DHCPD(context.Background(), s.lab.Servers, stormDHCP(host.Address.Addr()), "authoritative;")
+	if err != nil {
+		return err
+	}
+	defer s.leases.Stop()
+	for _, guests := range storms {
+		s.row(out, "tftpd-hpa | ISC dhcpd", "no limit", guests, false)
+	}
+	return nil
+}
+
+// fromDnsmasq has all from one dnsmasq, which serves 50 at once.
+func (s *storm) fromDnsmasq(host *lab.Host, out io.Writer, storms []int) error {
+	s.url = "tftp://" + stormServer + "/"
+	tree, err := s.tree("storm-dnsmasq", 256*kib, 2*mib)
+	if err != nil {
+		return err
+	}
+	s.leases, err = real.Dnsmasq(context.Background(), host, stormDHCP(host.Address.Addr()), tree)
+	if err != nil {
+		return err
+	}
+	defer s.leases.Stop()
+	s.requests = func() int {
+		return strings.Count(s.leases.Log(), "sent "+tree+"/"+stormKernel) + strings.Count(s.leases.Log(), "sent "+tree+"/"+stormInitrd)
+	}
+	for _, guests := range storms {
+		s.row(out, "dnsmasq | dnsmasq", "no limit", guests, false)
+	}
+	return nil
+}
+
 // row is one line of the table.
-func (s *storm) row(out io.Writer, wire string, guests int, cache bool) error {
+func (s *storm) row(out io.Writer, servers, wire string, guests int, cache bool) {
 	curls, err := s.all(guests, func(_ int, dir string) *exec.Cmd {
-		return exec.Command("curl", "-sSf", "-Z", "-o", filepath.Join(dir, "kernel"), "http://"+stormServer+"/"+stormKernel, "-o", filepath.Join(dir, "ramdisk"), "http://"+stormServer+"/"+stormInitrd)
+		return exec.Command("curl", "-sSf", "-Z", "--tftp-blksize", "1468", "-o", filepath.Join(dir, "kernel"), s.url+stormKernel, "-o", filepath.Join(dir, "ramdisk"), s.url+stormInitrd)
 	})
 	if err != nil {
-		return fmt.Errorf("curl: %w", err)
+		fmt.Fprintf(os.Stderr, "bench: %d of %d curls: %v\n", curls.good, guests, err)
 	}
-	if err := os.Truncate(s.log, 0); err != nil {
-		return err
+	requests, logged := 0, len(s.leases.Log())
+	if s.requests != nil {
+		requests = s.requests()
 	}
 	with, kept := "no", filepath.Join(s.bench.dir, "cache")
 	defer os.RemoveAll(kept)
@@ -117,12 +213,28 @@ func (s *storm) row(out io.Writer, wire string, guests int, cache bool) error {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", guests, "guests:", err)
 	}
-	log, err := os.ReadFile(s.log)
-	if err != nil {
-		return err
+	asked := "-"
+	if s.requests != nil {
+		asked = fmt.Sprint(s.requests() - requests)
 	}
-	fmt.Fprintf(out, "| %d | %s | %s | %d | %.2f | %.2f | %.2f | %.3f | %.0f | %d |\n", guests, wire, with, ours.good, ours.wall, curls.wall, ours.wall/curls.wall, ours.cpu/float64(guests), ours.memory, bytes.Count(log, []byte("\n")))
-	return nil
+	wall, ratio := fmt.Sprintf("%.2f", curls.wall), fmt.Sprintf("%.2f", ours.wall/curls.wall)
+	if curls.good < guests {
+		wall, ratio = fmt.Sprintf("%d of %d failed", guests-curls.good, guests), "-"
+	}
+	fmt.Fprintf(out, "| %s | %d | %s | %s | %d | %s | %.2f | %s | %s | %.3f | %.0f | %s |\n", servers, guests, wire, with, ours.good, acks(s.leases.Log()[logged:]), ours.wall, wall, ratio, ours.cpu/float64(guests), ours.memory, asked)
+}
+
+// given is a line in the log of dnsmasq or ISC dhcpd.
+var given = regexp.MustCompile(`DHCPACK(?:\(\w+\)| on) (\S+)`)
+
+// acks counts DHCPACKs in a log, and the addresses that they gave.
+func acks(log string) string {
+	addresses := map[string]bool{}
+	all := given.FindAllStringSubmatch(log, -1)
+	for _, ack := range all {
+		addresses[ack[1]] = true
+	}
+	return fmt.Sprintf("%d, %d", len(all), len(addresses))
 }
 
 // cost is what many processes took together.

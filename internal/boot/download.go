@@ -207,7 +207,7 @@ func (m *image) begin(ctx context.Context, i int, offset, size int64) (int64, er
 	if i < len(m.names) {
 		name = m.names[i]
 	}
-	if name.Path != "" && size < 0 {
+	if (name.Path != "" || name.Mode != 0) && size < 0 {
 		return 0, fault.New(fault.NotFetched, m.stage, fmt.Errorf("the server does not say how large the file is that is to be %s", name.Path), "have it send Content-Length or tsize")
 	}
 	var header []byte

@@ -83,7 +83,7 @@ func (f *Facts) dns(n Name, link string) *finding {
 			silent = append(silent, s.Address.String())
 		}
 		text := s.Message
-		if !strings.HasPrefix(text, s.Address.String()) {
+		if !strings.Contains(text, s.Address.String()) {
 			text = s.Address.String() + ": " + text
 		}
 		said = append(said, text)

@@ -470,7 +470,7 @@ func kernelDamaged(f *Facts) *finding {
 	if file == nil || file.Misfit == nil {
 		return nil
 	}
-	return broken("The kernel is damaged.", file.URL+": "+file.Misfit.Text, file.Misfit.Try)
+	return broken("Xen can't read the kernel.", file.URL+": "+file.Misfit.Text, file.Misfit.Try)
 }
 
 // initrdWrong goes by the first bytes, as the gate of a boot does. A text is handed

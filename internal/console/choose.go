@@ -324,7 +324,7 @@ func (c *chooser) draw(m *menu.Menu) {
 	s, at, rows := c.screen, c.at[c.menu], c.rows(m)
 	s.clear()
 	title := cutTo(printable.Text(m.Title), s.width-4)
-	s.put(0, strings.Repeat(" ", max((s.width-len([]rune(title)))/2, 0))+title)
+	s.put(0, strings.Repeat(" ", max((s.width-columns(title))/2, 0))+title)
 	top := max(min(at-rows/2, len(m.Entries)-rows), 0)
 	for i := top; i < min(top+rows, len(m.Entries)); i++ {
 		e := &m.Entries[i]

@@ -65,6 +65,9 @@ func (e *editor) cut(from, to int) {
 
 // view is the part of the line that fits, and where the cursor stands in it.
 func (e *editor) view(width int) (text string, column int) {
-	from := max(e.at-width+1, 0)
-	return string(e.text[from:min(from+width, len(e.text))]), e.at - from
+	from := e.at
+	for from > 0 && columns(string(e.text[from-1:e.at])) < width {
+		from--
+	}
+	return cutTo(string(e.text[from:]), width), columns(string(e.text[from:e.at]))
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
+	"unicode"
 )
 
 // screen is a terminal of VT100's kind. What is put on it is drawn by flush, and
@@ -79,10 +79,38 @@ func (s *screen) write(text string) {
 	}
 }
 
-// cutTo is no more than so many characters of a text.
+// cutTo is no more of a text than has so many columns.
 func cutTo(text string, width int) string {
-	if utf8.RuneCountInString(text) <= width {
-		return text
+	n := 0
+	for i, r := range text {
+		if n += columnsOf(r); n > width {
+			return text[:i]
+		}
 	}
-	return string([]rune(text)[:max(width, 0)])
+	return text
+}
+
+// columns is how many a text takes on a terminal.
+func columns(text string) (n int) {
+	for _, r := range text {
+		n += columnsOf(r)
+	}
+	return n
+}
+
+// columnsOf is how many a character takes: two where terminals draw it wide
+// (Unicode, UAX #11), as Chinese ones and their punctuation.
+func columnsOf(r rune) int {
+	switch {
+	case r < 0x300:
+		return 1
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		return 0
+	case r >= 0xff61 && r <= 0xffdc: // half as wide
+		return 1
+	case r >= 0x3000 && r <= 0x303e, r >= 0xff01 && r <= 0xff60, r >= 0x1f300 && r <= 0x1faff,
+		unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana):
+		return 2
+	}
+	return 1
 }

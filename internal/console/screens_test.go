@@ -50,11 +50,16 @@ func (v *vt) Write(p []byte) (int, error) {
 			v.column = 0
 			continue
 		}
-		line := []rune(v.rows[v.row] + strings.Repeat(" ", v.width+1))
-		line[v.column] = r
+		line := []rune(v.rows[v.row] + strings.Repeat(" ", v.width+2))
+		if columnsOf(r) > 0 {
+			line[v.column] = r
+		}
+		if columnsOf(r) == 2 {
+			line[v.column+1] = 0 // the other half
+		}
 		v.rows[v.row] = strings.TrimRight(string(line), " ")
 		v.marked[v.row] = v.inverse
-		if v.column++; v.column >= v.width || r < ' ' {
+		if v.column += columnsOf(r); v.column >= v.width || r < ' ' {
 			v.wrong = fmt.Sprintf("row %d: %q", v.row, v.rows[v.row])
 		}
 	}
@@ -93,8 +98,8 @@ func (v *vt) picture() string {
 		if v.marked[i] {
 			side = ">"
 		}
-		line := []rune(text + strings.Repeat(" ", v.width))[:v.width]
-		fmt.Fprintf(&b, "%s |%s|\n", side, string(line))
+		text = strings.ReplaceAll(text, "\x00", "")
+		fmt.Fprintf(&b, "%s |%s%s|\n", side, text, strings.Repeat(" ", max(v.width-columns(text), 0)))
 	}
 	b.WriteString(frame)
 	if !v.hidden {
@@ -114,6 +119,14 @@ func long() menu.Offer {
 	}
 	m.Entries[1].Help = []string{"one", strings.Repeat("two ", 30), "three", "four", "five", "six, which is not shown"}
 	return menu.Offer{Menus: []menu.Menu{m}}
+}
+
+// wide is a menu in wide characters.
+func wide() menu.Offer {
+	text := strings.Repeat("安装 GNU/Linux（图形界面）", 5)
+	return menu.Offer{Menus: []menu.Menu{{Title: text, Edit: true, Parent: -1, Entries: []menu.Entry{
+		{Text: text, Kind: menu.Boots}, {Text: "e\u0301 " + text, Kind: menu.Boots, Line: text},
+	}}}}
 }
 
 // The screens, as a person sees them, by their golden files. No byte of the lab's is
@@ -139,6 +152,7 @@ func TestScreens(t *testing.T) {
 		{"long-middle", "  ", long()},
 		{"long-end", end, long()},
 		{"long-edit", end + tab, long()},
+		{"wide", down + tab + "\x01\xe4\xb8\xad", wide()},
 		{"long-edit-begin", end + tab + "\x01x", long()},
 	} {
 		for _, size := range []struct{ width, height int }{{80, 25}, {40, 12}} {
@@ -211,6 +225,17 @@ func golden(t *testing.T, got string) {
 	}
 	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+func TestColumns(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "abc": 3, "Größe": 5, "安装": 4, "e\u0301": 1, "ｶﾅ": 2, "カナ": 4, "（）": 4, "🐧": 2, "한글": 4, "─│": 2} {
+		if got := columns(text); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+	if got := cutTo("a安装b", 4); got != "a安" {
+		t.Errorf("cut to %q", got)
 	}
 }
 

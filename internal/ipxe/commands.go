@@ -210,7 +210,7 @@ func (i *image) take(o options, args []string) {
 		i.name = o["name"]
 	}
 	if len(args) > 0 {
-		i.args, i.hasArgs = strings.Join(args, " "), true
+		i.args = strings.Join(args, " ")
 	}
 	i.autofree = i.autofree || o.has("autofree")
 }
@@ -258,7 +258,7 @@ func (r *runner) imgargs(ctx context.Context, o options, args []string) error {
 	if err != nil {
 		return err
 	}
-	i.args, i.hasArgs = "", false
+	i.args = ""
 	i.take(o, args[1:])
 	return nil
 }

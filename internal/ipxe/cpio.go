@@ -9,11 +9,12 @@ import (
 // maxParents bounds the directories of one file.
 const maxParents = 100
 
-// Header is what iPXE puts before a file of size bytes that has a Path: the
+// Header is what iPXE puts before a file of size bytes that has a Mode: the
 // head of a cpio archive's entry, so that the kernel finds the file by that name,
 // and its directories' (core/cpio.c, cpio_header). It is empty for a file without one.
+// The path may be empty, where a script's variable was.
 func (f File) Header(size int64) (header []byte) {
-	if f.Path == "" {
+	if f.Mode == 0 {
 		return nil
 	}
 	for _, dir := range f.parents() {

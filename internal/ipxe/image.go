@@ -18,7 +18,6 @@ type image struct {
 	name     string
 	uri      uri
 	args     string // its command line; "" where it has none
-	hasArgs  bool
 	head     []byte
 	text     string // of a script
 	kind     format
@@ -268,7 +267,7 @@ func (r *runner) execute(ctx context.Context, i *image) error {
 		if f.kind == isScript {
 			r.warn("%s is a script that has returned: it is an initrd of %s, as by iPXE; imgfree before kernel, or chain --autofree", f.name, i.name)
 		}
-		if f.hasArgs {
+		if f.args != "" {
 			file.Path, _, _ = strings.Cut(f.args, " ")
 			file.Mode, file.Parents = cpioMode(f.args), cpioParents(f.args)
 		}

@@ -75,7 +75,7 @@ const (
 type File struct {
 	URL string
 	// Path and Mode are of the cpio header that iPXE puts before a file that has
-	// arguments; "" for none.
+	// arguments; Mode is 0 for none.
 	Path string
 	Mode uint32
 	// Parents is how many of Path's directories are made before it; -1 for all.

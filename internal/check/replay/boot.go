@@ -283,9 +283,7 @@ func (r *reading) file(role, link string) {
 	if t.scheme == schemeTFTP && t.accepted {
 		file.Blocks = r.blocks(t)
 	}
-	if role == "kernel" && len(t.data) > 0 {
-		file.Kernel = kernelOf(t)
-	}
+	lookInto(&file, t)
 	r.facts.Files = append(r.facts.Files, file)
 }
 
@@ -308,12 +306,20 @@ func (r *reading) blocks(t *transfer) []plan.Block {
 	return list
 }
 
-// kernelOf looks into what the capture has of a kernel; nil when that is too
-// little to tell anything.
-func kernelOf(t *transfer) *check.Kernel {
+// lookInto says what a file is, as far as the capture has it. The gate of a boot is
+// not asked about a kernel: who boots there may be no guest of Xen's.
+func lookInto(file *check.File, t *transfer) {
+	head := t.data[:min(len(t.data), kernel.InitrdHead)]
+	if file.Role == "initrd" && (t.complete() || len(head) == kernel.InitrdHead) {
+		info, misfit := kernel.InspectInitrd(head)
+		file.Kind, file.Misfit = check.NewKind(info), check.NewMisfit(misfit)
+	}
+	if file.Role != "kernel" || len(t.data) == 0 {
+		return
+	}
 	info, _ := kernel.Inspect(bytes.NewReader(t.data), int64(len(t.data)))
 	if info.Format == kernel.Unknown && !t.complete() {
-		return nil
+		return // too little to tell anything
 	}
-	return check.NewKernel(info)
+	file.Kernel = check.NewKernel(info)
 }

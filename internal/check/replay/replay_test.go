@@ -88,6 +88,9 @@ func replayFile(t *testing.T, name string) check.Facts {
 
 const goodConfig = "DEFAULT linux\nLABEL linux\n KERNEL vmlinuz\n INITRD initrd.img\n APPEND console=hvc0\nLABEL other\n KERNEL old/vmlinuz\n"
 
+// gzipped is one that begins as gzip does.
+var gzipped = "\x1f\x8b\x08\x00" + large
+
 // large is a file of many blocks, each of another content.
 var large = func() string {
 	var s strings.Builder
@@ -165,10 +168,11 @@ func TestReplayVerdicts(t *testing.T) {
 			s.udp(server, to, []byte("\x00\x06tsize\x004000\x00blksize\x001408\x00"))
 			return s.udp(to, server, []byte("\x00\x05\x00\x00enough\x00")).udp(server, to, []byte("\x00\x05\x00\x00cancelled\x00"))
 		}(), check.Fine},
-		{"all is well", newStory().configured(goodConfig).gets("vmlinuz", bzImage, 1408).gets("initrd.img", large, 1408), check.Fine},
+		{"all is well", newStory().configured(goodConfig).gets("vmlinuz", bzImage, 1408).gets("initrd.img", gzipped, 1408), check.Fine},
+		{"the initrd is a page", newStory().configured(goodConfig).gets("vmlinuz", bzImage, 1408).gets("initrd.img", "<html><title>Sorry</title></html>", 1408), check.InitrdWrong},
 		{"all is well by HTTP", newStory().leased(dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(210), []byte("http://10.0.0.2/boot/"))).arp(filesIP, true).
 			fetches("boot/pxelinux.cfg/4f1c4d56-1b0a-3d4c-8e5f-a0b1c2d3e4f5", "404 Not Found", "no").
-			fetches("boot/"+macConfig, "200 OK", goodConfig).fetches("boot/vmlinuz", "200 OK", bzImage).fetches("boot/initrd.img", "200 OK", large), check.Fine},
+			fetches("boot/"+macConfig, "200 OK", goodConfig).fetches("boot/vmlinuz", "200 OK", bzImage).fetches("boot/initrd.img", "200 OK", gzipped), check.Fine},
 		{"no kernel by HTTP", newStory().leased(dhcpv4.WithGeneric(dhcpv4.GenericOptionCode(210), []byte("http://10.0.0.2/"))).arp(filesIP, true).
 			fetches(macConfig, "200 OK", goodConfig).fetches("vmlinuz", "404 Not Found", "no"), check.KernelMissing},
 		{"the capture ends early", newStory().configured(goodConfig), check.Fine},
