@@ -102,7 +102,7 @@ label = "nobody"
 	labtest.Check(t, os.WriteFile("/usr/local/sbin/xenstore-read", []byte("#!/bin/sh\nexit 1\n"), 0o755))
 	for name, c := range map[string]call{"xapi": d.xapi(pygrubSlot(), ""), "libxl": d.libxl(t, libxl{Args: []string{vif}})} {
 		said := d.bootedBy(t, []string{"/usr/sbin/" + name}, c, xenout.Simple)
-		contains(t, said, conf+": it has sections, and which guest it is is not known: ")
+		contains(t, said, conf+": it has sections, and the guest is not known: ")
 		labtest.Check(t, os.RemoveAll(d.outDir()))
 	}
 }
@@ -132,8 +132,8 @@ func TestConfRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"timeout = 20s\n":                    file + ": line 1: ",
 		"lable = 'x'\n":                      file + ": lable: there is no such option: did you mean label?",
-		"[guest1]\noutput = '/etc/passwd'\n": file + `: output in ["guest1"]: this one is said by whoever calls`,
-		"quiet = true\nversion = true\n":     "version: this one is said",
+		"[guest1]\noutput = '/etc/passwd'\n": file + `: output in ["guest1"]: only the command line may have this option`,
+		"quiet = true\nversion = true\n":     "version: only the command line",
 		"timeout = 'never'\n":                file + `: timeout: "never" is no time`,
 		"timeout = -1\n":                     "timeout: ",
 	} {
