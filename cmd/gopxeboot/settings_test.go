@@ -10,6 +10,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/xenout"
+	"golang.org/x/sys/unix"
 )
 
 // The options of /etc/gopxeboot.conf, and which of them count for a guest.
@@ -71,10 +72,8 @@ label = "nobody"
 	}
 	// XAPI's VMs are named by their administrators, for plan, too.
 	contains(t, gopxeboot(t, "plan", "--conf="+file, "7").Stdout, `"label": "all"`)
-	labtest.Check(t, os.MkdirAll("/etc", 0o755))
-	conf := "/etc/gopxeboot.conf"
+	conf := ownEtc(t) + "/gopxeboot.conf"
 	labtest.Check(t, os.WriteFile(conf, []byte("[guest1]\nlabel = \"name\"\n[xenbr0]\npygrub = \""+d.pygrub(t)+"\"\n"), 0o644))
-	t.Cleanup(func() { os.Remove(conf) })
 	labtest.Check(t, os.WriteFile(config, []byte("default disk\nlabel disk\n localboot 0\n"), 0o644))
 	equal(t, "under XAPI", d.bootedBy(t, []string{"/usr/sbin/xenopsd-xc"}, d.xapi(pygrubSlot(), ""), xenout.Simple), "disk")
 	// And a label that has a password is named by dom0's root only.
@@ -124,6 +123,23 @@ func TestBridgeSections(t *testing.T) {
 	} {
 		equal(t, test.vif.Bridge+" "+test.vif.VLAN, bridgeSections(test.vif), test.want)
 	}
+}
+
+// ownEtc has this test see an /etc in which it can write: what is in the machine's,
+// and that is left alone.
+func ownEtc(t *testing.T) string {
+	t.Helper()
+	const etc = "/etc"
+	old := t.TempDir()
+	labtest.Check(t, os.MkdirAll(etc, 0o755))
+	labtest.Check(t, unix.Mount(etc, old, "", unix.MS_BIND|unix.MS_REC, ""))
+	t.Cleanup(func() { unix.Unmount(old, unix.MNT_DETACH) })
+	labtest.Check(t, unix.Mount("tmpfs", etc, "tmpfs", 0, "mode=755"))
+	t.Cleanup(func() { unix.Unmount(etc, unix.MNT_DETACH) })
+	for _, name := range entries(t, old) {
+		labtest.Check(t, os.Symlink(filepath.Join(old, name), filepath.Join(etc, name)))
+	}
+	return etc
 }
 
 // A file that is wrong boots nothing, and says where it is wrong.
