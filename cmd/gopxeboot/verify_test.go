@@ -32,6 +32,10 @@ func signedTree(t *testing.T) (tree, keys string) {
 	writeFile(t, filepath.Join(tree, "extra.cfg"), "prompt 0\n")
 	writeFile(t, filepath.Join(tree, "vmlinuz"), string(kernelOf("signed")))
 	writeFile(t, filepath.Join(tree, "initrd.gz"), "070701 signed")
+	writeFile(t, filepath.Join(tree, "boot.ipxe"), "#!ipxe\nchain next.ipxe\n")
+	writeFile(t, filepath.Join(tree, "next.ipxe"), "#!ipxe\nkernel vmlinuz\ninitrd initrd.gz\nboot\n")
+	writeFile(t, filepath.Join(tree, "grub/grub.cfg"), "configfile /grub/hosts.cfg\n")
+	writeFile(t, filepath.Join(tree, "grub/hosts.cfg"), "menuentry 'linux' {\n linux /vmlinuz\n initrd /initrd.gz\n}\n")
 	list := sumsOf(t, tree)
 	writeFile(t, filepath.Join(tree, "SHA256SUMS"), string(list))
 
@@ -120,6 +124,22 @@ func TestVerify(t *testing.T) {
 			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree)
 			writeFile(t, filepath.Join(tree, "pxelinux.cfg/default"), "default linux\nlabel linux\n kernel vmlinuz\n")
 		}, []string{"--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/pxelinux.cfg/default is not in tftp://192.168.1.166/SHA256SUMS, signed by minisign "},
+		{"another key", func(t *testing.T, tree string) {
+			_, private, err := minisign.GenerateKey(rand.Reader)
+			labtest.Check(t, err)
+			writeFile(t, filepath.Join(tree, "SHA256SUMS.minisig"), string(minisign.Sign(private, []byte(readFile(t, filepath.Join(tree, "SHA256SUMS"))))))
+		}, []string{"--key=KEYS/minisign"}, 5, "SHA256SUMS.minisig: it is by minisign "},
+		{"a page for a list", func(t *testing.T, tree string) {
+			writeFile(t, filepath.Join(tree, "SHA256SUMS"), "<html>\n")
+		}, []string{"--key=KEYS/openpgp"}, 5, "SHA256SUMS.asc: it does not belong to the list"},
+		{"iPXE", nil, []string{"--bootfile=boot.ipxe", "--key=KEYS/minisign"}, 0, "verify: by minisign "},
+		{"iPXE's script", change("boot.ipxe"), []string{"--bootfile=boot.ipxe", "--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/boot.ipxe has the SHA-256 "},
+		{"iPXE's next script", change("next.ipxe"), []string{"--bootfile=boot.ipxe", "--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/next.ipxe has the SHA-256 "},
+		{"iPXE's kernel", change("vmlinuz"), []string{"--bootfile=boot.ipxe", "--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/vmlinuz has the SHA-256 "},
+		{"GRUB", nil, []string{"--bootfile=grubx64.efi", "--key=KEYS/minisign"}, 0, "verify: by minisign "},
+		{"grub.cfg", change("grub/grub.cfg"), []string{"--bootfile=grubx64.efi", "--key=KEYS/openpgp"}, 5, "grub/grub.cfg has the SHA-256 "},
+		{"what grub.cfg includes", change("grub/hosts.cfg"), []string{"--bootfile=grubx64.efi", "--key=KEYS/minisign"}, 5, "grub/hosts.cfg has the SHA-256 "},
+		{"GRUB's initrd", change("initrd.gz"), []string{"--bootfile=grubx64.efi", "--key=KEYS/minisign"}, 5, "initrd.gz has the SHA-256 "},
 		{"a kernel of dom0's list", change("vmlinuz"), []string{"--sums=KEYS/sums"}, 5, "by --sums it should be "},
 		{"a kernel that is not in it", func(t *testing.T, tree string) {
 			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree)

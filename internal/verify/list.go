@@ -85,6 +85,7 @@ func keyOf(name string) (string, error) {
 // of looks a file up: by its name below the list's directory, else by its whole
 // URL.
 func (l List) of(base, url string) (Digest, bool) {
+	base, url = oneSlash(base), oneSlash(url)
 	if name, ok := strings.CutPrefix(url, base); ok && base != "" {
 		if key, err := keyOf(percent.Unescape(name)); err == nil {
 			if digest, ok := l[key]; ok {
@@ -94,4 +95,16 @@ func (l List) of(base, url string) (Digest, bool) {
 	}
 	digest, ok := l[printable.WithoutPassword(url)]
 	return digest, ok
+}
+
+// oneSlash is a URL without the second slash that GRUB's absolute names bring
+// with them: tftp://server//grub/grub.cfg. The digest says whether it is the
+// same file.
+func oneSlash(url string) string {
+	scheme, rest, ok := strings.Cut(url, "://")
+	host, path, slash := strings.Cut(rest, "/")
+	if !ok || !slash {
+		return url
+	}
+	return scheme + "://" + host + "/" + strings.TrimLeft(path, "/")
 }

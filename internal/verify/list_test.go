@@ -78,6 +78,8 @@ func TestOf(t *testing.T) {
 		base + "linux":                       &hello,
 		base + "./a/../linux":                &hello,
 		base + "a/b%20c":                     &hello,
+		"http://server//pxe/linux":           &hello,
+		"http://mirror//pool/linux":          &other,
 		base + "linux?x":                     nil,
 		base + "../pxe/linux":                nil,
 		base + "sub/linux":                   nil,
