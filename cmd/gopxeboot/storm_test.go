@@ -15,7 +15,7 @@ import (
 )
 
 // TestStorm has many guests start at once: all boot, each with an address of its
-// own, and no file comes twice. `make bench` does so with 128.
+// own. `make bench` does so with 128, and counts files.
 func TestStorm(t *testing.T) {
 	const guests = 24
 	config := lab.SampleDHCP()
@@ -23,16 +23,15 @@ func TestStorm(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		start func(t *testing.T, h *lab.Host, tree string) *lab.Process // the DHCP server
-		count bool                                                      // it says what it sent
 	}{
 		// It says nothing to who is one too many, of whom there are fewer usually.
 		{"dnsmasq", func(t *testing.T, h *lab.Host, tree string) *lab.Process {
 			return labtest.Started(t, h)(real.Dnsmasq(t.Context(), h, config, tree, "--tftp-max=8"))
-		}, true},
+		}},
 		{"tftpd-hpa and ISC dhcpd", func(t *testing.T, h *lab.Host, tree string) *lab.Process {
 			labtest.Started(t, h)(real.TFTPD(t.Context(), h, tree))
 			return labtest.Started(t, h)(real.DHCPD(t.Context(), h, config, "authoritative;"))
-		}, false},
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
@@ -61,10 +60,6 @@ func TestStorm(t *testing.T) {
 				taken[given[1]] = true
 			}
 			equal(t, "addresses", len(taken), guests)
-			if c.count { // a transfer whose block size was not good enough is cancelled, or one too many
-				sent := strings.Count(log, "sent "+tree+"/vmlinuz") + strings.Count(log, "sent "+tree+"/initrd.gz")
-				equal(t, "files", sent-strings.Count(log, " received from "), 2*guests)
-			}
 		})
 	}
 }

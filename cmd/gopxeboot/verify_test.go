@@ -185,6 +185,53 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestVerifyBetween has a server that breaks off, and then goes on with bytes of
+// another file of the same length and validator.
+func TestVerifyBetween(t *testing.T) {
+	for name, honest := range map[string]bool{"the same file": true, "another file": false} {
+		t.Run(name, func(t *testing.T) {
+			l := labtest.New(t, lab.Config{})
+			tree, keys := signedTree(t)
+			kernel := []byte(kernelOf(strings.Repeat("x", 100_000)))
+			var listener net.Listener
+			labtest.Check(t, l.Servers.Do(func() (err error) {
+				listener, err = net.Listen("tcp4", "192.168.1.166:80")
+				return err
+			}))
+			var asked atomic.Int64
+			web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("ETag", `"1"`)
+				content := bytes.Clone(kernel)
+				if asked.Add(1) == 1 {
+					w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+					w.Header().Set("Accept-Ranges", "bytes")
+					w.Write(content[:len(content)/2])
+					return // and the connection is closed
+				}
+				if !honest {
+					content[len(content)-1] ^= 1
+				}
+				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+			})}
+			go web.Serve(listener)
+			t.Cleanup(func() { web.Close() })
+			writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), "default linux\nlabel linux\n kernel http://192.168.1.166/vmlinuz\n")
+			sums := filepath.Join(keys, "urls")
+			writeFile(t, sums, fmt.Sprintf("%x  http://192.168.1.166/vmlinuz\n", sha256.Sum256(kernel)))
+			labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+			dir := t.TempDir()
+			o := gopxeboot(t, "--sums="+sums, "--output-format=simple0", "--output-directory="+dir, vif)
+			code := map[bool]int{true: 0, false: 5}[honest]
+			if o.Code != code || asked.Load() != 2 || len(entries(t, dir)) > 0 != honest {
+				t.Errorf("honest %v: exit %d after %d requests, want %d; left %q: %s", honest, o.Code, asked.Load(), code, entries(t, dir), o.Stderr)
+			}
+			if !honest {
+				contains(t, o.Stderr, "http://192.168.1.166/vmlinuz has the SHA-256 ", "by --sums it should be ")
+			}
+		})
+	}
+}
+
 // TestVerifyLocation does so at a location: .treeinfo decides what boots, too.
 func TestVerifyLocation(t *testing.T) {
 	labtest.New(t, lab.Config{})

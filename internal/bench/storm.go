@@ -179,9 +179,16 @@ func (s *storm) fromDnsmasq(host *lab.Host, out io.Writer, storms []int) error {
 		return err
 	}
 	defer s.leases.Stop()
-	s.requests = func() int { // but those that we cancelled, for another block size
-		log := s.leases.Log()
-		return strings.Count(log, "sent "+tree+"/"+stormKernel) + strings.Count(log, "sent "+tree+"/"+stormInitrd) - strings.Count(log, " received from ")
+	s.requests = func() (files int) {
+		before := ""
+		for line := range strings.Lines(s.leases.Log()) {
+			sent := strings.Contains(line, "sent "+tree+"/"+stormKernel) || strings.Contains(line, "sent "+tree+"/"+stormInitrd)
+			if sent && !strings.Contains(before, " received from ") { // else we have cancelled it, for another block size
+				files++
+			}
+			before = line
+		}
+		return files
 	}
 	for _, guests := range storms {
 		s.row(out, "dnsmasq | dnsmasq", "no limit", guests, false)
