@@ -346,8 +346,8 @@ func (x *exchange) warn(format string, args ...any) {
 
 // noOffer is ErrNoOffer with what was tried.
 func (x *exchange) noOffer(seen *offers) error {
-	err := fmt.Errorf("%w %s on %s in %s", ErrNoOffer,
-		count(x.discovers, "DISCOVER"), x.Conn, time.Since(x.begin).Round(100*time.Millisecond))
+	err := fmt.Errorf("%w %s on %s in %.1f s", ErrNoOffer,
+		count(x.discovers, "DISCOVER"), x.Conn, time.Since(x.begin).Seconds())
 	if len(seen.proxies) > 0 {
 		return fmt.Errorf("%w but the proxyDHCP server %s, which gives no addresses", err, seen.proxies[0].server())
 	}

@@ -61,7 +61,7 @@ func TestLease(t *testing.T) {
 			Edit: func(m *dhcpv4.DHCPv4) { m.ServerIPAddr = lan.IP("10.0.0.4") }}
 	}
 	silence := []string{"0s DISCOVER", "1s DISCOVER", "3s DISCOVER", "7s DISCOVER", "15s DISCOVER", "31s DISCOVER", "47s DISCOVER"}
-	const nobody = "no DHCP server answered 7 DISCOVERs on wire0 in 1m0s"
+	const nobody = "no DHCP server answered 7 DISCOVERs on wire0 in 60.0 s"
 
 	for _, c := range []struct {
 		name    string
@@ -198,7 +198,7 @@ func TestLease(t *testing.T) {
 		{name: "nobody there", sent: silence, took: time.Minute, err: nobody, kind: ErrNoOffer},
 		{name: "less patience", client: func(c *Client) { c.Patience = 900 * time.Millisecond },
 			sent: []string{"0s DISCOVER"}, took: 900 * time.Millisecond, kind: ErrNoOffer,
-			err: "no DHCP server answered 1 DISCOVER on wire0 in 900ms"},
+			err: "no DHCP server answered 1 DISCOVER on wire0 in 0.9 s"},
 		{name: "another xid", servers: []*server{plain()}, sent: silence, took: time.Minute, err: nobody, kind: ErrNoOffer,
 			fault: changed(func(b []byte) { b[inXID]++ })},
 		{name: "another client's", servers: []*server{plain()}, sent: silence, took: time.Minute, err: nobody, kind: ErrNoOffer,
@@ -304,8 +304,8 @@ func TestContext(t *testing.T) {
 		want    string
 		kind    error
 	}{
-		{"nobody", nil, 2500 * time.Millisecond, "no DHCP server answered 2 DISCOVERs on wire0 in 2.5s", ErrNoOffer},
-		{"at once", nil, 0, "no DHCP server answered 0 DISCOVERs on wire0 in 0s", ErrNoOffer},
+		{"nobody", nil, 2500 * time.Millisecond, "no DHCP server answered 2 DISCOVERs on wire0 in 2.5 s", ErrNoOffer},
+		{"at once", nil, 0, "no DHCP server answered 0 DISCOVERs on wire0 in 0.0 s", ErrNoOffer},
 		{"while a better offer is waited for", []*server{{ID: "10.0.0.1", Address: "10.0.0.42"}}, time.Second,
 			"no DHCP server confirmed its offer: 0 REQUESTs for 10.0.0.42 sent to 10.0.0.1 on wire0", ErrNoAck},
 		{"without an ACK", []*server{{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "x", Deaf: true}}, 2 * time.Second,

@@ -53,7 +53,7 @@ func TestAddress(t *testing.T) {
 			if o.Code != 0 {
 				t.Errorf("--net %s: %+v", net, o)
 			}
-			contains(t, o.Stderr, "lease: 192.168.1.199/24 on xenbr0, as was said, next-server 192.168.1.166, boot file pxelinux.0")
+			contains(t, o.Stderr, "lease: 192.168.1.199/24 on xenbr0, without DHCP, next-server 192.168.1.166, boot file pxelinux.0")
 			contains(t, o.Stdout, `"args":"`+howtoArgs+`"`)
 			equal(t, "files", len(entries(t, dir)), 2)
 		})

@@ -51,7 +51,7 @@ func readSettings(name string) *settings {
 		case !ok:
 			s.err = s.wrong(o, fmt.Errorf("there is no such option%s", didYouMean(o.Name, slices.Sorted(maps.Keys(known)))))
 		case slices.Contains(notInConf, first):
-			s.err = s.wrong(o, errors.New("this one is said by whoever calls"))
+			s.err = s.wrong(o, errors.New("only the command line may have this option"))
 		}
 	}
 	return s
@@ -114,7 +114,7 @@ func sectionsOfCall(c *cli.Context, call *xenout.Call) ([]string, error) {
 	guest, err := domain.ThisHost().Find(c.Context, *call)
 	known := c.String("uuid") != "" || guest.UUID != "" || guest.Name != "" && !guest.XAPI
 	if !known && (guest.XAPI || call.Domid != 0) {
-		return nil, fmt.Errorf("it has sections, and which guest it is is not known: %w", err)
+		return nil, fmt.Errorf("it has sections, and the guest is not known: %w", err)
 	}
 	vif := call.VIF
 	if vif.Bridge == "" && call.Interface < len(guest.VIFs) {

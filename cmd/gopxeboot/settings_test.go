@@ -10,6 +10,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/xenout"
+	"golang.org/x/sys/unix"
 )
 
 // The options of /etc/gopxeboot.conf, and which of them count for a guest.
@@ -71,10 +72,8 @@ label = "nobody"
 	}
 	// XAPI's VMs are named by their administrators, for plan, too.
 	contains(t, gopxeboot(t, "plan", "--conf="+file, "7").Stdout, `"label": "all"`)
-	labtest.Check(t, os.MkdirAll("/etc", 0o755))
-	conf := "/etc/gopxeboot.conf"
+	conf := ownEtc(t) + "/gopxeboot.conf"
 	labtest.Check(t, os.WriteFile(conf, []byte("[guest1]\nlabel = \"name\"\n[xenbr0]\npygrub = \""+d.pygrub(t)+"\"\n"), 0o644))
-	t.Cleanup(func() { os.Remove(conf) })
 	labtest.Check(t, os.WriteFile(config, []byte("default disk\nlabel disk\n localboot 0\n"), 0o644))
 	equal(t, "under XAPI", d.bootedBy(t, []string{"/usr/sbin/xenopsd-xc"}, d.xapi(pygrubSlot(), ""), xenout.Simple), "disk")
 	// And a label that has a password is named by dom0's root only.
@@ -102,7 +101,7 @@ label = "nobody"
 	labtest.Check(t, os.WriteFile("/usr/local/sbin/xenstore-read", []byte("#!/bin/sh\nexit 1\n"), 0o755))
 	for name, c := range map[string]call{"xapi": d.xapi(pygrubSlot(), ""), "libxl": d.libxl(t, libxl{Args: []string{vif}})} {
 		said := d.bootedBy(t, []string{"/usr/sbin/" + name}, c, xenout.Simple)
-		contains(t, said, conf+": it has sections, and which guest it is is not known: ")
+		contains(t, said, conf+": it has sections, and the guest is not known: ")
 		labtest.Check(t, os.RemoveAll(d.outDir()))
 	}
 }
@@ -126,14 +125,31 @@ func TestBridgeSections(t *testing.T) {
 	}
 }
 
+// ownEtc has this test see an /etc in which it can write: what is in the machine's,
+// and that is left alone.
+func ownEtc(t *testing.T) string {
+	t.Helper()
+	const etc = "/etc"
+	old := t.TempDir()
+	labtest.Check(t, os.MkdirAll(etc, 0o755))
+	labtest.Check(t, unix.Mount(etc, old, "", unix.MS_BIND|unix.MS_REC, ""))
+	t.Cleanup(func() { unix.Unmount(old, unix.MNT_DETACH) })
+	labtest.Check(t, unix.Mount("tmpfs", etc, "tmpfs", 0, "mode=755"))
+	t.Cleanup(func() { unix.Unmount(etc, unix.MNT_DETACH) })
+	for _, name := range entries(t, old) {
+		labtest.Check(t, os.Symlink(filepath.Join(old, name), filepath.Join(etc, name)))
+	}
+	return etc
+}
+
 // A file that is wrong boots nothing, and says where it is wrong.
 func TestConfRefuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "gopxeboot.conf")
 	for text, want := range map[string]string{
 		"timeout = 20s\n":                    file + ": line 1: ",
 		"lable = 'x'\n":                      file + ": lable: there is no such option: did you mean label?",
-		"[guest1]\noutput = '/etc/passwd'\n": file + `: output in ["guest1"]: this one is said by whoever calls`,
-		"quiet = true\nversion = true\n":     "version: this one is said",
+		"[guest1]\noutput = '/etc/passwd'\n": file + `: output in ["guest1"]: only the command line may have this option`,
+		"quiet = true\nversion = true\n":     "version: only the command line",
 		"timeout = 'never'\n":                file + `: timeout: "never" is no time`,
 		"timeout = -1\n":                     "timeout: ",
 	} {

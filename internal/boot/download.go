@@ -367,7 +367,7 @@ func (m *image) reserve(end int64, whole bool) error {
 	}
 	needed -= m.done.Load()
 	if free := room.Left(&fs); needed > free {
-		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free beside the reserve", console.Size(needed), console.Size(max(free, 0))), handover.MakeRoom)
+		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free besides the reserve", console.Size(needed), console.Size(max(free, 0))), handover.MakeRoom)
 	}
 	return nil
 }

@@ -228,7 +228,7 @@ func TestReserveKept(t *testing.T) {
 	if err := m.reserve(18<<20, true); err != nil {
 		t.Error(err)
 	}
-	if err := m.reserve(19<<20+1<<19, true); fault.CodeOf(err) != fault.NoOutput || !strings.Contains(err.Error(), "19.5 MiB needed in the output directory, 19.0 MiB free beside the reserve") {
+	if err := m.reserve(19<<20+1<<19, true); fault.CodeOf(err) != fault.NoOutput || !strings.Contains(err.Error(), "19.5 MiB needed in the output directory, 19.0 MiB free besides the reserve") {
 		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
 }
@@ -245,7 +245,7 @@ func TestReserve(t *testing.T) {
 		t.Errorf("total %d before the initrd is known", j.total())
 	}
 	err := r.reserve(1<<61, true)
-	if fault.CodeOf(err) != fault.NoOutput || !strings.Contains(err.Error(), "free beside the reserve; make room") {
+	if fault.CodeOf(err) != fault.NoOutput || !strings.Contains(err.Error(), "free besides the reserve; make room") {
 		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
 	if j.total() != 1000+1<<61 {

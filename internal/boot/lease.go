@@ -146,7 +146,7 @@ func (p *pipeline) givenLease(ctx context.Context, f *firmware) (*dhcpclient.Lea
 		return nil, err
 	}
 	p.Plan.Lease = plan.NewLease(lease)
-	p.say.Stage("lease: %s on %s, as was said, next-server %s, boot file %s",
+	p.say.Stage("lease: %s on %s, without DHCP, next-server %s, boot file %s",
 		lease.Address, p.child.Where, cmp.Or(plan.Text(lease.NextServer), "none"), cmp.Or(lease.BootFile, "none"))
 	p.compare(f, lease)
 	return lease, p.child.Configure(lease)

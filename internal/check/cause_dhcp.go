@@ -131,7 +131,7 @@ func poolEmpty(f *Facts) *finding {
 		return nil
 	}
 	return broken("A DHCP server is there, but has no address for this guest.",
-		fmt.Sprintf("%s answers when it is asked for something else than an address (INFORM, or a REQUEST for an address of no network), and no DISCOVER of this MAC or of another", v.Server),
+		fmt.Sprintf("%s answers when it is asked for something else than an address (INFORM, or a REQUEST for an address of no network), but no DISCOVER, neither of this MAC nor of another", v.Server),
 		"its pool is used up, or it serves known MACs only; see its leases and its log, and make the pool larger or add the guest (dnsmasq: dhcp-host="+f.Subject.MAC+",ADDRESS)"+f.madeUp(), stanzas(
 			"dhcp-range=FIRST,LAST,1h",
 			"range FIRST LAST;",

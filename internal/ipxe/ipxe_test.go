@@ -218,14 +218,15 @@ func TestResolve(t *testing.T) {
 func TestLimits(t *testing.T) {
 	long := strings.Repeat("x", 60)
 	for name, script := range map[string]string{
-		"round and round": ":a\ngoto a",
-		"itself":          "chain boot.ipxe",
-		"giant strings":   "set a " + long + "\n:a\nset a ${a}${a}\ngoto a",
-		"its own value":   "set o ${\nset a x${o}a}\n:a echo ${a}\ngoto a",
-		"settings":        "set v " + long + "\n:a inc i\nset v${i} ${v}${v}${v}${v}${v}${v}${v}${v}${v}\ngoto a",
-		"menus":           "menu\n:a item x y\ngoto a",
-		"files":           ":a imgfetch x.img\ngoto a",
-		"too long":        strings.Repeat("echo\n", maxScript/5),
+		"round and round":   ":a\ngoto a",
+		"itself":            "chain boot.ipxe",
+		"giant strings":     "set a " + long + "\n:a\nset a ${a}${a}\ngoto a",
+		"its own value":     "set o ${\nset a x${o}a}\n:a echo ${a}\ngoto a",
+		"settings":          "set v " + long + "\n:a inc i\nset v${i} ${v}${v}${v}${v}${v}${v}${v}${v}${v}\ngoto a",
+		"a value of itself": "set v:uristring %24%7Bv:string%7D\necho ${v:string}",
+		"menus":             "menu\n:a item x y\ngoto a",
+		"files":             ":a imgfetch x.img\ngoto a",
+		"too long":          strings.Repeat("echo\n", maxScript/5),
 	} {
 		if _, err := (&lab{}).run(t, script, ""); !errors.Is(err, ErrTooMuch) {
 			t.Errorf("%s: %v", name, err)

@@ -16,7 +16,8 @@ const (
 	maxRequests = 1000      // files that are asked for
 	maxWord     = 64 << 10  // bytes of one word
 	maxSettings = 4 << 20   // bytes of all settings
-	maxWork     = 256 << 20 // bytes looked at while words are expanded; a step is 1 KiB
+	maxWork     = 256 << 20 // bytes looked at while words are expanded, and a step for each command and value
+	step        = 1 << 10   // bytes
 	maxItems    = 10000     // of menus and of parameter lists
 	HeadSize    = 8 << 10   // what is read of an image to see what it is: Multiboot looks as far
 )

@@ -166,7 +166,7 @@ func (r *runner) line(ctx context.Context, text string) error {
 
 // command runs one command. Words are expanded after splitting, and not split again.
 func (r *runner) command(ctx context.Context, words []string) error {
-	if err := r.spend(1 << 10); err != nil {
+	if err := r.spend(step); err != nil {
 		return err
 	}
 	argv := make([]string, len(words))

@@ -93,7 +93,7 @@ func expand(text string, value func(name string) string, spend func(bytes int) e
 		}
 		end := open + length
 		open = strings.LastIndex(text[:end], "${")
-		if err := spend(len(text)); err != nil {
+		if err := spend(len(text) + step); err != nil {
 			return "", err
 		}
 		text = text[:open] + value(text[open+2:end]) + text[end+1:]

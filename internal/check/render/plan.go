@@ -60,7 +60,7 @@ func planBoot(line func(name, format string, args ...any), b *plan.Boot) {
 	case b.Outcome == pxelinux.LocalBoot:
 		line("boots", "%sfrom the guest's own disk", plan.LabelText(b.Label))
 	case b.Kernel != "":
-		line("boots", "%s", strings.Join(notEmpty(with("label ", b.Label), string(b.Program)), ", "))
+		line("boots", "%s", strings.Join(notEmpty(with("label ", b.Label), with("by ", string(b.Program))), " "))
 		line("kernel", "%s", b.Kernel)
 	default:
 		line("boots", "nothing")

@@ -23,7 +23,7 @@ func TestPlan(t *testing.T) {
 lease    10.0.0.9/24, from 10.0.0.1, next-server 10.0.0.2, boot file pxelinux.0
 config   tftp://10.0.0.2/pxelinux.cfg/default (134 bytes, 1 line, after 2 names)
 `
-	const tail = `boots    label linux, pxelinux
+	const tail = `boots    label linux by pxelinux
 kernel   http://u:***@h/vmlinuz
 initrd   tftp://h/a
 initrd   tftp://h/b
