@@ -27,7 +27,7 @@ func failure(lines []string) (why, try string) {
 }
 
 // goWords are what packages of Go say, and no administrator does.
-var goWords = regexp.MustCompile(`context (deadline|canceled)|dial (tcp|udp)|i/o timeout|no such host|net/http|x509|read (tcp|udp)|lookup |EOF|syscall|panic|0x[0-9a-f]{6}|%!|<nil>`)
+var goWords = regexp.MustCompile(`context (deadline|canceled)|dial (tcp|udp)|i/o timeout|no such host|net/http|x509|read (tcp|udp)|lookup |EOF|syscall|panic|ParseAddr|0x[0-9a-f]{6}|%!|<nil>`)
 
 // wantHint wants what was said of a failure to end in what to try, in words.
 func wantHint(t *testing.T, text string) {
@@ -132,7 +132,8 @@ func TestPlainWords(t *testing.T) {
 			[]string{"--timeout=15", "--output-directory=" + dir, "--location=" + url}, []string{"plan", "--timeout=15", "--location=" + url, vif})
 	}
 	calls = append(calls, []string{"get", "http://192.168.1.166/x"}, []string{"lint", filepath.Join(dir, "missing")}, []string{"check", "--replay=" + filepath.Join(dir, "missing")},
-		[]string{"check", "--replay=/proc/self/exe"}, []string{"plan", "--tree=" + filepath.Join(dir, "missing"), vif}, []string{"--timeout=0.2", vif}, []string{"check", "--timeout=0.2", vif})
+		[]string{"check", "--replay=/proc/self/exe"}, []string{"plan", "--tree=" + filepath.Join(dir, "missing"), vif}, []string{"--timeout=0.2", vif}, []string{"check", "--timeout=0.2", vif},
+		[]string{"check", "--server=192.168.1.999", vif}, []string{"plan", "--server=server.example", vif})
 	t.Run("calls", func(t *testing.T) {
 		for _, args := range calls {
 			t.Run(strings.Join(args, " "), func(t *testing.T) {

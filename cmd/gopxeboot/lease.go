@@ -58,9 +58,9 @@ func leaseOf(c *cli.Context, o boot.Options) (*dhcpclient.Lease, error) {
 		lease.Address = address
 	}
 	if ip := c.String("ip"); ip != "" {
-		address, err := netip.ParseAddr(ip)
+		address, err := addressOf("--ip", ip)
 		if err != nil {
-			return nil, fmt.Errorf("--ip: %w", err)
+			return nil, err
 		}
 		mask := net.IPMask(net.ParseIP(c.String("netmask")).To4())
 		ones, bits := mask.Size()
@@ -70,9 +70,9 @@ func leaseOf(c *cli.Context, o boot.Options) (*dhcpclient.Lease, error) {
 		lease.Address = netip.PrefixFrom(address, ones)
 	}
 	if router := c.String("router"); router != "" {
-		address, err := netip.ParseAddr(router)
+		address, err := addressOf("--router", router)
 		if err != nil {
-			return nil, fmt.Errorf("--router: %w", err)
+			return nil, err
 		}
 		lease.Router, lease.Routers = address, []netip.Addr{address}
 	}
@@ -84,8 +84,8 @@ func leaseOf(c *cli.Context, o boot.Options) (*dhcpclient.Lease, error) {
 		}
 		switch code {
 		case 6:
-			if lease.DNS, err = addresses(value); err != nil {
-				return nil, fmt.Errorf("--option 6: %w", err)
+			if lease.DNS, err = addresses("--option 6", value); err != nil {
+				return nil, err
 			}
 		case 209:
 			lease.ConfigFile = value
@@ -103,13 +103,22 @@ func leaseOf(c *cli.Context, o boot.Options) (*dhcpclient.Lease, error) {
 }
 
 // addresses reads a list with commas between.
-func addresses(text string) (list []netip.Addr, err error) {
+func addresses(what, text string) (list []netip.Addr, err error) {
 	for word := range strings.SplitSeq(text, ",") {
-		address, err := netip.ParseAddr(strings.TrimSpace(word))
+		address, err := addressOf(what, strings.TrimSpace(word))
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, address)
 	}
 	return list, nil
+}
+
+// addressOf reads an address that a person wrote.
+func addressOf(what, text string) (netip.Addr, error) {
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("%s: %q is no address, such as 192.168.1.166", what, text)
+	}
+	return address, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"strings"
 
@@ -72,8 +71,8 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 		}
 	}
 	if server := c.String("server"); server != "" {
-		if o.Server, err = netip.ParseAddr(server); err != nil {
-			return o, usage(fmt.Errorf("--server: %w", err), "")
+		if o.Server, err = addressOf("--server", server); err != nil {
+			return o, usage(err, "")
 		}
 	}
 	if name := c.String("pcap"); name != "" {
