@@ -23,14 +23,13 @@ func advise(c *cli.Context, call *xenout.Call, o *boot.Options) {
 	if o.MAC == nil || o.LocalBoot {
 		return
 	}
-	c.App.Metadata[adviceKey] = &advice{checkOf(call, o), o.Repository != nil}
+	c.App.Metadata[adviceKey] = &advice{call, *o}
 }
 
-// advice is a command, and whether it looks at DHCP only: a location is none of
-// what it goes through.
+// advice is what makes a command, which is only made of a boot that fails.
 type advice struct {
-	command  string
-	dhcpOnly bool
+	call    *xenout.Call
+	options boot.Options
 }
 
 // labStages are those in which a lab can be at fault.
@@ -39,12 +38,15 @@ var labStages = []plan.Stage{plan.StageDHCP, plan.StageConfig, plan.StageBoot, "
 // of is the command for a failure; "" where a check would tell nothing of it.
 func (a *advice) of(err error) string {
 	e, ok := errors.AsType[*fault.Error](err)
-	if a == nil || !ok || !slices.Contains(labStages, e.Stage) || a.dhcpOnly && e.Stage != plan.StageDHCP {
+	if a == nil || !ok || !slices.Contains(labStages, e.Stage) {
+		return ""
+	}
+	if a.options.Repository != nil && e.Stage != plan.StageDHCP { // a check does not go through a location
 		return ""
 	}
 	switch e.Code {
 	case fault.NoLease, fault.NoConfig, fault.NotBootable, fault.NotFetched, fault.OutOfTime:
-		return a.command
+		return checkOf(a.call, &a.options)
 	}
 	return ""
 }
