@@ -110,6 +110,9 @@ func (m *machine) stuck() (*Boot, error) {
 	if names := m.core.names(); len(names) > 0 {
 		err = fmt.Errorf("%w; its labels are %s", err, strings.Join(names, ", "))
 	}
+	if m.core.encoded != "" {
+		err = fmt.Errorf("the configuration %s", m.core.encoded)
+	}
 	return &Boot{Outcome: Prompt, Waits: true, Err: err}, nil
 }
 
