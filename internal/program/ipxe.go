@@ -79,12 +79,19 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 	}
 	d.Boot.Program = plan.IPXE
 	d.Config.Bytes, d.Config.Lines = int64(len(text.content)), bytes.Count(text.content, []byte("\n"))
-	if !m.NoLint {
+	lint := func(context.Context) plan.Config {
+		c := d.Config
 		for _, found := range LintScript(url[strings.LastIndexByte(url, '/')+1:], text.content) {
-			if len(d.Config.Findings) < plan.MaxFindings {
-				d.Config.Findings, d.Config.Problems = append(d.Config.Findings, found), append(d.Config.Problems, found.String())
+			if len(c.Findings) < plan.MaxFindings {
+				c.Findings, c.Problems = append(c.Findings, found), append(c.Problems, found.String())
 			}
 		}
+		return c
+	}
+	if m.NoLint {
+		d.Lint = lint
+	} else {
+		d.Config = lint(ctx)
 	}
 	x.take(d, r)
 	if err == nil {

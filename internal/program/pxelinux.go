@@ -31,7 +31,7 @@ func (m *Machine) Host() pxelinux.Host {
 // PXELINUX is pxelinux.0 and lpxelinux.0.
 func PXELINUX(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 	read := newReader(open)
-	x := &pxe{machine: m, open: open, wanted: m.Wanted, host: m.Host()}
+	x := &pxe{machine: m, open: open, wanted: m.Wanted, host: m.Host(), read: read}
 	found, err := pxelinux.Find(ctx, x.host, read.file)
 	x.config = config(found, read)
 	if found.URL != "" && !m.NoLint {
@@ -57,6 +57,7 @@ type pxe struct {
 	open    Opener
 	wanted  Wanted
 	host    pxelinux.Host
+	read    *reader
 	config  plan.Config
 	pick    func(context.Context, string) (*pxelinux.Boot, error)
 }
@@ -150,6 +151,13 @@ func (x *pxe) decision(c *pxelinux.Config) *Decision {
 	d.Boot.Named = x.wanted.Label
 	if x.config.URL != "" {
 		d.Boot.Program = plan.PXELINUX
+	}
+	if x.config.URL != "" && x.wanted.NoLint {
+		d.Lint = func(ctx context.Context) plan.Config {
+			c := d.Config
+			lint(ctx, x.host, &c, x.read)
+			return c
+		}
 	}
 	d.Boot.Warnings = append(d.Boot.Warnings, c.Warnings...)
 	d.Boot.Findings = c.Findings
