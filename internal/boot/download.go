@@ -74,9 +74,25 @@ func empty(ctx context.Context, files ...*os.File) error {
 }
 
 // fetchBoth fetches the kernel and the initrds side by side. The first error
-// ends the rest, and is the one that is returned.
+// ends the rest, and is the one that is returned. What has become another in the
+// cache is not taken from there: all begins once more.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.cached = l.Cached
+	for {
+		err := p.fetchOnce(ctx, boot, l, kernel, ramdisk)
+		stale, ok := errors.AsType[*staleError](err)
+		if !ok {
+			return err
+		}
+		p.say.Warn(fmt.Sprintf("cache: %v", stale))
+		p.removeStale(stale.digest)
+		if err := empty(ctx, kernel, ramdisk); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *pipeline) fetchOnce(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.held.keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
@@ -169,6 +185,7 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 				return err
 			}
 			if err := m.reserve(begin+max(size, 0), i == len(urls)-1 && size >= 0); err != nil {
+				err = orStale(f, err)
 				f.Close()
 				return err
 			}
