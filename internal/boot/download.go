@@ -307,12 +307,28 @@ func (m *image) failed(ctx context.Context, err error) error {
 	case verify.IsError(err):
 		return notVerified(m.stage, err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
-		return fault.In(ctx, fault.NoOutput, m.stage, err, handover.MakeRoom)
+		return fault.In(ctx, fault.NoOutput, m.stage, err, m.makeRoom())
 	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
 	}
 	err, try := m.p.explain(ctx, m.stage, err)
 	return fault.In(ctx, fault.NotFetched, m.stage, err, try)
+}
+
+// where is what there has to be room in.
+func (m *image) where() string {
+	if m.stage == "get" {
+		return "for the file"
+	}
+	return "in the output directory"
+}
+
+// makeRoom is what to do where there is not enough.
+func (m *image) makeRoom() string {
+	if m.stage == "get" {
+		return "make room, or name a file elsewhere: -o FILE"
+	}
+	return handover.MakeRoom
 }
 
 // reach is what to do where a server does not answer.
@@ -408,7 +424,7 @@ func (m *image) reserve(end int64, whole bool) error {
 	}
 	needed -= m.done.Load()
 	if free := room.Left(&fs); needed > free {
-		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free besides the reserve", console.Size(needed), console.Size(max(free, 0))), handover.MakeRoom)
+		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed %s, %s free besides the reserve", console.Size(needed), m.where(), console.Size(max(free, 0))), m.makeRoom())
 	}
 	return nil
 }
