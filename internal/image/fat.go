@@ -114,7 +114,6 @@ func (fs *fat) chain(cluster int64) func(int64) (extent, error) {
 // end is the mark of the last cluster; next returns it for all such marks.
 func (fs *fat) end() int64 { return 1<<min(28, fs.bits) - 1 }
 
-// next is the cluster after a cluster.
 func (fs *fat) next(cluster int64) (int64, error) {
 	b := make([]byte, (fs.bits+7)/8)
 	if err := fs.disk.read(b, fs.table+cluster*fs.bits/8); err != nil {

@@ -31,6 +31,14 @@ type node interface {
 	contents() (io.Reader, error)
 }
 
+// orNone is a node of a file system's own type, or none with an error.
+func orNone[N node](n N, err error) (node, error) {
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
 type kind int
 
 const (
