@@ -322,7 +322,6 @@ func (m *machine) inLabel() string {
 	return "label " + m.label + ": "
 }
 
-// kernel is a Linux kernel with its initrds.
 func (m *machine) kernel(ctx context.Context, kernel string, initrds []string, args string) (*Boot, error) {
 	b := &Boot{Outcome: Linux, Label: m.label, Args: args, after: m}
 	var err error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"time"
@@ -72,11 +71,7 @@ func (m *machine) search(ctx context.Context) error {
 	names := searchNames(m.host)
 	for _, name := range names {
 		began := time.Now()
-		text := ""
-		url, err := m.ask(ctx, name, func(r io.Reader) (err error) {
-			text, err = m.text(r)
-			return err
-		})
+		text, url, err := m.read(ctx, name)
 		try := Try{URL: url, Result: "found", Took: time.Since(began)}
 		switch {
 		case errors.Is(err, errEmpty):

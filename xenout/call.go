@@ -77,13 +77,12 @@ func ParseCall(argv, environ []string, takesValue func(option string) bool) (Cal
 	if len(argv) == 0 {
 		return c, nil
 	}
-	read := scan
+	options, positionals := scan(argv[1:], takesValue)
 	if c.Toolstack == XAPI {
-		read = scanXAPI
-	}
-	options, positionals, err := read(argv[1:], takesValue)
-	if err != nil {
-		return c, err
+		var err error
+		if options, positionals, err = scanXAPI(argv[1:], takesValue); err != nil {
+			return c, err
+		}
 	}
 	options = firstOnly(options)
 	c.Words = join(options, positionals, takesValue)
