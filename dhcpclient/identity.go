@@ -133,7 +133,6 @@ func newIdentity(mac net.HardwareAddr, uuid string, rom ROM) (identity, error) {
 	return id, nil
 }
 
-// option is one of the options.
 func (id identity) option(code dhcpv4.OptionCode) (rawOption, bool) {
 	i := slices.IndexFunc(id.options, func(o rawOption) bool { return o.code == code.Code() })
 	if i < 0 {

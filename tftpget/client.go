@@ -152,14 +152,13 @@ func parseURL(ctx context.Context, link string) (server netip.AddrPort, name str
 // of any PXE ROM from pin/tftp, and one that wants no options at all the
 // request of RFC 1350.
 func start(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (transfer, error) {
-	var reply *serverError
 	if o.window > 1 || o.rarely() {
 		d := newDownload(ctx, server, name, o, retransmits)
 		err := d.start()
 		if err == nil {
 			return d, nil
 		}
-		if !errors.Is(err, errBadOptions) && !(errors.As(err, &reply) && reply.aboutOptions()) {
+		if !errors.Is(err, errBadOptions) && !aboutOptions(err) {
 			return nil, err
 		}
 	}
@@ -167,7 +166,7 @@ func start(ctx context.Context, server netip.AddrPort, name string, o options, r
 	if err == nil {
 		return l, nil
 	}
-	if errors.As(err, &reply) && reply.aboutOptions() {
+	if aboutOptions(err) {
 		d := newDownload(ctx, server, name, o, retransmits)
 		if d.ask(plainTerms) == nil {
 			return d, nil

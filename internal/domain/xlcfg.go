@@ -199,7 +199,6 @@ func (p *parser) skipLine() {
 	}
 }
 
-// next reads the next token.
 func (p *parser) next() {
 	if p.kind == lineEnd {
 		p.line++

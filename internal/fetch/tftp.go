@@ -53,9 +53,9 @@ func (f *tftpFile) WriteTo(w io.Writer) (int64, error) {
 
 // fromTFTP leaves out what the URL says already.
 func fromTFTP(err error) error {
-	var e *tftpget.Error
+	e, ok := errors.AsType[*tftpget.Error](err)
 	switch {
-	case !errors.As(err, &e):
+	case !ok:
 		return err
 	case e.Code < 0:
 		return fmt.Errorf("%w (%s)", e.Err, e.Server)

@@ -145,7 +145,6 @@ func (l *lexer) more() bool {
 	return true
 }
 
-// next takes the next token.
 func (l *lexer) next() (token, error) {
 	for {
 		for l.at < len(l.text) && (l.text[l.at] == ' ' || l.text[l.at] == '\t') {

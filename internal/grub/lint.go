@@ -69,8 +69,7 @@ func Lint(name string, text []byte) []Finding {
 		if !more {
 			break
 		}
-		var syntax *SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*SyntaxError](err); ok {
 			l.syntax(syntax)
 		}
 		script = append(script, list...)
@@ -228,7 +227,6 @@ func (l *linter) command(c *command, in *load) {
 	}
 }
 
-// path looks at names of files.
 func (l *linter) path(line int, names []string) {
 	for _, name := range names {
 		switch {

@@ -243,7 +243,6 @@ func IsFullURL(name string) bool {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// escape makes a path a part of a URL.
 func escape(name string) string {
 	return percent.Escape(name, "%#?!")
 }

@@ -90,7 +90,6 @@ func (b *block) find(key string) (value, bool) {
 	return value{}, false
 }
 
-// encapsulated is one option inside another.
 func encapsulated(b []byte, code string) ([]byte, bool) {
 	n, err := strconv.ParseUint(code, 10, 8)
 	for err == nil && len(b) >= 2 && len(b) >= 2+int(b[1]) {
@@ -328,5 +327,4 @@ func (s *settings) increment(text string, by int32) error {
 	return s.store(n, n.kind.denumerate(int32(sum)+by))
 }
 
-// sorted are the keys of a map in order.
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
