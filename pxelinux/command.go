@@ -1,6 +1,7 @@
 package pxelinux
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,9 +72,7 @@ func (m *machine) promptAgain(ctx context.Context) (*Boot, error) {
 	// TIMEOUT is for the first key; TOTALTIMEOUT counts when there is none. A
 	// negative one is taken for a number of weeks.
 	wait := p.timeout
-	if wait == 0 {
-		wait = p.totalTimeout
-	}
+	wait = cmp.Or(wait, p.totalTimeout)
 	var b *Boot
 	var err error
 	switch {

@@ -147,12 +147,7 @@ func (c *Config) BootLabel(ctx context.Context, label string) (*Boot, error) {
 // that label, or before it opens the submenu that the label is in. BootLabel asks
 // for none.
 func (c *Config) Protected(label string) bool {
-	for _, s := range c.scopes {
-		if e := s.parser.labels[label]; e != nil && e.protected() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.scopes, func(s scope) bool { return s.parser.labels[label].protected() })
 }
 
 // protected says whether an entry needs a password, its own or a submenu's.

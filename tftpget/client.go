@@ -1,6 +1,7 @@
 package tftpget
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -195,18 +196,14 @@ func (c *Client) options(server netip.AddrPort) (options, error) {
 	if o.blockSize < 512 || o.blockSize > maxBlockSize {
 		return o, fmt.Errorf("block size %d is not between 512 and %d", o.blockSize, maxBlockSize)
 	}
-	if o.window == 0 {
-		o.window = DefaultWindowSize
-	}
+	o.window = cmp.Or(o.window, DefaultWindowSize)
 	if o.window < 1 || o.window > maxWindowSize {
 		return o, fmt.Errorf("window size %d is not between 1 and %d", o.window, maxWindowSize)
 	}
 	if o.timeout <= 0 {
 		o.timeout = DefaultTimeout
 	}
-	if o.retries == 0 {
-		o.retries = DefaultRetries
-	}
+	o.retries = cmp.Or(o.retries, DefaultRetries)
 	o.retries = max(o.retries, 0)
 	return o, nil
 }

@@ -170,9 +170,7 @@ func (c *Call) options(options []option) (err error) {
 	if chosen != "" && hasMAC {
 		return &CallError{"--vif chooses among the vifs that the toolstack knows, and a MAC is written down", "leave one of the two away"}
 	}
-	if c.Domid == 0 {
-		c.Domid = domidOf(c.Output, c.OutputDirectory)
-	}
+	c.Domid = cmp.Or(c.Domid, domidOf(c.Output, c.OutputDirectory))
 	directory := c.Toolstack.DefaultDirectory()
 	if c.Format == XE {
 		c.VM, directory = uuid, XEDirectory

@@ -69,9 +69,7 @@ func parseConfig(text string) (config, error) {
 	var first error
 	for p.next(); p.kind != endOfFile; {
 		if err := p.statement(); err != nil {
-			if first == nil {
-				first = err
-			}
+			first = cmp.Or(first, err)
 			p.skipLine()
 		}
 	}

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,9 +24,7 @@ func (c *Client) openFTP(ctx context.Context, l location) (source, error) {
 	if strings.ContainsAny(name, "\r\n\x00") {
 		return nil, errors.New("an FTP file name can't hold a line end or a NUL")
 	}
-	if l.port == 0 {
-		l.port = 21
-	}
+	l.port = cmp.Or(l.port, 21)
 	if l.user == "" {
 		l.user, l.password = "anonymous", "syslinux@" // as PXELINUX
 	}

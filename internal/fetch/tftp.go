@@ -21,9 +21,7 @@ func (c *Client) openTFTP(ctx context.Context, l location) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.port == 0 {
-		l.port = 69
-	}
+	l.port = cmp.Or(l.port, 69)
 	client := c.TFTP
 	client.MaxSize = 0 // File sees to that, for all schemes
 	server := netip.AddrPortFrom(addr, l.port)

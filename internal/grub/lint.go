@@ -159,10 +159,7 @@ func (l *linter) list(list []statement, in *load) {
 var legacy = map[string]string{"kernel": "linux", "title": "menuentry", "timeout": "set timeout=", "default": "set default=", "rootnoverify": "set root="}
 
 func (l *linter) command(c *command, in *load) {
-	var args []string
-	for _, w := range c.words {
-		args = append(args, w.text())
-	}
+	args := texts(c.words)
 	if len(args) > 1 && args[0] == "!" {
 		args = args[1:]
 	}
@@ -242,10 +239,7 @@ func (l *linter) entry(c *command, name string) {
 	if l.entries++; l.entries == 1 {
 		l.firstEntry, l.complete = c.Line, true
 	}
-	var args []string
-	for _, w := range c.words {
-		args = append(args, w.text())
-	}
+	args := texts(c.words)
 	o, rest, _ := parseOptions(args, entryOptions, true)
 	if len(rest) == 0 {
 		l.find(c.Line, NoTitle, SeverityError, "it has no title, and is no entry")

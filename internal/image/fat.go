@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"math/bits"
 	"strings"
@@ -31,9 +32,7 @@ func openFAT(d *disk) (node, error) {
 	reserved, tables := int64(le.Uint16(b[14:])), int64(b[16])
 	rootEntries := int64(le.Uint16(b[17:]))
 	sectors, tableSectors := int64(le.Uint16(b[19:])), int64(le.Uint16(b[22:]))
-	if sectors == 0 {
-		sectors = int64(le.Uint32(b[32:]))
-	}
+	sectors = cmp.Or(sectors, int64(le.Uint32(b[32:])))
 	wide := tableSectors == 0
 	if wide {
 		tableSectors = int64(le.Uint32(b[36:]))

@@ -266,9 +266,7 @@ func (s *settings) set(name, text string) error {
 	if text == "" {
 		return s.clear(name)
 	}
-	if n.kind == "" {
-		n.kind = kindString
-	}
+	n.kind = cmp.Or(n.kind, kindString)
 	b, ok := n.kind.parse(text)
 	if !ok {
 		return failed("%q is no %s", text, n.kind)
@@ -318,9 +316,7 @@ func (s *settings) increment(text string, by int32) error {
 			sum, _ = number(v.bytes, n.kind.signed())
 		}
 	}
-	if n.kind == "" {
-		n.kind = kindInt32
-	}
+	n.kind = cmp.Or(n.kind, kindInt32)
 	if n.kind.width() == 0 {
 		return failed("%s is a %s and no number", text, n.kind)
 	}
