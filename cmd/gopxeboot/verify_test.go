@@ -23,7 +23,6 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
-	"golang.org/x/sys/unix"
 )
 
 // signedTree is a tree of which all is in SHA256SUMS, signed by both kinds of
@@ -326,78 +325,5 @@ func TestVerifyLocation(t *testing.T) {
 		if o.Code != code || len(entries(t, dir)) > 0 != (code == 0) {
 			t.Errorf("%q tampered with: exit %d, want %d: %s", tampered, o.Code, code, o.Stderr)
 		}
-	}
-}
-
-// TestCache has boots download a file once, and again when what is kept has
-// become another.
-func TestCache(t *testing.T) {
-	l := labtest.New(t, lab.Config{})
-	tree, keys := signedTree(t)
-	var listener net.Listener
-	labtest.Check(t, l.Servers.Do(func() (err error) {
-		listener, err = net.Listen("tcp4", "192.168.1.166:80")
-		return err
-	}))
-	var asked atomic.Int64
-	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
-		http.ServeFile(w, r, filepath.Join(tree, r.URL.Path))
-	})}
-	go web.Serve(listener)
-	t.Cleanup(func() { web.Close() })
-	writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), "default linux\nlabel linux\n kernel http://192.168.1.166/vmlinuz\n initrd http://192.168.1.166/initrd.gz\n")
-	sums := filepath.Join(keys, "urls")
-	writeFile(t, sums, strings.ReplaceAll(string(sumsOf(t, tree)), " ./", " http://192.168.1.166/"))
-	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
-	dir := filepath.Join(t.TempDir(), "cache")
-	boots := func(what string, want int64, args ...string) {
-		t.Helper()
-		asked.Store(0)
-		results := t.TempDir()
-		o := gopxeboot(t, append([]string{"--cache=" + dir, "--sums=" + sums, "--output-format=simple0", "--output-directory=" + results, vif}, args...)...)
-		if o.Code != 0 || asked.Load() != want {
-			t.Errorf("%s: exit %d, %d downloads, want %d: %s", what, o.Code, asked.Load(), want, o.Stderr)
-			return
-		}
-		for _, name := range entries(t, results) {
-			of := map[bool]string{true: "vmlinuz", false: "initrd.gz"}[strings.HasPrefix(name, "kernel")]
-			sameFile(t, filepath.Join(results, name), filepath.Join(tree, of))
-		}
-	}
-	boots("the first", 2)
-	boots("the second", 0)
-	kept := filepath.Join(dir, "listed", fmt.Sprintf("%x", sha256.Sum256(kernelOf("signed"))))
-	labtest.Check(t, os.WriteFile(kept, []byte("poison"), 0o600))
-	boots("with one that has become another", 1)
-	boots("the next", 1)
-	boots("the one after that", 0)
-	labtest.Check(t, os.Remove(kept))
-	labtest.Check(t, os.Chmod(dir, 0o755))
-	if o := gopxeboot(t, "--cache="+dir, "--sums="+sums, vif); o.Code != 2 || !strings.Contains(o.Stderr, "chmod 700") {
-		t.Errorf("others may use it: %+v", o)
-	}
-	if o := gopxeboot(t, "--cache="+dir, vif); o.Code != 2 || !strings.Contains(o.Stderr, "no digest is known") {
-		t.Errorf("without digests: %+v", o)
-	}
-	small := labtest.Tmpfs(t, "16k")
-	dir = filepath.Join(small, "cache")
-	writeFile(t, filepath.Join(small, "filler"), strings.Repeat("x", 16<<10))
-	boots("on a full disk", 2)
-	boots("on a full disk, once more", 2)
-
-	other := labtest.Tmpfs(t, "64M")
-	dir = filepath.Join(other, "cache")
-	boots("on another file system", 2)
-	boots("on another file system, the second", 0)
-	labtest.Check(t, unix.Mount("", other, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
-	boots("read-only, with the files", 0)
-	labtest.Check(t, unix.Mount("", other, "", unix.MS_REMOUNT, ""))
-	labtest.Check(t, os.RemoveAll(filepath.Join(dir, "listed")))
-	labtest.Check(t, unix.Mount("", other, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
-	boots("read-only, without them", 2)
-	dir = filepath.Join(other, "new")
-	if o := gopxeboot(t, "--cache="+dir, "--sums="+sums, vif); o.Code != 2 || !strings.Contains(o.Stderr, "--cache: mkdir "+dir+": read-only file system") {
-		t.Errorf("read-only, and not there: %+v", o)
 	}
 }

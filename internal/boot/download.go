@@ -77,9 +77,25 @@ func empty(ctx context.Context, files ...*os.File) error {
 }
 
 // fetchBoth fetches the kernel and the initrds side by side. The first error
-// ends the rest, and is the one that is returned.
+// ends the rest, and is the one that is returned. What has become another in the
+// cache is not taken from there: all begins once more.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.cached = l.Cached
+	for {
+		err := p.fetchOnce(ctx, boot, l, kernel, ramdisk)
+		stale, ok := errors.AsType[*staleError](err)
+		if !ok {
+			return err
+		}
+		p.say.Warn(fmt.Sprintf("cache: %v", stale))
+		p.removeStale(stale.digest)
+		if err := empty(ctx, kernel, ramdisk); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *pipeline) fetchOnce(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.held.keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
@@ -172,6 +188,7 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 				return err
 			}
 			if err := m.reserve(begin+max(size, 0), i == len(urls)-1 && size >= 0); err != nil {
+				err = orStale(f, err)
 				f.Close()
 				return err
 			}
@@ -297,7 +314,8 @@ func (m *image) failed(ctx context.Context, err error) error {
 	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
 	}
-	return fault.In(ctx, fault.NotFetched, m.stage, err, m.p.hint(err))
+	err, try := m.p.explain(ctx, m.stage, err)
+	return fault.In(ctx, fault.NotFetched, m.stage, err, try)
 }
 
 // where is what there has to be room in.
@@ -325,6 +343,27 @@ func (p *pipeline) reach() string {
 	return "see that the server is up and can be reached " + from
 }
 
+// explain is an error of a file that a server does not give, and what to do about it.
+func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (why error, try string) {
+	link := ""
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		link = e.URL
+	}
+	asked := probe.Asked(link, err, 0)
+	if reason, says := p.whyStopped(ctx, link, err); reason != "" {
+		asked.Reason, asked.Message = reason, says
+		err = fmt.Errorf("%s: %s", link, says)
+	}
+	if asked.Reason == "" && (isSilent(err) || asked.Result == plan.Failed) {
+		return err, p.hint(err)
+	}
+	file := check.File{Role: string(role), URL: link, Result: asked.Result, Reason: asked.Reason, Message: asked.Message, Bytes: -1}
+	if v := check.AdviseFile(p.linted(ctx), file); v != nil {
+		return err, v.Advice
+	}
+	return err, p.hint(err)
+}
+
 // hint is what to do where a server does not give a file.
 func (p *pipeline) hint(err error) string {
 	link := ""
@@ -339,9 +378,12 @@ func (p *pipeline) hint(err error) string {
 			return check.NameHint(u.Hostname())
 		}
 	}
+	if text := check.Hint(probe.ReasonOf(err), link); text != "" {
+		return text
+	}
 	switch {
 	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
-		return cmp.Or(check.MissingHint(p.Plan), "see that the file is there and that the server may read it")
+		return "see that the file is there and that the server may read it"
 	case isOnly(err, fetch.ErrUnsupported): // an image has other words
 		return "the schemes are tftp, http, https, ftp and nfs"
 	case errors.Is(err, fetch.ErrURL):
@@ -354,11 +396,10 @@ func (p *pipeline) hint(err error) string {
 		return "see the server's log, and that the file is whole there"
 	case errors.Is(err, fetch.ErrTooSlow):
 		return "see what the network and the server are busy with"
+	case errors.Is(err, fetch.ErrRefused):
+		return "see the server's log for that file, and that the server may read it"
 	}
-	if text := check.Hint(probe.ReasonOf(err), link); text != "" || !errors.Is(err, fetch.ErrRefused) {
-		return cmp.Or(text, p.reach())
-	}
-	return "see the server's log for that file, and that the server may read it"
+	return p.reach()
 }
 
 // isOnly says whether an error of package fetch is that one, without more words.

@@ -241,7 +241,7 @@ func configUnreadable(f *Facts) *finding {
 	for _, result := range []plan.Result{plan.Unreachable, plan.Silent} {
 		if tries := f.tries(result); len(tries) > 0 {
 			return broken("The server of the configuration can't be reached.", tries[0].URL+": "+tries[0].Message,
-				"see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it")
+				cmp.Or(Hint(tries[0].Reason, tries[0].URL), "see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it"))
 		}
 	}
 	tries := slices.DeleteFunc(slices.Clone(f.Search), func(t plan.Try) bool {

@@ -74,6 +74,9 @@ type Client struct {
 	// the context ends, whatever Timeout is. Nil gives up each one alike.
 	Servers *Servers
 
+	// Names remembers which DNS servers are silent; nil asks them anew for each file.
+	Names *Names
+
 	// Images keeps images open between files; nil means that each file opens
 	// the image that it is in.
 	Images *Images

@@ -69,8 +69,7 @@ func findBridge(name string, vlan uint16) (*bridge, error) {
 	}
 	link, err := netlink.LinkByName(name)
 	if err != nil {
-		var missing netlink.LinkNotFoundError
-		if errors.As(err, &missing) {
+		if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {
 			if trunk, n, ok := splitVLAN(name); ok {
 				if vlan != 0 && vlan != n {
 					return nil, fmt.Errorf("%w: there is no device %s, and VLAN %d is not in its name", ErrNoBridge, name, vlan)
@@ -236,7 +235,6 @@ func (b *bridge) addPort(ctx context.Context, pid int, mac net.HardwareAddr) (*p
 	return p, nil
 }
 
-// raise brings both ends up.
 func (p *port) raise(pid int) error {
 	ns, err := netns.GetFromPid(pid)
 	if err != nil {
@@ -336,8 +334,8 @@ func (p *port) remove(leave bool) error {
 
 // gone tells of the error that there is no such interface.
 func gone(err error) bool {
-	var missing netlink.LinkNotFoundError
-	return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) || errors.As(err, &missing)
+	_, missing := errors.AsType[netlink.LinkNotFoundError](err)
+	return missing || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL)
 }
 
 // FindBridge is the bridge and the VLAN that Start takes for these: the name of

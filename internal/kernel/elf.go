@@ -21,7 +21,6 @@ const (
 
 var errNoELF = errors.New("broken ELF header")
 
-// span is a part of a file.
 type span struct{ offset, length int64 }
 
 // elfFile is an ELF header. Debug/elf would ask for all of a file at once, in
@@ -82,7 +81,6 @@ func (info *Info) elf(r io.ReaderAt, sections, notes bool) error {
 	return nil
 }
 
-// newELF reads the header of an ELF file.
 func newELF(r io.ReaderAt) (*elfFile, error) {
 	h := make([]byte, 64)
 	if n, err := r.ReadAt(h, 0); err != nil && !(n >= 52 && errors.Is(err, io.EOF)) {
@@ -133,7 +131,6 @@ func (f *elfFile) arch() Arch {
 	return Arch(f.machine.String())
 }
 
-// read is a part of the file.
 func (f *elfFile) read(s span) ([]byte, error) {
 	data := make([]byte, s.length)
 	if n, err := f.ReadAt(data, s.offset); n < len(data) {
