@@ -31,8 +31,10 @@ type pipeline struct {
 	// unresolved is why the next-server's name could not be looked up; nil where it
 	// could, or is none.
 	unresolved error
-	// cached says that the parent has a cache.
-	cached bool
+	// cached says that the parent has a cache. What it has of unusable is another
+	// file, and can't be removed.
+	cached   bool
+	unusable []verify.Digest
 	// unknown has the names that DNS has no address of.
 	unknown sync.Map
 	// asked is what servers did when a boot program asked for configurations, as

@@ -74,9 +74,25 @@ func empty(ctx context.Context, files ...*os.File) error {
 }
 
 // fetchBoth fetches the kernel and the initrds side by side. The first error
-// ends the rest, and is the one that is returned.
+// ends the rest, and is the one that is returned. What has become another in the
+// cache is not taken from there: all begins once more.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.cached = l.Cached
+	for {
+		err := p.fetchOnce(ctx, boot, l, kernel, ramdisk)
+		stale, ok := errors.AsType[*staleError](err)
+		if !ok {
+			return err
+		}
+		p.say.Warn(fmt.Sprintf("cache: %v", stale))
+		p.removeStale(stale.digest)
+		if err := empty(ctx, kernel, ramdisk); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *pipeline) fetchOnce(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.held.keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
@@ -169,6 +185,7 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 				return err
 			}
 			if err := m.reserve(begin+max(size, 0), i == len(urls)-1 && size >= 0); err != nil {
+				err = orStale(f, err)
 				f.Close()
 				return err
 			}
@@ -290,12 +307,28 @@ func (m *image) failed(ctx context.Context, err error) error {
 	case verify.IsError(err):
 		return notVerified(m.stage, err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
-		return fault.In(ctx, fault.NoOutput, m.stage, err, handover.MakeRoom)
+		return fault.In(ctx, fault.NoOutput, m.stage, err, m.makeRoom())
 	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
 	}
 	err, try := m.p.explain(ctx, m.stage, err)
 	return fault.In(ctx, fault.NotFetched, m.stage, err, try)
+}
+
+// where is what there has to be room in.
+func (m *image) where() string {
+	if m.stage == "get" {
+		return "for the file"
+	}
+	return "in the output directory"
+}
+
+// makeRoom is what to do where there is not enough.
+func (m *image) makeRoom() string {
+	if m.stage == "get" {
+		return "make room, or name a file elsewhere: -o FILE"
+	}
+	return handover.MakeRoom
 }
 
 // reach is what to do where a server does not answer.
@@ -391,7 +424,7 @@ func (m *image) reserve(end int64, whole bool) error {
 	}
 	needed -= m.done.Load()
 	if free := room.Left(&fs); needed > free {
-		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free besides the reserve", console.Size(needed), console.Size(max(free, 0))), handover.MakeRoom)
+		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed %s, %s free besides the reserve", console.Size(needed), m.where(), console.Size(max(free, 0))), m.makeRoom())
 	}
 	return nil
 }

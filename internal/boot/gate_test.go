@@ -2,6 +2,7 @@ package boot
 
 import (
 	"bytes"
+	"context"
 	"debug/elf"
 	"io"
 	"net/http"
@@ -127,7 +128,7 @@ func TestSearchPassesPages(t *testing.T) {
 		p.gate.Guest.Type = xenout.PV
 		r, err := install.NewRepository(server.URL, install.Wanted{})
 		labtest.Check(t, err)
-		found, err := r.Find(t.Context(), p.files, p.lookFirst)
+		found, err := r.Find(t.Context(), p.files, p.lookFirst, func(context.Context, install.Found) error { return nil })
 		if err != nil || found.Kernel != server.URL+"/isolinux/vmlinuz" {
 			t.Errorf("%s: %v, %+v", page, err, found)
 		}

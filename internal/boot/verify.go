@@ -80,7 +80,7 @@ func writeTo(f io.WriterTo, to io.Writer, url string, want *verify.Want) (int64,
 	if want == nil {
 		return f.WriteTo(to)
 	}
-	if c, ok := f.(*cachedFile); ok { // which was read whole for its digest, and which nothing but root can write
+	if c, ok := f.(*cachedFile); ok { // which compares its digest itself
 		n, err := c.WriteTo(to)
 		return n, cmp.Or(err, want.Check(url, c.digest))
 	}

@@ -86,16 +86,22 @@ func (r *Repository) Directory() string {
 // may be -1; nil for nothing.
 type Look func(head []byte, size int64, of Part) error
 
+// A Take is told what was found: see Site.
+type Take func(context.Context, Found) error
+
 // Find finds what boots there.
-func (r *Repository) Find(ctx context.Context, files fetch.Client, look Look) (Found, error) {
-	return r.Location.Search(ctx, r.Wanted, servers{files, look})
+func (r *Repository) Find(ctx context.Context, files fetch.Client, look Look, take Take) (Found, error) {
+	return r.Location.Search(ctx, r.Wanted, servers{files, look, take})
 }
 
 // servers are a Site.
 type servers struct {
 	fetch.Client
 	look Look
+	take Take
 }
+
+func (s servers) Take(ctx context.Context, f Found) error { return s.take(ctx, f) }
 
 // headSize is how much of a file is looked at, in bytes.
 const headSize = 16 << 10
