@@ -48,6 +48,9 @@ func (a *advice) of(err error) string {
 	if a.options.Repository != nil && e.Stage != plan.StageDHCP { // a check does not go through a location
 		return ""
 	}
+	if e.Stage == "kernel" && a.options.Kernel != "" || e.Stage == "initrd" && a.options.Ramdisk != "" {
+		return "" // it looks at what the configuration names
+	}
 	switch e.Code {
 	case fault.NoLease, fault.NoConfig, fault.NotBootable, fault.NotFetched, fault.OutOfTime:
 		return checkOf(a.call, &a.options)

@@ -93,7 +93,7 @@ func (x *pxe) entry(ctx context.Context, label string) (*Decision, error) {
 		for _, l := range boot.Config.Labels {
 			names = append(names, l.Name)
 		}
-		err = fmt.Errorf("no label is called %q in %s: there are %s", label, x.config.URL, strings.Join(names, ", "))
+		err = fmt.Errorf("no label is called %q in %s: its labels are %s", label, x.config.URL, strings.Join(names, ", "))
 	}
 	if err == nil && x.wanted.OfVM && boot.Config.Protected(boot.Label) {
 		boot, err = &pxelinux.Boot{Config: boot.Config}, fmt.Errorf("label %s in %s has a password (MENU PASSWD), and %w", boot.Label, x.config.URL, errOfVM)
