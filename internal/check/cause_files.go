@@ -64,7 +64,11 @@ func labelMissing(f *Facts) *finding {
 	}
 	evidence := fmt.Sprintf("%s has %s", c.URL, labelList(c.Labels)) + unread(c)
 	if b.Named != "" && b.Label == "" && !slices.Contains(c.Labels, b.Named) {
-		return broken(fmt.Sprintf("There is no label %s.", b.Named), evidence, "upper and lower case matter; correct --label")
+		hint := "upper and lower case matter; correct --label"
+		if i := slices.IndexFunc(c.Labels, func(l string) bool { return strings.EqualFold(l, b.Named) }); i >= 0 {
+			hint = fmt.Sprintf("upper and lower case matter: --label %s", c.Labels[i])
+		}
+		return broken(fmt.Sprintf("There is no label %s.", b.Named), evidence, hint)
 	}
 	name, _, _ := strings.Cut(c.Default, " ")
 	if name == "" || b.Label != "" || b.Named != "" || slices.Contains(c.Labels, name) {
@@ -123,6 +127,9 @@ func (f *Facts) named(role string, d *finding) *finding {
 	if d.hint = "write the name without spaces, and rename the directory or the file where it has some"; l.Fix != "" {
 		d.hint = write(*l)
 	}
+	if l.Code == pxelinux.KernelBackslash || l.Code == pxelinux.InitrdBackslash { // the server may know better
+		d.hint += ", and see that the file is there"
+	}
 	return d
 }
 
@@ -177,9 +184,14 @@ func notBootable(f *Facts) *finding {
 		return nil
 	}
 	hint := "see DEFAULT and its label"
+	if b.Outcome == pxelinux.Prompt {
+		hint = "say MENU DEFAULT in the label of this guest, with KERNEL and INITRD, or name it with --label"
+	} else if b.Label != "" {
+		hint = fmt.Sprintf("correct label %s in %s, or name another one with DEFAULT or --label", b.Label, f.configName())
+	}
 	switch b.Program {
 	case plan.GRUB:
-		hint = "see the entry that default names"
+		hint = "correct that line, or name another entry with default or --label"
 	case plan.IPXE:
 		return broken("iPXE's script boots nothing that a guest can boot.", b.Error, "see that line, and what the server says to it")
 	}
@@ -321,8 +333,11 @@ func missing(role string) func(*Facts) *finding {
 // fileHint tells the rule that most people get wrong.
 func fileHint(f *Facts) string {
 	hint := "put it there, or correct its name in " + f.configName()
-	if f.Boot != nil && f.Boot.Program == plan.IPXE {
+	switch {
+	case f.Boot != nil && f.Boot.Program == plan.IPXE:
 		return hint + "; names are relative to the script's directory, and those that begin with / to the server's"
+	case f.Boot != nil && f.Boot.Program == plan.GRUB:
+		return hint + "; names begin at the server's root directory"
 	}
 	return hint + "; names are relative to the boot file's directory, also those that begin with /"
 }
@@ -478,11 +493,7 @@ func initrdWrong(f *Facts) *finding {
 		switch {
 		case file.Role != "initrd" || file.Result != plan.Found:
 		case file.Misfit != nil:
-			hint := file.Misfit.Try
-			if strings.HasPrefix(file.URL, "http") && strings.Contains(file.Misfit.Text, "HTML") {
-				hint += "; a web server may answer with a page where the file is missing"
-			}
-			return f.named("initrd", broken("The initrd is no initrd.", file.URL+" is "+file.Misfit.Text, hint))
+			return f.named("initrd", broken("The initrd is no initrd.", file.URL+" is "+file.Misfit.Text, file.Misfit.Try))
 		case file.Kind == "text":
 			return f.named("initrd", warning("The initrd is a text, which Linux can't unpack.", file.URL+" begins with text, and not as a cpio archive or what packs one", "see what the server has there"))
 		}

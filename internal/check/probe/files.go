@@ -174,8 +174,8 @@ func (o *observer) meant(ctx context.Context) {
 			return // the server has gone
 		}
 	}
-	if o.machine.RunsIPXE() {
-		return // which asks for one name
+	if o.machine.RunsIPXE() || o.machine.Program == plan.GRUB {
+		return // which ask for other names
 	}
 	mac := "01-" + strings.ReplaceAll(o.task.Machine.MAC.String(), ":", "-")
 	if found := o.plan.Config.URL; found != "" && !isGeneral(found) {
