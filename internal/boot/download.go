@@ -48,6 +48,9 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 		if e, ok := errors.AsType[*fetch.Error](err); ok {
 			missing = e.URL
 		}
+		if p.check.Absent(missing) != nil { // whoever says so is not to choose
+			return err
+		}
 		next, nextErr := d.NotFound(ctx, missing)
 		if nextErr != nil || next.Boot.Kernel == "" || tried[next.Boot.Kernel] {
 			return err

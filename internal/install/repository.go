@@ -107,6 +107,9 @@ const headSize = 16 << 10
 func (s servers) Has(ctx context.Context, url string, of Part) (bool, error) {
 	s.TFTP.WindowSize = 1 // else much of the file would be under way
 	f, err := s.Open(ctx, url)
+	if err != nil {
+		err = s.NotThere(url, err)
+	}
 	switch {
 	case errors.Is(err, fetch.ErrNotFound):
 		return false, nil
