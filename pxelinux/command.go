@@ -415,7 +415,7 @@ func (m *machine) chdirConfig(ctx context.Context, name, dir string) (*Boot, err
 	text, url, err := m.read(ctx, name)
 	m.fallbacks = nil
 	if errors.Is(err, ErrNotFound) {
-		return m.fail(ctx, "CONFIG %s: %w", name, ErrNotFound)
+		return m.fail(ctx, "CONFIG %s: %w", url, ErrNotFound)
 	}
 	if err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ func (c Code) severity() Severity {
 	switch c {
 	case UTF16, NoName, NoMenu, BootsNothing, LongCommand, DefaultNoLabel, DefaultDisabled, IncludeLoop, IncludeDepth, TooLarge:
 		return SeverityError
-	case ForeignDirective, EmptyMenu, ImpliedKernel, Unreachable, TimeoutUnused, OntimeoutUnused:
+	case ForeignDirective, EmptyMenu, ImpliedKernel, KernelBackslash, InitrdBackslash, Unreachable, TimeoutUnused, OntimeoutUnused:
 		return SeverityNote
 	}
 	return SeverityWarning

@@ -286,11 +286,11 @@ func (l *linter) kernel(at position, word, value string) {
 }
 
 // backslash finds names that are written as Windows does. PXELINUX hands them to the
-// server as they are, and only one on Windows takes a backslash for a slash.
+// server as they are, and few take a backslash for a slash.
 func (l *linter) backslash(at position, code Code, directive, names, value string) {
 	if strings.Contains(names, `\`) {
 		l.find(at, code, directive+" "+strings.ReplaceAll(value, names, strings.ReplaceAll(names, `\`, "/")),
-			`%s: a \ is a part of the file's name for all servers but those on Windows: write /`, names)
+			`%s: a \ is no / but for dnsmasq and servers on Windows, to others it is a part of the file's name`, names)
 	}
 }
 

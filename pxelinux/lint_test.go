@@ -33,9 +33,9 @@ LABEL a
   ENDTEXT
 `, nil},
 		{"names as on Windows", "DEFAULT a\nLABEL a\nKERNEL boot\\vmlinuz a=\\b\nINITRD boot\\i,j\nLABEL b\nLINUX k\nAPPEND initrd=x\\i quiet path=\\b\n", []string{
-			"f:3: boot\\vmlinuz: a \\ is a part of the file's name for all servers but those on Windows: write /",
-			"f:4: boot\\i,j: a \\ is a part of the file's name for all servers but those on Windows: write /",
-			"f:7: x\\i: a \\ is a part of the file's name for all servers but those on Windows: write /",
+			"f:3: boot\\vmlinuz: a \\ is no / but for dnsmasq and servers on Windows, to others it is a part of the file's name",
+			"f:4: boot\\i,j: a \\ is no / but for dnsmasq and servers on Windows, to others it is a part of the file's name",
+			"f:7: x\\i: a \\ is no / but for dnsmasq and servers on Windows, to others it is a part of the file's name",
 		}},
 		{"unknown directives", "DEFAULT a\nLABEL a\nKERNAL k\nLINUX k\nINITRD=i\nPROMPT0\nNOTHING\nMENU LABLE x\nMENU\nFDTDIR x\nMENU WIDTH=1\n", []string{
 			`f:3: "KERNAL" is no directive: the line is ignored; KERNEL is one`,

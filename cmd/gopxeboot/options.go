@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -160,6 +161,9 @@ func policyHint(err error) string {
 // device.
 func readAtMost(name string, most int64) ([]byte, error) {
 	f, err := os.Open(name)
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, fmt.Errorf("%s: %w", name, e.Err)
+	}
 	if err != nil {
 		return nil, err
 	}

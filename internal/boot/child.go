@@ -44,6 +44,9 @@ type pipeline struct {
 	// until it fails; nil where p.Plan has them.
 	lint    func(context.Context) plan.Config
 	linting sync.Mutex
+	// given are the options that name a kernel or an initrd in the place of the
+	// configuration's.
+	given map[plan.Stage]string
 	// unverified is the first file of those that decide what boots which is not
 	// what it has to be.
 	unverified error

@@ -17,6 +17,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/grub"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
@@ -103,12 +104,12 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 	switch {
 	case errors.Is(err, pxelinux.ErrNoConfig) && v != nil && v.Code == check.TFTPRefused:
 		err = fmt.Errorf("%w: the server refuses to give it: %s", pxelinux.ErrNoConfig, v.Evidence)
-	case errors.Is(err, pxelinux.ErrNoConfig) && len(tried) > 0:
+	case (errors.Is(err, pxelinux.ErrNoConfig) || errors.Is(err, grub.ErrNoConfig)) && len(tried) > 0:
 		asked := fmt.Sprintf("the first name asked for was %s, the last %s", tried[0].URL, last.URL)
 		if try = asked + "; " + try; v == nil {
 			try = asked
 		}
-	case errors.Is(err, pxelinux.ErrNoConfig):
+	case errors.Is(err, pxelinux.ErrNoConfig), errors.Is(err, grub.ErrNoConfig):
 	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet:
 		try = fmt.Sprintf("DHCP names no router (option 3), and the server is not in %s", lease.Address.Masked())
 	case errors.Is(err, unix.ENETUNREACH):

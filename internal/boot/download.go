@@ -187,7 +187,7 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 				f.Close()
 				return err
 			}
-			if err := m.reserve(begin+max(size, 0), i == len(urls)-1 && size >= 0); err != nil {
+			if err := m.reserve(f.URL(), begin+max(size, 0), i == len(urls)-1 && size >= 0); err != nil {
 				err = orStale(f, err)
 				f.Close()
 				return err
@@ -312,7 +312,7 @@ func (m *image) failed(ctx context.Context, err error) error {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		return fault.In(ctx, fault.NoOutput, m.stage, err, m.makeRoom())
 	case errors.Is(err, fetch.ErrTooBig):
-		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
+		return fault.In(ctx, fault.NotFetched, m.stage, err, m.tooLarge(0))
 	}
 	err, try := m.p.explain(ctx, m.stage, err)
 	return fault.In(ctx, fault.NotFetched, m.stage, err, try)
@@ -343,6 +343,14 @@ func (p *pipeline) reach() string {
 	return "see that the server is up and can be reached " + from
 }
 
+// tooLarge is what to do about an image of that size, 0 where it is not known.
+func (m *image) tooLarge(size int64) string {
+	if size == 0 {
+		return fmt.Sprintf("see what that file is, or raise %s", m.raise)
+	}
+	return fmt.Sprintf("see what that file is, or say %s %d", m.raise, size)
+}
+
 // explain is an error of a file that a server does not give, and what to do about it.
 func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (why error, try string) {
 	link := ""
@@ -356,6 +364,9 @@ func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (why
 	}
 	if asked.Reason == "" && (isSilent(err) || asked.Result == plan.Failed) {
 		return err, p.hint(err)
+	}
+	if given := p.given[role]; given != "" && asked.Result.Missing() {
+		return err, fmt.Sprintf("put it there, or correct %s", given)
 	}
 	file := check.File{Role: string(role), URL: link, Result: asked.Result, Reason: asked.Reason, Message: asked.Message, Bytes: -1}
 	if v := check.AdviseFile(p.linted(ctx), file); v != nil {
@@ -410,9 +421,9 @@ func isOnly(err, kind error) bool {
 
 // reserve refuses what can't end well before the first byte is moved: an image
 // that is larger than allowed, or images that there is no room for.
-func (m *image) reserve(end int64, whole bool) error {
+func (m *image) reserve(url string, end int64, whole bool) error {
 	if end > m.limit {
-		return fault.New(fault.NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", console.Size(end), console.Size(m.limit), fetch.ErrTooBig), "raise "+m.raise+" if that is right")
+		return fault.New(fault.NotFetched, m.stage, fmt.Errorf("%s: %s announced, %s allowed: %w", url, console.Size(end), console.Size(m.limit), fetch.ErrTooBig), m.tooLarge(end))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

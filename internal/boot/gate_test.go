@@ -42,7 +42,7 @@ func TestGate(t *testing.T) {
 		says           string
 	}{
 		{"linux", "cpio", pvh, fault.Done, ""},
-		{"page", "cpio", pvh, fault.NotFetched, `kernel: URL/page: a page of HTML, "Please log in", and no kernel; see what the server has there; --force hands it over all the same`},
+		{"page", "cpio", pvh, fault.NotFetched, `kernel: URL/page: a page of HTML, "Please log in", and no kernel; see what the server has there; a web server may answer with a page where the file is missing; --force hands it over all the same`},
 		{"cut", "cpio", pvh, fault.NotFetched, "kernel: URL/cut: it is cut short: "},
 		{"c32", "cpio", pvh, fault.NotBootable, "kernel: URL/c32: a COM32 module of SYSLINUX, and no kernel; name the kernel that the module would load; "},
 		{"pv", "cpio", pvh, fault.NotBootable, `kernel: URL/pv: this kernel has no PVH entry point (CONFIG_PVH); make the guest type="pv" or serve another kernel; `},

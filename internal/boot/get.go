@@ -162,7 +162,7 @@ func (p *pipeline) getOne(ctx context.Context, t *getTask, url string, file *os.
 	}
 	defer f.Close()
 	if regular {
-		if err := m.reserve(max(f.Size(), 0), f.Size() >= 0); err != nil {
+		if err := m.reserve(f.URL(), max(f.Size(), 0), f.Size() >= 0); err != nil {
 			return d, err
 		}
 	}

@@ -118,17 +118,8 @@ func newELF(r io.ReaderAt) (*elfFile, error) {
 }
 
 func (f *elfFile) arch() Arch {
-	switch f.machine {
-	case elf.EM_386:
-		return I386
-	case elf.EM_X86_64:
-		return X86_64
-	case elf.EM_ARM:
-		return ARM
-	case elf.EM_AARCH64:
-		return ARM64
-	}
-	return Arch(f.machine.String())
+	known := map[elf.Machine]Arch{elf.EM_386: I386, elf.EM_X86_64: X86_64, elf.EM_ARM: ARM, elf.EM_AARCH64: ARM64}
+	return cmp.Or(known[f.machine], Arch(f.machine.String()))
 }
 
 func (f *elfFile) read(s span) ([]byte, error) {

@@ -71,7 +71,7 @@ func (g Guest) Looks(r io.ReaderAt, size int64) (misfit *Misfit, warnings []stri
 // kinds are what is no kernel, in words.
 var kinds = map[Format]struct{ is, try string }{
 	Empty:      {"an empty file", "see what the server has there"},
-	HTML:       {"a page of HTML", "see what the server has there"},
+	HTML:       {"a page of HTML", "see what the server has there; a web server may answer with a page where the file is missing"},
 	Text:       {"text", "see what the server has there"},
 	PXELINUX:   {"PXELINUX itself", "name the guest's kernel there"},
 	IPXE:       {"iPXE itself", "have DHCP name its script as the boot file"},

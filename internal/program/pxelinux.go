@@ -93,7 +93,7 @@ func (x *pxe) entry(ctx context.Context, label string) (*Decision, error) {
 		for _, l := range boot.Config.Labels {
 			names = append(names, l.Name)
 		}
-		err = fmt.Errorf("no label is called %q in %s: there are %s", label, x.config.URL, strings.Join(names, ", "))
+		err = fmt.Errorf("no label is called %q in %s: its labels are %s", label, x.config.URL, strings.Join(names, ", "))
 	}
 	if err == nil && x.wanted.OfVM && boot.Config.Protected(boot.Label) {
 		boot, err = &pxelinux.Boot{Config: boot.Config}, fmt.Errorf("label %s in %s has a password (MENU PASSWD), and %w", boot.Label, x.config.URL, errOfVM)
@@ -102,7 +102,18 @@ func (x *pxe) entry(ctx context.Context, label string) (*Decision, error) {
 }
 
 // errOfVM is why a label boots for dom0's root only.
-var errOfVM = errors.New("a VM's fields, which others than dom0's root may write, can't name it")
+var errOfVM error = ofVM{}
+
+type ofVM struct{}
+
+func (ofVM) Error() string {
+	return "a VM's fields, which others than dom0's root may write, can't name it"
+}
+
+// Try is for package fault.
+func (ofVM) Try() string {
+	return "dom0's root can, with label = \"NAME\" in the VM's section of /etc/gopxeboot.conf"
+}
 
 // finish puts in what is wanted, and says why nothing boots. With an error the
 // Boot has its Config only.

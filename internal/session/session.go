@@ -171,9 +171,15 @@ func (s *Spec) Reachable() error {
 // notStarted is why there is no child.
 func notStarted(ctx context.Context, err error) error {
 	code, try := fault.Own, ""
+	down, isDown := errors.AsType[*guest.DownError](err)
 	switch {
 	case errors.Is(err, guest.ErrNoBridge):
 		code = fault.Usage
+		if _, port := errors.AsType[*guest.PortError](err); !port {
+			try = "name the guest's bridge in its vif, bridge=NAME"
+		}
+	case isDown:
+		try = fmt.Sprintf("ip link set %s up", down.Name)
 	case errors.Is(err, guest.ErrClaimed):
 		try = "wait until that one has ended, or end it"
 	case errors.Is(err, os.ErrPermission):
