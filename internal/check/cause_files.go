@@ -404,8 +404,14 @@ func unreachable(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		return broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
-			cmp.Or(Hint(file.Reason, file.URL), "see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String()))
+		hint := Hint(file.Reason, file.URL)
+		d := broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
+			cmp.Or(hint, "see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String()))
+		if s := f.NextServer; hint == "" && s != nil && s.TFTP == PortAnswers && hostOf(file.URL) == s.Address.String() && !strings.HasPrefix(file.URL, "tftp:") {
+			d.evidence += "; that machine is up, and answers TFTP"
+			d.hint = fmt.Sprintf("see that the server of that URL runs on it, what of its firewall or on the way drops TCP from %s, and whether large frames get through (ping -M do -s 1472 %s)", f.Lease.Address.Masked(), s.Address)
+		}
+		return d
 	}
 }
 
