@@ -241,7 +241,7 @@ func configEmpty(f *Facts) *finding {
 		return nil
 	}
 	name := tries[0].URL
-	d := broken("The configuration is empty.", name+" has 0 bytes, which PXELINUX takes for no file", "write the configuration into it, or remove it")
+	d := broken("The configuration is empty.", name+" has 0 bytes, which PXELINUX takes for no file", "write the configuration into that file, or remove it")
 	if found := f.found(); found != nil {
 		d.status = Warn
 		d.summary = fmt.Sprintf("%s is empty, and so %s is used.", base(name), base(found.URL))
