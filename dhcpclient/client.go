@@ -364,7 +364,6 @@ func (r randomSource) Uint64() uint64 {
 	return r.Source.Uint64()
 }
 
-// xid is a transaction id.
 func (r randomSource) xid() uint32 { return rand.New(r).Uint32() }
 
 func transactionID(xid uint32) (id dhcpv4.TransactionID) {

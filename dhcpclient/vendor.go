@@ -42,7 +42,6 @@ type menu struct {
 	servers   map[uint16][]netip.Addr
 }
 
-// menuItem is one line of a menu.
 type menuItem struct {
 	kind uint16
 	text string

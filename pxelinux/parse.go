@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -119,6 +120,7 @@ type parser struct {
 	at        position
 
 	// The core's.
+	encoded   string  // how the file is encoded, where PXELINUX can't read that
 	command   *string // what DEFAULT or UI run
 	commandAt position
 	ui        bool    // UI was seen
@@ -211,11 +213,9 @@ func (p *parser) parse(ctx context.Context, text, url string) error {
 		p.files.warn(p.at, IncludeDepth, "includes nest deeper than %d: %s is not read", maxDepth, url)
 		return nil
 	}
-	for _, file := range p.included {
-		if file == url {
-			p.files.warn(p.at, IncludeLoop, "%s includes itself: PXELINUX would hang", url)
-			return nil
-		}
+	if slices.Contains(p.included, url) {
+		p.files.warn(p.at, IncludeLoop, "%s includes itself: PXELINUX would hang", url)
+		return nil
 	}
 	p.included = append(p.included, url)
 	defer func() { p.included = p.included[:len(p.included)-1] }()

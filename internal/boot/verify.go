@@ -42,7 +42,10 @@ func (p *pipeline) verifyIn(ctx context.Context, base string) error {
 		p.say.Stage("verify: by %s", how)
 	}
 	p.files.Verify = func(link string, content []byte) error {
-		err := p.check.Verify(link, content)
+		err := p.check.Absent(link)
+		if content != nil {
+			err = p.check.Verify(link, content)
+		}
 		if err != nil && p.unverified == nil {
 			p.unverified = err
 		}

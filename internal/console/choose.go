@@ -310,7 +310,6 @@ func (c *chooser) helpRows(m *menu.Menu) (rows int) {
 	return min(rows, 5, c.screen.height/4)
 }
 
-// rows is how many entries fit.
 func (c *chooser) rows(m *menu.Menu) int {
 	rows := c.screen.height - 5
 	if help := c.helpRows(m); help > 0 {
@@ -319,7 +318,6 @@ func (c *chooser) rows(m *menu.Menu) int {
 	return rows
 }
 
-// draw puts a menu on the screen.
 func (c *chooser) draw(m *menu.Menu) {
 	s, at, rows := c.screen, c.at[c.menu], c.rows(m)
 	s.clear()

@@ -124,7 +124,6 @@ func (p *parser) take(text string) bool {
 	return true
 }
 
-// expect takes a token that has to be there.
 func (p *parser) expect(text string) {
 	if !p.take(text) {
 		p.unexpected()

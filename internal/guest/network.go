@@ -21,6 +21,11 @@ import (
 // was not named and can't be guessed.
 var ErrNoBridge = errors.New("no such bridge")
 
+// DownError is that the bridge is down: no frame would get through, ever.
+type DownError struct{ Name string }
+
+func (e *DownError) Error() string { return e.Name + " is down" }
+
 const (
 	// defaultBridge is what libxl gives a vif without bridge= (libxl_nic.c,
 	// libxl__device_nic_setdefault).
@@ -70,8 +75,7 @@ func findBridge(name string, vlan uint16) (*bridge, error) {
 	}
 	link, err := netlink.LinkByName(name)
 	if err != nil {
-		var missing netlink.LinkNotFoundError
-		if errors.As(err, &missing) {
+		if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {
 			if trunk, n, ok := splitVLAN(name); ok {
 				if vlan != 0 && vlan != n {
 					return nil, fmt.Errorf("%w: there is no device %s, and VLAN %d is not in its name", ErrNoBridge, name, vlan)
@@ -237,7 +241,6 @@ func (b *bridge) addPort(ctx context.Context, pid int, mac net.HardwareAddr) (*p
 	return p, nil
 }
 
-// raise brings both ends up.
 func (p *port) raise(pid int) error {
 	ns, err := netns.GetFromPid(pid)
 	if err != nil {
@@ -363,8 +366,8 @@ func (p *port) remove(leave bool) error {
 
 // gone tells of the error that there is no such interface.
 func gone(err error) bool {
-	var missing netlink.LinkNotFoundError
-	return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) || errors.As(err, &missing)
+	_, missing := errors.AsType[netlink.LinkNotFoundError](err)
+	return missing || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL)
 }
 
 // FindBridge is the bridge and the VLAN that Start takes for these: the name of

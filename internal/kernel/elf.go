@@ -21,7 +21,6 @@ const (
 
 var errNoELF = errors.New("broken ELF header")
 
-// span is a part of a file.
 type span struct{ offset, length int64 }
 
 // elfFile is an ELF header. Debug/elf would ask for all of a file at once, in
@@ -52,13 +51,7 @@ func (info *Info) elf(r io.ReaderAt, sections, notes bool) error {
 	if info.Format != BzImage {
 		info.Length = max(f.sections.offset+f.sections.length, f.segments.offset+f.segments.length)
 	}
-	if !notes {
-		return nil
-	}
 	headers, err := f.headers(f.segments, f.segment)
-	if err != nil {
-		return err
-	}
 	var places []span
 	for _, h := range headers {
 		at := f.spanOf(h, 4, 16, 8, 32)
@@ -68,6 +61,9 @@ func (info *Info) elf(r io.ReaderAt, sections, notes bool) error {
 		if f.order.Uint32(h) == uint32(elf.PT_NOTE) {
 			places = append(places, at)
 		}
+	}
+	if err != nil || !notes {
+		return err
 	}
 	var xen Xen
 	if err := f.notes(&xen, places); err != nil {
@@ -85,7 +81,6 @@ func (info *Info) elf(r io.ReaderAt, sections, notes bool) error {
 	return nil
 }
 
-// newELF reads the header of an ELF file.
 func newELF(r io.ReaderAt) (*elfFile, error) {
 	h := make([]byte, 64)
 	if n, err := r.ReadAt(h, 0); err != nil && !(n >= 52 && errors.Is(err, io.EOF)) {
@@ -123,20 +118,10 @@ func newELF(r io.ReaderAt) (*elfFile, error) {
 }
 
 func (f *elfFile) arch() Arch {
-	switch f.machine {
-	case elf.EM_386:
-		return I386
-	case elf.EM_X86_64:
-		return X86_64
-	case elf.EM_ARM:
-		return ARM
-	case elf.EM_AARCH64:
-		return ARM64
-	}
-	return Arch(f.machine.String())
+	known := map[elf.Machine]Arch{elf.EM_386: I386, elf.EM_X86_64: X86_64, elf.EM_ARM: ARM, elf.EM_AARCH64: ARM64}
+	return cmp.Or(known[f.machine], Arch(f.machine.String()))
 }
 
-// read is a part of the file.
 func (f *elfFile) read(s span) ([]byte, error) {
 	data := make([]byte, s.length)
 	if n, err := f.ReadAt(data, s.offset); n < len(data) {

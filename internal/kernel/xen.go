@@ -47,7 +47,6 @@ func (x *Xen) notes(data []byte, order binary.ByteOrder) {
 	}
 }
 
-// note takes one of Xen's notes.
 func (x *Xen) note(kind uint32, content []byte, order binary.ByteOrder) {
 	number := func() uint64 {
 		switch len(content) {

@@ -177,12 +177,9 @@ func inside() bool {
 
 // namespaceError makes a NamespaceError of a refusal, and leaves others.
 func namespaceError(err error) error {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		switch errno {
-		case unix.EPERM, unix.EACCES, unix.ENOSPC, unix.EUSERS, unix.EINVAL, unix.ENOSYS:
-			return &NamespaceError{Err: errno, Remedy: remedy(errno, sysctl)}
-		}
+	switch errno, _ := errors.AsType[syscall.Errno](err); errno {
+	case unix.EPERM, unix.EACCES, unix.ENOSPC, unix.EUSERS, unix.EINVAL, unix.ENOSYS:
+		return &NamespaceError{Err: errno, Remedy: remedy(errno, sysctl)}
 	}
 	return fmt.Errorf("enter the lab: %w", err)
 }

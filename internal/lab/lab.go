@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,9 +66,7 @@ func New(ctx context.Context, config Config) (*Lab, error) {
 		}
 		return nil, fmt.Errorf("%w: call lab.Enter first", ErrOutside)
 	}
-	if config.Bridge == "" {
-		config.Bridge = "xenbr0"
-	}
+	config.Bridge = cmp.Or(config.Bridge, "xenbr0")
 	if !config.Servers.IsValid() {
 		config.Servers = ServersAddress
 	}

@@ -90,7 +90,6 @@ func (p *Process) Stop() {
 	<-p.done
 }
 
-// failed is the error of a program that should not have ended.
 // Failed is why a process that was not to end has ended.
 func (p *Process) Failed() error {
 	err := p.err

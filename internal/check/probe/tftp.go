@@ -23,10 +23,10 @@ const (
 	opOACK = 6
 )
 
-// silentTFTP looks at a transfer that stopped, packet by packet: whether the server
-// hears our acknowledgements, and whether it keeps to what was agreed. "" is that it
-// is neither of these.
-func (o *observer) silentTFTP(ctx context.Context, link string) (reason plan.Reason, message string) {
+// WhyStopped looks at a transfer by TFTP that stopped, packet by packet: whether the
+// server hears our acknowledgements, and whether it keeps to what was agreed. "" is
+// that it is neither of these. It takes StoppedTime at most.
+func WhyStopped(ctx context.Context, link string) (reason plan.Reason, message string) {
 	u, err := url.Parse(link)
 	if err != nil {
 		return "", ""
@@ -68,7 +68,7 @@ func (o *observer) silentTFTP(ctx context.Context, link string) (reason plan.Rea
 		return "", ""
 	}
 	// A server sends again after a second or two, atftpd after five.
-	const patience = 6 * time.Second
+	const patience = StoppedTime - time.Second
 	name := map[uint16]string{opDATA: "DATA 1", opOACK: "OACK"}[op]
 	for again := 0; ; again++ {
 		// One packet may get lost.
@@ -93,6 +93,9 @@ func (o *observer) silentTFTP(ctx context.Context, link string) (reason plan.Rea
 	_, _ = conn.WriteToUDPAddrPort(abort, netip.AddrPortFrom(address, port))
 	return plan.DataBlocked, fmt.Sprintf("it answers the request (%s from its port %d) again and again, and so hears none of the acknowledgements that are sent to that port", name, port)
 }
+
+// StoppedTime is how long WhyStopped takes.
+const StoppedTime = 7 * time.Second
 
 // nextFrom is what that machine sends next, from that port unless it is 0.
 func nextFrom(conn *net.UDPConn, address netip.Addr, port uint16) ([]byte, uint16, error) {

@@ -65,8 +65,7 @@ func TempDir(t testing.TB) string {
 // program or namespaces is Missing.
 func Check(t testing.TB, err error) {
 	t.Helper()
-	var missing *real.MissingError
-	if errors.As(err, &missing) || errors.Is(err, lab.ErrOutside) {
+	if _, missing := errors.AsType[*real.MissingError](err); missing || errors.Is(err, lab.ErrOutside) {
 		Missing(t, err)
 	}
 	if err != nil {

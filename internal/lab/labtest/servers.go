@@ -2,7 +2,6 @@ package labtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -69,26 +68,18 @@ func Dnsmasq(t testing.TB, h *lab.Host, args ...string) *lab.Process {
 // returns when it is ready.
 func DHCPD(t testing.TB, h *lab.Host, ifname, conf string) *lab.Process {
 	t.Helper()
-	dir := t.TempDir()
-	file, leases := filepath.Join(dir, "dhcpd.conf"), filepath.Join(dir, "leases")
-	Check(t, errors.Join(os.WriteFile(file, []byte(conf), 0o644), os.WriteFile(leases, nil, 0o644)))
-	return Until(t, h, "Server starting service", "dhcpd", "-4", "-f", "-d", "--no-pid", "-cf", file, "-lf", leases, ifname)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return Started(t, h)(real.DHCPDWith(ctx, h, ifname, conf))
 }
 
 // Kea starts Kea on a host with these members of Dhcp4, as JSON, beside those
 // that keep it alone, and returns when it is ready.
 func Kea(t testing.TB, h *lab.Host, members string) *lab.Process {
 	t.Helper()
-	dir := t.TempDir()
-	conf := filepath.Join(dir, "kea.json")
-	Check(t, os.WriteFile(conf, []byte(`{"Dhcp4": {
-		"interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "raw"},
-		"lease-database": {"type": "memfile", "persist": false},
-		"loggers": [{"name": "kea-dhcp4", "severity": "DEBUG", "debuglevel": 40, "output_options": [{"output": "stdout"}]}],
-		`+members+`}}`), 0o644))
-	cmd := Program(t, "kea-dhcp4", "-c", conf)
-	cmd.Env = append(cmd.Environ(), "KEA_PIDFILE_DIR="+dir, "KEA_LOCKFILE_DIR="+dir)
-	return UntilPrinted(t, h, "DHCP4_STARTED", cmd)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return Started(t, h)(real.KeaWith(ctx, h, members))
 }
 
 // Logged waits until a server has printed the text.

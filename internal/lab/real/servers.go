@@ -79,17 +79,33 @@ func DHCPD(ctx context.Context, h *lab.Host, config lab.DHCP, statements ...stri
 	if len(config.Options) > 0 {
 		return nil, fmt.Errorf("start dhcpd: %w", errOptions)
 	}
-	dir, err := h.TempDir()
+	return DHCPDWith(ctx, h, lab.HostInterface, strings.Join(append(statements, dhcpdConf(config, h.Address)), "\n"))
+}
+
+// DHCPDWith starts ISC dhcpd on an interface of the host's, with this dhcpd.conf.
+func DHCPDWith(ctx context.Context, h *lab.Host, ifname, conf string) (*lab.Process, error) {
+	dir, file, err := configFile(h, "dhcpd", "dhcpd.conf", []byte(conf))
 	if err != nil {
-		return nil, fmt.Errorf("start dhcpd: %w", err)
+		return nil, err
 	}
-	conf, leases := filepath.Join(dir, "dhcpd.conf"), filepath.Join(dir, "dhcpd.leases")
-	text := strings.Join(append(statements, dhcpdConf(config, h.Address)), "\n")
-	if err := errors.Join(os.WriteFile(conf, []byte(text), 0o644), os.WriteFile(leases, nil, 0o644)); err != nil {
-		return nil, fmt.Errorf("start dhcpd: %w", err)
+	leases := filepath.Join(dir, "dhcpd.leases")
+	if err := os.WriteFile(leases, nil, 0o644); err != nil {
+		return nil, err
 	}
-	args := []string{"-4", "-f", "-d", "--no-pid", "-cf", conf, "-lf", leases, lab.HostInterface}
+	args := []string{"-4", "-f", "-d", "--no-pid", "-cf", file, "-lf", leases, ifname}
 	return startServer(ctx, h, "dhcpd", args, nil, logs("Server starting service"))
+}
+
+// configFile writes a server's configuration into a directory of its own.
+func configFile(h *lab.Host, server, name string, text []byte) (dir, file string, err error) {
+	if dir, err = h.TempDir(); err == nil {
+		file = filepath.Join(dir, name)
+		err = os.WriteFile(file, text, 0o644)
+	}
+	if err != nil {
+		err = fmt.Errorf("start %s: %w", server, err)
+	}
+	return dir, file, err
 }
 
 func dhcpdConf(d lab.DHCP, subnet netip.Prefix) string {
@@ -119,23 +135,29 @@ func Kea(ctx context.Context, h *lab.Host, config lab.DHCP) (*lab.Process, error
 	if len(config.Options) > 0 {
 		return nil, fmt.Errorf("start kea-dhcp4: %w", errOptions)
 	}
-	dir, err := h.TempDir()
+	members, err := keaMembers(config, h.Address)
 	if err != nil {
 		return nil, fmt.Errorf("start kea-dhcp4: %w", err)
 	}
-	text, err := keaConf(config, h.Address)
-	if err != nil {
-		return nil, fmt.Errorf("start kea-dhcp4: %w", err)
-	}
-	conf := filepath.Join(dir, "kea.json")
-	if err := os.WriteFile(conf, text, 0o644); err != nil {
-		return nil, fmt.Errorf("start kea-dhcp4: %w", err)
-	}
-	env := []string{"KEA_PIDFILE_DIR=" + dir, "KEA_LOCKFILE_DIR=" + dir}
-	return startServer(ctx, h, "kea-dhcp4", []string{"-c", conf}, env, logs("DHCP4_STARTED"))
+	return KeaWith(ctx, h, members)
 }
 
-func keaConf(d lab.DHCP, subnet netip.Prefix) ([]byte, error) {
+// KeaWith starts kea-dhcp4 on the host with these members of Dhcp4, as JSON,
+// beside those that keep it alone.
+func KeaWith(ctx context.Context, h *lab.Host, members string) (*lab.Process, error) {
+	dir, file, err := configFile(h, "kea-dhcp4", "kea.json", []byte(`{"Dhcp4": {
+		"interfaces-config": {"interfaces": ["`+lab.HostInterface+`"], "dhcp-socket-type": "raw"},
+		"lease-database": {"type": "memfile", "persist": false},
+		"loggers": [{"name": "kea-dhcp4", "severity": "DEBUG", "debuglevel": 40, "output_options": [{"output": "stdout"}]}],
+		`+members+`}}`))
+	if err != nil {
+		return nil, err
+	}
+	env := []string{"KEA_PIDFILE_DIR=" + dir, "KEA_LOCKFILE_DIR=" + dir}
+	return startServer(ctx, h, "kea-dhcp4", []string{"-c", file}, env, logs("DHCP4_STARTED"))
+}
+
+func keaMembers(d lab.DHCP, subnet netip.Prefix) (string, error) {
 	type object = map[string]any
 	network := object{"id": 1, "subnet": subnet.Masked().String()}
 	if d.First.IsValid() {
@@ -157,15 +179,8 @@ func keaConf(d lab.DHCP, subnet netip.Prefix) ([]byte, error) {
 	if len(reservations) > 0 { // Kea takes no null
 		network["reservations"] = reservations
 	}
-	return json.MarshalIndent(object{"Dhcp4": object{
-		"interfaces-config": object{"interfaces": []string{lab.HostInterface}, "dhcp-socket-type": "raw"},
-		"lease-database":    object{"type": "memfile", "persist": false},
-		"subnet4":           []object{network},
-		"loggers": []object{{
-			"name": "kea-dhcp4", "severity": "DEBUG", "debuglevel": 40,
-			"output_options": []object{{"output": "stdout"}},
-		}},
-	}}, "", "\t")
+	text, err := json.MarshalIndent([]object{network}, "", "\t")
+	return `"subnet4": ` + string(text), err
 }
 
 // TFTPD starts tftpd-hpa's in.tftpd of the tree on the host, and returns when
@@ -206,15 +221,14 @@ http {
 // returns when it listens. It becomes another user, so it needs the machine's
 // root.
 func VSFTPD(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error) {
-	dir, err := h.TempDir()
+	chroot, err := h.TempDir()
 	if err != nil {
 		return nil, fmt.Errorf("start vsftpd: %w", err)
 	}
-	conf := filepath.Join(dir, "vsftpd.conf")
-	text := fmt.Sprintf("listen=YES\nbackground=NO\nanonymous_enable=YES\nlocal_enable=NO\nanon_root=%s\nsecure_chroot_dir=%s\n"+
-		"ftp_username=daemon\nnopriv_user=daemon\nconnect_from_port_20=NO\nxferlog_enable=NO\nseccomp_sandbox=NO\n", tree, dir)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		return nil, fmt.Errorf("start vsftpd: %w", err)
+	_, conf, err := configFile(h, "vsftpd", "vsftpd.conf", fmt.Appendf(nil, "listen=YES\nbackground=NO\nanonymous_enable=YES\nlocal_enable=NO\nanon_root=%s\nsecure_chroot_dir=%s\n"+
+		"ftp_username=daemon\nnopriv_user=daemon\nconnect_from_port_20=NO\nxferlog_enable=NO\nseccomp_sandbox=NO\n", tree, chroot))
+	if err != nil {
+		return nil, err
 	}
 	server, err := Program("vsftpd", conf)
 	if err != nil {
