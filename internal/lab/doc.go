@@ -18,5 +18,5 @@
 //
 // Each host's servers are either embedded ([Host.ServeDHCP], [Host.ServeTFTP],
 // [Host.ServeHTTP]), which tell [Lab.Requests] who asked for what, or real
-// programs ([Host.Start], and what package lab/real starts with it).
+// programs, which package lab/real starts.
 package lab

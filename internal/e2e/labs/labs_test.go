@@ -188,7 +188,7 @@ func (s *site) nginx(statements string) {
 }
 
 // started shows a server's log when the test fails.
-func (s *site) started(h *lab.Host, p *lab.Process, err error) {
+func (s *site) started(h *lab.Host, p *real.Process, err error) {
 	s.Helper()
 	labtest.Started(s, h)(p, err)
 }
