@@ -38,7 +38,7 @@ type storm struct {
 	dir      string // for results
 	url      string // of the directory of the files
 	files    map[string][]byte
-	requests func() int   // for files, so far; nil where the server does not tell
+	requests func() int    // for files, so far; nil where the server does not tell
 	leases   *real.Process // the DHCP server, which logs
 }
 

@@ -4,7 +4,7 @@
 // it; it needs no root, no server and no Xen, and nothing of it is left when
 // the process ends, however it ends.
 //
-// A program first calls [Enter] (a test binary [Main]), which starts it anew
+// A program first calls [Enter] (a test binary calls labtest.Main), which starts it anew
 // in the lab's namespaces. What runs there afterwards is the lab's dom0. [New]
 // then builds the bridge:
 //

@@ -59,9 +59,6 @@ type Lab struct {
 // Enter made. Close removes it. ctx bounds the building only.
 func New(ctx context.Context, config Config) (*Lab, error) {
 	if !inside() {
-		if refused != nil {
-			return nil, fmt.Errorf("%w: %w", ErrOutside, refused)
-		}
 		return nil, fmt.Errorf("%w: call lab.Enter first", ErrOutside)
 	}
 	config.Bridge = cmp.Or(config.Bridge, "xenbr0")

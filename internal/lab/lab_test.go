@@ -27,7 +27,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) { labtest.Main(m) }
 
 var (
 	server   = lab.ServersAddress.Addr()

@@ -25,7 +25,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/tftpget"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) { labtest.Main(m) }
 
 // The servers' address, and one that nobody has.
 const (

@@ -26,7 +26,7 @@ const asProgram = "DHCPTEST_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) == "" {
-		lab.Main(m)
+		labtest.Main(m)
 	}
 	if err := program(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
