@@ -85,7 +85,7 @@ install: ## install into $(DESTDIR)$(PREFIX), /usr; needs no Go when the program
 	install -D -m 644 packaging/completions/gopxeboot.bash $(SHARE)/bash-completion/completions/gopxeboot
 	install -D -m 644 packaging/completions/_gopxeboot $(DESTDIR)$(ZSH)/_gopxeboot
 	for page in $(PAGES); do install -D -m 644 packaging/man/$$page $(SHARE)/man/man$${page##*.}/$$page || exit; done
-	install -D -m 644 -t $(SHARE)/doc/gopxeboot README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
+	install -D -m 644 -t $(SHARE)/doc/gopxeboot README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot/docs docs/*.md docs/*.svg docs/*.png
 	install -D -m 644 -t $(SHARE)/doc/gopxeboot/examples packaging/examples/*
 	test -e $(DESTDIR)/etc/gopxeboot.conf || install -D -m 644 packaging/gopxeboot.conf $(DESTDIR)/etc/gopxeboot.conf

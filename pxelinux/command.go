@@ -109,6 +109,9 @@ func (m *machine) stuck() (*Boot, error) {
 	if names := m.core.names(); len(names) > 0 {
 		err = fmt.Errorf("%w; its labels are %s", err, strings.Join(names, ", "))
 	}
+	if m.core.encoded != "" {
+		err = fmt.Errorf("the configuration %s", m.core.encoded)
+	}
 	return &Boot{Outcome: Prompt, Waits: true, Err: err}, nil
 }
 
@@ -412,7 +415,7 @@ func (m *machine) chdirConfig(ctx context.Context, name, dir string) (*Boot, err
 	text, url, err := m.read(ctx, name)
 	m.fallbacks = nil
 	if errors.Is(err, ErrNotFound) {
-		return m.fail(ctx, "CONFIG %s: %w", name, ErrNotFound)
+		return m.fail(ctx, "CONFIG %s: %w", url, ErrNotFound)
 	}
 	if err != nil {
 		return nil, err

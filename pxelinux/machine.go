@@ -223,6 +223,12 @@ func images(text string) []string {
 // load makes a configuration the one that PXELINUX runs.
 func (m *machine) load(ctx context.Context, text, url string) error {
 	p := newParser(m, false, m.sysappend)
+	switch {
+	case isUTF16(text):
+		p.encoded = "is UTF-16, which PXELINUX does not read"
+	case strings.HasPrefix(text, byteOrderMark):
+		p.encoded = "begins with a byte order mark, which PXELINUX takes for a part of the first word"
+	}
 	if err := p.parse(ctx, text, url); err != nil {
 		return err
 	}

@@ -120,6 +120,7 @@ type parser struct {
 	at        position
 
 	// The core's.
+	encoded   string  // how the file is encoded, where PXELINUX can't read that
 	command   *string // what DEFAULT or UI run
 	commandAt position
 	ui        bool    // UI was seen

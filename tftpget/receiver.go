@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/bits"
 	"slices"
-	"sync/atomic"
 	"time"
 )
 
@@ -43,19 +42,28 @@ type receiver struct {
 	have    []bool // for the blocks from next on, by number modulo window
 	lastLen int    // length in bytes of the last block
 
-	trial       bool // smaller blocks could be asked for
-	fragments   bool // the network cuts the blocks up
-	lost        int  // how often there was silence
-	lostLate    int  // and how often that, or a block that the server sent again, since lateAt
-	lateAt      time.Time
-	cuts        int // windows whose end did not come
-	cutBlocks   int // and the blocks of them that did
-	retransmits *atomic.Int64
+	trial     bool // smaller blocks could be asked for
+	fragments bool // the network cuts the blocks up
+	repeats   int  // of the server's first packet, while there was nothing new
+	lost      int  // how often there was silence
+	lostLate  int  // and how often that, or a block that the server sent again, since lateAt
+	lateAt    time.Time
+	cuts      int // windows whose end did not come
+	cutBlocks int // and the blocks of them that did
+	counts    *counts
 }
 
 // A window is given up for a smaller one within the first of them, while
 // nothing was written that would have to be taken back.
 const trialWindows = 4
+
+// A server that repeats its first packet so often and for so long, while all that
+// time it is acknowledged, hears nothing on the port that it sends from: a firewall
+// is before that. tftpd-hpa repeats it after 1, 3 and 7 s.
+const (
+	unheardRepeats = 3
+	unheardTime    = 6 * time.Second
+)
 
 // Reasons to ask for the file once more, on other terms.
 var (
@@ -81,13 +89,13 @@ const (
 	lateTime   = 30 * time.Second
 )
 
-func newReceiver(s socket, t terms, o options, measured rtt, retransmits *atomic.Int64) *receiver {
+func newReceiver(s socket, t terms, o options, measured rtt, c *counts) *receiver {
 	room := max((trialWindows+1)*t.window*t.blockSize, 128<<10)
 	if t.window == 1 {
 		room = max((trialBlocks+1)*t.blockSize, 128<<10)
 	}
 	return &receiver{
-		socket: s, terms: t, timeout: o.timeout, patience: o.patience(), rtt: measured, retransmits: retransmits,
+		socket: s, terms: t, timeout: o.timeout, patience: o.patience(), rtt: measured, counts: c,
 		next: 1, base: 1, buffer: make([]byte, headLen+room), have: make([]bool, t.window),
 	}
 }
@@ -140,14 +148,19 @@ func (r *receiver) run(w io.Writer, first []byte) error {
 		switch binary.BigEndian.Uint16(head[:]) {
 		case opERROR:
 			return parseError(append(head[2:], payload...))
+		case opOACK:
+			r.repeated(r.next == 1)
 		case opDATA:
 			if n <= headLen+r.blockSize {
 				block := r.number(binary.BigEndian.Uint16(head[2:]))
+				r.repeated(block == 1 && r.next == 2)
 				r.take(block, payload, now)
 				expected = block + 1
 			}
 		}
 		switch {
+		case r.repeats >= unheardRepeats && now.Sub(r.newAt) >= unheardTime:
+			return ErrUnheard
 		case r.windowTooLarge():
 			return errTooWide
 		case r.fragments && r.lostLate >= lateBlocks*maxBlockSize/r.blockSize:
@@ -179,6 +192,13 @@ func (r *receiver) number(wire uint16) int64 {
 		return r.next
 	}
 	return block
+}
+
+// repeated counts how often the server's first packet came again.
+func (r *receiver) repeated(first bool) {
+	if first {
+		r.repeats++
+	}
 }
 
 // place is where a block belongs.
@@ -213,6 +233,7 @@ func (r *receiver) take(block int64, payload []byte, now time.Time) {
 		}
 		copy(r.place(block), payload)
 		r.have[block%int64(r.window)] = true
+		r.counts.blocks.Add(1)
 		r.noteDelay(now)
 	}
 	if block > r.next {
@@ -254,7 +275,10 @@ func (r *receiver) missed(block int64, now time.Time) {
 }
 
 func (r *receiver) askAgain(now time.Time) {
-	r.retransmits.Add(1)
+	r.counts.retransmits.Add(1)
+	if r.gap != r.next {
+		r.counts.lost.Add(1)
+	}
 	r.gap = r.next
 	r.ack(now)
 	r.repeat = true

@@ -61,6 +61,30 @@ func TestGetIntoStdout(t *testing.T) {
 	}
 }
 
+// What is there already does not count for the largest file that is taken.
+func TestGetBehindMuch(t *testing.T) {
+	l := labtest.New(t, lab.Config{})
+	tree := sampleTree(t)
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+	name := filepath.Join(t.TempDir(), "out")
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	labtest.Check(t, err)
+	defer file.Close()
+	const before = 3 << 30 // a hole
+	labtest.Check(t, file.Truncate(before))
+	cmd := command(t.Context(), "get", "-o", "-", vif, "tftp://192.168.1.166/"+lab.SampleKernel)
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = file, &log
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v: %s", err, &log)
+	}
+	want, err := os.Stat(filepath.Join(tree, lab.SampleKernel))
+	labtest.Check(t, err)
+	if got, err := os.Stat(name); err != nil || got.Size() != before+want.Size() {
+		t.Errorf("%d bytes, %v", got.Size(), err)
+	}
+}
+
 // An empty file is a file, which get makes.
 func TestGetEmpty(t *testing.T) {
 	l := labtest.New(t, lab.Config{Dom0: netip.MustParsePrefix("192.168.1.1/24")})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -146,6 +147,9 @@ func policy(c *cli.Context) (p verify.Policy, err error) {
 // device.
 func readAtMost(name string, most int64) ([]byte, error) {
 	f, err := os.Open(name)
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, fmt.Errorf("%s: %w", name, e.Err)
+	}
 	if err != nil {
 		return nil, err
 	}

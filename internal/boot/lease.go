@@ -13,6 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -32,6 +33,14 @@ type placed struct {
 }
 
 func (p placed) String() string { return p.where }
+
+// named is the same of one that a look closes.
+type named struct {
+	guest.Conn
+	where string
+}
+
+func (n named) String() string { return n.where }
 
 // lease does DHCP as the guest, and is the guest from then on. Who boots needs a
 // boot file.
@@ -106,7 +115,7 @@ func (p *pipeline) findServer(ctx context.Context, f *firmware, l *dhcpclient.Le
 	if l.ServerName == "" || f.Server.IsValid() {
 		return nil
 	}
-	c := fetch.Client{DNS: l.DNS, Domain: l.Domain, Refuse: p.child.Reach.Refuse(netip.Addr{})}
+	c := fetch.Client{DNS: l.DNS, Domain: l.Domain, Refuse: p.child.Reach.Refuse(netip.Addr{}), Names: p.files.Names, Warn: p.say.Warn}
 	a, err := c.Lookup(ctx, l.ServerName)
 	if err != nil {
 		return err

@@ -74,7 +74,24 @@ var mayName = map[Code]func(f *Facts) []netip.Addr{
 		}
 		return list
 	},
-	AddressInUse:          func(f *Facts) []netip.Addr { return []netip.Addr{f.Lease.Address.Addr()} },
+	AddressInUse: func(f *Facts) []netip.Addr {
+		if f.Request != nil && f.Request.Declined.IsValid() {
+			return []netip.Addr{f.Request.Declined}
+		}
+		return []netip.Addr{f.Lease.Address.Addr()}
+	},
+	FirewallRejects: func(f *Facts) (list []netip.Addr) {
+		rejected := []*plan.Rejected{f.NextServer.Rejected}
+		for _, file := range f.downloads() {
+			rejected = append(rejected, file.Rejected)
+		}
+		for _, r := range rejected {
+			if r != nil {
+				list = append(list, r.By, r.To)
+			}
+		}
+		return list
+	},
 	Nak:                   leased,
 	NoAck:                 leased,
 	NextServerUnreachable: func(f *Facts) []netip.Addr { return []netip.Addr{f.NextServer.Address, f.Lease.Router} },

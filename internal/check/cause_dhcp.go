@@ -174,7 +174,15 @@ func packetLoss(f *Facts) *finding {
 	d := warning("Frames get lost between the guest and the DHCP server.",
 		"the first DISCOVERs had no answer, and the same ones some seconds later had one",
 		hint)
-	if f.getsLost() {
+	return f.lossBreaks(d)
+}
+
+// lossBreaks says so where the boot does not get through, or not in time.
+func (f *Facts) lossBreaks(d *finding) *finding {
+	if slow := tooSlow(f); slow != nil && slow.status == Fail {
+		d.status = Fail
+		d.evidence += "; " + slow.evidence
+	} else if f.getsLost() {
 		d.status = Fail
 	}
 	return d
@@ -183,18 +191,33 @@ func packetLoss(f *Facts) *finding {
 // downloadLoss: one packet of a hundred costs more time than all the others, as
 // each one that is lost is waited for.
 func (f *Facts) downloadLoss(hint string) *finding {
-	for _, file := range f.Files {
-		if few := 3; file.Lost < few || file.Lost*100 < file.Packets || file.Result != plan.Found || file.Blocks != nil || file.Reason != "" {
-			continue
+	for _, file := range f.downloads() {
+		if size, _ := lostSize(file.Blocks); size != 0 || file.Reason != "" {
+			continue // a reason of its own
 		}
-		d := warning("TFTP packets get lost on the way, and the boot goes slowly.",
-			fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), hint)
-		if f.getsLost() {
-			d.status = Fail
+		const few = 3
+		switch {
+		case file.Result == plan.Silent && lossText(file.Blocks) != "":
+			return broken("TFTP packets get lost on the way, and so many that the boot ends.",
+				fmt.Sprintf("%s stopped to come; asked for its first block again and again, %s", file.URL, lossText(file.Blocks)), hint).at(file.Role)
+		case file.Result == plan.Found && file.Lost >= few && file.Lost*100 >= file.Packets:
+			d := warning("TFTP packets get lost on the way, and the boot goes slowly.",
+				fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), hint)
+			return f.lossBreaks(d).at(file.Role)
 		}
-		return d
 	}
 	return nil
+}
+
+// lossText says how many blocks did not come, of all sizes; "" when all came.
+func lossText(blocks []plan.Block) string {
+	var parts []string
+	for _, b := range blocks {
+		if b.Lost > 0 {
+			parts = append(parts, fmt.Sprintf("%d of %d did not come with %d bytes", b.Lost, b.Asked, b.Size))
+		}
+	}
+	return list(parts)
 }
 
 func proxyOnly(f *Facts) *finding {
@@ -397,20 +420,34 @@ func (f *Facts) failsLater() bool {
 	return false
 }
 
+// addressInUse: a guest declines such an address and is offered another one, so that
+// it may boot all the same.
 func addressInUse(f *Facts) *finding {
-	in := f.Lease.InUseBy
-	if in == "" && (f.Request == nil || f.Request.Result != InUse) {
+	in, offered, r := f.Lease.InUseBy, f.Lease.Address.Addr(), f.Request
+	if r != nil && r.Declined.IsValid() {
+		in, offered = r.Holder, r.Declined
+	}
+	refused := r != nil && r.Result == InUse
+	if in == "" && !refused {
 		return nil
 	}
-	evidence := "a station answers ARP for it"
-	if in != "" {
-		evidence = in + " answers ARP for it"
-	}
+	evidence := cmp.Or(in, "a station") + " answers ARP for it"
 	if f.given() {
-		return broken(fmt.Sprintf("--address says %s, which another station has.", f.Lease.Address.Addr()), evidence, "say one that is free")
+		return broken(fmt.Sprintf("--address says %s, which another station has.", offered), evidence, "say one that is free")
 	}
-	return broken(fmt.Sprintf("The DHCP server offers %s, which somebody else has.", f.Lease.Address.Addr()), evidence,
-		"find that station, or take the address out of the pool; two DHCP servers with the same pool do this, too")
+	const hint = "find that station, or take the address out of the pool; two DHCP servers with the same pool do this, too"
+	d := warning(fmt.Sprintf("The DHCP server offers %s, which another station has.", offered), evidence, hint)
+	switch {
+	case refused:
+		d.status = Fail
+		d.evidence += "; the guest declined it, and was offered no other that is free"
+	case r == nil:
+		d.evidence += "; a boot declines it and asks for another one, and what that comes to was not looked at"
+		d.hint += "; check --request declines it, too, and goes on with the next one"
+	default:
+		d.evidence += fmt.Sprintf("; the guest declined it, and was given %s", f.Lease.Address.Addr())
+	}
+	return d
 }
 
 // vifAddress: the boot itself goes through, as it has a port of its own.

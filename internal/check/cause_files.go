@@ -20,12 +20,12 @@ func noDefault(f *Facts) *finding {
 	}
 	name := base(f.Config.URL)
 	for code, how := range map[pxelinux.Code]string{
-		pxelinux.UTF16:         fmt.Sprintf("iconv -f UTF-16 -t UTF-8 %s > new && mv new %[1]s", name),
+		pxelinux.UTF16:         fmt.Sprintf("iconv -f UTF-16 -t UTF-8 %s > new && cat new > %[1]s", name),
 		pxelinux.ByteOrderMark: `sed -i '1s/^\xef\xbb\xbf//' ` + name,
 	} {
 		for _, l := range f.Config.Findings {
 			if l.Code == code {
-				return broken("PXELINUX can't read how the configuration is encoded.", l.String()+unread(f.Config), "save it as plain text: "+how)
+				return broken("PXELINUX can't read how the configuration is encoded.", l.String()+unread(f.Config), "save it as plain ASCII or UTF-8, without a byte order mark: "+how)
 			}
 		}
 	}
@@ -64,7 +64,11 @@ func labelMissing(f *Facts) *finding {
 	}
 	evidence := fmt.Sprintf("%s has %s", c.URL, labelList(c.Labels)) + unread(c)
 	if b.Named != "" && b.Label == "" && !slices.Contains(c.Labels, b.Named) {
-		return broken(fmt.Sprintf("There is no label %s.", b.Named), evidence, "upper and lower case matter; correct --label")
+		hint := "upper and lower case matter; correct --label"
+		if i := slices.IndexFunc(c.Labels, func(l string) bool { return strings.EqualFold(l, b.Named) }); i >= 0 {
+			hint = fmt.Sprintf("upper and lower case matter: --label %s", c.Labels[i])
+		}
+		return broken(fmt.Sprintf("There is no label %s.", b.Named), evidence, hint)
 	}
 	name, _, _ := strings.Cut(c.Default, " ")
 	if name == "" || b.Label != "" || b.Named != "" || slices.Contains(c.Labels, name) {
@@ -98,9 +102,9 @@ func (f *Facts) misread(role string) *plan.Finding {
 	if f.Config == nil || len(f.Config.Labels) != 1 {
 		return nil
 	}
-	codes := []pxelinux.Code{pxelinux.KernelWords, pxelinux.EqualsSign}
+	codes := []pxelinux.Code{pxelinux.KernelWords, pxelinux.EqualsSign, pxelinux.KernelBackslash}
 	if role == "initrd" {
-		codes = []pxelinux.Code{pxelinux.InitrdEmpty, pxelinux.InitrdWords}
+		codes = []pxelinux.Code{pxelinux.InitrdEmpty, pxelinux.InitrdWords, pxelinux.InitrdBackslash}
 	}
 	i := slices.IndexFunc(f.Config.Findings, func(l plan.Finding) bool { return slices.Contains(codes, l.Code) })
 	if i < 0 {
@@ -115,9 +119,16 @@ func (f *Facts) named(role string, d *finding) *finding {
 	if l == nil {
 		return d
 	}
+	d.summary = fmt.Sprintf("The configuration asks for another %s than is meant.", role)
+	if l.Code == pxelinux.InitrdEmpty {
+		d.summary = "The configuration asks for an initrd without a name."
+	}
 	d.evidence += "; " + l.String()
 	if d.hint = "write the name without spaces, and rename the directory or the file where it has some"; l.Fix != "" {
 		d.hint = write(*l)
+	}
+	if l.Code == pxelinux.KernelBackslash || l.Code == pxelinux.InitrdBackslash { // the server may know better
+		d.hint += ", and see that the file is there"
 	}
 	return d
 }
@@ -173,9 +184,14 @@ func notBootable(f *Facts) *finding {
 		return nil
 	}
 	hint := "see DEFAULT and its label"
+	if b.Outcome == pxelinux.Prompt {
+		hint = "say MENU DEFAULT in the label of this guest, with KERNEL and INITRD, or name it with --label"
+	} else if b.Label != "" {
+		hint = fmt.Sprintf("correct label %s in %s, or name another one with DEFAULT or --label", b.Label, f.configName())
+	}
 	switch b.Program {
 	case plan.GRUB:
-		hint = "see the entry that default names"
+		hint = "correct that line, or name another entry with default or --label"
 	case plan.IPXE:
 		return broken("iPXE's script boots nothing that a guest can boot.", b.Error, "see that line, and what the server says to it")
 	}
@@ -264,28 +280,16 @@ func (f *Facts) with(role string, results ...plan.Result) *File {
 // tftpLargeBlocks: what is larger than the MTU of a link on the way, and may
 // not be cut into fragments or loses one, never arrives.
 func tftpLargeBlocks(f *Facts) *finding {
-	files := slices.Clone(f.Files)
-	for _, t := range f.Search {
-		if t.Blocks != nil {
-			files = append(files, File{URL: t.URL, Result: t.Result, Blocks: t.Blocks})
-		}
-	}
+	files := f.downloads()
 	// What did not come at all is worse than what came in small blocks.
 	came := func(file File) bool { return file.Result == plan.Found }
 	files = append(slices.DeleteFunc(slices.Clone(files), came), slices.DeleteFunc(files, func(file File) bool { return !came(file) })...)
 	for _, file := range files {
-		lost, arrives := 0, 0
-		for _, b := range file.Blocks {
-			if b.Arrives {
-				arrives = max(arrives, b.Size)
-			} else if lost == 0 || b.Size < lost {
-				lost = b.Size
-			}
-		}
-		if lost == 0 || arrives == 0 || arrives > lost {
+		lost, arrives := lostSize(file.Blocks)
+		if lost == 0 {
 			continue
 		}
-		d := broken("Large TFTP blocks get lost on the way.", fmt.Sprintf("of %s, blocks of %d bytes do not arrive, those of %d do", file.URL, lost, arrives),
+		d := broken("Large TFTP blocks get lost on the way.", fmt.Sprintf("of %s, blocks of %d bytes do not arrive%s, those of %d do", file.URL, lost, noneOf(file.Blocks, lost), arrives),
 			fmt.Sprintf("find the link with the smaller MTU (tunnel, VLAN, VPN) or the firewall that drops fragments, or limit the server: tftpd-hpa --blocksize %d, dnsmasq tftp-mtu=%d", arrives, arrives+32))
 		if least := 1408; file.Result == plan.Found && arrives >= least { // PXELINUX's own blocks arrive
 			return note(fmt.Sprintf("TFTP blocks of %d bytes do not arrive, those of %d do: ROMs that ask for larger ones may fail", lost, arrives))
@@ -293,10 +297,50 @@ func tftpLargeBlocks(f *Facts) *finding {
 		if file.Result == plan.Found {
 			d.status = Warn
 			d.summary = "Large TFTP blocks get lost on the way: downloads go slowly with small ones, and other ROMs fail."
+			// Another file of that server may have had no time left.
+			stopped := func(o File) bool {
+				return o.Result == plan.Silent && o.Reason == "" && hostOf(o.URL) == hostOf(file.URL)
+			}
+			if slow := tooSlow(f); slices.ContainsFunc(files, stopped) || slow != nil && slow.status == Fail {
+				d.status = Fail
+			}
 		}
-		return d
+		return d.at(file.Role)
 	}
 	return nil
+}
+
+// downloads are the files that were asked for, those of the configuration first.
+func (f *Facts) downloads() (files []File) {
+	for _, t := range f.Searched() {
+		files = append(files, File{Role: "config", URL: t.URL, Result: t.Result, Reason: t.Reason, Message: t.Message, Blocks: t.Blocks, Rejected: t.Rejected})
+	}
+	return append(files, f.Files...)
+}
+
+// lostSize is the smallest TFTP block size of which none arrived, and the largest of
+// which one did; 0 where it is not the size that matters.
+func lostSize(blocks []plan.Block) (lost, arrives int) {
+	for _, b := range blocks {
+		if b.Arrives {
+			arrives = max(arrives, b.Size)
+		} else if lost == 0 || b.Size < lost {
+			lost = b.Size
+		}
+	}
+	if arrives == 0 || arrives > lost {
+		return 0, 0
+	}
+	return lost, arrives
+}
+
+// noneOf says how often blocks of that size were asked for.
+func noneOf(blocks []plan.Block, size int) string {
+	i := slices.IndexFunc(blocks, func(b plan.Block) bool { return b.Size == size })
+	if i < 0 || blocks[i].Asked == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (none of %d)", blocks[i].Asked)
 }
 
 func missing(role string) func(*Facts) *finding {
@@ -314,27 +358,24 @@ func missing(role string) func(*Facts) *finding {
 	}
 }
 
-// MissingHint is what to do about a file that the server does not have; "" where
-// no configuration names it.
-func MissingHint(p *plan.Plan) string {
-	if p == nil || p.Config.URL == "" {
-		return ""
-	}
-	return fileHint(&Facts{Config: &p.Config, Boot: &p.Boot})
-}
-
 // fileHint tells the rule that most people get wrong.
 func fileHint(f *Facts) string {
-	hint := "put it there, or correct its name in "
-	if f.Config != nil {
-		hint += f.Config.URL
-	} else {
-		hint += "the configuration"
-	}
-	if f.Boot != nil && f.Boot.Program == plan.IPXE {
+	hint := "put it there, or correct its name in " + f.configName()
+	switch {
+	case f.Boot != nil && f.Boot.Program == plan.IPXE:
 		return hint + "; names are relative to the script's directory, and those that begin with / to the server's"
+	case f.Boot != nil && f.Boot.Program == plan.GRUB:
+		return hint + "; names begin at the server's root directory"
 	}
 	return hint + "; names are relative to the boot file's directory, also those that begin with /"
+}
+
+// configName is the configuration's, for a hint.
+func (f *Facts) configName() string {
+	if f.Config == nil {
+		return "the configuration"
+	}
+	return f.Config.URL
 }
 
 func refused(role string) func(*Facts) *finding {
@@ -343,7 +384,7 @@ func refused(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		hint := "let everybody read the file and pass the directories on the way (chmod a+r, a+x)"
+		hint := refusalHint(file.Message)
 		if web := Hint(file.Reason, file.URL); web != "" {
 			hint = web
 		} else if strings.HasPrefix(file.URL, "http") {
@@ -360,7 +401,7 @@ func unreachable(role string) func(*Facts) *finding {
 			return nil
 		}
 		return broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
-			"see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String())
+			cmp.Or(Hint(file.Reason, file.URL), "see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String()))
 	}
 }
 
@@ -373,7 +414,7 @@ func truncated(role string) func(*Facts) *finding {
 			evidence := ""
 			switch k := file.Kernel; {
 			case file.Result == plan.Empty:
-				evidence = "it has 0 bytes"
+				return f.named(role, broken(fmt.Sprintf("The %s is empty.", role), file.URL+" has 0 bytes", "copy it there again (a full disk cuts files off: df), or correct its name in "+f.configName()))
 			case file.Result == plan.Short && file.Read >= file.Bytes:
 				evidence = file.Message
 			case file.Result == plan.Short:
@@ -480,11 +521,7 @@ func initrdWrong(f *Facts) *finding {
 		switch {
 		case file.Role != "initrd" || file.Result != plan.Found:
 		case file.Misfit != nil:
-			hint := file.Misfit.Try
-			if strings.HasPrefix(file.URL, "http") && strings.Contains(file.Misfit.Text, "HTML") {
-				hint += "; a web server may answer with a page where the file is missing"
-			}
-			return f.named("initrd", broken("The initrd is no initrd.", file.URL+" is "+file.Misfit.Text, hint))
+			return f.named("initrd", broken("The initrd is no initrd.", file.URL+" is "+file.Misfit.Text, file.Misfit.Try))
 		case file.Kind == "text":
 			return f.named("initrd", warning("The initrd is a text, which Linux can't unpack.", file.URL+" begins with text, and not as a cpio archive or what packs one", "see what the server has there"))
 		}

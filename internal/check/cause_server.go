@@ -62,7 +62,11 @@ func nextServerUnreachable(f *Facts) *finding {
 		}
 		return d
 	case s.TFTP == PortUnreachable:
-		return broken(address+".", "the network says: no route to host", "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint, write...)
+		evidence := "the network says: no route to host"
+		if s.Rejected != nil {
+			evidence = fmt.Sprintf("%s says: %s", s.Rejected.By, s.Rejected)
+		}
+		return broken(address+".", evidence, "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint, write...)
 	}
 	return nil
 }
@@ -72,7 +76,7 @@ func nextServerWrong(f *Facts) *finding {
 	if s == nil || b == nil {
 		return nil
 	}
-	evidence := ""
+	evidence, step := "", ""
 	switch {
 	case s.TFTP == PortClosed:
 		evidence = "nothing listens on its port 69"
@@ -81,7 +85,7 @@ func nextServerWrong(f *Facts) *finding {
 	case s.TFTP == PortSilent && b.HasFile && !s.AnswersFrom.IsValid():
 		evidence = "it does not answer TFTP"
 	case s.TFTP == PortAnswers && !s.HasFile && b.HasFile && len(f.Search) > 0 && f.found() == nil:
-		evidence = fmt.Sprintf("it has neither %s nor a configuration", s.Asked)
+		evidence, step = fmt.Sprintf("it has neither %s nor a configuration", s.Asked), "config"
 	default:
 		return nil
 	}
@@ -89,8 +93,14 @@ func nextServerWrong(f *Facts) *finding {
 	if b.HasFile {
 		has = "has " + b.Asked
 	}
+	if s.MAC != "" && s.MAC == b.MAC && s.Route == RouteDirect && b.Route == RouteDirect {
+		return broken(fmt.Sprintf("The next-server %s is the right machine, but not the address at which it serves files.", s.Address),
+			fmt.Sprintf("%s; %s (%s) %s, and both answer ARP with the MAC %s", evidence, b.Address, b.Why, has, s.MAC),
+			fmt.Sprintf("name %s, or let the TFTP server listen on both (tftpd-hpa: --address :69, dnsmasq: listen-address=%[1]s,%[2]s)", b.Address, s.Address),
+			bootStanzas(b.Address, f.Lease.BootFile)...).at(step)
+	}
 	return broken(fmt.Sprintf("The next-server %s is the wrong machine.", s.Address),
-		fmt.Sprintf("%s, and %s (%s) %s", evidence, b.Address, b.Why, has), "name the right one", bootStanzas(b.Address, f.Lease.BootFile)...)
+		fmt.Sprintf("%s, and %s (%s) %s", evidence, b.Address, b.Why, has), "name the right one", bootStanzas(b.Address, f.Lease.BootFile)...).at(step)
 }
 
 func tftpNotRunning(f *Facts) *finding {
@@ -100,7 +110,7 @@ func tftpNotRunning(f *Facts) *finding {
 	}
 	return broken(fmt.Sprintf("No TFTP server runs on the next-server %s.", s.Address),
 		"the machine is up, and says that nothing listens on its UDP port 69",
-		"start the TFTP server there (systemctl status tftpd-hpa; dnsmasq: enable-tftp and tftp-root), or name the machine where it runs as next-server")
+		"start the TFTP server there (systemctl status tftpd-hpa; dnsmasq: enable-tftp and tftp-root), or name the machine where it runs as next-server; a firewall there that rejects UDP as a closed port does (iptables' REJECT by itself) looks the same")
 }
 
 // onWire says whether a machine answered DHCP from the guest's own network.
@@ -241,7 +251,7 @@ func configUnreadable(f *Facts) *finding {
 	for _, result := range []plan.Result{plan.Unreachable, plan.Silent} {
 		if tries := f.tries(result); len(tries) > 0 {
 			return broken("The server of the configuration can't be reached.", tries[0].URL+": "+tries[0].Message,
-				"see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it")
+				cmp.Or(Hint(tries[0].Reason, tries[0].URL), "see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it"))
 		}
 	}
 	tries := slices.DeleteFunc(slices.Clone(f.Search), func(t plan.Try) bool {
@@ -272,7 +282,10 @@ func noConfig(f *Facts) *finding {
 		"put one there: "+last+" serves every guest")
 	if what := otherProgram(f.Lease.BootFile); what == "GRUB" {
 		d.evidence += fmt.Sprintf("; the boot file %s is GRUB, which reads a grub.cfg, and there is none where it looks", f.Lease.BootFile)
-		d.hint += "; or put a grub.cfg where GRUB looks, or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"
+		if !strings.HasPrefix(base(last), "grub.cfg") {
+			d.hint += "; or put a grub.cfg where GRUB looks"
+		}
+		d.hint += "; or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"
 	} else if what != "" {
 		d.evidence += fmt.Sprintf("; the boot file %s is %s, which is not PXELINUX and reads no such file", f.Lease.BootFile, what)
 		d.hint += "; or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"

@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
@@ -14,6 +15,7 @@ import (
 type finding struct {
 	status   Status // OK is a note
 	code     Code   // where it is not the cause's
+	step     string // in which it shows, where that is not the cause's: one that had ended well stays so
 	summary  string // one line: what is wrong
 	evidence string // what was seen of it
 	hint     string // what to change
@@ -31,6 +33,12 @@ func warning(summary, evidence, hint string) *finding {
 
 func note(summary string, details ...string) *finding {
 	return &finding{status: OK, summary: summary, details: details}
+}
+
+// at is the finding in another step.
+func (d *finding) at(step string) *finding {
+	d.step = step
+	return d
 }
 
 func (d *finding) verdict(code Code) *Verdict {
@@ -90,6 +98,7 @@ var causes = []cause{
 	{IPXELoop, "dhcp", ipxeLoop},
 
 	{DuplicateAddress, "server", duplicateAddress},
+	{FirewallRejects, "server", serverRejects},
 	{NextServerUnreachable, "server", withNames(nextServerUnreachable)},
 	{NextServerWrong, "server", nextServerWrong},
 	{TFTPNotRunning, "server", withNames(tftpNotRunning)},
@@ -100,6 +109,7 @@ var causes = []cause{
 	{DNSSilent, "config", unresolved("config")},
 	{ConfigEmpty, "config", configEmpty},
 	{ConfigMisnamed, "config", configMisnamed},
+	{FirewallRejects, "config", rejects("config")},
 	{ConfigUnreadable, "config", configNotServed},
 	{ConfigUnreadable, "config", configUnreadable},
 	{NoConfig, "config", noScript},
@@ -116,6 +126,8 @@ var causes = []cause{
 	{InitrdMissing, "initrd", missing("initrd")},
 	{FileUnreadable, "kernel", refused("kernel")},
 	{FileUnreadable, "initrd", refused("initrd")},
+	{FirewallRejects, "kernel", rejects("kernel")},
+	{FirewallRejects, "initrd", rejects("initrd")},
 	{FileUnreachable, "kernel", notServed("kernel")},
 	{FileUnreachable, "initrd", notServed("initrd")},
 	{FileUnreachable, "kernel", unreachable("kernel")},
@@ -158,7 +170,8 @@ func Diagnose(f Facts) Report {
 			notes = append(notes, Note{cmp.Or(d.code, c.code), d.summary, d.details})
 			continue
 		}
-		found[c.step] = append(found[c.step], d)
+		step := cmp.Or(d.step, c.step)
+		found[step] = append(found[step], d)
 		v := d.verdict(cmp.Or(d.code, c.code))
 		if d.status == Fail && first == nil {
 			first = v
@@ -174,20 +187,34 @@ func Diagnose(f Facts) Report {
 	return Report{f.steps(found), *verdict, notes}
 }
 
-// Advise is what to do about a plan whose configuration is not to be had or boots
-// nothing; "" for what no cause is known of.
-func Advise(p *plan.Plan) string {
-	f := Facts{Lease: p.Lease, Search: p.Config.Tried}
+// Advise is the cause for which a configuration is not to be had, or boots nothing, by
+// a plan and what servers did in its search; nil where none is known.
+func Advise(p *plan.Plan, search []plan.Try) *Verdict {
+	return advise(&Facts{Lease: p.Lease, Search: search}, p, "config", "boot")
+}
+
+// AdviseFile is the cause for which a file of what boots by a configuration is not to
+// be had; nil where none is known.
+func AdviseFile(p *plan.Plan, file File) *Verdict {
+	if p == nil || p.Config.URL == "" {
+		return nil
+	}
+	return advise(&Facts{Lease: p.Lease, Files: []File{file}}, p, "boot", file.Role)
+}
+
+// advise looks for the cause among those of some steps; a transfer that stopped is of
+// the server's step, whatever was asked for.
+func advise(f *Facts, p *plan.Plan, steps ...string) *Verdict {
 	f.Decided(p)
 	for _, c := range causes {
-		if c.step != "config" && c.step != "boot" {
+		if !slices.Contains(steps, c.step) && c.code != TFTPDataBlocked && c.code != TFTPNoOACK {
 			continue
 		}
-		if d := c.find(&f); d != nil && d.status == Fail {
-			return d.hint
+		if d := c.find(f); d != nil && d.status == Fail {
+			return d.verdict(cmp.Or(d.code, c.code))
 		}
 	}
-	return ""
+	return nil
 }
 
 // steps are those that were come to, with what is wrong in them.

@@ -96,6 +96,7 @@ const (
 	// The way to the TFTP server, and the server.
 	NextServerUnreachable Code = "next-server-unreachable"
 	NextServerWrong       Code = "next-server-wrong"
+	FirewallRejects       Code = "firewall-rejects"
 	TFTPNotRunning        Code = "tftp-not-running"
 	TFTPOtherAddress      Code = "tftp-other-address"
 	TFTPSilent            Code = "tftp-silent"

@@ -92,7 +92,7 @@ func (h *httpFile) roundTrip(r *http.Request) (resp *http.Response, err error) {
 		}
 		h.transport.ResponseHeaderTimeout, h.transport.TLSHandshakeTimeout = header, header
 		if resp, err = h.transport.RoundTrip(r); err != nil {
-			return inWords(err, server)
+			return inWordsOf(err, server) // that of a connection is in words
 		}
 		c.Servers.note(server)
 		if err = busy(resp, time.Now()); err != nil {

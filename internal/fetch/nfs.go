@@ -28,11 +28,11 @@ func (c *Client) openNFS(ctx context.Context, l location) (readerAt, error) {
 			to := netip.AddrPortFrom(addr, port)
 			if port == nfs3.PortmapperPort {
 				conn, err := c.dial(ctx, "tcp", to)
-				return &timeoutConn{conn, f.silence}, err
+				return &timeoutConn{Conn: conn, silence: f.silence}, err
 			}
 			conn, reserved, err := c.dialReserved(ctx, to)
 			unprivileged = !reserved
-			return &timeoutConn{conn, f.silence}, err
+			return &timeoutConn{Conn: conn, silence: f.silence}, err
 		},
 	}
 	f.file, err = f.open()

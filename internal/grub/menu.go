@@ -252,7 +252,7 @@ type NoEntryError struct {
 }
 
 func (e *NoEntryError) Error() string {
-	return fmt.Sprintf("no entry is called %q in %s: there are %s", e.Name, e.Config, strings.Join(e.Entries, ", "))
+	return fmt.Sprintf("no entry is called %q in %s: its entries are %s", e.Name, e.Config, strings.Join(e.Entries, ", "))
 }
 
 func (menu *menu) names() (names []string) {

@@ -253,8 +253,8 @@ func (g *Guest) choose(ctx context.Context, spec Spec) (*bridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !bridge.up { // no frame would get through, ever
-		return nil, fmt.Errorf("%s is down: ip link set %s up", bridge.name, bridge.name)
+	if !bridge.up {
+		return nil, &DownError{bridge.name}
 	}
 	g.Bridge, g.VLAN = bridge.name, bridge.vlan
 	if g.lock, err = lockGuest(ctx, spec.MAC, bridge.name, bridge.vlan); err != nil {

@@ -20,6 +20,11 @@ import (
 // was not named and can't be guessed.
 var ErrNoBridge = errors.New("no such bridge")
 
+// DownError is that the bridge is down: no frame would get through, ever.
+type DownError struct{ Name string }
+
+func (e *DownError) Error() string { return e.Name + " is down" }
+
 const (
 	// defaultBridge is what libxl gives a vif without bridge= (libxl_nic.c,
 	// libxl__device_nic_setdefault).

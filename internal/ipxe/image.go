@@ -161,7 +161,7 @@ func (r *runner) open(ctx context.Context, u uri, i *image) (io.ReadCloser, erro
 	case "file", "":
 		return nil, failed("%q is no file of a server", u.String())
 	default:
-		return nil, failed("%s can't be downloaded from in a guest without firmware", u.scheme)
+		return nil, failed("%s: URIs are not supported, only tftp:, http: and https:", u.scheme)
 	}
 	if list, ok := strings.CutPrefix(u.fragment, "#params"); ok && u.scheme != "tftp" {
 		list = strings.TrimPrefix(list, "=")

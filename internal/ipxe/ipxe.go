@@ -177,5 +177,5 @@ func (e *NoItemError) Error() string {
 	if len(e.Items) == 0 {
 		return fmt.Sprintf("no menu item is called %q: the script asks for none", e.Name)
 	}
-	return fmt.Sprintf("no menu item is called %q: there are %s", e.Name, strings.Join(e.Items, ", "))
+	return fmt.Sprintf("no menu item is called %q: the items are %s", e.Name, strings.Join(e.Items, ", "))
 }

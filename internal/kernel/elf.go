@@ -51,13 +51,7 @@ func (info *Info) elf(r io.ReaderAt, sections, notes bool) error {
 	if info.Format != BzImage {
 		info.Length = max(f.sections.offset+f.sections.length, f.segments.offset+f.segments.length)
 	}
-	if !notes {
-		return nil
-	}
 	headers, err := f.headers(f.segments, f.segment)
-	if err != nil {
-		return err
-	}
 	var places []span
 	for _, h := range headers {
 		at := f.spanOf(h, 4, 16, 8, 32)
@@ -67,6 +61,9 @@ func (info *Info) elf(r io.ReaderAt, sections, notes bool) error {
 		if f.order.Uint32(h) == uint32(elf.PT_NOTE) {
 			places = append(places, at)
 		}
+	}
+	if err != nil || !notes {
+		return err
 	}
 	var xen Xen
 	if err := f.notes(&xen, places); err != nil {

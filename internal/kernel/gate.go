@@ -71,7 +71,7 @@ func (g Guest) Looks(r io.ReaderAt, size int64) (misfit *Misfit, warnings []stri
 // kinds are what is no kernel, in words.
 var kinds = map[Format]struct{ is, try string }{
 	Empty:      {"an empty file", "see what the server has there"},
-	HTML:       {"a page of HTML", "see what the server has there"},
+	HTML:       {"a page of HTML", "see what the server has there; a web server may answer with a page where the file is missing"},
 	Text:       {"text", "see what the server has there"},
 	PXELINUX:   {"PXELINUX itself", "name the guest's kernel there"},
 	IPXE:       {"iPXE itself", "have DHCP name its script as the boot file"},
@@ -125,10 +125,10 @@ func (g Guest) judge(info Info, size int64, err error) *Misfit {
 		return &Misfit{fmt.Sprintf("it is cut short: it has %d bytes, and by its own header %d", size, info.Length), again, true}
 	case !info.Arch.runsOn(g.Host):
 		return &Misfit{fmt.Sprintf("it is for %s, and this host's guests are %s", info.Arch, g.Host), fmt.Sprintf("serve a kernel for %s", g.Host), false}
+	case broken && errors.Is(err, ErrTruncated) && (!free || info.Format == ELF):
+		return &Misfit{"it is cut short: " + err.Error(), again, true}
 	case free:
 		return nil
-	case broken && errors.Is(err, ErrTruncated):
-		return &Misfit{"it is cut short: " + err.Error(), again, true}
 	case broken:
 		return &Misfit{"Xen can't read it: " + err.Error(), again, false}
 	case err != nil, info.Format == Multiboot: // for which Xen has other ways

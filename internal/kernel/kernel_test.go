@@ -98,7 +98,7 @@ func (b *byteReader) Read(p []byte) (int, error) {
 }
 
 func TestFormats(t *testing.T) {
-	filled := func(size int, parts map[int]string) string { return string(at(size, parts)) }
+	filled := func(size int, parts map[int]string) string { return string(fake.At(size, parts)) }
 	multiboot := binary.LittleEndian.AppendUint32(nil, 0x1badb002)
 	multiboot = binary.LittleEndian.AppendUint32(multiboot, 3)
 	multiboot = binary.LittleEndian.AppendUint32(multiboot, 1<<32-0x1badb002-3)

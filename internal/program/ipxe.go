@@ -80,10 +80,17 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 	}
 	d.Boot.Program = plan.IPXE
 	d.Config.Bytes, d.Config.Lines = int64(len(text.content)), bytes.Count(text.content, []byte("\n"))
-	if !m.NoLint {
+	lint := func(context.Context) plan.Config {
+		c := d.Config
 		for _, found := range LintScript(url[strings.LastIndexByte(url, '/')+1:], text.content) {
-			addFinding(&d.Config, found)
+			addFinding(&c, found)
 		}
+		return c
+	}
+	if m.NoLint {
+		d.Lint = lint
+	} else {
+		d.Config = lint(ctx)
 	}
 	x.take(d, r)
 	if err == nil {

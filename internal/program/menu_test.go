@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -158,7 +159,7 @@ func TestLabelProtected(t *testing.T) {
 		}
 	}
 	_, err := decide(t, labMenu, program.Wanted{Label: "b", OfVM: true})
-	if err == nil || !strings.Contains(err.Error(), "label b in tftp://10.0.0.2/pxelinux.cfg/default has a password (MENU PASSWD), and a VM's fields") {
+	if err == nil || !strings.Contains(err.Error(), "label b in tftp://10.0.0.2/pxelinux.cfg/default has a password (MENU PASSWD), and a VM's fields") || !strings.Contains(fault.In(t.Context(), fault.NotBootable, "boot", err, "see DEFAULT").Error(), "; dom0's root can") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -47,8 +47,8 @@ type Wanted struct {
 	ConfigDir       string            // instead of pxelinux.cfg
 	Kernel, Ramdisk string            // instead of the entry's: as in a configuration, or a URL
 
-	// NoLint leaves Config.Problems and Findings out: a boot has no use for
-	// them, and they cost 60 ms a MiB.
+	// NoLint leaves Config.Problems and Findings to Decision.Lint: a boot has no
+	// use for them until it fails, and they cost 60 ms a MiB.
 	NoLint bool
 	// Person makes a Decision with Asks.
 	Person bool
@@ -99,6 +99,9 @@ type Decision struct {
 	// Entry is what boots when somebody picks an entry by its name; nil without
 	// a configuration.
 	Entry func(ctx context.Context, name string) (*Decision, error)
+	// Lint is Config with lint's findings, where it has none because of NoLint; nil
+	// where there are none to be had.
+	Lint func(context.Context) plan.Config
 	// Asks is the user that the program would wait for; nil where it boots at
 	// once.
 	Asks *Asks

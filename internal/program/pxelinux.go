@@ -31,7 +31,7 @@ func (m *Machine) Host() pxelinux.Host {
 // PXELINUX is pxelinux.0 and lpxelinux.0.
 func PXELINUX(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 	read := newReader(open)
-	x := &pxe{machine: m, open: open, wanted: m.Wanted, host: m.Host()}
+	x := &pxe{machine: m, open: open, wanted: m.Wanted, host: m.Host(), read: read}
 	found, err := pxelinux.Find(ctx, x.host, read.file)
 	x.config = config(found, read)
 	if found.URL != "" && !m.NoLint {
@@ -57,6 +57,7 @@ type pxe struct {
 	open    Opener
 	wanted  Wanted
 	host    pxelinux.Host
+	read    *reader
 	config  plan.Config
 	pick    func(context.Context, string) (*pxelinux.Boot, error)
 }
@@ -92,7 +93,7 @@ func (x *pxe) entry(ctx context.Context, label string) (*Decision, error) {
 		for _, l := range boot.Config.Labels {
 			names = append(names, l.Name)
 		}
-		err = fmt.Errorf("no label is called %q in %s: there are %s", label, x.config.URL, strings.Join(names, ", "))
+		err = fmt.Errorf("no label is called %q in %s: its labels are %s", label, x.config.URL, strings.Join(names, ", "))
 	}
 	if err == nil && x.wanted.OfVM && boot.Config.Protected(boot.Label) {
 		boot, err = &pxelinux.Boot{Config: boot.Config}, fmt.Errorf("label %s in %s has a password (MENU PASSWD), and %w", boot.Label, x.config.URL, errOfVM)
@@ -101,7 +102,18 @@ func (x *pxe) entry(ctx context.Context, label string) (*Decision, error) {
 }
 
 // errOfVM is why a label boots for dom0's root only.
-var errOfVM = errors.New("a VM's fields, which others than dom0's root may write, can't name it")
+var errOfVM error = ofVM{}
+
+type ofVM struct{}
+
+func (ofVM) Error() string {
+	return "a VM's fields, which others than dom0's root may write, can't name it"
+}
+
+// Try is for package fault.
+func (ofVM) Try() string {
+	return "dom0's root can, with label = \"NAME\" in the VM's section of /etc/gopxeboot.conf"
+}
 
 // finish puts in what is wanted, and says why nothing boots. With an error the
 // Boot has its Config only.
@@ -151,6 +163,13 @@ func (x *pxe) decision(c *pxelinux.Config) *Decision {
 	d.Boot.Named = x.wanted.Label
 	if x.config.URL != "" {
 		d.Boot.Program = plan.PXELINUX
+	}
+	if x.config.URL != "" && x.wanted.NoLint {
+		d.Lint = func(ctx context.Context) plan.Config {
+			c := d.Config
+			lint(ctx, x.host, &c, x.read)
+			return c
+		}
 	}
 	d.Boot.Warnings = append(d.Boot.Warnings, c.Warnings...)
 	d.Boot.Findings = c.Findings

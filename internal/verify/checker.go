@@ -241,6 +241,19 @@ func (c *Checker) Verify(url string, content []byte) error {
 	return want.Check(url, sha256.Sum256(content))
 }
 
+// Absent is the error of a file that is not there, or is empty, where the signed list
+// has it: a boot program goes on with another one then, and so it would boot what
+// whoever answers so wants.
+func (c *Checker) Absent(url string) error {
+	if c == nil || c.signed == nil {
+		return nil
+	}
+	if digest, ok := c.signed.of(c.base, url); !ok || digest == sha256.Sum256(nil) {
+		return nil
+	}
+	return &Error{fmt.Errorf("%s is not there, and it is in %s", printable.Redacted(url), c.signed.from)}
+}
+
 // Unused is the error of a pinned file that the boot did not ask for.
 func (c *Checker) Unused() error {
 	if c == nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sys/unix"
 )
@@ -309,6 +310,7 @@ func (o *observer) take(ctx context.Context, client *dhcpclient.Client) {
 	o.facts.Request = taken
 	if err == nil {
 		o.lease = lease
+		o.facts.Took(lease)
 		return
 	}
 	o.lease = nil
@@ -401,6 +403,10 @@ func (o *observer) server(ctx context.Context) bool {
 		why = "path prefix"
 	}
 	s := o.station(ctx, address, why)
+	// The kernel asks for the MAC three times, and may have had bad luck.
+	for again := 0; again < 2 && s.TFTP == check.PortUnreachable && s.MAC != "" && s.Rejected == nil && o.task.OwnNet; again++ {
+		s = o.station(ctx, address, why)
+	}
 	if s.TFTP == check.PortSilent && s.MAC != "" {
 		s.AnswersFrom = o.answersFrom(ctx, s)
 	}
@@ -502,6 +508,10 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 		s.TFTP = check.PortAnswers
 	case errors.Is(err, fetch.ErrNoServer):
 		s.TFTP = check.PortClosed
+		s.Rejected = o.rejection(ctx, netip.AddrPortFrom(a, wire.PortTFTP), "\x00\x01"+s.Asked+"\x00octet\x00")
+		if s.Rejected.Filtered() {
+			s.TFTP = check.PortUnreachable
+		}
 	case errors.Is(err, fetch.ErrTimeout):
 		s.TFTP = check.PortSilent
 	case errors.Is(err, fetch.ErrForbidden):
@@ -509,6 +519,7 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 		o.failed("%v", err)
 	case isUnreachable(err):
 		s.TFTP = check.PortUnreachable
+		s.Rejected = o.rejected(ctx, link, err)
 	default:
 		// Something odd, but something.
 		s.TFTP = check.PortAnswers
