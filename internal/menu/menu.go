@@ -50,10 +50,8 @@ const (
 
 // Entry is a line of a menu.
 type Entry struct {
-	Name   string // what the program knows it by
 	Text   string
 	Hotkey byte // lower case; 0 for none
-	Mark   int  // where in Text, in bytes, the hotkey stands; -1 for none
 	Indent int
 	Kind   Kind
 	To     int      // of Opens: the index of a menu
