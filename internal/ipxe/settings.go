@@ -2,7 +2,6 @@ package ipxe
 
 import (
 	"cmp"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -321,5 +320,3 @@ func (s *settings) increment(text string, by int32) error {
 	}
 	return s.store(n, n.kind.denumerate(int32(sum)+by))
 }
-
-func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

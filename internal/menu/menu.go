@@ -6,7 +6,6 @@
 package menu
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -138,10 +137,4 @@ type Choice struct {
 	Menu, Entry int    // indices; Entry is -1 where a command was typed
 	Line        string // the command line as edited or typed; "" as it is
 	Password    string // that was asked for
-}
-
-// Chooser lets a user choose. valid says why a choice's password is not the
-// right one, and is asked before Choose returns it.
-type Chooser interface {
-	Choose(ctx context.Context, o Offer, valid func(Choice) error) (Choice, error)
 }
