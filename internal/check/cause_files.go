@@ -89,7 +89,11 @@ func labelMissing(f *Facts) *finding {
 	if i := slices.IndexFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.DefaultNoLabel && l.Fix != "" }); i >= 0 {
 		hint = write(c.Findings[i])
 	}
-	return broken(fmt.Sprintf("DEFAULT names %s, and there is no such label.", name), evidence, hint)
+	d := broken(fmt.Sprintf("DEFAULT names %s, and there is no such label.", name), evidence, hint)
+	if b.Outcome != pxelinux.Error {
+		return d.at("kernel")
+	}
+	return d
 }
 
 // write is the hint to put a line right.

@@ -148,7 +148,7 @@ func tftpSilent(f *Facts) *finding {
 	if i := slices.IndexFunc(f.Search, func(t plan.Try) bool {
 		return t.Result == plan.Silent && t.Meant == "" && strings.HasPrefix(t.URL, "tftp:")
 	}); i >= 0 && f.found() == nil {
-		return broken("The TFTP server does not answer any more.", "no answer to the request for "+f.Search[i].URL, hint)
+		return broken("The TFTP server does not answer any more.", "no answer to the request for "+f.Search[i].URL, hint).at("config")
 	}
 	return nil
 }

@@ -112,7 +112,8 @@ func tftpRequest(link string, blockSize int) (address netip.Addr, request []byte
 // them, and by how often the smallest ones are lost: any one packet may be.
 func (o *observer) blocks(ctx context.Context, link string) []plan.Block {
 	const few, most = 6, 12
-	least := o.blocksOf(ctx, link, leastBlock, few, false)
+	patience := 500 * time.Millisecond
+	least := o.blocksOf(ctx, link, leastBlock, few, false, &patience)
 	if !least.Arrives {
 		return nil // it is not the size
 	}
@@ -120,7 +121,7 @@ func (o *observer) blocks(ctx context.Context, link string) []plan.Block {
 	enough := min(int(math.Ceil(math.Log(0.001)/math.Log(float64(least.Lost+1)/float64(least.Asked+2)))), most)
 	var tried []plan.Block
 	for _, size := range []int{wholeFrame, 1408, 1024} {
-		b := o.blocksOf(ctx, link, size, enough, true)
+		b := o.blocksOf(ctx, link, size, enough, true, &patience)
 		if b.Asked == 0 {
 			return nil // the server is gone
 		}
@@ -133,19 +134,19 @@ func (o *observer) blocks(ctx context.Context, link string) []plan.Block {
 }
 
 // blocksOf asks for the first block so often, or until one came. What counts is
-// whether the block follows the answer to the request.
-func (o *observer) blocksOf(ctx context.Context, link string, size, often int, oneIsEnough bool) plan.Block {
+// whether the block follows the answer to the request. Blocks that come tell how long
+// to wait for one.
+func (o *observer) blocksOf(ctx context.Context, link string, size, often int, oneIsEnough bool, patience *time.Duration) plan.Block {
 	b := plan.Block{Size: size}
-	patience := 500 * time.Millisecond
 	const most = 3 // of those that have no answer, for one that has
 	for try := 0; b.Asked < often && try < most*often && (b.Asked > 0 || try < most*2) && ctx.Err() == nil && !(b.Arrives && oneIsEnough); try++ {
 		began := time.Now()
-		switch heard, came := o.oneBlock(ctx, link, size, patience); {
+		switch heard, came := o.oneBlock(ctx, link, size, *patience); {
 		case !heard:
 			continue
 		case came:
 			b.Arrives = true
-			patience = min(max(8*time.Since(began), 50*time.Millisecond), patience)
+			*patience = min(max(8*time.Since(began), 100*time.Millisecond), *patience)
 		default:
 			b.Lost++
 		}
