@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -420,6 +421,38 @@ func (f *Facts) failsLater() bool {
 	return false
 }
 
+// addressUnusable: who has the network's own address or the broadcast's is not
+// answered.
+func addressUnusable(f *Facts) *finding {
+	a := f.Lease.Address
+	what := noMachine(a.Addr(), a)
+	if what == "" {
+		return nil
+	}
+	if f.given() {
+		return broken(fmt.Sprintf("--address says %s, which is %s.", a.Addr(), what), fmt.Sprintf("in %s no machine can have that one", a.Masked()), "say another address, or another netmask")
+	}
+	return broken(fmt.Sprintf("The DHCP server %s offers %s, which is %s.", f.Lease.ServerID, a.Addr(), what), fmt.Sprintf("in %s no machine can have that one, and none is answered that has it", a.Masked()),
+		"correct the netmask (option 1), or take that address out of the pool and the host entries")
+}
+
+// noMachine says what an address is in a network that no machine there can have; ""
+// for one that a machine can.
+func noMachine(a netip.Addr, network netip.Prefix) string {
+	if !a.Is4() || !network.IsValid() || network.Bits() > 30 || !network.Contains(a) {
+		return ""
+	}
+	bits := a.As4()
+	host := binary.BigEndian.Uint32(bits[:]) << network.Bits() >> network.Bits()
+	switch host {
+	case 0:
+		return "the guest's network's own address"
+	case ^uint32(0) >> network.Bits():
+		return "the broadcast address of the guest's network"
+	}
+	return ""
+}
+
 // addressInUse: a guest declines such an address and is offered another one, so that
 // it may boot all the same.
 func addressInUse(f *Facts) *finding {
@@ -496,7 +529,11 @@ func noNextServer(f *Facts) *finding {
 			next = s.Address
 		}
 	}
-	d := broken("The offer names no next-server.", "siaddr is 0.0.0.0, and neither option 66 nor sname leads to an address",
+	siaddr := "siaddr is 0.0.0.0"
+	if o := chosen(f.addressOffers()); o.SIAddr.IsValid() {
+		siaddr = fmt.Sprintf("siaddr is %s, which is no other machine's address", o.SIAddr)
+	}
+	d := broken("The offer names no next-server.", siaddr+", and neither option 66 nor sname leads to an address",
 		"name the TFTP server", bootStanzas(next, f.Lease.BootFile)...)
 	switch s := f.NextServer; {
 	case !f.Lease.NextServer.IsValid():

@@ -88,6 +88,8 @@ func labelMissing(f *Facts) *finding {
 	hint := "upper and lower case matter; correct DEFAULT, or add the label"
 	if i := slices.IndexFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.DefaultNoLabel && l.Fix != "" }); i >= 0 {
 		hint = write(c.Findings[i])
+	} else if slices.ContainsFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.IncludeMissing }) {
+		hint = "put the file there that INCLUDE names, which may have the label, or correct DEFAULT"
 	}
 	d := broken(fmt.Sprintf("DEFAULT names %s, and there is no such label.", name), evidence, hint)
 	if b.Outcome != pxelinux.Error {
@@ -106,7 +108,7 @@ func (f *Facts) misread(role string) *plan.Finding {
 	if f.Config == nil || len(f.Config.Labels) != 1 {
 		return nil
 	}
-	codes := []pxelinux.Code{pxelinux.KernelWords, pxelinux.EqualsSign, pxelinux.KernelBackslash}
+	codes := []pxelinux.Code{pxelinux.KernelWords, pxelinux.EqualsSign, pxelinux.KernelBackslash, pxelinux.ImpliedKernel}
 	if role == "initrd" {
 		codes = []pxelinux.Code{pxelinux.InitrdEmpty, pxelinux.InitrdWords, pxelinux.InitrdBackslash}
 	}
@@ -130,6 +132,9 @@ func (f *Facts) named(role string, d *finding) *finding {
 	d.evidence += "; " + l.String()
 	if d.hint = "write the name without spaces, and rename the directory or the file where it has some"; l.Fix != "" {
 		d.hint = write(*l)
+	}
+	if l.Code == pxelinux.ImpliedKernel {
+		d.hint = "add a line KERNEL with the kernel's name to that label"
 	}
 	if l.Code == pxelinux.KernelBackslash || l.Code == pxelinux.InitrdBackslash { // the server may know better
 		d.hint += ", and see that the file is there"
@@ -197,7 +202,11 @@ func notBootable(f *Facts) *finding {
 	case plan.GRUB:
 		hint = "correct that line, or name another entry with default or --label"
 	case plan.IPXE:
-		return broken("iPXE's script boots nothing that a guest can boot.", b.Error, "see that line, and what the server says to it")
+		hint = "correct that line, or put what it asks for on the server"
+		if f.Config != nil && strings.HasPrefix(b.Error, f.Config.URL+" ") { // it is no script
+			hint = "have DHCP name a script to iPXE (user class iPXE), or put a configuration of PXELINUX beside it"
+		}
+		return broken("iPXE's script boots nothing that a guest can boot.", b.Error, hint)
 	}
 	return broken("The configuration boots nothing that a guest can boot.", plan.LabelText(b.Label)+cmp.Or(b.Error, "none"), hint+labelHint(f))
 }
@@ -404,8 +413,14 @@ func unreachable(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		return broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
-			cmp.Or(Hint(file.Reason, file.URL), "see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String()))
+		hint := Hint(file.Reason, file.URL)
+		d := broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
+			cmp.Or(hint, "see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String()))
+		if s := f.NextServer; hint == "" && s != nil && s.TFTP == PortAnswers && hostOf(file.URL) == s.Address.String() && !strings.HasPrefix(file.URL, "tftp:") {
+			d.evidence += "; that machine is up, and answers TFTP"
+			d.hint = fmt.Sprintf("see that the server of that URL runs on it, what of its firewall or on the way drops TCP from %s, and whether large frames get through (ping -M do -s 1472 %s)", f.Lease.Address.Masked(), s.Address)
+		}
+		return d
 	}
 }
 

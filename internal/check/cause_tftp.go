@@ -47,14 +47,21 @@ func tftpNoOACK(f *Facts) *finding {
 // answer to ARP the MAC tells two machines apart.
 func duplicateAddress(f *Facts) *finding {
 	s := f.NextServer
-	if s == nil || s.Route != RouteDirect || s.MAC == "" {
+	if s == nil || s.Route == RouteNone || s.MAC == "" {
 		return nil
+	}
+	whose, address := "the next-server's address", s.Address
+	if s.Route == RouteRouter {
+		whose, address = "the router's address", f.Lease.Router
 	}
 	first, second := s.MAC, s.OtherMAC
 	how := "both answer ARP for it"
+	if second == "" && s.Route == RouteRouter {
+		return nil
+	}
 	if second == "" {
 		i := slices.IndexFunc(f.Offers, func(o Offer) bool {
-			return o.From == s.Address && !o.Relay.IsValid() && o.ServerMAC != "" && o.ServerMAC != s.MAC && !VirtualMAC(o.ServerMAC)
+			return o.From == address && !o.Relay.IsValid() && o.ServerMAC != "" && o.ServerMAC != s.MAC && !VirtualMAC(o.ServerMAC)
 		})
 		if i < 0 || VirtualMAC(s.MAC) {
 			return nil
@@ -62,7 +69,7 @@ func duplicateAddress(f *Facts) *finding {
 		first, second = f.Offers[i].ServerMAC, s.MAC
 		how = fmt.Sprintf("the offer comes from %s, and %s answers ARP", first, second)
 	}
-	d := broken(fmt.Sprintf("Two machines have the next-server's address, %s.", s.Address), fmt.Sprintf("%s and %s: %s", first, second, how),
+	d := broken(fmt.Sprintf("Two machines have %s, %s.", whose, address), fmt.Sprintf("%s and %s: %s", first, second, how),
 		"give one of them another address; its MAC tells the switch port (bridge fdb show, ip neigh)")
 	if s.TFTP == PortAnswers && f.found() != nil {
 		d.status = Warn

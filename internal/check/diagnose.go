@@ -87,6 +87,7 @@ var causes = []cause{
 	{WrongVLANServer, "dhcp", wrongVLANServer},
 	{RogueServer, "dhcp", rogueServer},
 	{WrongVLANServer, "dhcp", otherVLANHeard},
+	{AddressUnusable, "dhcp", addressUnusable},
 	{AddressInUse, "lease", addressInUse},
 	{Nak, "lease", nak},
 	{NoAck, "lease", noAck},

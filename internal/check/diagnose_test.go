@@ -311,6 +311,19 @@ func brokenLabs() []brokenLab {
 		{"the firewall of the configuration's server", all(nothingFound("unreachable"), func(f *Facts) {
 			f.Search[0].URL, f.Search[0].Rejected = "http://192.168.1.5/x", rejection("192.168.1.5", "192.168.1.5", 13)
 		}), FirewallRejects, Fail, "TCP to the port"},
+		{"next-server is the guest itself", all(tftp("closed"), func(f *Facts) { f.NextServer.Address = f.Lease.Address.Addr() }, otherTFTP(true)), NextServerWrong, Fail, "next-server 192.168.1.2"},
+		{"next-server is the broadcast address", all(tftp("unreachable"), func(f *Facts) { f.NextServer.Address, f.NextServer.MAC = netip.MustParseAddr("192.168.1.255"), "" }), NextServerWrong, Fail, "no machine can be asked"},
+		{"the broadcast address is offered", func(f *Facts) { f.Lease.Address = netip.MustParsePrefix("192.168.1.255/24") }, AddressUnusable, Fail, "netmask"},
+		{"the network's own address is offered", func(f *Facts) { f.Lease.Address = netip.MustParsePrefix("192.168.1.0/24") }, AddressUnusable, Fail, "pool"},
+		{"a network of two", func(f *Facts) { f.Lease.Address = netip.MustParsePrefix("192.168.1.166/31") }, Fine, OK, ""},
+		{"no ARP, and DHCP", all(tftp("unreachable"), func(f *Facts) { f.NextServer.MAC, f.Offers[0].From = "", f.NextServer.Address }), NextServerUnreachable, Fail, "arp_ignore"},
+		{"a netmask that is too wide", all(tftp("unreachable"), func(f *Facts) { f.NextServer.MAC, f.NextServer.ByRouter = "", true }), NextServerUnreachable, Fail, "correct the netmask"},
+		{"the router is the guest itself", all(tftp("unreachable"), func(f *Facts) {
+			f.NextServer.MAC, f.NextServer.Route, f.Lease.Router = "", RouteRouter, f.Lease.Address.Addr()
+		}), NextServerUnreachable, Fail, "option 3"},
+		{"the router is in another network", all(tftp("unreachable"), func(f *Facts) {
+			f.NextServer.MAC, f.NextServer.Route, f.Lease.Router = "", RouteRouter, netip.MustParseAddr("192.168.7.1")
+		}), NextServerUnreachable, Fail, "or the netmask"},
 		{"wrong machine with TFTP", all(nothingFound("not found"), func(f *Facts) { f.NextServer.HasFile = false }, otherTFTP(true)), NextServerWrong, Fail, "192.168.1.2"},
 		{"TFTP does not run", tftp("closed"), TFTPNotRunning, Fail, "systemctl"},
 		{"TFTP silent", tftp("silent"), TFTPSilent, Fail, "firewall"},

@@ -232,6 +232,7 @@ type Offer struct {
 	From      netip.Addr   `json:"from"`              // where the packet came from
 	ServerMAC string       `json:"server_mac"`        // of the last hop: the server or a relay
 	Relay     netip.Addr   `json:"relay"`             // giaddr
+	SIAddr    netip.Addr   `json:"siaddr,omitzero"`   // as sent, where it is no other machine's: 127.0.0.1
 	VLAN      uint16       `json:"vlan"`              // of the frame; 0 for none
 	Proxy     bool         `json:"proxy"`             // knows PXE clients and gives no address
 	Address   netip.Prefix `json:"address"`           // yiaddr and the netmask; zero from a proxy
@@ -360,7 +361,11 @@ type Station struct {
 	// FromDom0 says that it does not answer the guest, but the same question when
 	// dom0 sends that with the guest's addresses.
 	FromDom0 bool `json:"from_dom0,omitempty"`
-	// OtherMAC is of a second machine that answers ARP for the address.
+	// ByRouter says that it does not answer ARP, though the netmask has it in the
+	// guest's network, and that it answers by way of the router.
+	ByRouter bool `json:"by_router,omitempty"`
+	// OtherMAC is of a second machine that answers ARP for the address, or for the
+	// router's.
 	OtherMAC string    `json:"other_mac,omitempty"`
 	ARPMs    float64   `json:"arp_ms"` // how long that took
 	TFTP     TFTPState `json:"tftp"`

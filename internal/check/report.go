@@ -82,6 +82,7 @@ const (
 	WrongVLANServer Code = "wrong-vlan-server"
 	RogueServer     Code = "rogue-server"
 	AddressInUse    Code = "address-in-use"
+	AddressUnusable Code = "address-unusable"
 	Nak             Code = "nak"
 	NoAck           Code = "no-ack"
 	VIFAddress      Code = "vif-address"

@@ -206,6 +206,9 @@ func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 		Server: m.Offer.Server, From: m.From.Addr(), ServerMAC: m.SourceMAC.String(), Proxy: m.Offer.Proxy,
 		Relay: given(m.GIAddr), BootServers: bootServers(m),
 	}
+	if a := given(m.SIAddr); a != m.Offer.NextServer {
+		o.SIAddr = a
+	}
 	if len(m.VLANs) > 0 {
 		o.VLAN = m.VLANs[0]
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -246,13 +247,39 @@ func (p *port) raise(pid int) error {
 		return err
 	}
 	defer ns.Close()
-	if p.child, err = netlink.NewHandleAt(ns, unix.NETLINK_ROUTE); err != nil {
+	if p.child, err = handleIn(ns); err != nil {
 		return err
 	}
 	if p.eth0, err = p.child.LinkByName(guestInterface); err != nil {
 		return err
 	}
 	return p.veth().Raise()
+}
+
+// handleIn is a netlink socket in a namespace, made by a thread that goes there and
+// back. netlink.NewHandleAt does the same by way of /proc/PID/task/TID. What was
+// looked up there a thread that ends has to forget, and whoever waits for this
+// process spins until it has (release_task, d_invalidate): where many end at once, on
+// few CPUs, for longer than all the rest takes.
+func handleIn(ns netns.NsHandle) (h *netlink.Handle, err error) {
+	here, err := netns.GetFromPath("/proc/self/ns/net")
+	if err != nil {
+		return nil, err
+	}
+	defer here.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		if err = netns.Set(ns); err == nil {
+			h, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		}
+		if netns.Set(here) == nil {
+			runtime.UnlockOSThread() // else the thread ends with this goroutine
+		}
+	}()
+	<-done
+	return h, err
 }
 
 func (p *port) veth() bridging.Veth {

@@ -419,10 +419,18 @@ func (o *observer) server(ctx context.Context) bool {
 		}
 	}
 	if o.fromDom0(ctx, &s) {
-		// It may have come up meanwhile: that the guest has no answer still is the proof.
+		// It may have come up meanwhile, or be slow: that the guest has no answer, and
+		// has waited for it at least as long, is the proof.
+		slow := o.byFrames(ctx, &s, o.hop(address))
+		if slow {
+			o.files.TFTP.Timeout, o.files.TFTP.Retries = 4*time.Second, 2
+		}
 		again := o.station(ctx, address, why)
-		again.FromDom0 = again.MAC == "" || again.TFTP == check.PortSilent
+		again.FromDom0 = !slow && (again.MAC == "" || again.TFTP == check.PortSilent)
 		s = again
+	}
+	if s.Route == check.RouteDirect && s.MAC == "" && o.lease.Router.IsValid() && o.lease.Router != address {
+		s.ByRouter = o.byFrames(ctx, &s, o.lease.Router)
 	}
 	o.facts.NextServer = &s
 	return s.TFTP == check.PortAnswers
@@ -476,14 +484,14 @@ func (o *observer) asked() string {
 func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.Station {
 	l := o.lease
 	s := check.Station{Address: a, Why: why, Route: check.RouteNone, Asked: o.asked()}
-	hop := netip.Addr{}
+	hop := o.hop(a)
 	switch {
-	case l.Address.Contains(a):
-		s.Route, hop = check.RouteDirect, a
-	case l.Router.IsValid():
-		s.Route, hop = check.RouteRouter, l.Router
+	case hop == a:
+		s.Route = check.RouteDirect
+	case hop.IsValid():
+		s.Route = check.RouteRouter
 	}
-	claimed := o.claims(a)
+	claimed := o.claims(hop)
 	defer claimed.stop()
 	if hop.IsValid() {
 		began := time.Now()
@@ -525,11 +533,20 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 		s.TFTP = check.PortAnswers
 		o.failed("%v", err)
 	}
-	if other := claimed.other(s.MAC); other != nil && s.Route == check.RouteDirect {
+	if other := claimed.other(s.MAC); other != nil && s.MAC != "" {
 		s.OtherMAC = other.String()
 	}
 	o.event(began, "RRQ", a.String(), s.Asked+": "+string(s.TFTP), s.TFTP != check.PortAnswers)
 	return s
+}
+
+// hop is who frames for an address go to: that machine, or the router; the zero one
+// for none.
+func (o *observer) hop(a netip.Addr) netip.Addr {
+	if o.lease.Address.Contains(a) {
+		return a
+	}
+	return o.lease.Router
 }
 
 func isUnreachable(err error) bool {

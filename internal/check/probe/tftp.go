@@ -19,9 +19,10 @@ import (
 
 // Opcodes of TFTP (RFC 1350, section 5; RFC 2347).
 const (
-	opDATA = 3
-	opACK  = 4
-	opOACK = 6
+	opDATA  = 3
+	opACK   = 4
+	opERROR = 5
+	opOACK  = 6
 )
 
 // WhyStopped looks at a transfer by TFTP that stopped, packet by packet: whether the

@@ -2,13 +2,18 @@ package labs
 
 import (
 	"math/rand/v2"
+	"net"
 	"net/netip"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/lab/real"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // loses is a cable that loses so many frames of a hundred, both ways.
@@ -103,6 +108,108 @@ var networkReports = []report{
 		s.dhcpd()
 		labtest.Reject(s, s.lab().Servers, lab.TFTPPort, true)
 	}}, []string{"on the way to the server 10.9.0.2", "that of 192.168.1.166", "not that server but 192.168.1.166 says"}, []string{"correct next-server", "The firewall of the server"}},
+	{fault{"the server does not answer ARP", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.dnsmasq()
+		labtest.Check(s, s.lab().Servers.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/conf/eth0/arp_ignore", []byte("8"), 0) }))
+	}}, []string{"192.168.1.166 can't be reached: it does not answer ARP", "it answers DHCP", "arp_ignore"}, []string{"no machine", "correct next-server"}},
+	{fault{"the netmask is too wide", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.behindRouter()
+		s.dhcp.NextServer = netip.MustParseAddr("192.9.0.2")
+		s.dnsmasqOn(s.lab().Servers, "", "--dhcp-option=option:netmask,255.0.0.0")
+	}}, []string{"by the netmask it is in the guest's network, and it is behind the router", "correct the netmask"}, []string{"correct next-server"}},
+	{fault{"the router is the guest's own address", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.dhcp.NextServer, s.dhcp.Router = netip.MustParseAddr("10.9.0.2"), lab.SampleAddress
+		s.dhcpd()
+	}}, []string{"the router that DHCP names, 192.168.1.199, is the guest's own address", "option 3"}, []string{"see that it is up"}},
+	{fault{"the router is in another network", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.dhcp.NextServer, s.dhcp.Router = netip.MustParseAddr("10.9.0.2"), netip.MustParseAddr("192.168.7.1")
+		s.dhcpd()
+	}}, []string{"192.168.7.1, is in another network than the guest"}, []string{"see that it is up"}},
+	{fault{"two machines have the router's address", check.DuplicateAddress, either, func(s *site) {
+		s.behindRouter()
+		s.dhcp.NextServer = netip.MustParseAddr("192.9.0.2")
+		s.host("second", "192.168.1.166/24")
+		s.dhcpd()
+	}}, []string{"Two machines have the router's address, 192.168.1.166"}, nil},
+	{fault{"next-server is the guest's own address", check.NextServerWrong, isBroken, func(s *site) {
+		s.dhcp.NextServer = lab.SampleAddress
+		s.dnsmasq()
+	}}, []string{"192.168.1.199 is the guest's own address", "next-server 192.168.1.166;"}, []string{"nothing listens"}},
+	{fault{"next-server is the broadcast address", check.NextServerWrong, isBroken, func(s *site) {
+		s.dhcp.NextServer = netip.MustParseAddr("192.168.1.255")
+		s.dnsmasq()
+	}}, []string{"is the broadcast address of the guest's network", "next-server 192.168.1.166;"}, []string{"no machine in"}},
+	{fault{"next-server is 127.0.0.1", check.NoNextServer, warning, func(s *site) {
+		s.dhcp.NextServer = netip.MustParseAddr("127.0.0.1")
+		s.dnsmasq()
+	}}, []string{"siaddr is 127.0.0.1, which is no other machine's"}, []string{"0.0.0.0"}},
+	{fault{"the broadcast address is offered", check.AddressUnusable, isBroken, func(s *site) {
+		s.dhcp.Fixed[lab.SampleMAC] = netip.MustParseAddr("192.168.1.255")
+		s.dhcpd()
+		s.tftpd()
+	}}, []string{"offers 192.168.1.255, which is the broadcast address of the guest's network", "in 192.168.1.0/24"}, []string{"TFTP server runs"}},
+	{fault{"the way back is not known", check.TFTPSilent, isBroken, func(s *site) {
+		far := s.behindRouter()
+		s.dhcp.NextServer = netip.MustParseAddr("192.9.0.2")
+		labtest.Check(s, far.Do(func() error {
+			return netlink.RouteDel(&netlink.Route{Dst: &net.IPNet{IP: net.IPv4(192, 168, 1, 0), Mask: net.CIDRMask(24, 32)}, Gw: net.IPv4(10, 9, 0, 1)})
+		}))
+		s.dhcpd()
+	}}, []string{"nothing is known of the way behind it", "the way back to 192.168.1.0/24"}, []string{"Dom0"}},
+	{fault{"TCP gets lost, and UDP does not", check.FileUnreachable, isBroken, func(s *site) {
+		s.config("default linux\nlabel linux\n kernel http://192.168.1.166/vmlinuz\n append initrd=initrd.img\n")
+		s.dnsmasq()
+		s.nginx("")
+		labtest.Cable(s, s.lab(), func(frame []byte, _ bool) [][]byte {
+			if len(frame) > 34 && frame[12] == 8 && frame[13] == 0 && frame[23] == unix.IPPROTO_TCP {
+				return nil
+			}
+			return [][]byte{frame}
+		})
+	}}, []string{"that machine is up, and answers TFTP", "drops TCP from 192.168.1.0/24"}, []string{"is up and can be reached"}},
+	{fault{"everything comes twice", check.Fine, fine, func(s *site) {
+		labtest.Cable(s, s.lab(), func(frame []byte, _ bool) [][]byte { return [][]byte{frame, frame} })
+		s.dhcpd()
+		s.tftpd()
+	}}, nil, nil},
+}
+
+// behindRouter is a TFTP server at 192.9.0.2, behind the servers' machine, and another
+// address of that host.
+func (s *site) behindRouter() *lab.Host {
+	s.Helper()
+	far := labtest.FarHost(s, s.lab())
+	labtest.Check(s, far.Do(func() error { return labtest.AddAddress("eth1", "192.9.0.2/32") }))
+	labtest.Check(s, s.lab().Servers.Do(func() error {
+		eth1, err := netlink.LinkByName("eth1")
+		if err != nil {
+			return err
+		}
+		return netlink.RouteAdd(&netlink.Route{LinkIndex: eth1.Attrs().Index, Dst: &net.IPNet{IP: net.IPv4(192, 9, 0, 2), Mask: net.CIDRMask(32, 32)}, Gw: net.IPv4(10, 9, 0, 2)})
+	}))
+	cmd, err := real.Program("in.tftpd", "-L", "-4", "-s", "-u", "root", "--address", "192.9.0.2:69", s.tree)
+	labtest.Check(s, err)
+	p, err := real.Start(far, cmd)
+	s.started(far, p, err)
+	s.dhcp.Router = server
+	return far
+}
+
+// A line on which everything comes late is not dom0's firewall: the guest asks as often
+// and as long as dom0, before that is blamed.
+func TestSlowLine(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	labtest.Cable(s, s.lab(), func(frame []byte, _ bool) [][]byte {
+		time.Sleep(300 * time.Millisecond)
+		return [][]byte{frame}
+	})
+	s.wait = long
+	s.dhcpd()
+	s.tftpd()
+	if facts, r := s.lookAt(); r.Verdict.Code == check.Dom0Firewall || r.ExitCode() != isBroken {
+		t.Errorf("verdict %s\n%s", r.Verdict.Code, dump(facts, r))
+	}
 }
 
 func TestNetworks(t *testing.T) { testReports(t, networkReports) }
