@@ -1,6 +1,7 @@
 package pxelinux
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,9 +72,7 @@ func (m *machine) promptAgain(ctx context.Context) (*Boot, error) {
 	// TIMEOUT is for the first key; TOTALTIMEOUT counts when there is none. A
 	// negative one is taken for a number of weeks.
 	wait := p.timeout
-	if wait == 0 {
-		wait = p.totalTimeout
-	}
+	wait = cmp.Or(wait, p.totalTimeout)
 	var b *Boot
 	var err error
 	switch {
@@ -109,6 +108,9 @@ func (m *machine) stuck() (*Boot, error) {
 	err := errors.New("no DEFAULT and no UI in the configuration")
 	if names := m.core.names(); len(names) > 0 {
 		err = fmt.Errorf("%w; its labels are %s", err, strings.Join(names, ", "))
+	}
+	if m.core.encoded != "" {
+		err = fmt.Errorf("the configuration %s", m.core.encoded)
 	}
 	return &Boot{Outcome: Prompt, Waits: true, Err: err}, nil
 }
@@ -322,7 +324,6 @@ func (m *machine) inLabel() string {
 	return "label " + m.label + ": "
 }
 
-// kernel is a Linux kernel with its initrds.
 func (m *machine) kernel(ctx context.Context, kernel string, initrds []string, args string) (*Boot, error) {
 	b := &Boot{Outcome: Linux, Label: m.label, Args: args, after: m}
 	var err error
@@ -414,7 +415,7 @@ func (m *machine) chdirConfig(ctx context.Context, name, dir string) (*Boot, err
 	text, url, err := m.read(ctx, name)
 	m.fallbacks = nil
 	if errors.Is(err, ErrNotFound) {
-		return m.fail(ctx, "CONFIG %s: %w", name, ErrNotFound)
+		return m.fail(ctx, "CONFIG %s: %w", url, ErrNotFound)
 	}
 	if err != nil {
 		return nil, err

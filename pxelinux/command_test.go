@@ -232,7 +232,7 @@ func TestConfig(t *testing.T) {
 		}
 		diff(t, test.rule, test.kernel, strings.TrimPrefix(b.Kernel, serverURL))
 		if test.kernel == "" {
-			diff(t, test.rule, "label c: CONFIG ::p/nowhere: not found", errText(b.Err))
+			diff(t, test.rule, "label c: CONFIG tftp://192.168.1.2/p/nowhere: not found", errText(b.Err))
 		}
 	}
 	// A circle comes to an end.

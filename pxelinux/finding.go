@@ -21,18 +21,20 @@ const (
 	MenuOpen         Code = "menu-open"         // MENU BEGIN without MENU END
 	NoMenu           Code = "no-menu"           // MENU GOTO or EXIT to a tag that no menu has
 
-	LabelWords     Code = "label-words"     // more words behind a label's name
-	DuplicateLabel Code = "duplicate-label" // the first label of a name counts
-	Unreachable    Code = "unreachable"     // a label that NOESCAPE hides
-	ImpliedKernel  Code = "implied-kernel"  // a label without KERNEL
-	NotLinux       Code = "not-linux"       // a name that KERNEL takes for something other than Linux, or the reverse
-	BootsNothing   Code = "boots-nothing"   // COMBOOT and NONE
-	KernelWords    Code = "kernel-words"    // a space in the name of KERNEL
-	InitrdEmpty    Code = "initrd-empty"    // initrd= and nothing behind it
-	InitrdWords    Code = "initrd-words"    // spaces between the names of INITRD
-	InitrdTwice    Code = "initrd-twice"    // more than one initrd=
-	LongCommand    Code = "long-command"    // a command line that PXELINUX does not boot
-	LongForGuest   Code = "long-for-guest"  // a command line that Xen does not give to a PV guest
+	LabelWords      Code = "label-words"      // more words behind a label's name
+	DuplicateLabel  Code = "duplicate-label"  // the first label of a name counts
+	Unreachable     Code = "unreachable"      // a label that NOESCAPE hides
+	ImpliedKernel   Code = "implied-kernel"   // a label without KERNEL
+	NotLinux        Code = "not-linux"        // a name that KERNEL takes for something other than Linux, or the reverse
+	BootsNothing    Code = "boots-nothing"    // COMBOOT and NONE
+	KernelWords     Code = "kernel-words"     // a space in the name of KERNEL
+	InitrdEmpty     Code = "initrd-empty"     // initrd= and nothing behind it
+	InitrdWords     Code = "initrd-words"     // spaces between the names of INITRD
+	KernelBackslash Code = "kernel-backslash" // \ in the name of KERNEL, which is no /
+	InitrdBackslash Code = "initrd-backslash" // and in one of INITRD or initrd=
+	InitrdTwice     Code = "initrd-twice"     // more than one initrd=
+	LongCommand     Code = "long-command"     // a command line that PXELINUX does not boot
+	LongForGuest    Code = "long-for-guest"   // a command line that Xen does not give to a PV guest
 
 	NoDefault       Code = "no-default"       // neither DEFAULT nor UI
 	DefaultNoLabel  Code = "default-no-label" // DEFAULT names no label
@@ -60,7 +62,7 @@ func (c Code) severity() Severity {
 	switch c {
 	case UTF16, NoName, NoMenu, BootsNothing, LongCommand, DefaultNoLabel, DefaultDisabled, IncludeLoop, IncludeDepth, TooLarge:
 		return SeverityError
-	case ForeignDirective, EmptyMenu, ImpliedKernel, Unreachable, TimeoutUnused, OntimeoutUnused:
+	case ForeignDirective, EmptyMenu, ImpliedKernel, KernelBackslash, InitrdBackslash, Unreachable, TimeoutUnused, OntimeoutUnused:
 		return SeverityNote
 	}
 	return SeverityWarning

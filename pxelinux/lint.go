@@ -213,10 +213,14 @@ func (l *linter) line(line string) {
 		if name, more := cutWord(value); more != "" {
 			l.find(at, InitrdWords, "INITRD "+strings.Join(strings.FieldsFunc(value, func(r rune) bool { return r <= ' ' || r == ',' }), ","), "INITRD takes names with commas and no spaces: %q goes to the command line, only %q is loaded", more, name)
 		}
+		l.backslash(at, InitrdBackslash, "INITRD", value, value)
 		l.again(at, word)
 	case "append", "ipappend", "sysappend":
 		if inside {
 			l.again(at, word)
+		}
+		if list, _ := initrds(value); word == "append" {
+			l.backslash(at, InitrdBackslash, "APPEND", strings.Join(list, ","), value)
 		}
 		if before, after, found := strings.Cut(" "+value+" ", " initrd= "); found && word == "append" {
 			fix := strings.TrimSpace("APPEND" + before + " initrd=" + skipSpace(after))
@@ -260,6 +264,9 @@ func (l *linter) kernel(at position, word, value string) {
 		l.find(at, NoName, "", "%s without a file", strings.ToUpper(word))
 		return
 	}
+	if kindOfFile(name) == "kernel" || word == "linux" {
+		l.backslash(at, KernelBackslash, strings.ToUpper(word), name, value)
+	}
 	if word != "kernel" {
 		return
 	}
@@ -275,6 +282,15 @@ func (l *linter) kernel(at position, word, value string) {
 		l.find(at, NotLinux, "", "%s ends in .img: PXELINUX takes it for a kernel, which a disk image or an initrd is not", name)
 	case "boot", "bss", "pxe":
 		l.find(at, NotLinux, "LINUX "+value, "%s is not booted as Linux, by the end of its name: LINUX %s would be", name, name)
+	}
+}
+
+// backslash finds names that are written as Windows does. PXELINUX hands them to the
+// server as they are, and few take a backslash for a slash.
+func (l *linter) backslash(at position, code Code, directive, names, value string) {
+	if strings.Contains(names, `\`) {
+		l.find(at, code, directive+" "+strings.ReplaceAll(value, names, strings.ReplaceAll(names, `\`, "/")),
+			`%s: a \ is no / but for dnsmasq and servers on Windows, to others it is a part of the file's name`, names)
 	}
 }
 
@@ -297,7 +313,12 @@ func (l *linter) known(at position, line string) bool {
 		show = show[:40] + "..."
 	}
 	if key, _, found := strings.Cut(what, "="); found && slices.Contains(list, key) {
-		_, own, _ := strings.Cut(firstWord(skipSpace(line)), "=") // in its own case
+		written := firstWord(skipSpace(line)) // the file's name is in its own case
+		_, own, _ := strings.Cut(written, "=")
+		show = menu + written
+		if len(show) > 40 {
+			show = show[:40] + "..."
+		}
 		l.find(at, EqualsSign, menu+strings.ToUpper(key)+withSpace(own)+withSpace(value), "%s: a space belongs between a directive and its value, not =; the line is ignored", show)
 		return false
 	}

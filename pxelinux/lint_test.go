@@ -32,9 +32,14 @@ LABEL a
   Anything at all
   ENDTEXT
 `, nil},
+		{"names as on Windows", "DEFAULT a\nLABEL a\nKERNEL boot\\vmlinuz a=\\b\nINITRD boot\\i,j\nLABEL b\nLINUX k\nAPPEND initrd=x\\i quiet path=\\b\n", []string{
+			"f:3: boot\\vmlinuz: a \\ is no / but for dnsmasq and servers on Windows, to others it is a part of the file's name",
+			"f:4: boot\\i,j: a \\ is no / but for dnsmasq and servers on Windows, to others it is a part of the file's name",
+			"f:7: x\\i: a \\ is no / but for dnsmasq and servers on Windows, to others it is a part of the file's name",
+		}},
 		{"unknown directives", "DEFAULT a\nLABEL a\nKERNAL k\nLINUX k\nINITRD=i\nPROMPT0\nNOTHING\nMENU LABLE x\nMENU\nFDTDIR x\nMENU WIDTH=1\n", []string{
 			`f:3: "KERNAL" is no directive: the line is ignored; KERNEL is one`,
-			"f:5: INITRD=I: a space belongs between a directive and its value, not =; the line is ignored",
+			"f:5: INITRD=i: a space belongs between a directive and its value, not =; the line is ignored",
 			`f:6: "PROMPT0" is no directive: the line is ignored; PROMPT is one`,
 			`f:7: "NOTHING" is no directive: the line is ignored`,
 			`f:8: "MENU LABLE" is no directive: the line is ignored; LABEL is one`,
@@ -207,7 +212,7 @@ LABEL linux
 	// default:1: DEFAULT Linux is no label: upper and lower case matter, there is linux
 	//   write: DEFAULT linux
 	// default:2: label "linux" names no kernel: a file of the label's name is booted
-	// default:3: KERNEL=VMLINUZ: a space belongs between a directive and its value, not =; the line is ignored
+	// default:3: KERNEL=vmlinuz: a space belongs between a directive and its value, not =; the line is ignored
 	//   write: KERNEL vmlinuz
 	// default:4: INITRD takes names with commas and no spaces: "b.img" goes to the command line, only "a.img" is loaded
 	//   write: INITRD a.img,b.img

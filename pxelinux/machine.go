@@ -47,7 +47,6 @@ type usage struct{ bytes, files int }
 // and modules.
 const maxSteps = 64
 
-// maxRetries limits PXERETRY.
 const maxRetries = 8
 
 func newMachine(h Host, open Opener) *machine {
@@ -224,6 +223,12 @@ func images(text string) []string {
 // load makes a configuration the one that PXELINUX runs.
 func (m *machine) load(ctx context.Context, text, url string) error {
 	p := newParser(m, false, m.sysappend)
+	switch {
+	case isUTF16(text):
+		p.encoded = "is UTF-16, which PXELINUX does not read"
+	case strings.HasPrefix(text, byteOrderMark):
+		p.encoded = "begins with a byte order mark, which PXELINUX takes for a part of the first word"
+	}
 	if err := p.parse(ctx, text, url); err != nil {
 		return err
 	}

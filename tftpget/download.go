@@ -216,8 +216,7 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 			// took its time or the network was away.
 			again.resend = time.Second
 		default:
-			var reply *serverError
-			if err != nil && !errors.As(err, &reply) {
+			if _, replied := errors.AsType[*serverError](err); err != nil && !replied {
 				d.socket.send(errorPacket(0, errStopped.Error()))
 			}
 			d.socket.close()

@@ -8,14 +8,22 @@ import (
 
 // The kinds of failure that a caller decides on. Test with errors.Is.
 var (
-	ErrNotFound = errors.New("file not found")               // TFTP error 1
-	ErrRefused  = errors.New("refused by server")            // any other TFTP error
-	ErrTimeout  = errors.New("no answer")                    // silence after all retries
-	ErrNoServer = errors.New("nothing listens on that port") // says the server's own kernel
-	ErrShort    = errors.New("shorter than announced")
-	ErrLong     = errors.New("longer than announced")
-	ErrTooBig   = errors.New("larger than allowed")
+	ErrNotFound       = errors.New("file not found")               // TFTP error 1
+	ErrRefused        = errors.New("refused by server")            // any other TFTP error
+	ErrTimeout        = errors.New("no answer")                    // silence after all retries
+	ErrUnheard  error = unheard{}                                  // ErrTimeout of a server that repeats its first packet
+	ErrNoServer       = errors.New("nothing listens on that port") // says the server's own kernel
+	ErrShort          = errors.New("shorter than announced")
+	ErrLong           = errors.New("longer than announced")
+	ErrTooBig         = errors.New("larger than allowed")
 )
+
+type unheard struct{}
+
+func (unheard) Error() string {
+	return "it sends its first packet again and again, and so hears none of the acknowledgements"
+}
+func (unheard) Unwrap() error { return ErrTimeout }
 
 // Error is what every failed transfer returns.
 type Error struct {

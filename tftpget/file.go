@@ -176,8 +176,7 @@ func (f *File) Stats() Stats {
 // fail makes err an *Error of this file.
 func (f *File) fail(err error) error {
 	e := &Error{Server: f.server, File: f.name, Code: -1, Err: err}
-	var reply *serverError
-	if errors.As(err, &reply) {
+	if reply, ok := errors.AsType[*serverError](err); ok {
 		e.Code, e.Message, e.Err = reply.code, reply.message, reply.kind()
 	}
 	return e

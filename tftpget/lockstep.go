@@ -255,19 +255,17 @@ func (e *serverError) kind() error {
 // aboutOptions tells whether a request with fewer options could do better.
 // Code 8 is for that (RFC 2347); servers older than it say "illegal operation"
 // or nothing in particular.
-func (e *serverError) aboutOptions() bool { return e.code == 8 || e.code == 4 || e.code == 0 }
+func aboutOptions(err error) bool {
+	e, ok := errors.AsType[*serverError](err)
+	return ok && (e.code == 8 || e.code == 4 || e.code == 0)
+}
 
 // typed gives pin/tftp's errors a type. An ERROR packet comes as text only,
 // "code: 1, message: File not found\x00"; silence as the socket's timeout.
 func typed(err error) error {
-	var network net.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &network):
-		if network.Timeout() {
-			return ErrTimeout
-		}
+	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() {
+		return ErrTimeout
+	} else if err == nil || ok {
 		return err
 	}
 	if strings.HasPrefix(err.Error(), "short ERROR packet: ") {

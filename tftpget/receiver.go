@@ -44,6 +44,7 @@ type receiver struct {
 
 	trial     bool // smaller blocks could be asked for
 	fragments bool // the network cuts the blocks up
+	repeats   int  // of the server's first packet, while there was nothing new
 	lost      int  // how often there was silence
 	lostLate  int  // and how often that, or a block that the server sent again, since lateAt
 	lateAt    time.Time
@@ -55,6 +56,14 @@ type receiver struct {
 // A window is given up for a smaller one within the first of them, while
 // nothing was written that would have to be taken back.
 const trialWindows = 4
+
+// A server that repeats its first packet so often and for so long, while all that
+// time it is acknowledged, hears nothing on the port that it sends from: a firewall
+// is before that. tftpd-hpa repeats it after 1, 3 and 7 s.
+const (
+	unheardRepeats = 3
+	unheardTime    = 6 * time.Second
+)
 
 // Reasons to ask for the file once more, on other terms.
 var (
@@ -139,14 +148,19 @@ func (r *receiver) run(w io.Writer, first []byte) error {
 		switch binary.BigEndian.Uint16(head[:]) {
 		case opERROR:
 			return parseError(append(head[2:], payload...))
+		case opOACK:
+			r.repeated(r.next == 1)
 		case opDATA:
 			if n <= headLen+r.blockSize {
 				block := r.number(binary.BigEndian.Uint16(head[2:]))
+				r.repeated(block == 1 && r.next == 2)
 				r.take(block, payload, now)
 				expected = block + 1
 			}
 		}
 		switch {
+		case r.repeats >= unheardRepeats && now.Sub(r.newAt) >= unheardTime:
+			return ErrUnheard
 		case r.windowTooLarge():
 			return errTooWide
 		case r.fragments && r.lostLate >= lateBlocks*maxBlockSize/r.blockSize:
@@ -178,6 +192,13 @@ func (r *receiver) number(wire uint16) int64 {
 		return r.next
 	}
 	return block
+}
+
+// repeated counts how often the server's first packet came again.
+func (r *receiver) repeated(first bool) {
+	if first {
+		r.repeats++
+	}
 }
 
 // place is where a block belongs.

@@ -195,6 +195,28 @@ func TestNothingNew(t *testing.T) {
 	}
 }
 
+// A server that hears no acknowledgement is given up however long our patience is,
+// and its losses are no such thing.
+func TestUnheard(t *testing.T) {
+	for name, test := range map[string]struct {
+		drop func(toClient bool, nth int) bool
+		want error
+	}{
+		"a firewall before its port": {func(toClient bool, _ int) bool { return !toClient }, ErrUnheard},
+		"two acknowledgements lost":  {func(toClient bool, nth int) bool { return !toClient && nth < 2 }, nil},
+	} {
+		n := newNetwork(pattern(5000), terms{blockSize: 512, window: 1, size: -1}, 1)
+		n.drop = test.drop
+		_, err := run(t, n, options{timeout: time.Second, retries: 1000})
+		if !errors.Is(err, test.want) || errors.Is(err, ErrUnheard) && !errors.Is(err, ErrTimeout) {
+			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
+		if took := n.clock.Sub(time.Unix(0, 0)); took > 15*time.Second {
+			t.Errorf("%s: it took %v", name, took)
+		}
+	}
+}
+
 func TestOACK(t *testing.T) {
 	asked := terms{blockSize: 1468, window: 64, size: -1, resend: 50 * time.Millisecond}
 	for list, want := range map[string]terms{

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/xenout"
 	"github.com/urfave/cli/v2"
@@ -38,17 +39,33 @@ var labStages = []plan.Stage{plan.StageDHCP, plan.StageConfig, plan.StageBoot, "
 // of is the command for a failure; "" where a check would tell nothing of it.
 func (a *advice) of(err error) string {
 	e, ok := errors.AsType[*fault.Error](err)
+	if _, down := errors.AsType[*guest.DownError](err); a != nil && ok && (down || errors.Is(err, guest.ErrNoBridge)) {
+		return a.ofBridge(err)
+	}
 	if a == nil || !ok || !slices.Contains(labStages, e.Stage) {
 		return ""
 	}
 	if a.options.Repository != nil && e.Stage != plan.StageDHCP { // a check does not go through a location
 		return ""
 	}
+	if e.Stage == "kernel" && a.options.Kernel != "" || e.Stage == "initrd" && a.options.Ramdisk != "" {
+		return "" // it looks at what the configuration names
+	}
 	switch e.Code {
 	case fault.NoLease, fault.NoConfig, fault.NotBootable, fault.NotFetched, fault.OutOfTime:
 		return checkOf(a.call, &a.options)
 	}
 	return ""
+}
+
+// ofBridge is the command for a guest that is on no bridge, or on one that is down: a
+// look at the default one says more than that there is none of the name.
+func (a *advice) ofBridge(err error) string {
+	o := a.options
+	if _, port := errors.AsType[*guest.PortError](err); !port && errors.Is(err, guest.ErrNoBridge) {
+		o.Bridge = ""
+	}
+	return checkOf(a.call, &o)
 }
 
 // checkOf is the command line of a check for the guest of a call, with the options

@@ -192,6 +192,8 @@ func TestOptionOf(t *testing.T) {
 
 func TestVersionOf(t *testing.T) {
 	checkout := &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.time", Value: "2026-11-28T12:00:00Z"}}}
+	untagged := &debug.BuildInfo{Settings: checkout.Settings}
+	untagged.Main.Version = "v0.0.0-20261128120000-0123456789ab"
 	installed := &debug.BuildInfo{}
 	installed.Main.Version = "v0.9.0"
 	for _, c := range []struct {
@@ -201,6 +203,7 @@ func TestVersionOf(t *testing.T) {
 	}{
 		{"make", "v0.9.0, commit 01234567 of 2026-11-28", installed, "v0.9.0, commit 01234567 of 2026-11-28, "},
 		{"go build", "", checkout, "devel (commit 0123456789ab of 2026-11-28T12:00:00Z), "},
+		{"go build without a tag", "", untagged, "v0.0.0-20261128120000-0123456789ab, "},
 		{"go install", "", installed, "v0.9.0, "},
 		{"nothing is known", "", nil, "devel, "},
 	} {

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,8 +39,16 @@ func signedTree(t *testing.T) (tree, keys string) {
 	writeFile(t, filepath.Join(tree, "grub/grub.cfg"), "source $prefix/hosts.cfg\n")
 	writeFile(t, filepath.Join(tree, "grub/hosts.cfg"), "menuentry 'linux' {\n linux /vmlinuz\n initrd /initrd.gz\n}\n")
 	list := sumsOf(t, tree)
-	writeFile(t, filepath.Join(tree, "SHA256SUMS"), string(list))
+	sign(t, tree, keys, list, 0)
+	writeFile(t, filepath.Join(keys, "sums"), string(list))
+	return tree, keys
+}
 
+// sign signs a list with keys of both kinds, made now: that of OpenPGP for so
+// long after an hour ago, 0 for any time.
+func sign(t *testing.T, tree, keys string, list []byte, holds time.Duration) {
+	t.Helper()
+	writeFile(t, filepath.Join(tree, "SHA256SUMS"), string(list))
 	public, private, err := minisign.GenerateKey(rand.Reader)
 	labtest.Check(t, err)
 	text, err := public.MarshalText()
@@ -46,29 +56,32 @@ func signedTree(t *testing.T) (tree, keys string) {
 	writeFile(t, filepath.Join(keys, "minisign"), string(text))
 	writeFile(t, filepath.Join(tree, "SHA256SUMS.minisig"), string(minisign.Sign(private, list)))
 
-	entity, err := openpgp.NewEntity("Tree", "", "tree@example.org", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Time: func() time.Time { return time.Now().Add(-time.Hour) }})
+	config := &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Time: func() time.Time { return time.Now().Add(-time.Hour) }, SigLifetimeSecs: uint32(holds / time.Second)}
+	entity, err := openpgp.NewEntity("Tree", "", "tree@example.org", &packet.Config{Algorithm: config.Algorithm, Time: config.Time})
 	labtest.Check(t, err)
 	var key, signature bytes.Buffer
 	w, err := armor.Encode(&key, openpgp.PublicKeyType, nil)
 	labtest.Check(t, err)
 	labtest.Check(t, entity.Serialize(w))
 	labtest.Check(t, w.Close())
-	labtest.Check(t, openpgp.ArmoredDetachSign(&signature, entity, bytes.NewReader(list), nil))
+	labtest.Check(t, openpgp.ArmoredDetachSign(&signature, entity, bytes.NewReader(list), config))
 	writeFile(t, filepath.Join(keys, "openpgp"), key.String())
 	writeFile(t, filepath.Join(tree, "SHA256SUMS.asc"), signature.String())
-	writeFile(t, filepath.Join(keys, "sums"), string(list))
-	return tree, keys
 }
 
-// sumsOf is what find . -type f -exec sha256sum {} + says in a directory.
-func sumsOf(t *testing.T, dir string) (list []byte) {
+// sumsOf is what find . -type f -exec sha256sum {} + says in a directory, without the
+// names that begin so.
+func sumsOf(t *testing.T, dir string, without ...string) (list []byte) {
 	t.Helper()
 	labtest.Check(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		content, err := os.ReadFile(path)
 		name, _ := filepath.Rel(dir, path)
+		if slices.ContainsFunc(without, func(s string) bool { return strings.HasPrefix(name, s) }) {
+			return nil
+		}
+		content, err := os.ReadFile(path)
 		list = fmt.Appendf(list, "%x  ./%s\n", sha256.Sum256(content), name)
 		return err
 	}))
@@ -77,29 +90,44 @@ func sumsOf(t *testing.T, dir string) (list []byte) {
 
 // TestVerify has a server that tampers, in each position: none of it boots.
 func TestVerify(t *testing.T) {
-	change := func(name string) func(*testing.T, string) {
-		return func(t *testing.T, tree string) {
+	change := func(name string) func(t *testing.T, tree, keys string) {
+		return func(t *testing.T, tree, _ string) {
 			path := filepath.Join(tree, name)
 			content := []byte(readFile(t, path))
 			content[len(content)-2] ^= 1
 			labtest.Check(t, os.WriteFile(path, content, 0o644))
 		}
 	}
-	remove := func(name string) func(*testing.T, string) {
-		return func(t *testing.T, tree string) { labtest.Check(t, os.Remove(filepath.Join(tree, name))) }
+	remove := func(name string) func(t *testing.T, tree, keys string) {
+		return func(t *testing.T, tree, _ string) { labtest.Check(t, os.Remove(filepath.Join(tree, name))) }
 	}
-	unsigned := func(config string) func(*testing.T, string) {
-		return func(t *testing.T, tree string) {
+	unsigned := func(config string) func(t *testing.T, tree, keys string) {
+		return func(t *testing.T, tree, _ string) {
 			writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), config)
 		}
 	}
+	// rewritten has a list that reads so, signed and as dom0's.
+	rewritten := func(how func(list string) string) func(t *testing.T, tree, keys string) {
+		return func(t *testing.T, tree, keys string) {
+			list := how(readFile(t, filepath.Join(keys, "sums")))
+			sign(t, tree, keys, []byte(list), 0)
+			writeFile(t, filepath.Join(keys, "sums"), list)
+		}
+	}
+	crlf := rewritten(strings.NewReplacer("  ./", " *", "\n", "\r\n").Replace)
+	twice := rewritten(func(list string) string { return list + strings.Repeat("0", 64) + "  vmlinuz\n" })
+	again := rewritten(func(list string) string { return list + strings.ReplaceAll(list, "./", "") })
+	out := rewritten(func(list string) string { return list + strings.Repeat("0", 64) + "  ../shadow\n" })
+	without := rewritten(func(list string) string {
+		return regexp.MustCompile("(?m)^.*/vmlinuz\n").ReplaceAllString(list, "")
+	})
 	pin := func(name string, content string) string {
 		return fmt.Sprintf("--sha256=%s=%x", name, sha256.Sum256([]byte(content)))
 	}
 	kernel := string(kernelOf("signed"))
 	for _, c := range []struct {
 		name   string
-		tamper func(t *testing.T, tree string)
+		tamper func(t *testing.T, tree, keys string)
 		args   []string // KEYS is the directory of keys
 		code   int
 		says   string
@@ -120,16 +148,54 @@ func TestVerify(t *testing.T) {
 		{"no list", remove("SHA256SUMS"), []string{"--key=KEYS/minisign"}, 5, "SHA256SUMS: file not found"},
 		{"no signature", remove("SHA256SUMS.minisig"), []string{"--key=KEYS/minisign"}, 5, "SHA256SUMS.minisig: file not found"},
 		{"another configuration", unsigned("default linux\nlabel linux\n kernel vmlinuz\n"), []string{"--key=KEYS/minisign"}, 5, "01-00-16-3e-72-79-e3 has the SHA-256 "},
-		{"a configuration that nobody signed", func(t *testing.T, tree string) {
-			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree)
+		{"a configuration that nobody signed", func(t *testing.T, tree, keys string) {
+			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree, keys)
+			sign(t, tree, keys, sumsOf(t, tree, "pxelinux.cfg", "SHA256SUMS"), 0)
 			writeFile(t, filepath.Join(tree, "pxelinux.cfg/default"), "default linux\nlabel linux\n kernel vmlinuz\n")
 		}, []string{"--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/pxelinux.cfg/default is not in tftp://192.168.1.166/SHA256SUMS, signed by minisign "},
-		{"another key", func(t *testing.T, tree string) {
+		{"a configuration that is said not to be there", func(t *testing.T, tree, keys string) {
+			writeFile(t, filepath.Join(tree, "pxelinux.cfg/default"), "default linux\nlabel linux\n kernel vmlinuz\n")
+			sign(t, tree, keys, sumsOf(t, tree, "SHA256SUMS"), 0)
+			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree, keys)
+		}, []string{"--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/pxelinux.cfg/01-00-16-3e-72-79-e3 is not there, and it is in tftp://192.168.1.166/SHA256SUMS, signed by minisign "},
+		{"an empty configuration", func(t *testing.T, tree, keys string) {
+			writeFile(t, filepath.Join(tree, "pxelinux.cfg/default"), "default linux\nlabel linux\n kernel vmlinuz\n")
+			sign(t, tree, keys, sumsOf(t, tree, "SHA256SUMS"), 0)
+			writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), "")
+		}, []string{"--key=KEYS/minisign"}, 5, "01-00-16-3e-72-79-e3 is not there, and it is in "},
+		{"an include that is said not to be there", remove("extra.cfg"), []string{"--key=KEYS/openpgp"}, 5, "tftp://192.168.1.166/extra.cfg is not there, and it is in "},
+		{"a kernel that is said not to be there", func(t *testing.T, tree, keys string) {
+			unsigned("default linux\nontimeout other\nonerror other\nlabel linux\n kernel vmlinuz\nlabel other\n kernel initrd.gz\n")(t, tree, keys)
+			sign(t, tree, keys, sumsOf(t, tree, "SHA256SUMS"), 0)
+			remove("vmlinuz")(t, tree, keys)
+		}, []string{"--key=KEYS/openpgp"}, 6, "kernel: tftp://192.168.1.166/vmlinuz: file not found"},
+		{"iPXE's next script is said not to be there", func(t *testing.T, tree, keys string) {
+			writeFile(t, filepath.Join(tree, "boot.ipxe"), "#!ipxe\nchain next.ipxe || chain other.ipxe\n")
+			writeFile(t, filepath.Join(tree, "other.ipxe"), "#!ipxe\nkernel vmlinuz\nboot\n")
+			sign(t, tree, keys, sumsOf(t, tree, "SHA256SUMS"), 0)
+			remove("next.ipxe")(t, tree, keys)
+		}, []string{"--bootfile=boot.ipxe", "--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/next.ipxe is not there, and it is in "},
+		{"what grub.cfg includes is said not to be there", remove("grub/hosts.cfg"), []string{"--bootfile=grubx64.efi", "--key=KEYS/minisign"}, 5, "grub/hosts.cfg is not there, and it is in "},
+		{"another key", func(t *testing.T, tree, _ string) {
 			_, private, err := minisign.GenerateKey(rand.Reader)
 			labtest.Check(t, err)
 			writeFile(t, filepath.Join(tree, "SHA256SUMS.minisig"), string(minisign.Sign(private, []byte(readFile(t, filepath.Join(tree, "SHA256SUMS"))))))
 		}, []string{"--key=KEYS/minisign"}, 5, "SHA256SUMS.minisig: it is by minisign "},
-		{"a page for a list", func(t *testing.T, tree string) {
+		{"another key of OpenPGP", func(t *testing.T, tree, _ string) {
+			sign(t, tree, t.TempDir(), []byte(readFile(t, filepath.Join(tree, "SHA256SUMS"))), 0)
+		}, []string{"--key=KEYS/openpgp"}, 5, "SHA256SUMS.asc: it is by another key, and --key is OpenPGP "},
+		{"a signature that has expired", func(t *testing.T, tree, keys string) {
+			sign(t, tree, keys, []byte(readFile(t, filepath.Join(tree, "SHA256SUMS"))), time.Minute)
+		}, []string{"--key=KEYS/openpgp"}, 5, "SHA256SUMS.asc: it has expired"},
+		{"a list with CRLF and * names", crlf, []string{"--key=KEYS/openpgp"}, 0, "verify: by OpenPGP "},
+		{"a list of dom0's with CRLF and * names", crlf, []string{"--sums=KEYS/sums"}, 0, "verify: by sums"},
+		{"a list with names twice", again, []string{"--key=KEYS/minisign"}, 0, "verify: by minisign "},
+		{"a list with two digests for a file", twice, []string{"--key=KEYS/minisign"}, 5, "vmlinuz has two digests"},
+		{"a list of dom0's with two digests for a file", twice, []string{"--sums=KEYS/sums"}, 2, "vmlinuz has two digests"},
+		{"a list with a path that leaves the tree", out, []string{"--key=KEYS/minisign"}, 5, `"../shadow" leads out of the list's directory`},
+		{"a list of dom0's with a path that leaves the tree", out, []string{"--sums=KEYS/sums"}, 2, `"../shadow" leads out of the list's directory`},
+		{"a signed list without the kernel", without, []string{"--key=KEYS/openpgp"}, 5, "tftp://192.168.1.166/vmlinuz is not in tftp://192.168.1.166/SHA256SUMS, signed by OpenPGP "},
+		{"a page for a list", func(t *testing.T, tree, _ string) {
 			writeFile(t, filepath.Join(tree, "SHA256SUMS"), "<html>\n")
 		}, []string{"--key=KEYS/openpgp"}, 5, "SHA256SUMS.asc: it does not belong to the list"},
 		{"iPXE", nil, []string{"--bootfile=boot.ipxe", "--key=KEYS/minisign"}, 0, "verify: by minisign "},
@@ -141,8 +207,8 @@ func TestVerify(t *testing.T) {
 		{"what grub.cfg includes", change("grub/hosts.cfg"), []string{"--bootfile=grubx64.efi", "--key=KEYS/minisign"}, 5, "grub/hosts.cfg has the SHA-256 "},
 		{"GRUB's initrd", change("initrd.gz"), []string{"--bootfile=grubx64.efi", "--key=KEYS/minisign"}, 5, "initrd.gz has the SHA-256 "},
 		{"a kernel of dom0's list", change("vmlinuz"), []string{"--sums=KEYS/sums"}, 5, "by --sums it should be "},
-		{"a kernel that is not in it", func(t *testing.T, tree string) {
-			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree)
+		{"a kernel that is not in it", func(t *testing.T, tree, keys string) {
+			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree, keys)
 			writeFile(t, filepath.Join(tree, "pxelinux.cfg/default"), "default linux\nlabel linux\n kernel other\n")
 			writeFile(t, filepath.Join(tree, "other"), kernel)
 		}, []string{"--sums=KEYS/sums"}, 5, "tftp://192.168.1.166/other is not in --sums"},
@@ -158,7 +224,7 @@ func TestVerify(t *testing.T) {
 			l := labtest.New(t, lab.Config{})
 			tree, keys := signedTree(t)
 			if c.tamper != nil {
-				c.tamper(t, tree)
+				c.tamper(t, tree, keys)
 			}
 			labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
 			dir := t.TempDir()
@@ -235,7 +301,7 @@ func TestVerifyBetween(t *testing.T) {
 // TestVerifyLocation does so at a location: .treeinfo decides what boots, too.
 func TestVerifyLocation(t *testing.T) {
 	labtest.New(t, lab.Config{})
-	for _, tampered := range []string{"", ".treeinfo", "images/f/vmlinuz", "images/f/initrd.img", "SHA256SUMS"} {
+	for _, tampered := range []string{"", ".treeinfo", "images/f/vmlinuz", "images/f/initrd.img", "SHA256SUMS", "-.treeinfo", "-images/f/vmlinuz", "-images/f/initrd.img"} {
 		tree := filepath.Join(repositoryTree(t), "fedora")
 		list := sumsOf(t, tree)
 		public, private, err := minisign.GenerateKey(rand.Reader)
@@ -247,7 +313,10 @@ func TestVerifyLocation(t *testing.T) {
 		writeFile(t, filepath.Join(tree, "SHA256SUMS"), string(list))
 		writeFile(t, filepath.Join(tree, "SHA256SUMS.minisig"), string(minisign.Sign(private, list)))
 		code := 0
-		if tampered != "" {
+		if gone, ok := strings.CutPrefix(tampered, "-"); ok {
+			labtest.Check(t, os.Remove(filepath.Join(tree, gone)))
+			code = 5
+		} else if tampered != "" {
 			writeFile(t, filepath.Join(tree, tampered), readFile(t, filepath.Join(tree, tampered))+"\n")
 			code = 5
 		}
@@ -257,62 +326,4 @@ func TestVerifyLocation(t *testing.T) {
 			t.Errorf("%q tampered with: exit %d, want %d: %s", tampered, o.Code, code, o.Stderr)
 		}
 	}
-}
-
-// TestCache has boots download a file once, and again when what is kept has
-// become another.
-func TestCache(t *testing.T) {
-	l := labtest.New(t, lab.Config{})
-	tree, keys := signedTree(t)
-	var listener net.Listener
-	labtest.Check(t, l.Servers.Do(func() (err error) {
-		listener, err = net.Listen("tcp4", "192.168.1.166:80")
-		return err
-	}))
-	var asked atomic.Int64
-	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
-		http.ServeFile(w, r, filepath.Join(tree, r.URL.Path))
-	})}
-	go web.Serve(listener)
-	t.Cleanup(func() { web.Close() })
-	writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), "default linux\nlabel linux\n kernel http://192.168.1.166/vmlinuz\n initrd http://192.168.1.166/initrd.gz\n")
-	sums := filepath.Join(keys, "urls")
-	writeFile(t, sums, strings.ReplaceAll(string(sumsOf(t, tree)), " ./", " http://192.168.1.166/"))
-	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
-	dir := filepath.Join(t.TempDir(), "cache")
-	boots := func(what string, want int64, args ...string) {
-		t.Helper()
-		asked.Store(0)
-		results := t.TempDir()
-		o := gopxeboot(t, append([]string{"--cache=" + dir, "--sums=" + sums, "--output-format=simple0", "--output-directory=" + results, vif}, args...)...)
-		if o.Code != 0 || asked.Load() != want {
-			t.Errorf("%s: exit %d, %d downloads, want %d: %s", what, o.Code, asked.Load(), want, o.Stderr)
-			return
-		}
-		for _, name := range entries(t, results) {
-			of := map[bool]string{true: "vmlinuz", false: "initrd.gz"}[strings.HasPrefix(name, "kernel")]
-			sameFile(t, filepath.Join(results, name), filepath.Join(tree, of))
-		}
-	}
-	boots("the first", 2)
-	boots("the second", 0)
-	kept := filepath.Join(dir, "listed", fmt.Sprintf("%x", sha256.Sum256(kernelOf("signed"))))
-	labtest.Check(t, os.WriteFile(kept, []byte("poison"), 0o600))
-	boots("with one that has become another", 1)
-	boots("the next", 1)
-	boots("the one after that", 0)
-	labtest.Check(t, os.Remove(kept))
-	labtest.Check(t, os.Chmod(dir, 0o755))
-	if o := gopxeboot(t, "--cache="+dir, "--sums="+sums, vif); o.Code != 2 || !strings.Contains(o.Stderr, "chmod 700") {
-		t.Errorf("others may use it: %+v", o)
-	}
-	if o := gopxeboot(t, "--cache="+dir, vif); o.Code != 2 || !strings.Contains(o.Stderr, "no digest is known") {
-		t.Errorf("without digests: %+v", o)
-	}
-	small := labtest.Tmpfs(t, "16k")
-	dir = filepath.Join(small, "cache")
-	writeFile(t, filepath.Join(small, "filler"), strings.Repeat("x", 16<<10))
-	boots("on a full disk", 2)
-	boots("on a full disk, once more", 2)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -29,8 +30,9 @@ func versionOf(version string, info *debug.BuildInfo) string {
 		built[s.Key] = s.Value
 	}
 	text := cmp.Or(version, info.Main.Version, "devel")
-	if commit := built["vcs.revision"]; commit != "" {
-		text += fmt.Sprintf(" (commit %.12s of %s)", commit, built["vcs.time"])
+	// Without a tag the go command makes the version of the commit.
+	if commit := fmt.Sprintf("%.12s", built["vcs.revision"]); commit != "" && !strings.Contains(text, commit) {
+		text += fmt.Sprintf(" (commit %s of %s)", commit, built["vcs.time"])
 	}
 	return text + fmt.Sprintf(", %s, %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -128,6 +128,13 @@ func Boot(ctx context.Context, o Options, out *handover.Output, con *console.Con
 func (t *bootTask) run(ctx context.Context, p *pipeline) error {
 	p.gate = t.Gate
 	t.Plan.Wanted.NoLint = true
+	p.given = map[plan.Stage]string{}
+	if t.Plan.Wanted.Kernel != "" {
+		p.given["kernel"] = "--kernel"
+	}
+	if t.Plan.Wanted.Ramdisk != "" {
+		p.given["initrd"] = "--ramdisk"
+	}
 	p.held.files = map[string]held{}
 	decided, err := t.Plan.run(ctx, p)
 	kernel, ramdisk := p.child.File(0), p.child.File(1)

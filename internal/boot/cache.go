@@ -2,11 +2,13 @@ package boot
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -99,9 +101,9 @@ type source interface {
 	io.Closer
 }
 
-// open opens a file that is handed over. Keep says that the cache waits for it.
+// openOrCached opens a file that is handed over. Keep says that the cache waits for it.
 func (p *pipeline) openOrCached(ctx context.Context, url string, want *verify.Want) (f source, keep bool, err error) {
-	if want != nil && p.cached {
+	if want != nil && p.cached && !slices.Contains(p.unusable, want.Digest) {
 		file, err := p.fromCache(ctx, want.Digest)
 		switch {
 		case err == nil:
@@ -126,21 +128,21 @@ func (p *pipeline) openOrCached(ctx context.Context, url string, want *verify.Wa
 
 // whileBusy asks again while another boot downloads the file, for two thirds of
 // the time that is left: a boot that is slow, or was taken over, must not cost this
-// one all of it.
+// one all of it. It asks more rarely the longer it waits, so that what it waits
+// in excess is a small part of that.
 func whileBusy(ctx context.Context, ask func() (*os.File, error)) (*os.File, error) {
-	patience := time.Minute
+	begin, patience := time.Now(), time.Minute
 	if end, ok := ctx.Deadline(); ok {
 		patience = time.Until(end) * 2 / 3
 	}
-	enough := time.Now().Add(patience)
-	// A child may ask for 256 files in all.
-	for pause, most := 20*time.Millisecond, max(time.Second, patience/50); ; pause = min(2*pause, most) {
+	for most := max(time.Second, patience/50); ; { // a child may ask for 256 files in all
 		file, err := ask()
-		if !errors.Is(err, syscall.EAGAIN) || time.Now().After(enough) {
+		waited := time.Since(begin)
+		if !errors.Is(err, syscall.EAGAIN) || waited >= patience {
 			return file, err
 		}
 		select {
-		case <-time.After(min(pause, time.Until(enough)+time.Millisecond)):
+		case <-time.After(min(max(20*time.Millisecond, waited/8), most, patience-waited)):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -158,25 +160,14 @@ func (p *pipeline) fromCache(ctx context.Context, d verify.Digest) (*cachedFile,
 		file.Close()
 		return nil, err
 	}
-	f := &cachedFile{File: file, digest: d, size: info.Size()}
-	sum := verify.NewHasher()
-	_, err = f.WriteTo(sum)
-	if got := sum.Sum(); err == nil && got != d {
-		cacheRequest{Digest: d, Check: true}.ask(p)
-		err = fmt.Errorf("%s has become %s, and is not taken", d, got)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	return f, nil
+	return &cachedFile{File: file, digest: d, size: info.Size()}, nil
 }
 
-// cachedFile is a file of the cache, whose content is what it has to be.
+// cachedFile is a file of the cache, which may have become another.
 type cachedFile struct {
 	*os.File
 	url    string
-	digest verify.Digest
+	digest verify.Digest // that it has to have
 	size   int64
 }
 
@@ -184,7 +175,49 @@ func (f *cachedFile) URL() string        { return "(cache) " + f.url }
 func (f *cachedFile) Size() int64        { return f.size }
 func (f *cachedFile) Stats() fetch.Stats { return fetch.Stats{} }
 
-// WriteTo can be called more than once.
+// staleError is a file of the cache that has become another.
+type staleError struct{ digest, got verify.Digest }
+
+func (e *staleError) Error() string {
+	return fmt.Sprintf("%s has become %s, and is not taken", e.digest, e.got)
+}
+
+// WriteTo reads once, for the copy and its digest: what is written is what that is
+// of. The error is a *staleError for another digest, whatever else there was.
 func (f *cachedFile) WriteTo(w io.Writer) (int64, error) {
-	return io.CopyBuffer(w, io.NewSectionReader(f.File, 0, f.size), make([]byte, 1<<20))
+	n, got, err := f.copy(w)
+	if err != nil { // which may be about content that is not the file's
+		_, got, _ = f.copy(io.Discard)
+	}
+	if got != f.digest {
+		return n, &staleError{f.digest, got}
+	}
+	return n, err
+}
+
+// copy also computes the digest. What it reads at once stays in a processor's cache
+// until it is written: 64 guests that come together have 2 CPUs for that.
+func (f *cachedFile) copy(w io.Writer) (int64, verify.Digest, error) {
+	sum := sha256.New()
+	n, err := io.CopyBuffer(io.MultiWriter(sum, w), io.NewSectionReader(f.File, 0, f.size), make([]byte, 256<<10))
+	return n, verify.Digest(sum.Sum(nil)), err
+}
+
+// orStale is err, unless f is a file of the cache that has become another: then that
+// is why.
+func orStale(f source, err error) error {
+	if c, ok := f.(*cachedFile); ok {
+		if _, other := c.WriteTo(io.Discard); other != nil {
+			return other
+		}
+	}
+	return err
+}
+
+// removeStale has the parent remove a file that has become another. It looks at each
+// once: what is still there then can't be removed, and is not asked for again.
+func (p *pipeline) removeStale(d verify.Digest) {
+	if _, err := (cacheRequest{Digest: d, Check: true}).ask(p); !errors.Is(err, syscall.ENOENT) {
+		p.unusable = append(p.unusable, d)
+	}
 }

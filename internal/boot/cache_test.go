@@ -102,21 +102,41 @@ func TestOpenerRefuses(t *testing.T) {
 
 // Another boot's download is waited for two thirds of the time that is left.
 func TestPatienceWithOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
-		defer cancel()
-		begin, asked := time.Now(), 0
-		_, err := whileBusy(ctx, func() (*os.File, error) {
-			asked++
-			return nil, cache.ErrBusy
+	for _, timeout := range []time.Duration{90 * time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
+			defer cancel()
+			begin, asked := time.Now(), 0
+			_, err := whileBusy(ctx, func() (*os.File, error) {
+				asked++
+				return nil, cache.ErrBusy
+			})
+			if took := time.Since(begin); !errors.Is(err, cache.ErrBusy) || took != timeout*2/3 {
+				t.Errorf("%v after %v", err, took)
+			}
+			if asked > 256/2 { // files that a child may ask for, which waits for two at once
+				t.Errorf("%v: it asked %d times", timeout, asked)
+			}
 		})
-		if took := time.Since(begin); !errors.Is(err, cache.ErrBusy) || took < 55*time.Second || took > 61*time.Second {
-			t.Errorf("%v after %v", err, took)
-		}
-		if asked > 80 { // of the 256 files that a child may ask for
-			t.Errorf("it asked %d times", asked)
-		}
-	})
+	}
+}
+
+// What another boot has downloaded is there a moment later.
+func TestSoonAfterOthers(t *testing.T) {
+	for download := 10 * time.Millisecond; download < 10*time.Second; download += download / 3 {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			_, err := whileBusy(t.Context(), func() (*os.File, error) {
+				if time.Since(begin) < download {
+					return nil, cache.ErrBusy
+				}
+				return nil, nil
+			})
+			if late := time.Since(begin) - download; err != nil || late > 20*time.Millisecond+download/8 {
+				t.Errorf("%v later than a download of %v (%v)", late, download, err)
+			}
+		})
+	}
 }
 
 // FuzzOpener has a child that was taken over ask for anything: it gets what its

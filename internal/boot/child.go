@@ -31,10 +31,22 @@ type pipeline struct {
 	// unresolved is why the next-server's name could not be looked up; nil where it
 	// could, or is none.
 	unresolved error
-	// cached says that the parent has a cache.
-	cached bool
+	// cached says that the parent has a cache. What it has of unusable is another
+	// file, and can't be removed.
+	cached   bool
+	unusable []verify.Digest
 	// unknown has the names that DNS has no address of.
 	unknown sync.Map
+	// asked is what servers did when a boot program asked for configurations, as
+	// plan.Try by their URLs.
+	asked sync.Map
+	// lint is the configuration with lint's findings, which a boot has no use for
+	// until it fails; nil where p.Plan has them.
+	lint    func(context.Context) plan.Config
+	linting sync.Mutex
+	// given are the options that name a kernel or an initrd in the place of the
+	// configuration's.
+	given map[plan.Stage]string
 	// unverified is the first file of those that decide what boots which is not
 	// what it has to be.
 	unverified error
@@ -44,6 +56,7 @@ type pipeline struct {
 func child() int {
 	return session.Serve(func(ctx context.Context, c *session.Child) (session.Answer, error) {
 		p := &pipeline{Answer: session.Answer{Plan: plan.New()}, child: c, say: c.Say}
+		p.files.Names = new(fetch.Names)
 		if c.Local {
 			p.files.Local = func(_ context.Context, name string) (*os.File, error) { return c.Open(name) }
 		}

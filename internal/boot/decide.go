@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
@@ -16,6 +17,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/grub"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
@@ -29,6 +31,7 @@ func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Deci
 	begin := time.Now()
 	d, err := program.Decide(ctx, m, p.open)
 	p.Plan.Config, p.Plan.Boot = d.Config, d.Boot
+	p.lint = d.Lint
 	failed, _ := errors.AsType[*program.Error](err)
 	if failed != nil && failed.Stage == plan.StageConfig {
 		return d, p.noConfig(ctx, &m.Lease, failed.Err)
@@ -39,17 +42,19 @@ func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Deci
 
 // boots says what boots, or why nothing does.
 func (p *pipeline) boots(ctx context.Context, d *program.Decision, failed *program.Error) error {
-	p.Plan.Config, p.Plan.Boot = d.Config, d.Boot
+	p.Plan.Config, p.Plan.Boot, p.lint = d.Config, d.Boot, d.Lint
 	if failed != nil && failed.Wanted {
 		return fault.New(fault.Usage, failed.Stage, failed.Err, "")
 	}
-	if d.Boot.Outcome != "" {
+	if d.Boot.Outcome != "" || failed != nil {
 		for _, w := range d.Boot.Warnings {
 			p.say.Warn(w)
 		}
 	}
 	if failed != nil {
-		return fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, check.Advise(p.Plan))
+		v := check.Advise(p.linted(ctx), nil)
+		p.misread(v)
+		return fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, adviceOf(v))
 	}
 	what := d.Boot.Args
 	if d.Boot.Outcome == pxelinux.LocalBoot {
@@ -59,33 +64,84 @@ func (p *pipeline) boots(ctx context.Context, d *program.Decision, failed *progr
 	return nil
 }
 
+// linted is the plan with lint's findings.
+func (p *pipeline) linted(ctx context.Context) *plan.Plan {
+	p.linting.Lock()
+	defer p.linting.Unlock()
+	if p.lint != nil {
+		p.Plan.Config, p.lint = p.lint(ctx), nil
+	}
+	return p.Plan
+}
+
+// misread warns of lines that are passed over, where what they may have said is
+// missed.
+func (p *pipeline) misread(v *check.Verdict) {
+	if v == nil || v.Code != check.NoDefault && v.Code != check.LabelMissing {
+		return
+	}
+	const most = 3
+	told := 0
+	for _, f := range p.Plan.Config.Findings {
+		if (f.Code == pxelinux.UnknownDirective || f.Code == pxelinux.NoConfiguration) && told < most {
+			p.say.Warn(f.String())
+			told++
+		}
+	}
+}
+
+// adviceOf is what to do about a cause; "" where none is known.
+func adviceOf(v *check.Verdict) string {
+	if v == nil {
+		return ""
+	}
+	return v.Advice
+}
+
 // noConfig says why no configuration was found. A server that says no to
 // every name is one thing, a server that says nothing another.
 func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err error) error {
-	try, asked, tried := "", "", p.Plan.Config.Tried
-	if len(tried) > 0 {
-		asked = tried[len(tried)-1].URL
+	tried := probe.Search(p.Plan.Config.Tried, func(link string) plan.Try {
+		told, _ := p.asked.Load(link)
+		try, _ := told.(plan.Try)
+		return try
+	})
+	last := new(plan.Try)
+	if n := len(tried); n > 0 {
+		last = &tried[n-1]
 	}
-	reason := check.Hint(probe.ReasonOf(err), asked)
-	u, _ := url.Parse(asked)
-	switch {
-	case errors.Is(err, pxelinux.ErrNoConfig):
-		if len(tried) > 0 {
-			try = fmt.Sprintf("the first name asked for was %s, the last %s", tried[0].URL, asked)
-			if advice := check.Advise(p.Plan); advice != "" {
-				try += "; " + advice
-			}
+	if _, ours := p.asked.Load(last.URL); ours { // a look asks by itself
+		if reason, says := p.whyStopped(ctx, last.URL, err); reason != "" {
+			last.Reason, last.Message = reason, says
+			err = fmt.Errorf("%s: %s", printable.WithoutPassword(last.URL), says)
 		}
+	}
+	v := check.Advise(p.linted(ctx), tried)
+	try := adviceOf(v)
+	if last.Result != plan.NotFound && !strings.Contains(err.Error(), last.URL) { // a script's
+		err = fmt.Errorf("%s: %w", printable.WithoutPassword(last.URL), err)
+	}
+	u, _ := url.Parse(last.URL)
+	switch {
+	case errors.Is(err, pxelinux.ErrNoConfig) && v != nil && v.Code == check.TFTPRefused:
+		err = fmt.Errorf("%w: the server refuses to give it: %s", pxelinux.ErrNoConfig, v.Evidence)
+	case errors.Is(err, pxelinux.ErrNoConfig) && v != nil && v.Code == check.ConfigEmpty:
+		err = fmt.Errorf("%w: %s", pxelinux.ErrNoConfig, v.Evidence)
+	case (errors.Is(err, pxelinux.ErrNoConfig) || errors.Is(err, grub.ErrNoConfig)) && len(tried) > 0:
+		asked := fmt.Sprintf("the first name asked for was %s, the last %s", tried[0].URL, last.URL)
+		if try = asked + "; " + try; v == nil {
+			try = asked
+		}
+	case errors.Is(err, pxelinux.ErrNoConfig), errors.Is(err, grub.ErrNoConfig):
+	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet && !lease.ServerID.IsValid():
+		try = fmt.Sprintf("--router ADDRESS names the way there: the server is not in %s", lease.Address.Masked())
 	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet:
 		try = fmt.Sprintf("DHCP names no router (option 3), and the server is not in %s", lease.Address.Masked())
 	case errors.Is(err, unix.ENETUNREACH):
 		try = "dom0 has no route there: --net guest needs none"
-	case errors.Is(err, pxelinux.ErrTooLarge):
-		try = fmt.Sprintf("see what that file is; all files of a configuration together may have %s", console.Size(pxelinux.MaxBytes))
-	case reason != "":
-		try = reason
+	case try != "" && (last.Reason != "" || u == nil || u.Scheme != "tftp" || !isSilent(err)):
 	case u != nil && u.Host != "" && u.Scheme != "tftp":
-		try = fmt.Sprintf("see that the server of %s is up and can be reached from %s", printable.Text(asked), plan.Text(lease.Address))
+		try = fmt.Sprintf("see that the server of %s is up and can be reached from %s", printable.Text(last.URL), plan.Text(lease.Address))
 	default:
 		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", plan.Text(lease.NextServer), plan.Text(lease.Address))
 	}
@@ -101,19 +157,35 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 	return fault.In(ctx, fault.NoConfig, "config", err, try)
 }
 
+// isSilent says whether an error is that of a server from which nothing came.
+func isSilent(err error) bool {
+	return errors.Is(err, fetch.ErrTimeout) || errors.Is(err, fetch.ErrNoServer)
+}
+
+// whyStopped looks at a transfer by TFTP that stopped, where there is time for that.
+func (p *pipeline) whyStopped(ctx context.Context, link string, err error) (plan.Reason, string) {
+	end, bounded := ctx.Deadline()
+	if p.child == nil || !errors.Is(err, fetch.ErrTimeout) || errors.Is(err, fetch.ErrUnheard) || !strings.HasPrefix(link, "tftp:") || bounded && time.Until(end) < probe.StoppedTime+time.Second {
+		return "", ""
+	}
+	return probe.WhyStopped(ctx, link)
+}
+
 // openURL is how the package pxelinux reads what it asks for. Whatever the
 // server answers instead of a file means "not there" (PXELINUX, tftp_open and
 // http_open); no answer at all is something else.
 func (p *pipeline) openURL(ctx context.Context, url string) (io.ReadCloser, error) {
+	began := time.Now()
 	content, err := p.files.ReadAll(ctx, url, program.MaxConfig)
 	if err != nil {
-		return nil, p.notOpened(err)
+		return nil, p.notOpened(url, err, began)
 	}
 	return io.NopCloser(bytes.NewReader(content)), nil
 }
 
 // notOpened is the error for a boot program.
-func (p *pipeline) notOpened(err error) error {
+func (p *pipeline) notOpened(url string, err error, began time.Time) error {
+	p.asked.Store(url, probe.Asked(url, err, time.Since(began)))
 	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
 		p.say.Detail("config: %v", err)
 		return fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
@@ -139,12 +211,13 @@ func (p *pipeline) post(ctx context.Context, url, form string) (io.ReadCloser, e
 	files := p.files
 	files.Form, files.UserAgent, files.SysAppend = form, agentOfIPXE, nil
 	ctx, cancel := context.WithCancel(ctx)
+	began := time.Now()
 	unanswered := time.AfterFunc(heldAlone, p.held.stop)
 	f, content, at, err := files.Hold(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
 	unanswered.Stop()
 	if err != nil {
 		cancel()
-		return nil, p.notOpened(err)
+		return nil, p.notOpened(url, err, began)
 	}
 	p.held.add(at, held{f, cancel, time.Now()}, form == "" && !ipxe.IsScript(content))
 	return program.NewFile(content, at), nil

@@ -48,6 +48,9 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 		if e, ok := errors.AsType[*fetch.Error](err); ok {
 			missing = e.URL
 		}
+		if p.check.Absent(missing) != nil { // whoever says so is not to choose
+			return err
+		}
 		next, nextErr := d.NotFound(ctx, missing)
 		if nextErr != nil || next.Boot.Kernel == "" || tried[next.Boot.Kernel] {
 			return err
@@ -74,9 +77,25 @@ func empty(ctx context.Context, files ...*os.File) error {
 }
 
 // fetchBoth fetches the kernel and the initrds side by side. The first error
-// ends the rest, and is the one that is returned.
+// ends the rest, and is the one that is returned. What has become another in the
+// cache is not taken from there: all begins once more.
 func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.cached = l.Cached
+	for {
+		err := p.fetchOnce(ctx, boot, l, kernel, ramdisk)
+		stale, ok := errors.AsType[*staleError](err)
+		if !ok {
+			return err
+		}
+		p.say.Warn(fmt.Sprintf("cache: %v", stale))
+		p.removeStale(stale.digest)
+		if err := empty(ctx, kernel, ramdisk); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *pipeline) fetchOnce(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
 	p.held.keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
@@ -168,7 +187,8 @@ func (m *image) fetch(ctx context.Context, urls []string) error {
 				f.Close()
 				return err
 			}
-			if err := m.reserve(begin+max(size, 0), i == len(urls)-1 && size >= 0); err != nil {
+			if err := m.reserve(f.URL(), begin+max(size, 0), i == len(urls)-1 && size >= 0); err != nil {
+				err = orStale(f, err)
 				f.Close()
 				return err
 			}
@@ -288,13 +308,30 @@ func agreed(s fetch.Stats) string {
 func (m *image) failed(ctx context.Context, err error) error {
 	switch {
 	case verify.IsError(err):
-		return notVerified(m.stage, err)
+		return m.p.notVerified(m.stage, err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
-		return fault.In(ctx, fault.NoOutput, m.stage, err, handover.MakeRoom)
+		return fault.In(ctx, fault.NoOutput, m.stage, err, m.makeRoom())
 	case errors.Is(err, fetch.ErrTooBig):
-		return fault.In(ctx, fault.NotFetched, m.stage, err, "raise "+m.raise+" if that is right")
+		return fault.In(ctx, fault.NotFetched, m.stage, err, m.tooLarge(0))
 	}
-	return fault.In(ctx, fault.NotFetched, m.stage, err, m.p.hint(err))
+	err, try := m.p.explain(ctx, m.stage, err)
+	return fault.In(ctx, fault.NotFetched, m.stage, err, try)
+}
+
+// where is what there has to be room in.
+func (m *image) where() string {
+	if m.stage == "get" {
+		return "for the file"
+	}
+	return "in the output directory"
+}
+
+// makeRoom is what to do where there is not enough.
+func (m *image) makeRoom() string {
+	if m.stage == "get" {
+		return "make room, or name a file elsewhere: -o FILE"
+	}
+	return handover.MakeRoom
 }
 
 // reach is what to do where a server does not answer.
@@ -304,6 +341,38 @@ func (p *pipeline) reach() string {
 		from = "as the guest"
 	}
 	return "see that the server is up and can be reached " + from
+}
+
+// tooLarge is what to do about an image of that size, 0 where it is not known.
+func (m *image) tooLarge(size int64) string {
+	if size == 0 {
+		return fmt.Sprintf("see what that file is, or raise %s", m.raise)
+	}
+	return fmt.Sprintf("see what that file is, or say %s %d", m.raise, size)
+}
+
+// explain is an error of a file that a server does not give, and what to do about it.
+func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (why error, try string) {
+	link := ""
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		link = e.URL
+	}
+	asked := probe.Asked(link, err, 0)
+	if reason, says := p.whyStopped(ctx, link, err); reason != "" {
+		asked.Reason, asked.Message = reason, says
+		err = fmt.Errorf("%s: %s", link, says)
+	}
+	if asked.Reason == "" && (isSilent(err) || asked.Result == plan.Failed) {
+		return err, p.hint(err)
+	}
+	if given := p.given[role]; given != "" && asked.Result.Missing() {
+		return err, fmt.Sprintf("put it there, or correct %s", given)
+	}
+	file := check.File{Role: string(role), URL: link, Result: asked.Result, Reason: asked.Reason, Message: asked.Message, Bytes: -1}
+	if v := check.AdviseFile(p.linted(ctx), file); v != nil {
+		return err, v.Advice
+	}
+	return err, p.hint(err)
 }
 
 // hint is what to do where a server does not give a file.
@@ -320,9 +389,12 @@ func (p *pipeline) hint(err error) string {
 			return check.NameHint(u.Hostname())
 		}
 	}
+	if text := check.Hint(probe.ReasonOf(err), link); text != "" {
+		return text
+	}
 	switch {
 	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
-		return cmp.Or(check.MissingHint(p.Plan), "see that the file is there and that the server may read it")
+		return "see that the file is there and that the server may read it"
 	case isOnly(err, fetch.ErrUnsupported): // an image has other words
 		return "the schemes are tftp, http, https, ftp and nfs"
 	case errors.Is(err, fetch.ErrURL):
@@ -335,11 +407,10 @@ func (p *pipeline) hint(err error) string {
 		return "see the server's log, and that the file is whole there"
 	case errors.Is(err, fetch.ErrTooSlow):
 		return "see what the network and the server are busy with"
+	case errors.Is(err, fetch.ErrRefused):
+		return "see the server's log for that file, and that the server may read it"
 	}
-	if text := check.Hint(probe.ReasonOf(err), link); text != "" || !errors.Is(err, fetch.ErrRefused) {
-		return cmp.Or(text, p.reach())
-	}
-	return "see the server's log for that file, and that the server may read it"
+	return p.reach()
 }
 
 // isOnly says whether an error of package fetch is that one, without more words.
@@ -350,9 +421,9 @@ func isOnly(err, kind error) bool {
 
 // reserve refuses what can't end well before the first byte is moved: an image
 // that is larger than allowed, or images that there is no room for.
-func (m *image) reserve(end int64, whole bool) error {
+func (m *image) reserve(url string, end int64, whole bool) error {
 	if end > m.limit {
-		return fault.New(fault.NotFetched, m.stage, fmt.Errorf("%s announced, %s allowed: %w", console.Size(end), console.Size(m.limit), fetch.ErrTooBig), "raise "+m.raise+" if that is right")
+		return fault.New(fault.NotFetched, m.stage, fmt.Errorf("%s: %s announced, %s allowed: %w", url, console.Size(end), console.Size(m.limit), fetch.ErrTooBig), m.tooLarge(end))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -367,7 +438,7 @@ func (m *image) reserve(end int64, whole bool) error {
 	}
 	needed -= m.done.Load()
 	if free := room.Left(&fs); needed > free {
-		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed in the output directory, %s free besides the reserve", console.Size(needed), console.Size(max(free, 0))), handover.MakeRoom)
+		return fault.New(fault.NoOutput, m.stage, fmt.Errorf("%s needed %s, %s free besides the reserve", console.Size(needed), m.where(), console.Size(max(free, 0))), m.makeRoom())
 	}
 	return nil
 }

@@ -225,10 +225,10 @@ func TestReserveKept(t *testing.T) {
 	defer file.Close()
 	p, _, _, _, _ := downloads(t, nil)
 	m := (&job{p: p}).image("kernel", file, 1<<30, "--max-kernel")
-	if err := m.reserve(18<<20, true); err != nil {
+	if err := m.reserve("URL", 18<<20, true); err != nil {
 		t.Error(err)
 	}
-	if err := m.reserve(19<<20+1<<19, true); fault.CodeOf(err) != fault.NoOutput || !strings.Contains(err.Error(), "19.5 MiB needed in the output directory, 19.0 MiB free besides the reserve") {
+	if err := m.reserve("URL", 19<<20+1<<19, true); fault.CodeOf(err) != fault.NoOutput || !strings.Contains(err.Error(), "19.5 MiB needed in the output directory, 19.0 MiB free besides the reserve") {
 		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
 }
@@ -238,13 +238,13 @@ func TestReserve(t *testing.T) {
 	p, _, kernel, ramdisk, _ := downloads(t, nil)
 	j := &job{p: p}
 	k, r := j.image("kernel", kernel, 1<<62, "--max-kernel"), j.image("initrd", ramdisk, 1<<62, "--max-initrd")
-	if err := k.reserve(1000, true); err != nil {
+	if err := k.reserve("URL", 1000, true); err != nil {
 		t.Error(err)
 	}
 	if j.total() != -1 {
 		t.Errorf("total %d before the initrd is known", j.total())
 	}
-	err := r.reserve(1<<61, true)
+	err := r.reserve("URL", 1<<61, true)
 	if fault.CodeOf(err) != fault.NoOutput || !strings.Contains(err.Error(), "free besides the reserve; make room") {
 		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
@@ -252,10 +252,10 @@ func TestReserve(t *testing.T) {
 		t.Errorf("total %d", j.total())
 	}
 	j.done.Store(1000 + 1<<61)
-	if err := r.reserve(1<<61, true); err != nil {
+	if err := r.reserve("URL", 1<<61, true); err != nil {
 		t.Errorf("with all of it there: %v", err)
 	}
-	if err := r.reserve(1<<62+1, true); fault.CodeOf(err) != fault.NotFetched || !errors.Is(err, fetch.ErrTooBig) {
+	if err := r.reserve("URL", 1<<62+1, true); fault.CodeOf(err) != fault.NotFetched || !errors.Is(err, fetch.ErrTooBig) {
 		t.Errorf("got %d, %v", fault.CodeOf(err), err)
 	}
 }

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"bytes"
+	"context"
 	"debug/elf"
 	"io"
 	"net/http"
@@ -41,7 +42,7 @@ func TestGate(t *testing.T) {
 		says           string
 	}{
 		{"linux", "cpio", pvh, fault.Done, ""},
-		{"page", "cpio", pvh, fault.NotFetched, `kernel: URL/page: a page of HTML, "Please log in", and no kernel; see what the server has there; --force hands it over all the same`},
+		{"page", "cpio", pvh, fault.NotFetched, `kernel: URL/page: a page of HTML, "Please log in", and no kernel; see what the server has there; a web server may answer with a page where the file is missing; --force hands it over all the same`},
 		{"cut", "cpio", pvh, fault.NotFetched, "kernel: URL/cut: it is cut short: "},
 		{"c32", "cpio", pvh, fault.NotBootable, "kernel: URL/c32: a COM32 module of SYSLINUX, and no kernel; name the kernel that the module would load; "},
 		{"pv", "cpio", pvh, fault.NotBootable, `kernel: URL/pv: this kernel has no PVH entry point (CONFIG_PVH); make the guest type="pv" or serve another kernel; `},
@@ -127,7 +128,7 @@ func TestSearchPassesPages(t *testing.T) {
 		p.gate.Guest.Type = xenout.PV
 		r, err := install.NewRepository(server.URL, install.Wanted{})
 		labtest.Check(t, err)
-		found, err := r.Find(t.Context(), p.files, p.lookFirst)
+		found, err := r.Find(t.Context(), p.files, p.lookFirst, func(context.Context, install.Found) error { return nil })
 		if err != nil || found.Kernel != server.URL+"/isolinux/vmlinuz" {
 			t.Errorf("%s: %v, %+v", page, err, found)
 		}

@@ -33,6 +33,7 @@ func Get(ctx context.Context, o Options, urls []string, files []*os.File, con *c
 		began := make([]int64, len(files)) // standard output may have something
 		for i, f := range files {
 			began[i], _ = sizeOf(f)
+			s.MaxFile = max(s.MaxFile, began[i]+o.MaxInitrd)
 		}
 		defer keepFlags(files)()
 		a, err := o.run(ctx, s, tasks{Get: t}, con)
@@ -120,7 +121,7 @@ func (t *getTask) download(ctx context.Context, p *pipeline, file func(int) *os.
 	}
 	if first == nil {
 		if err := p.check.Unused(); err != nil {
-			return notVerified("get", err)
+			return p.notVerified("get", err)
 		}
 	}
 	return first
@@ -161,7 +162,7 @@ func (p *pipeline) getOne(ctx context.Context, t *getTask, url string, file *os.
 	}
 	defer f.Close()
 	if regular {
-		if err := m.reserve(max(f.Size(), 0), f.Size() >= 0); err != nil {
+		if err := m.reserve(f.URL(), max(f.Size(), 0), f.Size() >= 0); err != nil {
 			return d, err
 		}
 	}

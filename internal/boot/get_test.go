@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,21 @@ func TestGet(t *testing.T) {
 	_, err = Get(t.Context(), r, []string{url + "/hang/k", url + "/k"}, []*os.File{first, second}, con)
 	if fault.CodeOf(err) != fault.OutOfTime || errors.Is(err, context.Canceled) || contents(t, first) != "" {
 		t.Errorf("got %d, %v, %q", fault.CodeOf(err), err, contents(t, first))
+	}
+}
+
+// What there is no room for is no matter of an output directory.
+func TestGetFull(t *testing.T) {
+	_, url, _, _, _ := downloads(t, images{"big": strings.Repeat("x", 100_000)})
+	file, err := os.Create(filepath.Join(labtest.Tmpfs(t, "16k"), "file"))
+	labtest.Check(t, err)
+	defer file.Close()
+	r := Options{Timeout: 10 * time.Second, Spec: handover.Spec{MaxInitrd: 1 << 20}}
+	for _, dir := range []string{"/", "/chunked/"} { // with its size, and without
+		_, err = Get(t.Context(), r, []string{url + dir + "big"}, []*os.File{file}, console.New(new(strings.Builder), console.Quiet))
+		if fault.CodeOf(err) != fault.NoOutput || !strings.Contains(err.Error(), "-o FILE") || contents(t, file) != "" {
+			t.Errorf("%s: %v", dir, err)
+		}
 	}
 }
 

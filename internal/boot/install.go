@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/install"
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -46,32 +49,66 @@ func (t *installTask) run(ctx context.Context, p *pipeline) error {
 	if err := p.verifyIn(ctx, t.Repository.Directory()); err != nil {
 		return err
 	}
-	begin := time.Now()
-	found, err := t.Repository.Find(ctx, p.files, p.lookFirst)
-	t.record(p.Plan, found)
-	for _, try := range found.Tried {
-		p.say.Detail("location: %s: %s (%s)", try.URL, try.Result, console.Took(try.Millis))
-	}
-	if err == nil || p.unverified != nil {
+	begin, told := time.Now(), 0
+	found, err := t.Repository.Find(ctx, p.files, p.lookFirst, func(ctx context.Context, found install.Found) error {
+		t.record(p.Plan, found)
+		told = p.tell(found.Tried, told)
 		if err := p.verified(found.Kernel, []string{found.Ramdisk}); err != nil {
 			return err
 		}
+		p.say.Stage("location: kernel %s, ramdisk %s (%s, %s)", p.Plan.Kernel, cmp.Or(strings.Join(p.Plan.Initrds, ""), "none"), after(len(found.Tried)), took(begin))
+		if p.Plan.Args != "" {
+			p.say.Stage("boot: %s", p.Plan.Args)
+		}
+		if t.Limits == nil {
+			return nil
+		}
+		return t.download(ctx, p, found)
+	})
+	t.record(p.Plan, found)
+	p.tell(found.Tried, told)
+	if err != nil && p.unverified != nil {
+		return p.verified("", nil)
 	}
-	if err != nil {
+	if err != nil && !isFault(err) {
 		return fault.In(ctx, fault.NoConfig, "location", err, cmp.Or(p.adviceFor(err), p.hint(err)))
 	}
-	p.say.Stage("location: kernel %s, ramdisk %s (%s, %s)", p.Plan.Kernel, cmp.Or(strings.Join(p.Plan.Initrds, ""), "none"), after(len(found.Tried)), took(begin))
-	if p.Plan.Args != "" {
-		p.say.Stage("boot: %s", p.Plan.Args)
-	}
-	if t.Limits == nil {
-		return nil
-	}
+	return err
+}
+
+// download fetches what was found. A kernel that is none, as all of it shows, lets
+// the search go on.
+func (t *installTask) download(ctx context.Context, p *pipeline, found install.Found) error {
 	boot := &plan.Boot{Kernel: found.Kernel}
 	if found.Ramdisk != "" {
 		boot.Initrds = []string{found.Ramdisk}
 	}
-	return p.fetchBoth(ctx, boot, t.Limits, p.child.File(0), p.child.File(1))
+	kernelFile, ramdisk := p.child.File(0), p.child.File(1)
+	if err := empty(ctx, kernelFile, ramdisk); err != nil { // of a kernel that was none
+		return err
+	}
+	err := p.fetchBoth(ctx, boot, t.Limits, kernelFile, ramdisk)
+	if e, ok := errors.AsType[*fault.Error](err); ok && e.Stage == "kernel" && t.Repository.Wanted.Kernel == "" {
+		if misfit, ok := errors.AsType[*kernel.Misfit](err); ok {
+			p.say.Warn(fmt.Sprintf("location: %s: %s; the search goes on", printable.WithoutPassword(found.Kernel), misfit))
+			return &install.Unfit{Err: err}
+		}
+	}
+	return err
+}
+
+func isFault(err error) bool {
+	_, ok := errors.AsType[*fault.Error](err)
+	return ok
+}
+
+// tell says which names were tried, those that were told left out, and how many
+// are told now.
+func (p *pipeline) tell(tried []plan.Try, told int) int {
+	for _, try := range tried[told:] {
+		p.say.Detail("location: %s: %s (%s)", try.URL, try.Result, console.Took(try.Millis))
+	}
+	return len(tried)
 }
 
 func (p *pipeline) adviceFor(err error) string {
@@ -89,7 +126,7 @@ func (p *pipeline) adviceFor(err error) string {
 // record writes down what boots there, without passwords.
 func (t *installTask) record(p *plan.Plan, found install.Found) {
 	p.Location = t.Repository.Location.String()
-	p.Config.Tried = append(p.Config.Tried, found.Tried...)
+	p.Config.Tried = slices.Clone(found.Tried)
 	if found.Kernel == "" {
 		return
 	}

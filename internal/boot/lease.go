@@ -115,7 +115,7 @@ func (p *pipeline) findServer(ctx context.Context, f *firmware, l *dhcpclient.Le
 	if l.ServerName == "" || f.Server.IsValid() {
 		return nil
 	}
-	c := fetch.Client{DNS: l.DNS, Domain: l.Domain, Refuse: p.child.Reach.Refuse(netip.Addr{})}
+	c := fetch.Client{DNS: l.DNS, Domain: l.Domain, Refuse: p.child.Reach.Refuse(netip.Addr{}), Names: p.files.Names, Warn: p.say.Warn}
 	a, err := c.Lookup(ctx, l.ServerName)
 	if err != nil {
 		return err

@@ -20,12 +20,12 @@ func noDefault(f *Facts) *finding {
 	}
 	name := base(f.Config.URL)
 	for code, how := range map[pxelinux.Code]string{
-		pxelinux.UTF16:         fmt.Sprintf("iconv -f UTF-16 -t UTF-8 %s > new && mv new %[1]s", name),
+		pxelinux.UTF16:         fmt.Sprintf("iconv -f UTF-16 -t UTF-8 %s > new && cat new > %[1]s", name),
 		pxelinux.ByteOrderMark: `sed -i '1s/^\xef\xbb\xbf//' ` + name,
 	} {
 		for _, l := range f.Config.Findings {
 			if l.Code == code {
-				return broken("PXELINUX can't read how the configuration is encoded.", l.String()+unread(f.Config), "save it as plain text: "+how)
+				return broken("PXELINUX can't read how the configuration is encoded.", l.String()+unread(f.Config), "save it as plain ASCII or UTF-8, without a byte order mark: "+how)
 			}
 		}
 	}
@@ -64,7 +64,11 @@ func labelMissing(f *Facts) *finding {
 	}
 	evidence := fmt.Sprintf("%s has %s", c.URL, labelList(c.Labels)) + unread(c)
 	if b.Named != "" && b.Label == "" && !slices.Contains(c.Labels, b.Named) {
-		return broken(fmt.Sprintf("There is no label %s.", b.Named), evidence, "upper and lower case matter; correct --label")
+		hint := "upper and lower case matter; correct --label"
+		if i := slices.IndexFunc(c.Labels, func(l string) bool { return strings.EqualFold(l, b.Named) }); i >= 0 {
+			hint = fmt.Sprintf("upper and lower case matter: --label %s", c.Labels[i])
+		}
+		return broken(fmt.Sprintf("There is no label %s.", b.Named), evidence, hint)
 	}
 	name, _, _ := strings.Cut(c.Default, " ")
 	if name == "" || b.Label != "" || b.Named != "" || slices.Contains(c.Labels, name) {
@@ -84,6 +88,8 @@ func labelMissing(f *Facts) *finding {
 	hint := "upper and lower case matter; correct DEFAULT, or add the label"
 	if i := slices.IndexFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.DefaultNoLabel && l.Fix != "" }); i >= 0 {
 		hint = write(c.Findings[i])
+	} else if slices.ContainsFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.IncludeMissing }) {
+		hint = "put the file there that INCLUDE names, which may have the label, or correct DEFAULT"
 	}
 	d := broken(fmt.Sprintf("DEFAULT names %s, and there is no such label.", name), evidence, hint)
 	if b.Outcome != pxelinux.Error {
@@ -102,9 +108,9 @@ func (f *Facts) misread(role string) *plan.Finding {
 	if f.Config == nil || len(f.Config.Labels) != 1 {
 		return nil
 	}
-	codes := []pxelinux.Code{pxelinux.KernelWords, pxelinux.EqualsSign}
+	codes := []pxelinux.Code{pxelinux.KernelWords, pxelinux.EqualsSign, pxelinux.KernelBackslash, pxelinux.ImpliedKernel}
 	if role == "initrd" {
-		codes = []pxelinux.Code{pxelinux.InitrdEmpty, pxelinux.InitrdWords}
+		codes = []pxelinux.Code{pxelinux.InitrdEmpty, pxelinux.InitrdWords, pxelinux.InitrdBackslash}
 	}
 	i := slices.IndexFunc(f.Config.Findings, func(l plan.Finding) bool { return slices.Contains(codes, l.Code) })
 	if i < 0 {
@@ -119,9 +125,19 @@ func (f *Facts) named(role string, d *finding) *finding {
 	if l == nil {
 		return d
 	}
+	d.summary = fmt.Sprintf("The configuration asks for another %s than is meant.", role)
+	if l.Code == pxelinux.InitrdEmpty {
+		d.summary = "The configuration asks for an initrd without a name."
+	}
 	d.evidence += "; " + l.String()
 	if d.hint = "write the name without spaces, and rename the directory or the file where it has some"; l.Fix != "" {
 		d.hint = write(*l)
+	}
+	if l.Code == pxelinux.ImpliedKernel {
+		d.hint = "add a line KERNEL with the kernel's name to that label"
+	}
+	if l.Code == pxelinux.KernelBackslash || l.Code == pxelinux.InitrdBackslash { // the server may know better
+		d.hint += ", and see that the file is there"
 	}
 	return d
 }
@@ -177,11 +193,20 @@ func notBootable(f *Facts) *finding {
 		return nil
 	}
 	hint := "see DEFAULT and its label"
+	if b.Outcome == pxelinux.Prompt {
+		hint = "say MENU DEFAULT in the label of this guest, with KERNEL and INITRD, or name it with --label"
+	} else if b.Label != "" {
+		hint = fmt.Sprintf("correct label %s in %s, or name another one with DEFAULT or --label", b.Label, f.configName())
+	}
 	switch b.Program {
 	case plan.GRUB:
-		hint = "see the entry that default names"
+		hint = "correct that line, or name another entry with default or --label"
 	case plan.IPXE:
-		return broken("iPXE's script boots nothing that a guest can boot.", b.Error, "see that line, and what the server says to it")
+		hint = "correct that line, or put what it asks for on the server"
+		if f.Config != nil && strings.HasPrefix(b.Error, f.Config.URL+" ") { // it is no script
+			hint = "have DHCP name a script to iPXE (user class iPXE), or put a configuration of PXELINUX beside it"
+		}
+		return broken("iPXE's script boots nothing that a guest can boot.", b.Error, hint)
 	}
 	return broken("The configuration boots nothing that a guest can boot.", plan.LabelText(b.Label)+cmp.Or(b.Error, "none"), hint+labelHint(f))
 }
@@ -346,27 +371,24 @@ func missing(role string) func(*Facts) *finding {
 	}
 }
 
-// MissingHint is what to do about a file that the server does not have; "" where
-// no configuration names it.
-func MissingHint(p *plan.Plan) string {
-	if p == nil || p.Config.URL == "" {
-		return ""
-	}
-	return fileHint(&Facts{Config: &p.Config, Boot: &p.Boot})
-}
-
 // fileHint tells the rule that most people get wrong.
 func fileHint(f *Facts) string {
-	hint := "put it there, or correct its name in "
-	if f.Config != nil {
-		hint += f.Config.URL
-	} else {
-		hint += "the configuration"
-	}
-	if f.Boot != nil && f.Boot.Program == plan.IPXE {
+	hint := "put it there, or correct its name in " + f.configName()
+	switch {
+	case f.Boot != nil && f.Boot.Program == plan.IPXE:
 		return hint + "; names are relative to the script's directory, and those that begin with / to the server's"
+	case f.Boot != nil && f.Boot.Program == plan.GRUB:
+		return hint + "; names begin at the server's root directory"
 	}
 	return hint + "; names are relative to the boot file's directory, also those that begin with /"
+}
+
+// configName is the configuration's, for a hint.
+func (f *Facts) configName() string {
+	if f.Config == nil {
+		return "the configuration"
+	}
+	return f.Config.URL
 }
 
 func refused(role string) func(*Facts) *finding {
@@ -375,7 +397,7 @@ func refused(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		hint := "let everybody read the file and pass the directories on the way (chmod a+r, a+x)"
+		hint := refusalHint(file.Message)
 		if web := Hint(file.Reason, file.URL); web != "" {
 			hint = web
 		} else if strings.HasPrefix(file.URL, "http") {
@@ -391,9 +413,10 @@ func unreachable(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
+		hint := Hint(file.Reason, file.URL)
 		d := broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
-			"see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String())
-		if s := f.NextServer; s != nil && s.TFTP == PortAnswers && hostOf(file.URL) == s.Address.String() && !strings.HasPrefix(file.URL, "tftp:") {
+			cmp.Or(hint, "see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String()))
+		if s := f.NextServer; hint == "" && s != nil && s.TFTP == PortAnswers && hostOf(file.URL) == s.Address.String() && !strings.HasPrefix(file.URL, "tftp:") {
 			d.evidence += "; that machine is up, and answers TFTP"
 			d.hint = fmt.Sprintf("see that the server of that URL runs on it, what of its firewall or on the way drops TCP from %s, and whether large frames get through (ping -M do -s 1472 %s)", f.Lease.Address.Masked(), s.Address)
 		}
@@ -410,7 +433,7 @@ func truncated(role string) func(*Facts) *finding {
 			evidence := ""
 			switch k := file.Kernel; {
 			case file.Result == plan.Empty:
-				evidence = "it has 0 bytes"
+				return f.named(role, broken(fmt.Sprintf("The %s is empty.", role), file.URL+" has 0 bytes", "copy it there again (a full disk cuts files off: df), or correct its name in "+f.configName()))
 			case file.Result == plan.Short && file.Read >= file.Bytes:
 				evidence = file.Message
 			case file.Result == plan.Short:
@@ -517,11 +540,7 @@ func initrdWrong(f *Facts) *finding {
 		switch {
 		case file.Role != "initrd" || file.Result != plan.Found:
 		case file.Misfit != nil:
-			hint := file.Misfit.Try
-			if strings.HasPrefix(file.URL, "http") && strings.Contains(file.Misfit.Text, "HTML") {
-				hint += "; a web server may answer with a page where the file is missing"
-			}
-			return f.named("initrd", broken("The initrd is no initrd.", file.URL+" is "+file.Misfit.Text, hint))
+			return f.named("initrd", broken("The initrd is no initrd.", file.URL+" is "+file.Misfit.Text, file.Misfit.Try))
 		case file.Kind == "text":
 			return f.named("initrd", warning("The initrd is a text, which Linux can't unpack.", file.URL+" begins with text, and not as a cpio archive or what packs one", "see what the server has there"))
 		}

@@ -241,7 +241,7 @@ func configEmpty(f *Facts) *finding {
 		return nil
 	}
 	name := tries[0].URL
-	d := broken("The configuration is empty.", name+" has 0 bytes, which PXELINUX takes for no file", "write the configuration into it, or remove it")
+	d := broken("The configuration is empty.", name+" has 0 bytes, which PXELINUX takes for no file", "write the configuration into that file, or remove it")
 	if found := f.found(); found != nil {
 		d.status = Warn
 		d.summary = fmt.Sprintf("%s is empty, and so %s is used.", base(name), base(found.URL))
@@ -285,7 +285,7 @@ func configUnreadable(f *Facts) *finding {
 	for _, result := range []plan.Result{plan.Unreachable, plan.Silent} {
 		if tries := f.tries(result); len(tries) > 0 {
 			return broken("The server of the configuration can't be reached.", tries[0].URL+": "+tries[0].Message,
-				"see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it")
+				cmp.Or(Hint(tries[0].Reason, tries[0].URL), "see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it"))
 		}
 	}
 	tries := slices.DeleteFunc(slices.Clone(f.Search), func(t plan.Try) bool {
@@ -316,7 +316,10 @@ func noConfig(f *Facts) *finding {
 		"put one there: "+last+" serves every guest")
 	if what := otherProgram(f.Lease.BootFile); what == "GRUB" {
 		d.evidence += fmt.Sprintf("; the boot file %s is GRUB, which reads a grub.cfg, and there is none where it looks", f.Lease.BootFile)
-		d.hint += "; or put a grub.cfg where GRUB looks, or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"
+		if !strings.HasPrefix(base(last), "grub.cfg") {
+			d.hint += "; or put a grub.cfg where GRUB looks"
+		}
+		d.hint += "; or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"
 	} else if what != "" {
 		d.evidence += fmt.Sprintf("; the boot file %s is %s, which is not PXELINUX and reads no such file", f.Lease.BootFile, what)
 		d.hint += "; or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"

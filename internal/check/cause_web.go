@@ -39,6 +39,8 @@ func Hint(reason plan.Reason, link string) string {
 		return fmt.Sprintf("name the server in the URL as its certificate does, or give it a certificate for %s", host)
 	case plan.NoTLS:
 		return "say http:// in the URL, or the port where it speaks TLS"
+	case plan.Hangs:
+		return fmt.Sprintf("see the log and the load of the program that has the port on %s, and start it again: it takes connections, so the way there is not at fault", host)
 	case plan.NoLogin:
 		return "USER:PASSWORD@ goes before the host in the URL; or let the guests' network in without a password"
 	}

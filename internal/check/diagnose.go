@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
@@ -187,20 +188,34 @@ func Diagnose(f Facts) Report {
 	return Report{f.steps(found), *verdict, notes}
 }
 
-// Advise is what to do about a plan whose configuration is not to be had or boots
-// nothing; "" for what no cause is known of.
-func Advise(p *plan.Plan) string {
-	f := Facts{Lease: p.Lease, Search: p.Config.Tried}
+// Advise is the cause for which a configuration is not to be had, or boots nothing, by
+// a plan and what servers did in its search; nil where none is known.
+func Advise(p *plan.Plan, search []plan.Try) *Verdict {
+	return advise(&Facts{Lease: p.Lease, Search: search}, p, "config", "boot")
+}
+
+// AdviseFile is the cause for which a file of what boots by a configuration is not to
+// be had; nil where none is known.
+func AdviseFile(p *plan.Plan, file File) *Verdict {
+	if p == nil || p.Config.URL == "" {
+		return nil
+	}
+	return advise(&Facts{Lease: p.Lease, Files: []File{file}}, p, "boot", file.Role)
+}
+
+// advise looks for the cause among those of some steps; a transfer that stopped is of
+// the server's step, whatever was asked for.
+func advise(f *Facts, p *plan.Plan, steps ...string) *Verdict {
 	f.Decided(p)
 	for _, c := range causes {
-		if c.step != "config" && c.step != "boot" {
+		if !slices.Contains(steps, c.step) && c.code != TFTPDataBlocked && c.code != TFTPNoOACK {
 			continue
 		}
-		if d := c.find(&f); d != nil && d.status == Fail {
-			return d.hint
+		if d := c.find(f); d != nil && d.status == Fail {
+			return d.verdict(cmp.Or(d.code, c.code))
 		}
 	}
-	return ""
+	return nil
 }
 
 // steps are those that were come to, with what is wrong in them.

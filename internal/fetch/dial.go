@@ -32,7 +32,7 @@ func (c *Client) connect(ctx context.Context, network, address string, s *silenc
 	if err != nil {
 		return nil, err
 	}
-	return &timeoutConn{conn, s}, nil
+	return &timeoutConn{Conn: conn, silence: s}, nil
 }
 
 func (c *Client) dial(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
@@ -73,6 +73,7 @@ func (c *Client) dialReserved(ctx context.Context, to netip.AddrPort) (conn net.
 type timeoutConn struct {
 	net.Conn
 	silence *silence
+	said    atomic.Bool // something has come
 }
 
 func (c *timeoutConn) Read(p []byte) (int, error) {
@@ -80,6 +81,9 @@ func (c *timeoutConn) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.said.Store(true)
+	}
 	return n, c.inWords(err)
 }
 
@@ -88,7 +92,11 @@ func (c *timeoutConn) inWords(err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return inWords(err, c.RemoteAddr().String())
+	server := c.RemoteAddr().String()
+	if c.said.Load() {
+		return inWords(err, server)
+	}
+	return inWordsOf(err, server)
 }
 
 func (c *timeoutConn) Write(p []byte) (int, error) {

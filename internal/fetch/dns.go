@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -8,7 +9,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/printable"
@@ -51,6 +54,12 @@ func (c *Client) find(ctx context.Context, host string) (addr netip.Addr, err er
 		}
 		return netip.Addr{}, errors.New("the URL names no host")
 	}
+	if err := c.Names.unknown(host); err != nil {
+		if c.Fallback.IsValid() {
+			return c.Fallback, nil
+		}
+		return netip.Addr{}, err
+	}
 	began, l := time.Now(), Lookup{Name: host}
 	if c.Resolve != nil {
 		l.Address, err = c.Resolve(ctx, host)
@@ -61,6 +70,9 @@ func (c *Client) find(ctx context.Context, host string) (addr netip.Addr, err er
 		c.LookedUp(l)
 	}
 	addr = l.Address
+	if err != nil && ctx.Err() == nil {
+		c.Names.noteUnknown(host, err)
+	}
 	if err != nil && ctx.Err() == nil && c.Fallback.IsValid() {
 		c.warn("%v; using the boot server %s in its place, as PXELINUX does", err, c.Fallback)
 		return c.Fallback, nil
@@ -87,6 +99,75 @@ func (n NameServer) Silent() bool {
 	return !errors.Is(n.Err, errNoAddress) && !errors.Is(n.Err, ErrForbidden)
 }
 
+// Names remembers what came of looking up names, for all files of one boot: who was
+// silent for one is most likely so for the next, and each time costs a user 10 s. Its
+// zero value knows nothing.
+type Names struct {
+	mu     sync.Mutex
+	silent map[netip.Addr]bool // DNS servers
+	failed map[string]error    // by name
+}
+
+// unknown is why a name has no address; nil where that is not known.
+func (n *Names) unknown(host string) error {
+	if n == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.failed[host]
+}
+
+func (n *Names) noteUnknown(host string, err error) {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.failed == nil {
+		n.failed = make(map[string]error)
+	}
+	n.failed[host] = err
+}
+
+// isSilent says whether a DNS server has not answered before.
+func (n *Names) isSilent(server netip.Addr) bool {
+	if n == nil {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.silent[server]
+}
+
+// noteSilent says whether that is new.
+func (n *Names) noteSilent(server netip.Addr) bool {
+	if n == nil {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.silent == nil {
+		n.silent = make(map[netip.Addr]bool)
+	}
+	known := n.silent[server]
+	n.silent[server] = true
+	return !known
+}
+
+// patienceWithSilent is how long a DNS server is waited for that was silent before:
+// it may be so for other names only, which it has to ask others for.
+const patienceWithSilent = 500 * time.Millisecond
+
+// noteSilent remembers those that did not answer, and says once what that cost.
+func (c *Client) noteSilent(list []NameServer, took time.Duration) {
+	for _, s := range list {
+		if errors.Is(s.Err, ErrTimeout) && c.Names.noteSilent(s.Address) {
+			c.warn("the DNS server %s does not answer, which cost %.1f s: others are asked before it from now on", s.Address, took.Seconds())
+		}
+	}
+}
+
 // lookup asks the name servers in order, twice, and takes the first address.
 // The time for all of it is shared out evenly. l gets those that have none.
 func (c *Client) lookup(ctx context.Context, host string, l *Lookup) (netip.Addr, error) {
@@ -98,7 +179,10 @@ func (c *Client) lookup(ctx context.Context, host string, l *Lookup) (netip.Addr
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("%s is no host name: %w", printable.Line(fqdn, maxMessage), err)
 	}
-	servers := c.DNS[:min(len(c.DNS), maxServers)]
+	servers := slices.Clone(c.DNS[:min(len(c.DNS), maxServers)])
+	slices.SortStableFunc(servers, func(a, b netip.Addr) int {
+		return cmp.Compare(btoi(c.Names.isSilent(a)), btoi(c.Names.isSilent(b)))
+	})
 	if len(servers) == 0 {
 		return netip.Addr{}, fmt.Errorf("can't resolve %s: the lease names no DNS server", printable.Line(fqdn, maxMessage))
 	}
@@ -106,11 +190,15 @@ func (c *Client) lookup(ctx context.Context, host string, l *Lookup) (netip.Addr
 	share := c.timeout() / time.Duration(rounds*len(servers))
 	said := make([]error, len(servers)) // what a server had to say is said once
 	last := make([]error, len(servers))
+	began := time.Now()
 	defer func() {
 		for i, err := range last {
 			if err != nil {
 				l.Failed = append(l.Failed, NameServer{servers[i], err})
 			}
+		}
+		if ctx.Err() == nil {
+			c.noteSilent(l.Failed, time.Since(began))
 		}
 	}()
 	for i, server := range servers {
@@ -124,7 +212,11 @@ func (c *Client) lookup(ctx context.Context, host string, l *Lookup) (netip.Addr
 			if said[i] != nil {
 				continue
 			}
-			addr, err := c.ask(ctx, server, q, share)
+			patience := share
+			if c.Names.isSilent(server) {
+				patience = min(share, patienceWithSilent)
+			}
+			addr, err := c.ask(ctx, server, q, patience)
 			last[i] = err
 			switch {
 			case err == nil:
@@ -142,6 +234,13 @@ func (c *Client) lookup(ctx context.Context, host string, l *Lookup) (netip.Addr
 		}
 	}
 	return netip.Addr{}, fmt.Errorf("can't resolve %s: %w from DNS server %s", printable.Line(fqdn, maxMessage), ErrTimeout, servers[0])
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 var (

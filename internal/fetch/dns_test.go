@@ -195,6 +195,42 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+// A DNS server that is silent is waited for once in a boot, and that is said once.
+func TestSilentDNS(t *testing.T) {
+	dead, good := serveNames(t, mute), serveNames(t, func(q dnsmessage.Message) []dnsmessage.Message {
+		return knows(q.Questions[0].Name.String(), "198.51.100.7")(q)
+	})
+	for _, test := range []struct {
+		name    string
+		servers []*nameServer
+		hosts   []string
+		asked   int // of the silent one
+		warned  string
+	}{
+		{"alone, for one name", []*nameServer{dead}, []string{"a.lab", "a.lab", "a.lab"}, 2, "the DNS server 192.0.2.1 does not answer, which cost 0."},
+		{"before another one", []*nameServer{dead, good}, []string{"a.lab", "b.lab", "c.lab"}, 1, "the DNS server 192.0.2.1 does not answer, which cost 0."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := len(dead.asked())
+			c := resolver(test.servers...)
+			c.Names = new(Names)
+			var warned []string
+			c.Warn = func(text string) { warned = append(warned, text) }
+			for _, host := range test.hosts {
+				if _, err := c.Lookup(t.Context(), host); (err == nil) != (len(test.servers) > 1) {
+					t.Errorf("%s: %v", host, err)
+				}
+			}
+			if got := len(dead.asked()) - before; got != test.asked {
+				t.Errorf("the silent one was asked %d times, want %d", got, test.asked)
+			}
+			if len(warned) != 1 || !strings.HasPrefix(warned[0], test.warned) {
+				t.Errorf("it warns %q", warned)
+			}
+		})
+	}
+}
+
 func TestResolveCancelled(t *testing.T) {
 	c := resolver(serveNames(t, mute))
 	c.Timeout = time.Minute

@@ -19,6 +19,8 @@ var (
 	ErrLogin       error = loginRefused{}                    // HTTP 401 and 407, a login that FTP refuses: ErrRefused for all of a server's files
 	ErrRefused           = tftpget.ErrRefused                // any other answer that is no file: not allowed, a directory, a damaged image
 	ErrTimeout           = tftpget.ErrTimeout                // silence
+	ErrHangs       error = hangs{}                           // ErrTimeout of a server that took the connection
+	ErrUnheard           = tftpget.ErrUnheard                // ErrTimeout of a TFTP server that hears no acknowledgement
 	ErrNoServer          = tftpget.ErrNoServer               // a TFTP port where no server listens
 	ErrPortClosed        = errors.New("no server listens")   // a TCP port where none does
 	ErrCertExpired       = errors.New("expired certificate") // or one that is not valid yet
@@ -34,6 +36,11 @@ var (
 	ErrURL               = errors.New("no URL")                 // that can be asked for
 	ErrUnsupported       = errors.New("unsupported URL scheme") // or an image that is of no known kind
 )
+
+type hangs struct{}
+
+func (hangs) Error() string { return "it takes the connection and says nothing" }
+func (hangs) Unwrap() error { return ErrTimeout }
 
 type loginRefused struct{}
 

@@ -37,7 +37,7 @@ func (e *networkError) Unwrap() []error {
 }
 
 // Timeout and Temporary make it a net.Error, which callers of a net.Conn look for.
-func (e *networkError) Timeout() bool   { return e.kind == ErrTimeout }
+func (e *networkError) Timeout() bool   { return errors.Is(e.kind, ErrTimeout) }
 func (e *networkError) Temporary() bool { return e.Timeout() }
 
 // inWords is an error of that server's, or of the network on the way there.
@@ -91,6 +91,14 @@ func inWords(err error, server string) error {
 		return in(nil, "%s: %s", server, printable.Line(text, maxMessage))
 	}
 	return err
+}
+
+// inWordsOf is inWords for a server that took a connection.
+func inWordsOf(err error, server string) error {
+	if _, said := errors.AsType[*networkError](err); err == nil || said || errors.Is(err, context.Canceled) || !isTimeout(err) {
+		return inWords(err, server)
+	}
+	return &networkError{fmt.Sprintf("%s takes the connection, and then says nothing", server), ErrHangs, nil}
 }
 
 // certificateText says what is wrong with a server's certificate.

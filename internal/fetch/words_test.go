@@ -111,8 +111,8 @@ func TestWords(t *testing.T) {
 		{"hangs up on TLS", says("https", ""), nil, `hung up without an answer|connection reset by peer`},
 		{"half of a file", says("http", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), ErrShort, `4 of 100 bytes$`},
 		{"a chunk of a file", says("http", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal"), ErrShort, `broke off after 3 bytes$`},
-		{"silence", func(t *testing.T) (string, *x509.CertPool) { return "http://" + silent(t), nil }, ErrTimeout, `no answer from 127\.0\.0\.1:\d+$`},
-		{"silence of TLS", func(t *testing.T) (string, *x509.CertPool) { return "https://" + silent(t), nil }, ErrTimeout, `no answer from 127\.0\.0\.1:\d+$`},
+		{"silence", func(t *testing.T) (string, *x509.CertPool) { return "http://" + silent(t), nil }, ErrHangs, `127\.0\.0\.1:\d+ takes the connection, and then says nothing$`},
+		{"silence of TLS", func(t *testing.T) (string, *x509.CertPool) { return "https://" + silent(t), nil }, ErrHangs, `127\.0\.0\.1:\d+ takes the connection, and then says nothing$`},
 		{"closed", func(t *testing.T) (string, *x509.CertPool) { return "http://127.0.0.1:1", nil }, ErrPortClosed, `127\.0\.0\.1:1: connection refused$`},
 		{"no network", func(t *testing.T) (string, *x509.CertPool) { return "http://255.255.255.255", nil }, nil, `255\.255\.255\.255:80: `},
 	} {

@@ -58,11 +58,7 @@ func (e *entry) describe() Entry {
 		if !isCommand || e.submenu {
 			continue
 		}
-		var args []string
-		for _, w := range c.words[1:] {
-			args = append(args, w.text())
-		}
-		switch name := c.words[0].text(); name {
+		switch name, args := c.words[0].text(), texts(c.words[1:]); name {
 		case "linux", "linux16", "linuxefi", "multiboot", "multiboot2":
 			if d.Kernel == "" && len(args) > 0 {
 				d.Kernel, d.Args, d.Type = args[0], strings.Join(args[1:], " "), Linux
@@ -256,7 +252,7 @@ type NoEntryError struct {
 }
 
 func (e *NoEntryError) Error() string {
-	return fmt.Sprintf("no entry is called %q in %s: there are %s", e.Name, e.Config, strings.Join(e.Entries, ", "))
+	return fmt.Sprintf("no entry is called %q in %s: its entries are %s", e.Name, e.Config, strings.Join(e.Entries, ", "))
 }
 
 func (menu *menu) names() (names []string) {

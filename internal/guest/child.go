@@ -38,6 +38,7 @@ type Child struct {
 	sent     int // bytes of answers
 	told     int // and values
 	files    files
+	results  map[int]*os.File // Spec.Files that File has returned
 }
 
 // Inside is how the child begins. It returns when the parent has plugged the
@@ -45,7 +46,7 @@ type Child struct {
 func Inside() (*Child, error) {
 	_, _ = time.Now().Zone() // reads the zone's file, which Confine takes away
 	runtime.GOMAXPROCS(min(runtime.GOMAXPROCS(0), maxProcs))
-	c := &Child{requests: os.NewFile(requestsFD, "requests")}
+	c := &Child{requests: os.NewFile(requestsFD, "requests"), results: make(map[int]*os.File)}
 	c.receive = json.NewDecoder(c.requests)
 	c.answers = os.NewFile(answersFD, "answers")
 	if err := c.receive.Decode(&c.setup); err != nil {
@@ -95,7 +96,12 @@ func (c *Child) answer(message any, most, mostValues int) error {
 	return err
 }
 
-// File is the i-th of Spec.Files.
+// File is the i-th of Spec.Files: the same each time, as a second os.File of one
+// descriptor would close it when the first is collected. It is not for several
+// goroutines at once.
 func (c *Child) File(i int) *os.File {
-	return os.NewFile(uintptr(filesFD+i), fmt.Sprintf("result %d", i))
+	if c.results[i] == nil {
+		c.results[i] = os.NewFile(uintptr(filesFD+i), fmt.Sprintf("result %d", i))
+	}
+	return c.results[i]
 }

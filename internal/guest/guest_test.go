@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv(sealed) != "":
 		sealAndTry(os.Getenv(sealed))
 	default:
-		lab.Main(m)
+		labtest.Main(m)
 	}
 }
 
@@ -401,7 +401,8 @@ func TestBridgeDown(t *testing.T) {
 	if err := netlink.LinkSetDown(bridge); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := guest.Start(t.Context(), guest.Spec{MAC: mac, Bridge: l.Bridge()}); err == nil || !strings.Contains(err.Error(), "ip link set xenbr0 up") {
+	_, err = guest.Start(t.Context(), guest.Spec{MAC: mac, Bridge: l.Bridge()})
+	if down, ok := errors.AsType[*guest.DownError](err); !ok || down.Name != "xenbr0" {
 		t.Errorf("got %v", err)
 	}
 }

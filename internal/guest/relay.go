@@ -40,7 +40,6 @@ const (
 
 func inVLAN(vlan uint16) string { return "vlan " + strconv.Itoa(int(vlan)) }
 
-// relayEnd is the child's end of a relay.
 type relayEnd struct {
 	FD   int
 	Name string // of the interface, for messages

@@ -78,7 +78,7 @@ func (h *Handover) Files() (kernel, ramdisk *os.File) { return h.kernel.File, h.
 // Watch returns a context that ends when one of the files takes more than it may.
 // The *fault.Error that says so is its cause.
 func (h *Handover) Watch(ctx context.Context) (context.Context, func()) {
-	return watchByClock(ctx, func() error { return overgrown([]*resultFile{h.kernel, h.ramdisk}) })
+	return watchByClock(ctx, func() (int64, error) { return overgrown([]*resultFile{h.kernel, h.ramdisk}) })
 }
 
 // Result makes the result of what a child claims: the files are the ones that

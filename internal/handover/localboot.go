@@ -130,7 +130,7 @@ func knowsRunAs(pygrub string) bool {
 
 // watchPygrub is runPygrub until it writes too much.
 func (h *Handover) watchPygrub(ctx context.Context, pygrub string) ([]byte, error) {
-	ctx, stop := watchByClock(ctx, func() error { return h.overgrownIn(h.place.pygrub) })
+	ctx, stop := watchByClock(ctx, func() (int64, error) { return h.overgrownIn(h.place.pygrub) })
 	defer stop()
 	answer, err := h.runPygrub(ctx, pygrub)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -20,10 +21,17 @@ const (
 	// maxAhead is how many bytes more than its size a file may take on disk:
 	// XFS gives a growing file blocks ahead of its end.
 	maxAhead = 64 << 20
-	// watchPeriod is how often the parent looks at what the child writes.
-	// Memory takes some 10 GB/s: it should not get through the reserve between.
-	watchPeriod = 5 * time.Millisecond
+	// The parent looks at what the child writes before that can have used up what
+	// it may still write: memory takes some 10 GB/s. Of many guests that start
+	// together each has a parent that looks.
+	fastest                    = 10 << 30 // bytes a second
+	leastPeriod, longestPeriod = 5 * time.Millisecond, 50 * time.Millisecond
 )
+
+// period is when to look again, where so many bytes may still be written.
+func period(left int64) time.Duration {
+	return min(max(time.Duration(left/(fastest/1000))*time.Millisecond, leastPeriod), longestPeriod)
+}
 
 // MakeRoom is what to try where there is not enough.
 const MakeRoom = "make room, or name a larger --output-directory"
@@ -62,13 +70,19 @@ func (f *resultFile) settle() error {
 // WatchFile returns a context that ends when a file that a child writes grows
 // beyond its limit in bytes, which it keeps to as long as it is not taken over.
 func WatchFile(ctx context.Context, stage plan.Stage, file *os.File, most int64) (context.Context, func()) {
-	return watchByClock(ctx, func() error { return overgrown([]*resultFile{{File: file, stage: stage, most: most}}) })
+	return watchByClock(ctx, func() (int64, error) {
+		return overgrown([]*resultFile{{File: file, stage: stage, most: most}})
+	})
 }
 
-// watchByClock is watch by the clock.
-func watchByClock(ctx context.Context, tooMuch func() error) (context.Context, func()) {
-	look := time.NewTicker(watchPeriod)
-	ctx, stop := watch(ctx, look.C, tooMuch)
+// watchByClock is watch by the clock. tooMuch also says how much may still be written.
+func watchByClock(ctx context.Context, tooMuch func() (int64, error)) (context.Context, func()) {
+	look := time.NewTimer(leastPeriod)
+	ctx, stop := watch(ctx, look.C, func() error {
+		left, err := tooMuch()
+		look.Reset(period(left))
+		return err
+	})
 	return ctx, func() {
 		stop()
 		look.Stop()
@@ -99,38 +113,45 @@ func watch(ctx context.Context, look <-chan time.Time, tooMuch func() error) (co
 	}
 }
 
-// overgrown says what is wrong with files that are being written.
-func overgrown(files []*resultFile) error {
+// overgrown says how much may still be written to files, or what is wrong with what
+// was.
+func overgrown(files []*resultFile) (left int64, err error) {
 	var all int64
+	left = math.MaxInt64
 	for _, f := range files {
 		size, taken, err := f.use()
 		switch {
 		case err != nil:
-			return fault.New(fault.Own, f.stage, err, "")
+			return 0, fault.New(fault.Own, f.stage, err, "")
 		case size > f.most:
-			return fault.New(fault.NotFetched, f.stage, fmt.Errorf("its size is %d bytes and grows, %s allowed: larger than allowed", size, console.Size(f.most)), "")
+			return 0, fault.New(fault.NotFetched, f.stage, fmt.Errorf("its size is %d bytes and grows, %s allowed: larger than allowed", size, console.Size(f.most)), "")
 		case taken > 2*f.most+maxAhead: // XFS: as much ahead as a file has
-			return fault.New(fault.NotFetched, f.stage, fmt.Errorf("it takes %s on disk, %s allowed: larger than allowed", console.Size(taken), console.Size(f.most)), "")
+			return 0, fault.New(fault.NotFetched, f.stage, fmt.Errorf("it takes %s on disk, %s allowed: larger than allowed", console.Size(taken), console.Size(f.most)), "")
 		}
 		all += taken
+		left = min(left, f.most-size)
 	}
-	return intoReserve(files[0].File, all)
+	room, err := intoReserve(files[0].File, all)
+	return min(left, room), err
 }
 
-// intoReserve is the error of so many bytes that leave less than the reserve of a
-// file's file system; nil for none.
-func intoReserve(f *os.File, all int64) error {
+// intoReserve says how much may still be written to a file's file system. It is the
+// error of so many bytes that leave less than the reserve.
+func intoReserve(f *os.File, all int64) (left int64, err error) {
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &fs); err == nil && all > 0 && room.Left(&fs) < 0 {
-		return fault.New(fault.NoOutput, "output", fmt.Errorf("%s written, and no more than the reserve is free there", console.Size(all)), MakeRoom)
+	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil {
+		return 0, nil
 	}
-	return nil
+	if left = room.Left(&fs); all > 0 && left < 0 {
+		return 0, fault.New(fault.NoOutput, "output", fmt.Errorf("%s written, and no more than the reserve is free there", console.Size(all)), MakeRoom)
+	}
+	return left, nil
 }
 
 // overgrownIn says what is wrong with what pygrub writes to a directory of its own:
 // which file is which it says at the end, and on a guest's disk they may have any
 // size.
-func (h *Handover) overgrownIn(dir string) error {
+func (h *Handover) overgrownIn(dir string) (left int64, err error) {
 	var size, taken int64
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
@@ -142,7 +163,9 @@ func (h *Handover) overgrownIn(dir string) error {
 		return nil
 	})
 	if most := h.kernel.most + h.ramdisk.most; size > most {
-		return fault.New(fault.NotBootable, "localboot", fmt.Errorf("what %s boots has %s and grows, %s allowed: larger than allowed", h.spec.Disk, console.Size(size), console.Size(most)), "")
+		return 0, fault.New(fault.NotBootable, "localboot", fmt.Errorf("what %s boots has %s and grows, %s allowed: larger than allowed", h.spec.Disk, console.Size(size), console.Size(most)), "")
 	}
-	return intoReserve(h.kernel.File, taken)
+	// Its directory has to be gone through, and it is one boot's: by the least period.
+	_, err = intoReserve(h.kernel.File, taken)
+	return 0, err
 }

@@ -83,7 +83,10 @@ func TestWatch(t *testing.T) {
 			kernel, initrd := written(t, dir, "", 1<<20), written(t, dir, "", 8<<20)
 			initrd.stage = "initrd"
 			look := make(chan time.Time)
-			ctx, stop := watch(t.Context(), look, func() error { return overgrown([]*resultFile{kernel, initrd}) })
+			ctx, stop := watch(t.Context(), look, func() error {
+				_, err := overgrown([]*resultFile{kernel, initrd})
+				return err
+			})
 			defer stop()
 			look <- time.Time{}
 			for f, size := range map[*resultFile]int64{kernel: test.kernel, initrd: test.initrd} {
@@ -115,13 +118,38 @@ func TestWatchFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := written(t, dir, "", 8)
-	if err := overgrown([]*resultFile{f}); err != nil {
+	if _, err := overgrown([]*resultFile{f}); err != nil {
 		t.Errorf("nothing is written: %v", err)
 	}
 	if _, err := f.WriteString("k"); err != nil {
 		t.Fatal(err)
 	}
-	if err := overgrown([]*resultFile{f}); fault.CodeOf(err) != fault.NoOutput {
+	if _, err := overgrown([]*resultFile{f}); fault.CodeOf(err) != fault.NoOutput {
 		t.Errorf("a byte is written: %v", err)
+	}
+}
+
+// The less may still be written, the sooner is looked again.
+func TestPeriod(t *testing.T) {
+	dir := labtest.Tmpfs(t, "1G")
+	kernel, initrd := written(t, dir, "", 128<<20), written(t, dir, "", 2<<30)
+	for _, test := range []struct {
+		size   int64 // of the kernel
+		period time.Duration
+	}{{0, 12 * time.Millisecond}, {28 << 20, 9 * time.Millisecond}, {127 << 20, 5 * time.Millisecond}} {
+		if err := kernel.Truncate(test.size); err != nil {
+			t.Fatal(err)
+		}
+		left, err := overgrown([]*resultFile{kernel, initrd})
+		if got := period(left); err != nil || got != test.period {
+			t.Errorf("a kernel of %d bytes: after %v, want %v (%v)", test.size, got, test.period, err)
+		}
+	}
+	left, err := overgrown([]*resultFile{initrd})
+	if got := period(left); err != nil || got != longestPeriod {
+		t.Errorf("with %d MiB left after %v (%v)", left>>20, got, err)
+	}
+	if got := period(-1); got != leastPeriod {
+		t.Errorf("with nothing left after %v", got)
 	}
 }

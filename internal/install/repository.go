@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
@@ -61,12 +62,7 @@ func (r *Repository) URLs() (list []string) {
 
 // OnNetwork says whether any of it is on a server.
 func (r *Repository) OnNetwork() bool {
-	for _, u := range r.URLs() {
-		if !strings.HasPrefix(u, "file://") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.URLs(), func(u string) bool { return !strings.HasPrefix(u, "file://") })
 }
 
 // Directory is the location's URL, or that of the directory of a kernel which
@@ -86,16 +82,22 @@ func (r *Repository) Directory() string {
 // may be -1; nil for nothing.
 type Look func(head []byte, size int64, of Part) error
 
+// A Take is told what was found: see Site.
+type Take func(context.Context, Found) error
+
 // Find finds what boots there.
-func (r *Repository) Find(ctx context.Context, files fetch.Client, look Look) (Found, error) {
-	return r.Location.Search(ctx, r.Wanted, servers{files, look})
+func (r *Repository) Find(ctx context.Context, files fetch.Client, look Look, take Take) (Found, error) {
+	return r.Location.Search(ctx, r.Wanted, servers{files, look, take})
 }
 
 // servers are a Site.
 type servers struct {
 	fetch.Client
 	look Look
+	take Take
 }
+
+func (s servers) Take(ctx context.Context, f Found) error { return s.take(ctx, f) }
 
 // headSize is how much of a file is looked at, in bytes.
 const headSize = 16 << 10
@@ -105,6 +107,9 @@ const headSize = 16 << 10
 func (s servers) Has(ctx context.Context, url string, of Part) (bool, error) {
 	s.TFTP.WindowSize = 1 // else much of the file would be under way
 	f, err := s.Open(ctx, url)
+	if err != nil {
+		err = s.NotThere(url, err)
+	}
 	switch {
 	case errors.Is(err, fetch.ErrNotFound):
 		return false, nil

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +69,16 @@ type Site interface {
 	Has(ctx context.Context, url string, of Part) (bool, error)
 	// Read returns a small file, and nil when it is not there.
 	Read(ctx context.Context, url string) ([]byte, error)
+	// Take is told what was found, by a search or by name. With an Unfit error a
+	// search goes on; any other ends it, and is Search's.
+	Take(ctx context.Context, f Found) error
 }
+
+// Unfit is the error of a kernel that is none, as who has all of it can tell.
+type Unfit struct{ Err error }
+
+func (u *Unfit) Error() string { return u.Err.Error() }
+func (u *Unfit) Unwrap() error { return u.Err }
 
 // ErrNothing is the end of a search without a kernel.
 var ErrNothing = errors.New("no kernel found")
@@ -97,8 +107,8 @@ func (l Location) Search(ctx context.Context, w Wanted, site Site) (Found, error
 	if strings.Contains(l.Base, "/dists/") {
 		s.wanted.Release = "" // the location has it, as eliloader looked at it
 	}
-	err := s.run(ctx)
 	s.found.Args = l.args(w.Distro)
+	err := s.run(ctx)
 	return s.found, err
 }
 
@@ -109,6 +119,7 @@ type search struct {
 	found   Found
 	lonely  []string // kernels without their ramdisk, and the other way round
 	refused error
+	unfit   error // why the first kernel was not taken
 }
 
 func (s *search) run(ctx context.Context) (err error) {
@@ -125,9 +136,12 @@ func (s *search) run(ctx context.Context) (err error) {
 	}
 	switch {
 	case w.Kernel != "" && w.Ramdisk == "":
-		return s.ramdiskOf(ctx, w.Kernel)
+		if err := s.ramdiskOf(ctx, w.Kernel); err != nil {
+			return err
+		}
+		return s.site.Take(ctx, s.found)
 	case w.Kernel != "":
-		return nil
+		return s.site.Take(ctx, s.found)
 	case s.Base == "":
 		return errors.New("there is neither a location nor a kernel's URL")
 	case w.Distro == Pygrub:
@@ -148,6 +162,9 @@ func (s *search) run(ctx context.Context) (err error) {
 
 // nothing says what was not found.
 func (s *search) nothing() error {
+	if s.unfit != nil {
+		return s.unfit
+	}
 	text := fmt.Sprintf("%d names asked for, -v lists them", len(s.found.Tried))
 	if len(s.lonely) > 0 {
 		text += "; " + s.lonely[0]
@@ -198,10 +215,14 @@ func (s *search) tryAll(ctx context.Context, places []place) (bool, error) {
 	return false, nil
 }
 
-// try takes a place when what was not named is there.
+// try takes a place when what was not named is there, and fits.
 func (s *search) try(ctx context.Context, p place) (bool, error) {
 	there, err := s.has(ctx, p.kernel, Kernel)
 	if err != nil || !there {
+		return false, err
+	}
+	found := s.found
+	if found.Kernel, err = s.below(p.kernel); err != nil {
 		return false, err
 	}
 	if s.wanted.Ramdisk == "" {
@@ -212,12 +233,27 @@ func (s *search) try(ctx context.Context, p place) (bool, error) {
 			s.lonely = append(s.lonely, fmt.Sprintf("%s is there, but not its %s", p.kernel, p.ramdisk))
 			return false, nil
 		}
-		if s.found.Ramdisk, err = s.below(p.ramdisk); err != nil {
+		if found.Ramdisk, err = s.below(p.ramdisk); err != nil {
 			return false, err
 		}
 	}
-	s.found.Kernel, err = s.below(p.kernel)
-	return err == nil, err
+	err = s.site.Take(ctx, found)
+	if unfit, ok := errors.AsType[*Unfit](err); ok {
+		s.unfit = cmp.Or(s.unfit, unfit.Err)
+		s.forget(found.Kernel)
+		return false, nil
+	}
+	s.found = found
+	return true, err
+}
+
+// forget has a kernel that was there be as one that is not.
+func (s *search) forget(kernel string) {
+	for i, t := range s.found.Tried {
+		if t.URL == printable.WithoutPassword(kernel) {
+			s.found.Tried[i].Result = plan.Failed
+		}
+	}
 }
 
 // below is a file's URL by its name, which is not one that a user wrote as a
@@ -239,8 +275,9 @@ func (s *search) has(ctx context.Context, name string, of Part) (bool, error) {
 
 // hasURL asks for a file once.
 func (s *search) hasURL(ctx context.Context, url string, of Part) (bool, error) {
+	shown := printable.WithoutPassword(url)
 	for _, t := range s.found.Tried {
-		if t.URL == url {
+		if t.URL == shown {
 			return t.Result == plan.Found, nil
 		}
 	}
@@ -261,9 +298,7 @@ func (s *search) note(url string, there bool, err error, begin time.Time) error 
 	}
 	s.found.Tried = append(s.found.Tried, plan.Try{URL: printable.WithoutPassword(url), Result: result, Millis: plan.Millis(time.Since(begin))})
 	if isOfOneFile(err) {
-		if s.refused == nil {
-			s.refused = err
-		}
+		s.refused = cmp.Or(s.refused, err)
 		return nil
 	}
 	return err

@@ -48,6 +48,13 @@ func (s site) Read(_ context.Context, url string) ([]byte, error) {
 	return []byte(content), nil
 }
 
+func (s site) Take(_ context.Context, f Found) error {
+	if s[f.Kernel] == "!unfit" {
+		return &Unfit{fmt.Errorf("%s has no PVH entry point", f.Kernel)}
+	}
+	return nil
+}
+
 // at is a site with files below http://h/p/.
 func at(names ...string) site {
 	s := make(site)
@@ -125,6 +132,10 @@ func TestSearch(t *testing.T) {
 		{name: "a page in a kernel's place", site: at("isolinux/vmlinuz", "isolinux/initrd.img", "images/xen/initrd.img").with("images/xen/vmlinuz", "!page"), kernel: "isolinux/vmlinuz", ramdisk: "isolinux/initrd.img"},
 		{name: "a page in a ramdisk's place", site: at("isolinux/vmlinuz", "isolinux/initrd.img", "images/xen/vmlinuz").with("images/xen/initrd.img", "!page"), kernel: "isolinux/vmlinuz", ramdisk: "isolinux/initrd.img"},
 		{name: "pages only", site: at().with("images/xen/vmlinuz", "!page"), err: "images/xen/vmlinuz: a page of HTML, and no kernel"},
+		{name: "a kernel that is none inside", site: at("images/xen/initrd.img", "isolinux/vmlinuz", "isolinux/initrd.img").with("images/xen/vmlinuz", "!unfit"), kernel: "isolinux/vmlinuz", ramdisk: "isolinux/initrd.img"},
+		{name: "treeinfo's is none inside", site: at("images/f/vmlinuz", "images/f/initrd.img", "images/f/initrd-xen.img").with(".treeinfo", fedora).with("images/f/vmlinuz-xen", "!unfit"), kernel: "images/f/vmlinuz", ramdisk: "images/f/initrd.img"},
+		{name: "all are none inside", site: at("images/xen/initrd.img", "casper/initrd").with("images/xen/vmlinuz", "!unfit").with("casper/vmlinuz", "!unfit"), err: "http://h/p/images/xen/vmlinuz has no PVH entry point"},
+		{name: "a named kernel is none inside", wanted: Wanted{Kernel: "images/xen/vmlinuz"}, site: at("images/xen/initrd.img", "isolinux/vmlinuz", "isolinux/initrd.img").with("images/xen/vmlinuz", "!unfit"), kernel: "images/xen/vmlinuz", ramdisk: "images/xen/initrd.img", err: "no PVH entry point"},
 		{name: "another distribution is not looked at", wanted: Wanted{Distro: SUSE}, site: at("isolinux/vmlinuz", "isolinux/initrd.img").with(".treeinfo", fedora), err: "no kernel found"},
 
 		{name: "both named", wanted: Wanted{Kernel: "k", Ramdisk: "r"}, site: at(), kernel: "k", ramdisk: "r"},
@@ -235,6 +246,8 @@ func (closed) Read(context.Context, string) ([]byte, error) {
 	return nil, errors.New("401 Unauthorized")
 }
 
+func (closed) Take(context.Context, Found) error { return nil }
+
 // forbidding gives nothing.
 type forbidding struct{}
 
@@ -246,10 +259,12 @@ func (forbidding) Read(context.Context, string) ([]byte, error) {
 	return nil, fmt.Errorf("%w: 403 Forbidden", fetch.ErrRefused)
 }
 
+func (forbidding) Take(context.Context, Found) error { return nil }
+
 // No name is asked for twice, and there is an end to them.
 func TestNamesOnce(t *testing.T) {
-	for _, w := range []Wanted{{}, {Release: "x"}, {Distro: Debian, Release: "x"}, {Archs: []arch.Machine{"arm64", "amd64", "i386"}}} {
-		got, err := Location{Base: "http://h/p/"}.Search(t.Context(), w, site{})
+	for i, w := range []Wanted{{}, {Release: "x"}, {Distro: Debian, Release: "x"}, {Archs: []arch.Machine{"arm64", "amd64", "i386"}}} {
+		got, err := Location{Base: []string{"http://h/p/", "http://u:secret@h/p/"}[i%2]}.Search(t.Context(), w, site{})
 		if !errors.Is(err, ErrNothing) {
 			t.Fatal(err)
 		}

@@ -27,7 +27,6 @@ type image struct {
 	picked   bool // by kernel, and so meant to be one
 }
 
-// format is what an image is.
 type format string
 
 const (
@@ -162,7 +161,7 @@ func (r *runner) open(ctx context.Context, u uri, i *image) (io.ReadCloser, erro
 	case "file", "":
 		return nil, failed("%q is no file of a server", u.String())
 	default:
-		return nil, failed("%s can't be downloaded from in a guest without firmware", u.scheme)
+		return nil, failed("%s: URIs are not supported, only tftp:, http: and https:", u.scheme)
 	}
 	if list, ok := strings.CutPrefix(u.fragment, "#params"); ok && u.scheme != "tftp" {
 		list = strings.TrimPrefix(list, "=")

@@ -138,7 +138,7 @@ func TestRun(t *testing.T) {
 		{name: "an unknown default is the first", script: "menu\nitem\nitem a A\nitem --default b B\nchoose --default ${n} x\nboot vmlinuz ${x}", asked: "vmlinuz", want: "linux|a|"},
 		{name: "item --default", script: "menu\nitem a A\nitem --default b B\nchoose x\nboot vmlinuz ${x}", asked: "vmlinuz", want: "linux|b|"},
 		{name: "what is wanted", label: "b/c", script: "menu\nitem a\nitem b\nchoose x\nmenu\nitem d\nitem c\nchoose y\nboot vmlinuz ${x}${y}", asked: "vmlinuz", want: "linux|bc|"},
-		{name: "or is nowhere", label: "z", script: "menu\nitem a\nchoose x\nboot vmlinuz", asked: "vmlinuz", err: `no menu item is called "z": there are a`},
+		{name: "or is nowhere", label: "z", script: "menu\nitem a\nchoose x\nboot vmlinuz", asked: "vmlinuz", err: `no menu item is called "z": the items are a`},
 		{name: "the disk", script: "sanboot --drive 0x81 || sanboot --no-describe --drive 0x80", want: "localboot||"},
 		{name: "exit", script: "exit", want: "localboot||"},
 		{name: "exit 1", script: "exit 1", want: "localboot||"},

@@ -64,6 +64,9 @@ func (info *Info) setup(r io.ReaderAt, head []byte) (*io.SectionReader, error) {
 
 // inBzImage is what a bzImage has packed.
 func inBzImage(payload *io.SectionReader) (*unpacked, error) {
+	if payload.Size() == 0 { // memtest86+, which is its own kernel
+		return nil, errors.New("no kernel is packed in it")
+	}
 	var magic [8]byte
 	if _, err := payload.ReadAt(magic[:], 0); err != nil {
 		return nil, damage("read the kernel", err)

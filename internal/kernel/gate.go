@@ -44,19 +44,15 @@ func (g Guest) Refuses(r io.ReaderAt, size int64) *Misfit {
 	if err != nil {
 		err = errLimit // there may be more than r has
 	}
-	return g.judge(info, size, err)
+	return g.Judge(info, size, err)
 }
-
-// Judge is what Inspect's answer about all of an image means for the guest; an
-// image that was cut by who asked is for Refuses.
-func (g Guest) Judge(info Info, size int64, err error) *Misfit { return g.judge(info, size, err) }
 
 // Looks is Refuses, and looks into what is packed in the image up to its entry
 // points, which takes a second or two for xz. Warnings are what may keep the
 // guest from booting it.
 func (g Guest) Looks(r io.ReaderAt, size int64) (misfit *Misfit, warnings []string) {
 	info, err := look(r, size, true)
-	if misfit := g.judge(info, size, err); misfit != nil {
+	if misfit := g.Judge(info, size, err); misfit != nil {
 		return misfit, nil
 	}
 	if entry := info.entry(g.Type); entry != nil {
@@ -71,7 +67,7 @@ func (g Guest) Looks(r io.ReaderAt, size int64) (misfit *Misfit, warnings []stri
 // kinds are what is no kernel, in words.
 var kinds = map[Format]struct{ is, try string }{
 	Empty:      {"an empty file", "see what the server has there"},
-	HTML:       {"a page of HTML", "see what the server has there"},
+	HTML:       {"a page of HTML", "see what the server has there; a web server may answer with a page where the file is missing"},
 	Text:       {"text", "see what the server has there"},
 	PXELINUX:   {"PXELINUX itself", "name the guest's kernel there"},
 	IPXE:       {"iPXE itself", "have DHCP name its script as the boot file"},
@@ -112,9 +108,9 @@ func (info Info) misfit(should string) *Misfit {
 	return m
 }
 
-// judge says what is wrong for sure with an image, of which Inspect's error may
-// say why it could not be read.
-func (g Guest) judge(info Info, size int64, err error) *Misfit {
+// Judge says what is wrong for sure with an image, of which Inspect's error may
+// say why it could not be read; an image that was cut by who asked is for Refuses.
+func (g Guest) Judge(info Info, size int64, err error) *Misfit {
 	const again = "copy the file to the server again, whole"
 	free := g.Direct && g.Type == "" || g.Type == xenout.HVM // to boot what no domain builder knows
 	broken := err != nil && !errors.Is(err, errLimit)
@@ -125,10 +121,10 @@ func (g Guest) judge(info Info, size int64, err error) *Misfit {
 		return &Misfit{fmt.Sprintf("it is cut short: it has %d bytes, and by its own header %d", size, info.Length), again, true}
 	case !info.Arch.runsOn(g.Host):
 		return &Misfit{fmt.Sprintf("it is for %s, and this host's guests are %s", info.Arch, g.Host), fmt.Sprintf("serve a kernel for %s", g.Host), false}
+	case broken && errors.Is(err, ErrTruncated) && (!free || info.Format == ELF):
+		return &Misfit{"it is cut short: " + err.Error(), again, true}
 	case free:
 		return nil
-	case broken && errors.Is(err, ErrTruncated):
-		return &Misfit{"it is cut short: " + err.Error(), again, true}
 	case broken:
 		return &Misfit{"Xen can't read it: " + err.Error(), again, false}
 	case err != nil, info.Format == Multiboot: // for which Xen has other ways

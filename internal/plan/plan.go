@@ -127,6 +127,7 @@ const (
 	CertName    Reason = "certificate of another server"
 	NoTLS       Reason = "no TLS"
 	NoLogin     Reason = "login refused"
+	Hangs       Reason = "says nothing" // of a server that takes a connection
 	DataBlocked Reason = "data blocked" // TFTP's, behind the answer to the request
 	NoOACK      Reason = "no OACK"      // TFTP blocks of a size that was not agreed to
 )

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net/netip"
@@ -66,7 +65,9 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 		}
 	}
 	began := time.Now()
-	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Post: x.post(), Lookup: x.machine.Lookup, Verified: x.machine.Verified, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
+	env := x.env()
+	env.Label, env.Choose = label, choose
+	r, err := ipxe.Run(ctx, x.guest(), env, url)
 	d.Asks = x.asks(first)
 	d.Config = plan.Config{URL: url, Tried: []plan.Try{{URL: url, Result: plan.Found, Millis: plan.Millis(time.Since(began))}}}
 	text, read := x.kept[url]
@@ -79,16 +80,22 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 	}
 	d.Boot.Program = plan.IPXE
 	d.Config.Bytes, d.Config.Lines = int64(len(text.content)), bytes.Count(text.content, []byte("\n"))
-	if !m.NoLint {
+	lint := func(context.Context) plan.Config {
+		c := d.Config
 		for _, found := range LintScript(url[strings.LastIndexByte(url, '/')+1:], text.content) {
-			if len(d.Config.Findings) < plan.MaxFindings {
-				d.Config.Findings, d.Config.Problems = append(d.Config.Findings, found), append(d.Config.Problems, found.String())
-			}
+			addFinding(&c, found)
 		}
+		return c
+	}
+	if m.NoLint {
+		d.Lint = lint
+	} else {
+		d.Config = lint(ctx)
 	}
 	x.take(d, r)
 	if err == nil {
-		err = x.override(d)
+		err = m.override(m.Host().Resolve, func(url string) { d.Boot.Outcome, d.Boot.Kernel, d.Boot.KernelGunzip = pxelinux.Linux, url, false },
+			func(url string) { d.Boot.Initrds, d.Boot.InitrdFiles = []string{url}, nil })
 	}
 	if err != nil {
 		noItem, _ := errors.AsType[*ipxe.NoItemError](err)
@@ -124,31 +131,8 @@ func (x *script) take(d *Decision, r *ipxe.Result) {
 		b.Modules = append(b.Modules, plan.Module{URL: f.URL, Args: f.Args})
 	}
 	for _, i := range r.Items {
-		b.Labels = append(b.Labels, plan.Label{Name: i.Name, Display: i.Text, Initrds: []string{}})
-		if len(d.Config.Labels) < plan.MaxLabels {
-			d.Config.Labels = append(d.Config.Labels, i.Name)
-		}
+		d.addLabel(plan.Label{Name: i.Name, Display: i.Text, Initrds: []string{}})
 	}
-}
-
-// override puts the wanted kernel and ramdisk in the place of the script's.
-func (x *script) override(d *Decision) error {
-	m, h := &x.machine, x.machine.Host()
-	if m.Kernel != "" {
-		url, err := h.Resolve(m.Kernel)
-		if err != nil {
-			return fmt.Errorf("--kernel: %w", err)
-		}
-		d.Boot.Outcome, d.Boot.Kernel, d.Boot.KernelGunzip = pxelinux.Linux, url, false
-	}
-	if m.Ramdisk != "" {
-		url, err := h.Resolve(m.Ramdisk)
-		if err != nil {
-			return fmt.Errorf("--ramdisk: %w", err)
-		}
-		d.Boot.Initrds, d.Boot.InitrdFiles = []string{url}, nil
-	}
-	return nil
 }
 
 // Script is the URL of iPXE's boot file, in whose name iPXE expands settings
@@ -232,6 +216,11 @@ func packet(r *dhcpclient.Reply) ipxe.Packet {
 	return ipxe.Packet{Address: r.Address, NextServer: r.NextServer, File: r.BootFile, Options: r.Options}
 }
 
+// env is what a script can use.
+func (x *script) env() ipxe.Env {
+	return ipxe.Env{Open: x.read, Post: x.post(), Lookup: x.machine.Lookup, Verified: x.machine.Verified, Now: time.Now, Sleep: sleep}
+}
+
 // read opens a file once, and keeps what is read of it for another entry.
 func (x *script) read(ctx context.Context, url string) (io.ReadCloser, error) {
 	return x.once(url, func() (io.ReadCloser, error) { return x.open(ctx, url) })
@@ -282,6 +271,10 @@ type file struct {
 // missing is a file that is not there, in the words of the server.
 type missing struct{ error }
 
+func (m missing) Error() string {
+	return strings.TrimPrefix(m.error.Error(), pxelinux.ErrNotFound.Error()+": ")
+}
+
 func (m missing) Unwrap() error { return m.error }
 
 func (missing) Is(target error) bool { return target == fs.ErrNotExist }
@@ -294,16 +287,23 @@ func (f *file) URL() string { return f.at }
 
 func (f *file) Close() error { return nil }
 
-// beginsScript says whether the boot file is a script by its first bytes.
-func beginsScript(ctx context.Context, m Machine, open Opener) bool {
+// headOf is the beginning of the boot file.
+func headOf(ctx context.Context, m Machine, open Opener) []byte {
 	f, err := open(ctx, ipxe.FileURL(m.Lease.NextServer, m.Lease.BootFile))
 	if err != nil {
-		return false
+		return nil
 	}
 	defer f.Close()
-	head := make([]byte, 16)
+	head := make([]byte, 1024)
 	n, _ := io.ReadFull(f, head)
-	return ipxe.IsScript(head[:n])
+	return head[:n]
+}
+
+// unnamedIPXE is the error of a boot file that is iPXE by its first message only
+// (arch/x86/prefix/pxeprefix.S): DHCP was not asked again as that iPXE, which has to
+// be known before.
+func unnamedIPXE(file string, err error) error {
+	return &Error{Stage: plan.StageConfig, Err: fmt.Errorf("%w; the boot file %s is iPXE by its content, and has a name that says nothing of that: call it undionly.kpxe, and DHCP is asked as iPXE", err, file)}
 }
 
 // IsText tells a script or a configuration, which is wanted whole, from what boots.

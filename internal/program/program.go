@@ -1,6 +1,7 @@
 package program
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/grub"
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -47,11 +49,30 @@ type Wanted struct {
 	ConfigDir       string            // instead of pxelinux.cfg
 	Kernel, Ramdisk string            // instead of the entry's: as in a configuration, or a URL
 
-	// NoLint leaves Config.Problems and Findings out: a boot has no use for
-	// them, and they cost 60 ms a MiB.
+	// NoLint leaves Config.Problems and Findings to Decision.Lint: a boot has no
+	// use for them until it fails, and they cost 60 ms a MiB.
 	NoLint bool
 	// Person makes a Decision with Asks.
 	Person bool
+}
+
+// override puts the wanted kernel and ramdisk in the place of the entry's, by
+// their URLs.
+func (w *Wanted) override(resolve func(name string) (url string, err error), setKernel, setRamdisk func(url string)) error {
+	for _, o := range []struct {
+		option, name string
+		set          func(url string)
+	}{{"--kernel", w.Kernel, setKernel}, {"--ramdisk", w.Ramdisk, setRamdisk}} {
+		if o.name == "" {
+			continue
+		}
+		url, err := resolve(o.name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.option, err)
+		}
+		o.set(url)
+	}
+	return nil
 }
 
 // MaxConfig bounds one configuration file, in bytes: PXELINUX's limit of all
@@ -80,9 +101,27 @@ type Decision struct {
 	// Entry is what boots when somebody picks an entry by its name; nil without
 	// a configuration.
 	Entry func(ctx context.Context, name string) (*Decision, error)
+	// Lint is Config with lint's findings, where it has none because of NoLint; nil
+	// where there are none to be had.
+	Lint func(context.Context) plan.Config
 	// Asks is the user that the program would wait for; nil where it boots at
 	// once.
 	Asks *Asks
+}
+
+// addLabel records an entry.
+func (d *Decision) addLabel(l plan.Label) {
+	d.Boot.Labels = append(d.Boot.Labels, l)
+	if len(d.Config.Labels) < plan.MaxLabels {
+		d.Config.Labels = append(d.Config.Labels, l.Name)
+	}
+}
+
+// addFinding records what lint says, while there is room.
+func addFinding(c *plan.Config, f plan.Finding) {
+	if len(c.Findings) < plan.MaxFindings {
+		c.Findings, c.Problems = append(c.Findings, f), append(c.Problems, f.String())
+	}
 }
 
 // Asks is what a program lets a user choose from.
@@ -92,6 +131,22 @@ type Asks struct {
 	Valid func(menu.Choice) error
 	// Choose is what boots by a choice, which has to be valid.
 	Choose func(ctx context.Context, c menu.Choice) (*Decision, error)
+}
+
+// oneMenu is a menu whose entries, which are called that, boot; nil where it
+// can't be shown.
+func oneMenu(m menu.Menu, called string, choose func(ctx context.Context, entry int) (*Decision, error)) *Asks {
+	a := &Asks{Offer: menu.Offer{Menus: []menu.Menu{m}}, Valid: func(menu.Choice) error { return nil }}
+	if a.Offer.Check() != nil { // there are too many entries
+		return nil
+	}
+	a.Choose = func(ctx context.Context, c menu.Choice) (*Decision, error) {
+		if e := a.Offer.At(c); e == nil || e.Kind != menu.Boots || c.Line != "" {
+			return &Decision{}, &Error{plan.StageBoot, fmt.Errorf("what was chosen is no %s that boots", called), true}
+		}
+		return choose(ctx, c.Entry)
+	}
+	return a
 }
 
 // Error is why nothing boots.
@@ -166,8 +221,12 @@ func Decide(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 		}
 		d.Boot.Warnings = append([]string{fmt.Sprintf("the boot file %s is GRUB, and the server has no grub.cfg: PXELINUX's configuration counts", file)}, d.Boot.Warnings...)
 	case errors.Is(err, pxelinux.ErrNoConfig) && file != "" && !namesPXELINUX(file) && !namesEFI(file):
-		if !IsIPXE(file) && beginsScript(ctx, m, open) {
+		head := headOf(ctx, m, open)
+		if !IsIPXE(file) && ipxe.IsScript(head) {
 			return iPXE(ctx, m, open)
+		}
+		if !IsIPXE(file) && bytes.Contains(head, []byte("PXE->EB:")) {
+			return d, unnamedIPXE(file, errors.Unwrap(err))
 		}
 		if other, otherErr := runGRUB(ctx, m, open, false); other != nil {
 			other.Config.Tried = append(d.Config.Tried, other.Config.Tried...)

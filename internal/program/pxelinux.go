@@ -31,7 +31,7 @@ func (m *Machine) Host() pxelinux.Host {
 // PXELINUX is pxelinux.0 and lpxelinux.0.
 func PXELINUX(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 	read := newReader(open)
-	x := &pxe{machine: m, open: open, wanted: m.Wanted, host: m.Host()}
+	x := &pxe{machine: m, open: open, wanted: m.Wanted, host: m.Host(), read: read}
 	found, err := pxelinux.Find(ctx, x.host, read.file)
 	x.config = config(found, read)
 	if found.URL != "" && !m.NoLint {
@@ -57,6 +57,7 @@ type pxe struct {
 	open    Opener
 	wanted  Wanted
 	host    pxelinux.Host
+	read    *reader
 	config  plan.Config
 	pick    func(context.Context, string) (*pxelinux.Boot, error)
 }
@@ -77,8 +78,8 @@ func lint(ctx context.Context, h pxelinux.Host, c *plan.Config, read *reader) {
 	for _, f := range findings {
 		// Foreman and others write TIMEOUT with a DEFAULT that boots at once,
 		// and it does no harm.
-		if f.Code != pxelinux.TimeoutUnused && len(c.Findings) < plan.MaxFindings {
-			c.Findings, c.Problems = append(c.Findings, f), append(c.Problems, f.String())
+		if f.Code != pxelinux.TimeoutUnused {
+			addFinding(c, f)
 		}
 	}
 }
@@ -92,7 +93,7 @@ func (x *pxe) entry(ctx context.Context, label string) (*Decision, error) {
 		for _, l := range boot.Config.Labels {
 			names = append(names, l.Name)
 		}
-		err = fmt.Errorf("no label is called %q in %s: there are %s", label, x.config.URL, strings.Join(names, ", "))
+		err = fmt.Errorf("no label is called %q in %s: its labels are %s", label, x.config.URL, strings.Join(names, ", "))
 	}
 	if err == nil && x.wanted.OfVM && boot.Config.Protected(boot.Label) {
 		boot, err = &pxelinux.Boot{Config: boot.Config}, fmt.Errorf("label %s in %s has a password (MENU PASSWD), and %w", boot.Label, x.config.URL, errOfVM)
@@ -101,7 +102,18 @@ func (x *pxe) entry(ctx context.Context, label string) (*Decision, error) {
 }
 
 // errOfVM is why a label boots for dom0's root only.
-var errOfVM = errors.New("a VM's fields, which others than dom0's root may write, can't name it")
+var errOfVM error = ofVM{}
+
+type ofVM struct{}
+
+func (ofVM) Error() string {
+	return "a VM's fields, which others than dom0's root may write, can't name it"
+}
+
+// Try is for package fault.
+func (ofVM) Try() string {
+	return "dom0's root can, with label = \"NAME\" in the VM's section of /etc/gopxeboot.conf"
+}
 
 // finish puts in what is wanted, and says why nothing boots. With an error the
 // Boot has its Config only.
@@ -113,7 +125,8 @@ func (x *pxe) finish(ctx context.Context, boot *pxelinux.Boot, err error) (*Deci
 		d.Asks = x.asks(boot.Offer())
 	}
 	if err == nil {
-		err = x.override(boot)
+		err = x.wanted.override(x.host.Resolve, func(url string) { boot.Outcome, boot.Kernel, boot.Err = pxelinux.Linux, url, nil },
+			func(url string) { boot.Initrds = []string{url} })
 		wanted = err != nil
 	}
 	if err == nil {
@@ -151,6 +164,13 @@ func (x *pxe) decision(c *pxelinux.Config) *Decision {
 	if x.config.URL != "" {
 		d.Boot.Program = plan.PXELINUX
 	}
+	if x.config.URL != "" && x.wanted.NoLint {
+		d.Lint = func(ctx context.Context) plan.Config {
+			c := d.Config
+			lint(ctx, x.host, &c, x.read)
+			return c
+		}
+	}
 	d.Boot.Warnings = append(d.Boot.Warnings, c.Warnings...)
 	d.Boot.Findings = c.Findings
 	if at := c.Default; at.Command != "" {
@@ -158,10 +178,7 @@ func (x *pxe) decision(c *pxelinux.Config) *Decision {
 	}
 	for _, l := range c.Labels {
 		l.Initrds = append([]string{}, l.Initrds...)
-		d.Boot.Labels = append(d.Boot.Labels, l)
-		if len(d.Config.Labels) < plan.MaxLabels {
-			d.Config.Labels = append(d.Config.Labels, l.Name)
-		}
+		d.addLabel(l)
 	}
 	return d
 }
@@ -171,25 +188,6 @@ func (d *Decision) setBoot(b *pxelinux.Boot) {
 	d.Boot.SetArgs(b.Args)
 	d.Boot.Initrds = append(d.Boot.Initrds, b.Initrds...)
 	d.Boot.Modules = append(d.Boot.Modules, b.Modules...)
-}
-
-// override puts the wanted kernel and ramdisk in the place of the label's.
-func (x *pxe) override(boot *pxelinux.Boot) error {
-	if name := x.wanted.Kernel; name != "" {
-		url, err := x.host.Resolve(name)
-		if err != nil {
-			return fmt.Errorf("--kernel: %w", err)
-		}
-		boot.Outcome, boot.Kernel, boot.Err = pxelinux.Linux, url, nil
-	}
-	if name := x.wanted.Ramdisk; name != "" {
-		url, err := x.host.Resolve(name)
-		if err != nil {
-			return fmt.Errorf("--ramdisk: %w", err)
-		}
-		boot.Initrds = []string{url}
-	}
-	return nil
 }
 
 // unbootable says why a guest without firmware can't boot what PXELINUX would.

@@ -156,13 +156,18 @@ func cut(text string) string {
 }
 
 // err is the Error again. When the parent was cancelled, that is the reason
-// for whatever the child ran into.
+// for whatever the child ran into. That there is no more time the child knows
+// itself, and says what it had come to: how late its word gets here is a matter of
+// this machine's load, and not of the boot.
 func (f *failure) err(ctx context.Context) error {
 	if f == nil {
 		return nil
 	}
 	if f.Code == fault.Done { // a child that was taken over can claim anything
 		f.Code = fault.Own
+	}
+	if cause := context.Cause(ctx); cause == nil || errors.Is(cause, context.DeadlineExceeded) {
+		return fault.New(f.Code, f.Stage, errors.New(f.Text), f.Try)
 	}
 	return fault.In(ctx, f.Code, f.Stage, errors.New(f.Text), f.Try)
 }

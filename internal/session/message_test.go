@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -32,6 +34,29 @@ func TestPlainly(t *testing.T) {
 	}
 }
 
+// A deadline leaves a child the time to say how it ended, and nothing else does.
+func TestWithGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		timed, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		later, stop := withGrace(timed, 3*time.Second)
+		defer stop()
+		<-later.Done()
+		if took := time.Since(begin); took != 4*time.Second || context.Cause(later) != context.DeadlineExceeded {
+			t.Errorf("%v after %v", context.Cause(later), took)
+		}
+		ended, end := context.WithCancel(t.Context())
+		later, stopLater := withGrace(ended, time.Hour)
+		defer stopLater()
+		end()
+		<-later.Done()
+		if took := time.Since(begin); took != 4*time.Second || later.Err() == nil {
+			t.Errorf("cancelled: %v after %v", later.Err(), took)
+		}
+	})
+}
+
 func TestFailure(t *testing.T) {
 	text, err := json.Marshal(answer{Answer: Answer{Plan: plan.New()}, Failure: newFailure(fault.New(fault.NoConfig, "config", errors.New("nothing there"), "look"))})
 	if err != nil {
@@ -43,6 +68,17 @@ func TestFailure(t *testing.T) {
 	}
 	if got := a.Failure.err(t.Context()); fault.CodeOf(got) != fault.NoConfig || got.Error() != "config: nothing there; look" {
 		t.Errorf("got %v", got)
+	}
+	// A word that comes late is the word all the same; a user's end is another matter.
+	over, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	if got := (&failure{Code: fault.NoLease, Text: "no server"}).err(over); fault.CodeOf(got) != fault.NoLease {
+		t.Errorf("after the deadline: %v", got)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if got := (&failure{Code: fault.NoLease, Text: "no server"}).err(ended); fault.CodeOf(got) != fault.OutOfTime {
+		t.Errorf("cancelled: %v", got)
 	}
 	if got := (&failure{Code: fault.Done, Text: "x"}).err(t.Context()); fault.CodeOf(got) != fault.Own {
 		t.Errorf("got %v", got)

@@ -110,7 +110,9 @@ func Run(ctx context.Context, s Spec, job any, con *console.Console) (Answer, er
 	if !s.Leases {
 		spec.MAC = nil
 	}
-	g, err := guest.Start(ctx, spec)
+	life, cancel := withGrace(ctx, reportGrace)
+	defer cancel()
+	g, err := guest.Start(life, spec)
 	if err != nil {
 		return known, notStarted(ctx, err)
 	}
@@ -150,7 +152,7 @@ func Run(ctx context.Context, s Spec, job any, con *console.Console) (Answer, er
 			return known, fault.In(ctx, fault.Own, "network", err, "")
 		}
 	}
-	done, err := converse(ctx, g, t.AsDom0, s.Person, seen, con)
+	done, err := converse(ctx, life, g, t.AsDom0, s.Person, seen, con)
 	if done.Plan == nil {
 		return known, err
 	}
@@ -169,9 +171,15 @@ func (s *Spec) Reachable() error {
 // notStarted is why there is no child.
 func notStarted(ctx context.Context, err error) error {
 	code, try := fault.Own, ""
+	down, isDown := errors.AsType[*guest.DownError](err)
 	switch {
 	case errors.Is(err, guest.ErrNoBridge):
 		code = fault.Usage
+		if _, port := errors.AsType[*guest.PortError](err); !port {
+			try = "name the guest's bridge in its vif, bridge=NAME"
+		}
+	case isDown:
+		try = fmt.Sprintf("ip link set %s up", down.Name)
 	case errors.Is(err, guest.ErrClaimed):
 		try = "wait until that one has ended, or end it"
 	case errors.Is(err, os.ErrPermission):
@@ -211,13 +219,13 @@ const maxNames = 256
 
 // converse answers the child until it says how it ended: that answer has a plan,
 // and its error is the child's. The child may ask for names only where it
-// downloads as dom0, and for a user.
-func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, seen func(*check.Facts), con *console.Console) (Answer, error) {
+// downloads as dom0, and for a user. life is how long it is listened to.
+func converse(ctx, life context.Context, g *guest.Guest, names bool, person *Person, seen func(*check.Facts), con *console.Console) (Answer, error) {
 	configured, resolved := false, 0
 	var asks *asking
 	defer func() { asks.end() }()
 	for {
-		a, err := receive(ctx, g)
+		a, err := receive(life, g)
 		if err != nil {
 			return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
 		}
@@ -261,6 +269,27 @@ func converse(ctx context.Context, g *guest.Guest, names bool, person *Person, s
 			return Answer{}, fault.In(ctx, fault.Own, "network", errors.New("the guest's process sent a message that says nothing"), "")
 		}
 	}
+}
+
+// reportGrace is how long after the deadline a child may say how it ended: it gives up
+// reportTime before that, but a machine with much to do may let it run later.
+const reportGrace = 2 * time.Second
+
+// withGrace is a context that ends as ctx does, but so much later where that is by
+// its deadline.
+func withGrace(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		cause := context.Cause(ctx)
+		if errors.Is(cause, context.DeadlineExceeded) {
+			select {
+			case <-later.Done():
+			case <-time.After(grace):
+			}
+		}
+		cancel(cause)
+	})
+	return later, func() { stop(); cancel(context.Canceled) }
 }
 
 // receive takes the child's next message, and waits no longer for it than

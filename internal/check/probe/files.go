@@ -33,20 +33,36 @@ func (o *observer) config(ctx context.Context) *program.Decision {
 	o.machine.Lookup = o.files.Lookup
 	d, err := o.task.Decide(ctx, o.machine, o.openAndNote)
 	o.plan.Config, o.plan.Boot = d.Config, d.Boot
-	for _, t := range d.Config.Tried {
-		try := o.tries[t.URL]
-		try.URL, try.Millis = t.URL, t.Millis
-		if try.Result == "" || t.Result == plan.Found || t.Result == plan.Empty {
-			try.Result = t.Result
-		}
-		o.facts.Search = append(o.facts.Search, try)
-	}
+	o.facts.Search = Search(d.Config.Tried, func(link string) plan.Try { return o.tries[link] })
 	o.meant(ctx)
 	o.facts.Decided(o.plan)
 	if err != nil {
 		return nil
 	}
 	return d
+}
+
+// Search is what servers did when a boot program tried those names; of told, one has
+// no Result where it is not known.
+func Search(tried []plan.Try, told func(link string) plan.Try) (list []plan.Try) {
+	for _, t := range tried {
+		try := told(t.URL)
+		try.URL, try.Millis = t.URL, t.Millis
+		if try.Result == "" || t.Result == plan.Found || t.Result == plan.Empty {
+			try.Result = t.Result
+		}
+		list = append(list, try)
+	}
+	return list
+}
+
+// Asked is what a server did with a request, by its error.
+func Asked(link string, err error, took time.Duration) plan.Try {
+	t := plan.Try{URL: link, Result: result(err), Millis: plan.Millis(took)}
+	if err != nil {
+		t.Message, t.Reason = reason(err), ReasonOf(err)
+	}
+	return t
 }
 
 // openAndNote is openURL, and records what came of it.
@@ -58,9 +74,9 @@ func (o *observer) openAndNote(ctx context.Context, link string) (io.ReadCloser,
 func (o *observer) note(ctx context.Context, link string, ask func() (content []byte, at string, err error)) (io.ReadCloser, error) {
 	began := time.Now()
 	content, at, err := ask()
-	t := plan.Try{URL: link, Result: result(err), Millis: plan.Millis(time.Since(began))}
+	t := Asked(link, err, time.Since(began))
 	if err != nil {
-		t.Message, t.Reason, t.Rejected = reason(err), ReasonOf(err), o.rejected(ctx, link, err)
+		t.Rejected = o.rejected(ctx, link, err)
 	}
 	if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
 		t.Reason, t.Message, t.Blocks = o.stopped(ctx, link, t.Message)
@@ -101,6 +117,8 @@ func result(err error) plan.Result {
 		return plan.Silent
 	case errors.Is(err, fetch.ErrShort):
 		return plan.Short
+	case errors.Is(err, fetch.ErrEmpty):
+		return plan.Empty
 	case errors.Is(err, fetch.ErrTooBig):
 		return plan.TooLarge
 	case errors.Is(err, fetch.ErrNoServer), isUnreachable(err), errors.Is(err, fetch.ErrPortClosed):
@@ -117,7 +135,8 @@ func ReasonOf(err error) plan.Reason {
 		plan.Reason
 	}{
 		{fetch.ErrPortClosed, plan.PortClosed}, {fetch.ErrCertExpired, plan.CertExpired}, {fetch.ErrUnknownCA, plan.UnknownCA},
-		{fetch.ErrCertName, plan.CertName}, {fetch.ErrNoTLS, plan.NoTLS}, {fetch.ErrLogin, plan.NoLogin},
+		{fetch.ErrCertName, plan.CertName}, {fetch.ErrNoTLS, plan.NoTLS}, {fetch.ErrLogin, plan.NoLogin}, {fetch.ErrHangs, plan.Hangs},
+		{fetch.ErrUnheard, plan.DataBlocked},
 	} {
 		if errors.Is(err, of.kind) {
 			return of.Reason
@@ -158,8 +177,8 @@ func (o *observer) meant(ctx context.Context) {
 			return // the server has gone
 		}
 	}
-	if o.machine.RunsIPXE() {
-		return // which asks for one name
+	if o.machine.RunsIPXE() || o.machine.Program == plan.GRUB {
+		return // which ask for other names
 	}
 	mac := "01-" + strings.ReplaceAll(o.task.Machine.MAC.String(), ":", "-")
 	if found := o.plan.Config.URL; found != "" && !isGeneral(found) {
@@ -213,10 +232,8 @@ func (o *observer) meant(ctx context.Context) {
 		}
 		began := time.Now()
 		_, _, err = o.ask(ctx, link) // to its end, as some servers begin to send a directory, too
-		t := plan.Try{URL: link, Result: result(err), Meant: n.why, Millis: plan.Millis(time.Since(began))}
-		if err != nil {
-			t.Message = reason(err)
-		}
+		t := Asked(link, err, time.Since(began))
+		t.Meant = n.why
 		o.facts.Search = append(o.facts.Search, t)
 		if errors.Is(err, fetch.ErrTimeout) {
 			return
@@ -334,7 +351,7 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 			f.Rate = max(f.Rate, float64(f.Packets*after)/time.Since(reading).Seconds())
 		}
 		if strings.HasPrefix(link, "tftp:") && err == nil && after == leastBlock && file.Stats().Retransmits > 0 {
-			if why, says := o.silentTFTP(ctx, link); why == plan.NoOACK {
+			if why, says := WhyStopped(ctx, link); why == plan.NoOACK {
 				f.Reason, f.Message = why, says
 			}
 		}
@@ -403,7 +420,7 @@ const wholeFrame = 1468
 
 // stopped says why a file stopped to come by TFTP.
 func (o *observer) stopped(ctx context.Context, link, message string) (plan.Reason, string, []plan.Block) {
-	if reason, says := o.silentTFTP(ctx, link); reason != "" {
+	if reason, says := WhyStopped(ctx, link); reason != "" {
 		return reason, says, nil
 	}
 	return "", message, o.blocks(ctx, link)

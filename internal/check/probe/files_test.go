@@ -148,7 +148,7 @@ func TestBootFiles(t *testing.T) {
 		}},
 		{"a page, and no initrd", "/page", "/gone", []check.File{
 			{Role: "kernel", URL: "/page", Result: plan.Found, Bytes: int64(len(page)), Read: int64(len(page)), Kernel: &check.Kernel{Format: `HTML page "Sorry"`},
-				Misfit: &check.Misfit{Text: `a page of HTML, "Sorry", and no kernel`, Try: "see what the server has there"}},
+				Misfit: &check.Misfit{Text: `a page of HTML, "Sorry", and no kernel`, Try: "see what the server has there; a web server may answer with a page where the file is missing"}},
 			{Role: "initrd", URL: "/gone", Result: plan.NotFound, Bytes: -1},
 		}},
 		{"refused", "/secret", "/initrd.img", []check.File{

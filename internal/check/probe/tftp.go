@@ -25,10 +25,10 @@ const (
 	opOACK  = 6
 )
 
-// silentTFTP looks at a transfer that stopped, packet by packet: whether the server
-// hears our acknowledgements, and whether it keeps to what was agreed. "" is that it
-// is neither of these.
-func (o *observer) silentTFTP(ctx context.Context, link string) (reason plan.Reason, message string) {
+// WhyStopped looks at a transfer by TFTP that stopped, packet by packet: whether the
+// server hears our acknowledgements, and whether it keeps to what was agreed. "" is
+// that it is neither of these. It takes StoppedTime at most.
+func WhyStopped(ctx context.Context, link string) (reason plan.Reason, message string) {
 	const blockSize = 1024
 	address, request := tftpRequest(link, blockSize)
 	if !address.IsValid() {
@@ -62,7 +62,7 @@ func (o *observer) silentTFTP(ctx context.Context, link string) (reason plan.Rea
 		return "", ""
 	}
 	// A server sends again after a second or two, atftpd after five.
-	const patience = 6 * time.Second
+	const patience = StoppedTime - time.Second
 	name := map[uint16]string{opDATA: "DATA 1", opOACK: "OACK"}[op]
 	for again := 0; ; again++ {
 		// One packet may get lost.
@@ -86,6 +86,9 @@ func (o *observer) silentTFTP(ctx context.Context, link string) (reason plan.Rea
 	_, _ = conn.WriteToUDPAddrPort(abort, netip.AddrPortFrom(address, port))
 	return plan.DataBlocked, fmt.Sprintf("it answers the request (%s from its port %d) again and again, and so hears none of the acknowledgements that are sent to that port", name, port)
 }
+
+// StoppedTime is how long WhyStopped takes.
+const StoppedTime = 7 * time.Second
 
 // abort ends a transfer.
 var abort = []byte("\x00\x05\x00\x00\x00")

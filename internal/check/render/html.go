@@ -60,8 +60,11 @@ type page struct {
 	Offers   offerTable
 	Merged   []check.Value
 	Variants []check.Variant
+	Heard    []check.Heard // of other VLANs
 	Search   []plan.Try
 	More     map[string]int // rows that are left out
+
+	Unreadable []check.Unreadable
 }
 
 func newPage(f *check.Facts, r check.Report) *page {
@@ -78,6 +81,8 @@ func newPage(f *check.Facts, r check.Report) *page {
 	}
 	p.Search = bounded(p.More, "names", f.Search)
 	p.Variants = bounded(p.More, "ways", f.Variants)
+	p.Heard = bounded(p.More, "servers of other VLANs", f.Heard)
+	p.Unreadable = bounded(p.More, "unreadable messages", f.Unreadable)
 	p.Ladder.Rows = bounded(p.More, "events", p.Ladder.Rows)
 	return p
 }

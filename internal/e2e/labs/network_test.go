@@ -39,7 +39,7 @@ func (s *site) secondAddress(address string) {
 	s.dhcpd("server-identifier 192.168.1.166;")
 	cmd, err := real.Program("in.tftpd", "-L", "-4", "-s", "-u", "root", "--address", "192.168.1.166:69", s.tree)
 	labtest.Check(s, err)
-	p, err := h.Start(cmd)
+	p, err := real.Start(h, cmd)
 	s.started(h, p, err)
 }
 

@@ -1,0 +1,184 @@
+package labs
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gopxeboot/gopxeboot/internal/boot"
+	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
+)
+
+// boot is the boot of the site's guest, of which nothing is kept.
+func (s *site) boot() error {
+	s.Helper()
+	out, err := handover.OpenOutput(s.Context(), filepath.Join(labtest.TempDir(s.T), "answer"))
+	labtest.Check(s, err)
+	_, err = boot.Boot(s.Context(), s.request, out, console.New(io.Discard, console.Quiet))
+	if err != nil {
+		out.Discard()
+	}
+	return err
+}
+
+// private lets root only read what is in the tree.
+func (s *site) private(names ...string) {
+	s.Helper()
+	for _, name := range names {
+		labtest.Check(s, os.Chmod(filepath.Join(s.tree, name), 0o600))
+	}
+}
+
+// hangs is a web server that takes connections and says nothing.
+func (s *site) hangs() {
+	s.Helper()
+	labtest.Check(s, s.lab().Servers.Do(func() error {
+		l, err := net.Listen("tcp4", ":80")
+		if err == nil {
+			s.Cleanup(func() { l.Close() })
+		}
+		return err
+	}))
+}
+
+// badBoots are labs in which a boot fails, and what it says then. The hint is the
+// one of the check.
+var badBoots = []report{
+	{fault{"UTF-16", check.NoDefault, isBroken, configured(utf16LE(goodConfig))},
+		[]string{"boot: ", "the configuration is UTF-16, which PXELINUX does not read", "save it as plain ASCII or UTF-8", "iconv"}, []string{"add a line", "no DEFAULT"}},
+	{fault{"a byte order mark", check.NoDefault, isBroken, configured("\ufeff" + goodConfig)},
+		[]string{"begins with a byte order mark", "sed -i"}, []string{"add a line", "no DEFAULT"}},
+	{fault{"DEFAULT is misspelt", check.LabelMissing, isBroken, configured(strings.Replace(goodConfig, "default linux", "default linus", 1))},
+		[]string{"kernel: ", "linus: file not found", "write in " + configName + ":1: DEFAULT linux"}, []string{"put it there"}},
+	{fault{"the configuration may not be read", check.TFTPRefused, isBroken, func(s *site) {
+		s.private(configFile)
+		s.dhcpd()
+		s.tftpd()
+	}}, []string{"config: no PXELINUX configuration: the server refuses to give it: ", `said "File must have global read permissions" (code 2)`, "chmod a+r"}, []string{"put one there"}},
+	{fault{"tftpd-hpa without --secure", check.TFTPRefused, isBroken, func(s *site) {
+		cmd, err := real.Program("in.tftpd", "-L", "-4", "-u", "root", s.tree)
+		labtest.Check(s, err)
+		p, err := real.Start(s.lab().Servers, cmd)
+		s.started(s.lab().Servers, p, err)
+		s.dhcpd()
+	}}, []string{"the server refuses to give it", "Only absolute filenames allowed", "(code 2)", "(and 11 names more)", "--secure"}, []string{"put one there"}},
+	{fault{"a firewall before the data ports", check.TFTPDataBlocked, isBroken, func(s *site) {
+		s.firewall()
+		s.dhcpd()
+		s.tftpd()
+	}}, []string{"config: tftp://", "again and again", "nf_conntrack_tftp"}, []string{"see that a TFTP server runs"}},
+	{fault{"a firewall before the data ports, and the first name", check.TFTPDataBlocked, isBroken, func(s *site) {
+		s.move(configFile, "pxelinux.cfg/"+s.request.UUID)
+		s.firewall()
+		s.dnsmasq()
+	}}, []string{"config: tftp://", "again and again", "nf_conntrack_tftp"}, []string{"see that a TFTP server runs"}},
+	{fault{"the kernel may not be read", check.FileUnreadable, isBroken, func(s *site) {
+		s.private(kernelFile)
+		s.dhcpd()
+		s.tftpd()
+	}}, []string{"kernel: tftp://", "File must have global read permissions", "chmod a+r"}, nil},
+	{fault{"initrd= and a space", check.FileUnreadable, isBroken, func(s *site) {
+		s.config("default linux\nlabel linux\n kernel vmlinuz\n append initrd= initrd.img quiet\n")
+		s.dhcpd()
+		s.tftpd()
+	}}, []string{"initrd: ", "write in " + configName + ":4: APPEND initrd=initrd.img quiet"}, []string{"chmod"}},
+	{fault{"a name as on Windows", check.KernelMissing, isBroken, func(s *site) {
+		s.config("default linux\nlabel linux\n kernel boot\\vmlinuz\n")
+		s.move(kernelFile, "boot/vmlinuz")
+		s.dhcpd()
+		s.tftpd()
+	}}, []string{`kernel: tftp://`, "write in " + configName + ":3: KERNEL boot/vmlinuz"}, []string{"put it there"}},
+	{fault{"a name as on Windows, and dnsmasq", check.Fine, fine, with(func(s *site) {
+		s.config("default linux\nlabel linux\n kernel boot\\vmlinuz\n")
+		s.move(kernelFile, "boot/vmlinuz")
+	})}, nil, nil},
+	{fault{"the initrd is empty", check.FileTruncated, isBroken, with(func(s *site) { s.file(initrdFile, "") })},
+		[]string{"the file is empty", "copy it there again"}, []string{"32 MiB"}},
+	{fault{"no web server for the kernel", check.HTTPRefused, isBroken, configured(kernelAt("http://192.168.1.166/vmlinuz"))},
+		[]string{"connection refused", "systemctl status nginx"}, nil},
+	{fault{"a scheme that PXELINUX does not know", check.NotBootable, isBroken, configured(kernelAt("nfs://192.168.1.166/vmlinuz"))},
+		[]string{"not nfs; correct label linux in tftp://"}, []string{"see DEFAULT"}},
+	{fault{"CONFIG names what is not there", check.NotBootable, isBroken, configured("default more\nlabel more\n config more.cfg\n")},
+		[]string{"CONFIG tftp://192.168.1.166/more.cfg: not found", "correct label more in tftp://"}, []string{"see DEFAULT"}},
+	{fault{"a menu of what is disabled", check.NotBootable, isBroken, configured("ui menu.c32\nlabel a\n menu disable\n kernel vmlinuz\n")},
+		[]string{"its highlighted entry boots nothing", "say MENU DEFAULT"}, []string{"see DEFAULT"}},
+	{fault{"a label in another case", check.LabelMissing, isBroken, with(func(s *site) { s.request.Label = "Linux" })},
+		[]string{`no label is called "Linux"`, "its labels are linux", "--label linux"}, nil},
+	{fault{"a kernel that is too large", check.FileTooLarge, isBroken, with(func(s *site) { s.request.MaxKernel = 1000 })},
+		[]string{"kernel: tftp://192.168.1.166/vmlinuz: ", "1000 bytes allowed", "see what that file is, or say --max-kernel 2"}, nil},
+	{fault{"GRUB without its kernel", check.KernelMissing, isBroken, with(func(s *site) {
+		s.file("grub.cfg", "menuentry linux {\n linux /boot/vmlinuz\n}\n")
+		s.request.Program, s.request.BootFile = plan.GRUB, "core.0"
+	})}, []string{"boot/vmlinuz: file not found", "names begin at the server's root directory"}, []string{"relative to the boot file's"}},
+	{fault{"no configuration of GRUB's", check.NoConfig, isBroken, with(func(s *site) {
+		s.file("core.0", "not needed")
+		s.request.Program, s.request.BootFile = plan.GRUB, "core.0"
+	})},
+		[]string{"no GRUB configuration; the first name asked for was tftp://192.168.1.166/", "put one there: tftp://"}, []string{"or put a grub.cfg"}},
+	{fault{"the configuration is empty", check.ConfigEmpty, isBroken, configured("")},
+		[]string{configName + " has 0 bytes", "write the configuration into that file"}, []string{"none found"}},
+	{fault{"a label without KERNEL", check.KernelMissing, isBroken, configured("default linux\nlabel linux\n")},
+		[]string{"linux: file not found", "add a line KERNEL"}, []string{"put it there"}},
+	{fault{"the labels are in a file that is missing", check.LabelMissing, isBroken, configured("default linux\ninclude labels.cfg\n")},
+		[]string{"linux: file not found", "put the file there that INCLUDE names"}, []string{"upper and lower case"}},
+	{fault{"iPXE's kernel is missing", check.NotBootable, isBroken, func(s *site) {
+		s.remove(configFile)
+		s.file("boot.ipxe", "#!ipxe\nkernel nowhere\nboot\n")
+		s.dhcp.BootFile = "boot.ipxe"
+		s.dnsmasq()
+	}}, []string{"boot.ipxe:2: kernel nowhere: tftp://192.168.1.166/nowhere: file not found", "correct that line, or put what it asks for on the server"}, nil},
+	{fault{"iPXE's script is on no server", check.ConfigUnreadable, isBroken, func(s *site) {
+		s.remove(configFile)
+		s.dhcp.BootFile = "http://192.168.1.77/boot.ipxe"
+		s.dnsmasq()
+	}}, []string{"config: http://192.168.1.77/boot.ipxe: 192.168.1.77:80: no route to host", "can be reached from 192.168.1.0/24"}, nil},
+	{fault{"a web server that hangs", check.FileUnreachable, isBroken, func(s *site) {
+		s.config(kernelAt("http://192.168.1.166/vmlinuz"))
+		s.dnsmasq()
+		s.hangs()
+	}}, []string{"192.168.1.166:80 takes the connection, and then says nothing", "it takes connections, so the way there is not at fault"}, []string{"can be reached"}},
+}
+
+// A boot that fails says what is wrong first and what to do about it, as the check
+// that it names does.
+func TestBadBoots(t *testing.T) {
+	t.Parallel()
+	for _, test := range badBoots {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			test.make(s)
+			err := s.boot()
+			if (err == nil) != (test.code == check.Fine) {
+				t.Fatalf("it ends with %v", err)
+			}
+			text := fmt.Sprint(err)
+			for _, words := range test.says {
+				if !strings.Contains(text, words) {
+					t.Errorf("%q is not in: %s", words, text)
+				}
+			}
+			for _, words := range test.never {
+				if strings.Contains(text, words) {
+					t.Errorf("%q is in: %s", words, text)
+				}
+			}
+			facts, r := s.lookAt()
+			if r.Verdict.Code != test.code && (test.code != check.Fine || r.Status() == check.Fail) {
+				t.Errorf("the check says %s, want %s\n%s", r.Verdict.Code, test.code, dump(facts, r))
+			}
+			if err != nil && !strings.Contains(text, r.Verdict.Advice) {
+				t.Errorf("the check's hint, %q, is not in: %s", r.Verdict.Advice, text)
+			}
+		})
+	}
+}
