@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -510,4 +511,36 @@ func TestNoConn(t *testing.T) {
 			t.Errorf("%s: Release: %v", name, err)
 		}
 	}
+}
+
+// starved is a process that gets no CPU until long after the time that it waits for.
+type starved struct {
+	*lan.LAN
+	until time.Time
+}
+
+func (s *starved) SetReadDeadline(t time.Time) error {
+	s.until = t
+	return s.LAN.SetReadDeadline(t)
+}
+
+func (s *starved) Read(b []byte) (int, error) {
+	if wait := time.Until(s.until); wait > 100*time.Millisecond {
+		time.Sleep(wait + time.Second)
+		return 0, os.ErrDeadlineExceeded
+	}
+	return s.LAN.Read(b)
+}
+
+// Who gets no CPU for a while does not ask again for what is there.
+func TestStarved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := lan.New(&server{ID: "10.0.0.1", Address: "10.0.0.42", BootFile: "pxelinux.0", After: time.Millisecond})
+		if _, err := testClient(t, &starved{LAN: w}).Lease(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]string{"0s DISCOVER", "2s REQUEST 10.0.0.42 of 10.0.0.1"}, w.Journal); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package dhcpclient
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -89,9 +90,7 @@ func newIdentity(mac net.HardwareAddr, uuid string, rom ROM) (identity, error) {
 	if rom.Arch != uint16(iana.INTEL_X86PC) {
 		undi, nii = "003016", []byte{1, 3, 16}
 	}
-	if rom.VendorClass == "" {
-		rom.VendorClass = fmt.Sprintf("PXEClient:Arch:%05d:UNDI:%s", rom.Arch, undi)
-	}
+	rom.VendorClass = cmp.Or(rom.VendorClass, fmt.Sprintf("PXEClient:Arch:%05d:UNDI:%s", rom.Arch, undi))
 	if rom.ClientID == nil {
 		// The key of the lease is the one that most guests' own DHCP clients use.
 		rom.ClientID = append([]byte{byte(iana.HWTypeEthernet)}, mac...)
@@ -133,7 +132,6 @@ func newIdentity(mac net.HardwareAddr, uuid string, rom ROM) (identity, error) {
 	return id, nil
 }
 
-// option is one of the options.
 func (id identity) option(code dhcpv4.OptionCode) (rawOption, bool) {
 	i := slices.IndexFunc(id.options, func(o rawOption) bool { return o.code == code.Code() })
 	if i < 0 {

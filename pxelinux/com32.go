@@ -30,11 +30,7 @@ func (m *machine) module(ctx context.Context, line string) (*Boot, error) {
 		if len(args) < 1 || len(args) > 2 {
 			return m.fail(ctx, "config.c32 wants a file and perhaps a directory, and got %d words", len(args))
 		}
-		dir := ""
-		if len(args) == 2 {
-			dir = args[1]
-		}
-		return m.chdirConfig(ctx, args[0], dir)
+		return m.chdirConfig(ctx, args[0], strings.Join(args[1:], ""))
 	case "cmd":
 		return m.loadKernel(ctx, restOf(line))
 	case "ifcpu64":
@@ -264,8 +260,9 @@ func (m *machine) pxechn(ctx context.Context, argv []string) (*Boot, error) {
 		case 'p':
 			h.PathPrefix = value
 		case 'o':
-			number, text, _ := strings.Cut(value, "=")
-			switch firstNumber(number) {
+			number, text, _ := strings.Cut(value, "=") // as in 209.s=...
+			number, _, _ = strings.Cut(number, ".")
+			switch strtoul(number) {
 			case 209:
 				h.ConfigFile = text
 			case 210:
@@ -288,10 +285,4 @@ func (m *machine) pxechn(ctx context.Context, argv []string) (*Boot, error) {
 		return nil, err
 	}
 	return again.main(ctx)
-}
-
-// firstNumber is the option's number in pxechn's -o 209.s=...
-func firstNumber(s string) int64 {
-	number, _, _ := strings.Cut(s, ".")
-	return int64(strtoul(number))
 }

@@ -1,6 +1,7 @@
 package pxelinux
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,9 +72,7 @@ func (m *machine) promptAgain(ctx context.Context) (*Boot, error) {
 	// TIMEOUT is for the first key; TOTALTIMEOUT counts when there is none. A
 	// negative one is taken for a number of weeks.
 	wait := p.timeout
-	if wait == 0 {
-		wait = p.totalTimeout
-	}
+	wait = cmp.Or(wait, p.totalTimeout)
 	var b *Boot
 	var err error
 	switch {
@@ -325,7 +324,6 @@ func (m *machine) inLabel() string {
 	return "label " + m.label + ": "
 }
 
-// kernel is a Linux kernel with its initrds.
 func (m *machine) kernel(ctx context.Context, kernel string, initrds []string, args string) (*Boot, error) {
 	b := &Boot{Outcome: Linux, Label: m.label, Args: args, after: m}
 	var err error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"time"
@@ -72,11 +71,7 @@ func (m *machine) search(ctx context.Context) error {
 	names := searchNames(m.host)
 	for _, name := range names {
 		began := time.Now()
-		text := ""
-		url, err := m.ask(ctx, name, func(r io.Reader) (err error) {
-			text, err = m.text(r)
-			return err
-		})
+		text, url, err := m.read(ctx, name)
 		try := Try{URL: url, Result: "found", Took: time.Since(began)}
 		switch {
 		case errors.Is(err, errEmpty):
@@ -152,12 +147,7 @@ func (c *Config) BootLabel(ctx context.Context, label string) (*Boot, error) {
 // that label, or before it opens the submenu that the label is in. BootLabel asks
 // for none.
 func (c *Config) Protected(label string) bool {
-	for _, s := range c.scopes {
-		if e := s.parser.labels[label]; e != nil && e.protected() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.scopes, func(s scope) bool { return s.parser.labels[label].protected() })
 }
 
 // protected says whether an entry needs a password, its own or a submenu's.

@@ -47,7 +47,6 @@ type usage struct{ bytes, files int }
 // and modules.
 const maxSteps = 64
 
-// maxRetries limits PXERETRY.
 const maxRetries = 8
 
 func newMachine(h Host, open Opener) *machine {

@@ -109,19 +109,13 @@ func (m *machine) highlighted(ctx context.Context, p *parser) (*Boot, error) {
 			if e.password != nil {
 				m.note("label %s: the menu asks for a password", e.name)
 			}
-			return waitsForKey(m.runEntry(ctx, p, e))
+			b, err := m.runEntry(ctx, p, e)
+			return waited(b, err, 0)
 		case submenu, gotoMenu:
 			menu = e.target
 		}
 	}
 	return &Boot{Outcome: Prompt, Waits: true, Err: errors.New("the menu waits for a key, and its highlighted entry boots nothing")}, nil
-}
-
-func waitsForKey(b *Boot, err error) (*Boot, error) {
-	if err == nil {
-		b.Waits, b.Timeout = true, 0
-	}
-	return b, err
 }
 
 // leaveMenu is the boot: prompt behind a menu that came to no command. Without
@@ -133,7 +127,6 @@ func (m *machine) leaveMenu(ctx context.Context, p *parser) (*Boot, error) {
 	return m.highlighted(ctx, p)
 }
 
-// runEntry boots an entry of a menu.
 func (m *machine) runEntry(ctx context.Context, p *parser, e *entry) (*Boot, error) {
 	m.label = e.name
 	return m.runMenuCommand(ctx, p, e.command(m.host))

@@ -1,6 +1,7 @@
 package pxelinux
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -81,9 +82,7 @@ func resolve(server, cwd, name string) (string, error) {
 	name = absolute(cwd, mangle(name))
 	if kindOf(name) == oldTFTP {
 		host, path, _ := strings.Cut(name, "::")
-		if host == "" {
-			host = server
-		}
+		host = cmp.Or(host, server)
 		return "tftp://" + percent.Escape(host, inHost) + "/" + percent.Escape(path, inPath), nil
 	}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -28,7 +29,6 @@ type position struct {
 // A menu holds entries. There is a root menu, one for hidden entries and one
 // for each MENU BEGIN.
 type menu struct {
-	name   string
 	parent *menu
 	entry  *entry // this menu in its parent
 
@@ -164,7 +164,7 @@ func newParser(f files, forMenu bool, sysappend uint32) *parser {
 }
 
 func (p *parser) newMenu(parent *menu, name string) *menu {
-	m := &menu{name: name, parent: parent}
+	m := &menu{parent: parent}
 	if parent != nil {
 		m.timeout, m.ontimeout, m.onerror, m.background = parent.timeout, parent.ontimeout, parent.onerror, parent.background
 		m.shown, m.immediate = parent.shown, parent.immediate
@@ -212,11 +212,9 @@ func (p *parser) parse(ctx context.Context, text, url string) error {
 		p.files.warn(p.at, IncludeDepth, "includes nest deeper than %d: %s is not read", maxDepth, url)
 		return nil
 	}
-	for _, file := range p.included {
-		if file == url {
-			p.files.warn(p.at, IncludeLoop, "%s includes itself: PXELINUX would hang", url)
-			return nil
-		}
+	if slices.Contains(p.included, url) {
+		p.files.warn(p.at, IncludeLoop, "%s includes itself: PXELINUX would hang", url)
+		return nil
 	}
 	p.included = append(p.included, url)
 	defer func() { p.included = p.included[:len(p.included)-1] }()

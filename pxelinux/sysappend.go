@@ -1,6 +1,7 @@
 package pxelinux
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -69,9 +70,7 @@ func macName(h Host) string {
 		return ""
 	}
 	hardware := h.HardwareType
-	if hardware == 0 {
-		hardware = 1
-	}
+	hardware = cmp.Or(hardware, 1)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%02x", hardware)
 	for _, c := range h.MAC {

@@ -1,6 +1,7 @@
 package tftpget
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/percent"
@@ -83,7 +83,7 @@ func (c *Client) Open(ctx context.Context, server netip.AddrPort, name string) (
 		err = o.fit(name)
 	}
 	if err == nil {
-		f.transfer, err = start(ctx, server, name, o, &f.retransmits)
+		f.transfer, err = start(ctx, server, name, o, &f.counts)
 	}
 	if err != nil {
 		cancel()
@@ -151,24 +151,23 @@ func parseURL(ctx context.Context, link string) (server netip.AddrPort, name str
 // start chooses the receiver. A server that wants no windows gets the request
 // of any PXE ROM from pin/tftp, and one that wants no options at all the
 // request of RFC 1350.
-func start(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (transfer, error) {
-	var reply *serverError
+func start(ctx context.Context, server netip.AddrPort, name string, o options, counted *counts) (transfer, error) {
 	if o.window > 1 || o.rarely() {
-		d := newDownload(ctx, server, name, o, retransmits)
+		d := newDownload(ctx, server, name, o, counted)
 		err := d.start()
 		if err == nil {
 			return d, nil
 		}
-		if !errors.Is(err, errBadOptions) && !(errors.As(err, &reply) && reply.aboutOptions()) {
+		if !errors.Is(err, errBadOptions) && !aboutOptions(err) {
 			return nil, err
 		}
 	}
-	l, err := startLockstep(ctx, server, name, o, retransmits)
+	l, err := startLockstep(ctx, server, name, o, counted)
 	if err == nil {
 		return l, nil
 	}
-	if errors.As(err, &reply) && reply.aboutOptions() {
-		d := newDownload(ctx, server, name, o, retransmits)
+	if aboutOptions(err) {
+		d := newDownload(ctx, server, name, o, counted)
 		if d.ask(plainTerms) == nil {
 			return d, nil
 		}
@@ -196,18 +195,14 @@ func (c *Client) options(server netip.AddrPort) (options, error) {
 	if o.blockSize < 512 || o.blockSize > maxBlockSize {
 		return o, fmt.Errorf("block size %d is not between 512 and %d", o.blockSize, maxBlockSize)
 	}
-	if o.window == 0 {
-		o.window = DefaultWindowSize
-	}
+	o.window = cmp.Or(o.window, DefaultWindowSize)
 	if o.window < 1 || o.window > maxWindowSize {
 		return o, fmt.Errorf("window size %d is not between 1 and %d", o.window, maxWindowSize)
 	}
 	if o.timeout <= 0 {
 		o.timeout = DefaultTimeout
 	}
-	if o.retries == 0 {
-		o.retries = DefaultRetries
-	}
+	o.retries = cmp.Or(o.retries, DefaultRetries)
 	o.retries = max(o.retries, 0)
 	return o, nil
 }

@@ -52,7 +52,6 @@ func join(options []option, positionals []string, takesValue func(string) bool) 
 	return out
 }
 
-// option is one option as it was written.
 type option struct {
 	dashes, name, value string
 	hasValue            bool
@@ -66,7 +65,7 @@ type scanner struct {
 	wantsValue  bool // the last option's value is the next word
 }
 
-func scan(words []string, takesValue func(option string) bool) ([]option, []string, error) {
+func scan(words []string, takesValue func(option string) bool) ([]option, []string) {
 	s := &scanner{takesValue: takesValue}
 	output := slices.IndexFunc(words, isOutput)
 	for i, word := range words {
@@ -82,7 +81,7 @@ func scan(words []string, takesValue func(option string) bool) ([]option, []stri
 					s.positionals = append(s.positionals, word)
 				}
 			}
-			return s.options, s.positionals, nil
+			return s.options, s.positionals
 		case isOneArgument(word, i < output || output < 0):
 			s.add(word)
 		default:
@@ -91,7 +90,7 @@ func scan(words []string, takesValue func(option string) bool) ([]option, []stri
 			}
 		}
 	}
-	return s.options, s.positionals, nil
+	return s.options, s.positionals
 }
 
 // isOneArgument says that a word is not to be split. libxls says that it

@@ -77,13 +77,12 @@ func ParseCall(argv, environ []string, takesValue func(option string) bool) (Cal
 	if len(argv) == 0 {
 		return c, nil
 	}
-	read := scan
+	options, positionals := scan(argv[1:], takesValue)
 	if c.Toolstack == XAPI {
-		read = scanXAPI
-	}
-	options, positionals, err := read(argv[1:], takesValue)
-	if err != nil {
-		return c, err
+		var err error
+		if options, positionals, err = scanXAPI(argv[1:], takesValue); err != nil {
+			return c, err
+		}
 	}
 	options = firstOnly(options)
 	c.Words = join(options, positionals, takesValue)
@@ -171,9 +170,7 @@ func (c *Call) options(options []option) (err error) {
 	if chosen != "" && hasMAC {
 		return &CallError{"--vif chooses among the vifs that the toolstack knows, and a MAC is written down", "leave one of the two away"}
 	}
-	if c.Domid == 0 {
-		c.Domid = domidOf(c.Output, c.OutputDirectory)
-	}
+	c.Domid = cmp.Or(c.Domid, domidOf(c.Output, c.OutputDirectory))
 	directory := c.Toolstack.DefaultDirectory()
 	if c.Format == XE {
 		c.VM, directory = uuid, XEDirectory

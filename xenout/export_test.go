@@ -8,7 +8,7 @@ var (
 
 // Arguments are Call.Words of other toolstacks than XAPI.
 func Arguments(words []string, takesValue func(string) bool) []string {
-	options, positionals, _ := scan(words, takesValue)
+	options, positionals := scan(words, takesValue)
 	return join(firstOnly(options), positionals, takesValue)
 }
 

@@ -63,13 +63,13 @@ func (e *RefusedError) Error() string {
 // boot something else without it.
 func scanXAPI(words []string, takesValue func(option string) bool) ([]option, []string, error) {
 	own, words := cutXAPI(words)
-	options, positionals, _ := scan(own, takesValue)
+	options, positionals := scan(own, takesValue)
 	var disk []string
 	if last := len(words) - 1; last >= 0 && filepath.IsAbs(words[last]) {
 		words, disk = words[:last], words[last:]
 	}
 	words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "" })
-	theirs, more, _ := scan(words, takesValue)
+	theirs, more := scan(words, takesValue)
 	for i, o := range theirs {
 		// The first eliloaders were given --vm after other options of XAPI's.
 		if own == nil && o.name == "vm" && !slices.ContainsFunc(theirs[:i], func(o option) bool { return o.name == "vm" }) {

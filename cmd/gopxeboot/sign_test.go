@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -145,8 +144,7 @@ func TestSignTree(t *testing.T) {
 				file := filepath.Join(tree, name)
 				content, err := os.ReadFile(file)
 				labtest.Check(t, err)
-				changed := bytes.Clone(content)
-				changed[len(changed)/2] ^= 1
+				changed := content[:len(content)/2]
 				labtest.Check(t, os.WriteFile(file, changed, 0o644))
 				boot(name, 5, name)
 				if judge() {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -68,15 +69,19 @@ func sign(t *testing.T, tree, keys string, list []byte, holds time.Duration) {
 	writeFile(t, filepath.Join(tree, "SHA256SUMS.asc"), signature.String())
 }
 
-// sumsOf is what find . -type f -exec sha256sum {} + says in a directory.
-func sumsOf(t *testing.T, dir string) (list []byte) {
+// sumsOf is what find . -type f -exec sha256sum {} + says in a directory, without the
+// names that begin so.
+func sumsOf(t *testing.T, dir string, without ...string) (list []byte) {
 	t.Helper()
 	labtest.Check(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		content, err := os.ReadFile(path)
 		name, _ := filepath.Rel(dir, path)
+		if slices.ContainsFunc(without, func(s string) bool { return strings.HasPrefix(name, s) }) {
+			return nil
+		}
+		content, err := os.ReadFile(path)
 		list = fmt.Appendf(list, "%x  ./%s\n", sha256.Sum256(content), name)
 		return err
 	}))
@@ -145,8 +150,32 @@ func TestVerify(t *testing.T) {
 		{"another configuration", unsigned("default linux\nlabel linux\n kernel vmlinuz\n"), []string{"--key=KEYS/minisign"}, 5, "01-00-16-3e-72-79-e3 has the SHA-256 "},
 		{"a configuration that nobody signed", func(t *testing.T, tree, keys string) {
 			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree, keys)
+			sign(t, tree, keys, sumsOf(t, tree, "pxelinux.cfg", "SHA256SUMS"), 0)
 			writeFile(t, filepath.Join(tree, "pxelinux.cfg/default"), "default linux\nlabel linux\n kernel vmlinuz\n")
 		}, []string{"--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/pxelinux.cfg/default is not in tftp://192.168.1.166/SHA256SUMS, signed by minisign "},
+		{"a configuration that is said not to be there", func(t *testing.T, tree, keys string) {
+			writeFile(t, filepath.Join(tree, "pxelinux.cfg/default"), "default linux\nlabel linux\n kernel vmlinuz\n")
+			sign(t, tree, keys, sumsOf(t, tree, "SHA256SUMS"), 0)
+			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree, keys)
+		}, []string{"--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/pxelinux.cfg/01-00-16-3e-72-79-e3 is not there, and it is in tftp://192.168.1.166/SHA256SUMS, signed by minisign "},
+		{"an empty configuration", func(t *testing.T, tree, keys string) {
+			writeFile(t, filepath.Join(tree, "pxelinux.cfg/default"), "default linux\nlabel linux\n kernel vmlinuz\n")
+			sign(t, tree, keys, sumsOf(t, tree, "SHA256SUMS"), 0)
+			writeFile(t, filepath.Join(tree, "pxelinux.cfg/01-00-16-3e-72-79-e3"), "")
+		}, []string{"--key=KEYS/minisign"}, 5, "01-00-16-3e-72-79-e3 is not there, and it is in "},
+		{"an include that is said not to be there", remove("extra.cfg"), []string{"--key=KEYS/openpgp"}, 5, "tftp://192.168.1.166/extra.cfg is not there, and it is in "},
+		{"a kernel that is said not to be there", func(t *testing.T, tree, keys string) {
+			unsigned("default linux\nontimeout other\nonerror other\nlabel linux\n kernel vmlinuz\nlabel other\n kernel initrd.gz\n")(t, tree, keys)
+			sign(t, tree, keys, sumsOf(t, tree, "SHA256SUMS"), 0)
+			remove("vmlinuz")(t, tree, keys)
+		}, []string{"--key=KEYS/openpgp"}, 6, "kernel: tftp://192.168.1.166/vmlinuz: file not found"},
+		{"iPXE's next script is said not to be there", func(t *testing.T, tree, keys string) {
+			writeFile(t, filepath.Join(tree, "boot.ipxe"), "#!ipxe\nchain next.ipxe || chain other.ipxe\n")
+			writeFile(t, filepath.Join(tree, "other.ipxe"), "#!ipxe\nkernel vmlinuz\nboot\n")
+			sign(t, tree, keys, sumsOf(t, tree, "SHA256SUMS"), 0)
+			remove("next.ipxe")(t, tree, keys)
+		}, []string{"--bootfile=boot.ipxe", "--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/next.ipxe is not there, and it is in "},
+		{"what grub.cfg includes is said not to be there", remove("grub/hosts.cfg"), []string{"--bootfile=grubx64.efi", "--key=KEYS/minisign"}, 5, "grub/hosts.cfg is not there, and it is in "},
 		{"another key", func(t *testing.T, tree, _ string) {
 			_, private, err := minisign.GenerateKey(rand.Reader)
 			labtest.Check(t, err)
@@ -272,7 +301,7 @@ func TestVerifyBetween(t *testing.T) {
 // TestVerifyLocation does so at a location: .treeinfo decides what boots, too.
 func TestVerifyLocation(t *testing.T) {
 	labtest.New(t, lab.Config{})
-	for _, tampered := range []string{"", ".treeinfo", "images/f/vmlinuz", "images/f/initrd.img", "SHA256SUMS"} {
+	for _, tampered := range []string{"", ".treeinfo", "images/f/vmlinuz", "images/f/initrd.img", "SHA256SUMS", "-.treeinfo", "-images/f/vmlinuz", "-images/f/initrd.img"} {
 		tree := filepath.Join(repositoryTree(t), "fedora")
 		list := sumsOf(t, tree)
 		public, private, err := minisign.GenerateKey(rand.Reader)
@@ -284,7 +313,10 @@ func TestVerifyLocation(t *testing.T) {
 		writeFile(t, filepath.Join(tree, "SHA256SUMS"), string(list))
 		writeFile(t, filepath.Join(tree, "SHA256SUMS.minisig"), string(minisign.Sign(private, list)))
 		code := 0
-		if tampered != "" {
+		if gone, ok := strings.CutPrefix(tampered, "-"); ok {
+			labtest.Check(t, os.Remove(filepath.Join(tree, gone)))
+			code = 5
+		} else if tampered != "" {
 			writeFile(t, filepath.Join(tree, tampered), readFile(t, filepath.Join(tree, tampered))+"\n")
 			code = 5
 		}

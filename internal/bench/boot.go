@@ -17,7 +17,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
@@ -25,7 +24,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/insomniacslk/dhcp/dhcpv4"
-	"golang.org/x/sys/unix"
+	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 )
 
 // A boot's files: below the tree that all servers have.
@@ -184,7 +183,7 @@ func ask(server, file string) error {
 		fmt.Printf("%.6f\n", time.Since(begin).Seconds())
 		begin = time.Now()
 	}
-	if err := askDHCP(); err != nil {
+	if err := askDHCP(ctx); err != nil {
 		return err
 	}
 	part()
@@ -205,61 +204,19 @@ func ask(server, file string) error {
 	return os.Remove(file)
 }
 
-// askDHCP is DISCOVER, OFFER, REQUEST and ACK over a plain UDP socket.
-func askDHCP() error {
+// askDHCP is DISCOVER, OFFER, REQUEST and ACK.
+func askDHCP(ctx context.Context) error {
 	mac, err := net.ParseMAC(lab.SampleMAC)
 	if err != nil {
 		return err
 	}
-	listen := net.ListenConfig{Control: broadcast}
-	conn, err := listen.ListenPacket(context.Background(), "udp4", ":68")
+	client, err := nclient4.New(lab.HostInterface, nclient4.WithHWAddr(mac))
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	exchange := func(p *dhcpv4.DHCPv4, want dhcpv4.MessageType) (*dhcpv4.DHCPv4, error) {
-		if _, err := conn.WriteTo(p.ToBytes(), &net.UDPAddr{IP: net.IPv4bcast, Port: 67}); err != nil {
-			return nil, err
-		}
-		if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
-			return nil, err
-		}
-		buffer := make([]byte, 1500)
-		for {
-			n, _, err := conn.ReadFrom(buffer)
-			if err != nil {
-				return nil, err
-			}
-			if answer, err := dhcpv4.FromBytes(buffer[:n]); err == nil && answer.TransactionID == p.TransactionID && answer.MessageType() == want {
-				return answer, nil
-			}
-		}
-	}
-	discover, err := dhcpv4.NewDiscovery(mac, dhcpv4.WithBroadcast(true))
-	if err != nil {
-		return err
-	}
-	offer, err := exchange(discover, dhcpv4.MessageTypeOffer)
-	if err != nil {
-		return err
-	}
-	request, err := dhcpv4.NewRequestFromOffer(offer, dhcpv4.WithBroadcast(true))
-	if err != nil {
-		return err
-	}
-	_, err = exchange(request, dhcpv4.MessageTypeAck)
+	defer client.Close()
+	_, err = client.Request(ctx, dhcpv4.WithBroadcast(true))
 	return err
-}
-
-// broadcast lets a socket send to everybody on the bridge, without a route.
-func broadcast(_, _ string, conn syscall.RawConn) error {
-	var err error
-	refused := conn.Control(func(fd uintptr) {
-		err = errors.Join(
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1),
-			unix.BindToDevice(int(fd), "eth0"))
-	})
-	return errors.Join(refused, err)
 }
 
 func median(s []float64) float64 {

@@ -48,6 +48,9 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 		if e, ok := errors.AsType[*fetch.Error](err); ok {
 			missing = e.URL
 		}
+		if p.check.Absent(missing) != nil { // whoever says so is not to choose
+			return err
+		}
 		next, nextErr := d.NotFound(ctx, missing)
 		if nextErr != nil || next.Boot.Kernel == "" || tried[next.Boot.Kernel] {
 			return err
@@ -305,7 +308,7 @@ func agreed(s fetch.Stats) string {
 func (m *image) failed(ctx context.Context, err error) error {
 	switch {
 	case verify.IsError(err):
-		return notVerified(m.stage, err)
+		return m.p.notVerified(m.stage, err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		return fault.In(ctx, fault.NoOutput, m.stage, err, m.makeRoom())
 	case errors.Is(err, fetch.ErrTooBig):

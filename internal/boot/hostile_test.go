@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	if status, ours := Helper(); ours {
 		os.Exit(status)
 	}
-	lab.Main(m)
+	labtest.Main(m)
 }
 
 // attack is what a hostile child does, and what has to come of it.

@@ -26,7 +26,8 @@ type Terminal struct {
 	First, Idle time.Duration
 }
 
-// Choose is menu.Chooser's. Its error wraps menu.ErrUntouched when no one chose,
+// Choose lets a user choose. valid says why a choice's password is not the
+// right one, and is asked before Choose returns it. The error wraps menu.ErrUntouched when no one chose,
 // and io.ErrUnexpectedEOF when the terminal is gone.
 func (t *Terminal) Choose(ctx context.Context, o menu.Offer, valid func(menu.Choice) error) (menu.Choice, error) {
 	c := &chooser{t: t, offer: o, valid: valid, keys: keys{t.Input}, first: t.First, message: printable.Text(o.Failed)}
@@ -310,7 +311,6 @@ func (c *chooser) helpRows(m *menu.Menu) (rows int) {
 	return min(rows, 5, c.screen.height/4)
 }
 
-// rows is how many entries fit.
 func (c *chooser) rows(m *menu.Menu) int {
 	rows := c.screen.height - 5
 	if help := c.helpRows(m); help > 0 {
@@ -319,7 +319,6 @@ func (c *chooser) rows(m *menu.Menu) int {
 	return rows
 }
 
-// draw puts a menu on the screen.
 func (c *chooser) draw(m *menu.Menu) {
 	s, at, rows := c.screen, c.at[c.menu], c.rows(m)
 	s.clear()

@@ -12,7 +12,6 @@ import (
 // values of xenout's XAPIFields from before the first SetDirect.
 const keptPrefix = "gopxeboot-"
 
-// keptKeys are those keys.
 func keptKeys() (keys []string) {
 	for _, f := range (xenout.Result{}).XAPIFields() {
 		keys = append(keys, keptPrefix+f.Name)

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -59,9 +60,7 @@ func (h *Host) Find(ctx context.Context, inv xenout.Call) (Info, error) {
 	guest, err := h.identify(ctx, inv, parent)
 	guest.XAPI = inv.Toolstack == xenout.XAPI || inv.VM != ""
 	unknown := &UnknownError{Guest: guest.Name, Add: lineToAdd(inv, parent, guest)}
-	if unknown.Guest == "" {
-		unknown.Guest = guest.UUID
-	}
+	unknown.Guest = cmp.Or(unknown.Guest, guest.UUID)
 	if err != nil {
 		unknown.Reasons = []string{err.Error()}
 		return guest, overOr(ctx, unknown)

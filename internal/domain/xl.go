@@ -150,12 +150,8 @@ func (h *Host) xlGuest(guest Info, wanted int, file string, cfg config) (Info, e
 		}
 		vifs[i] = vif
 	}
-	if guest.Name == "" {
-		guest.Name = cfg.text("name")
-	}
-	if guest.UUID == "" {
-		guest.UUID = cfg.uuid()
-	}
+	guest.Name = cmp.Or(guest.Name, cfg.text("name"))
+	guest.UUID = cmp.Or(guest.UUID, cfg.uuid())
 	guest.Type = cfg.typeOr(guest.Type)
 	guest.VIFs, guest.Source = vifs, file
 	return guest, nil
@@ -265,9 +261,7 @@ func createArguments(argv []string) (file string, settings []string, ok bool) {
 			file, settings = addPositional(word, file, settings)
 		}
 	}
-	if file == "" {
-		file = "/dev/null"
-	}
+	file = cmp.Or(file, "/dev/null")
 	return file, settings, file != "/dev/null" || len(settings) > 0
 }
 
@@ -307,9 +301,7 @@ func addPositional(word, file string, settings []string) (string, []string) {
 	if strings.Contains(word, "=") {
 		return file, append(settings, word)
 	}
-	if file == "" {
-		file = word
-	}
+	file = cmp.Or(file, word)
 	return file, settings
 }
 

@@ -69,9 +69,7 @@ func parseConfig(text string) (config, error) {
 	var first error
 	for p.next(); p.kind != endOfFile; {
 		if err := p.statement(); err != nil {
-			if first == nil {
-				first = err
-			}
+			first = cmp.Or(first, err)
 			p.skipLine()
 		}
 	}
@@ -199,7 +197,6 @@ func (p *parser) skipLine() {
 	}
 }
 
-// next reads the next token.
 func (p *parser) next() {
 	if p.kind == lineEnd {
 		p.line++

@@ -2,8 +2,10 @@ package fetch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -80,7 +82,7 @@ type Client struct {
 	Images *Images
 
 	// Verify, when not nil, is asked about what ReadAll or ReadHead has read whole, and its error
-	// is that of the file.
+	// is that of the file. The content is nil where the file is not there, or is empty.
 	Verify func(link string, content []byte) error
 
 	// LookedUp, when not nil, is told of each name that was looked up.
@@ -149,19 +151,28 @@ func (c *Client) ReadAll(ctx context.Context, link string, limit int64) ([]byte,
 	bounded.TFTP.WindowSize = 1
 	f, err := bounded.Open(ctx, link)
 	if err != nil {
-		return nil, err
+		return nil, c.NotThere(link, err)
 	}
 	defer f.Close()
 	var content bytes.Buffer
 	if _, err := f.WriteTo(&content); err != nil {
 		return nil, err
 	}
-	if c.Verify != nil && content.Len() > 0 { // an empty file is as good as none
+	if c.Verify != nil {
 		if err := c.Verify(link, content.Bytes()); err != nil {
 			return nil, &Error{f.URL(), err}
 		}
 	}
 	return content.Bytes(), nil
+}
+
+// NotThere is the error of a file that could not be opened. That it is not there is
+// for Verify, too.
+func (c *Client) NotThere(link string, err error) error {
+	if c.Verify != nil && (errors.Is(err, ErrNotFound) || errors.Is(err, ErrRefused)) {
+		return cmp.Or(c.Verify(link, nil), err)
+	}
+	return err
 }
 
 // ReadHead reads the first bytes of a file, most at most, and all of it where more
@@ -178,7 +189,7 @@ func (c *Client) ReadHead(ctx context.Context, link string, most int, more func(
 // With an error f is nil.
 func (c *Client) Hold(ctx context.Context, link string, most int, more func(head []byte) bool, limit int64) (f *File, content []byte, at string, err error) {
 	if f, err = c.Open(ctx, link); err != nil {
-		return nil, nil, "", err
+		return nil, nil, "", c.NotThere(link, err)
 	}
 	content, err = f.Hold(most, more, limit)
 	if err == nil && f.held.whole && c.Verify != nil { // what boots is verified when it is fetched

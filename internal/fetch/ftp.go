@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,9 +24,7 @@ func (c *Client) openFTP(ctx context.Context, l location) (source, error) {
 	if strings.ContainsAny(name, "\r\n\x00") {
 		return nil, errors.New("an FTP file name can't hold a line end or a NUL")
 	}
-	if l.port == 0 {
-		l.port = 21
-	}
+	l.port = cmp.Or(l.port, 21)
 	if l.user == "" {
 		l.user, l.password = "anonymous", "syslinux@" // as PXELINUX
 	}
@@ -37,7 +36,6 @@ func (c *Client) openFTP(ctx context.Context, l location) (source, error) {
 	return &stream{ctx: ctx, body: body, size: f.size, patient: c.Servers != nil, silence: f.silence, open: f.from, warn: c.warn}, nil
 }
 
-// ftpFile is a file on an FTP server.
 type ftpFile struct {
 	client *Client
 	ctx    context.Context
@@ -93,8 +91,7 @@ func (f *ftpFile) ask(address string, offset int64) (_ io.ReadCloser, begin int6
 	server, err := ftp.Dial(address,
 		ftp.DialWithDialFunc(dial),
 		ftp.DialWithDisabledUTF8(true)) // names are bytes
-	var reply *textproto.Error
-	if err == nil || errors.As(err, &reply) {
+	if _, replied := errors.AsType[*textproto.Error](err); err == nil || replied {
 		f.client.Servers.note(address)
 	}
 	if err != nil {
@@ -116,7 +113,7 @@ func (f *ftpFile) ask(address string, offset int64) (_ io.ReadCloser, begin int6
 	}
 	f.seen, f.size, f.changed = true, size, changed
 	body, err := server.RetrFrom(f.name, uint64(offset))
-	if offset > 0 && errors.As(err, &reply) && reply.Code < ftp.StatusNotLoggedIn { // 500 to 504: it knows no REST
+	if reply, _ := errors.AsType[*textproto.Error](err); offset > 0 && reply != nil && reply.Code < ftp.StatusNotLoggedIn { // 500 to 504: it knows no REST
 		offset = 0
 		body, err = server.Retr(f.name)
 	}
@@ -139,18 +136,18 @@ func (b *ftpBody) Read(p []byte) (int, error) {
 	if err != io.EOF {
 		return n, err
 	}
-	var reply *textproto.Error
-	switch err := b.data.Close(); {
+	err = b.data.Close()
+	reply, replied := errors.AsType[*textproto.Error](err)
+	switch {
 	case err == nil:
 		b.server.Quit()
 		return n, io.EOF
-	case errors.As(err, &reply):
+	case replied:
 		return n, fmt.Errorf("%w: %d %s", ErrShort, reply.Code, printable.Line(reply.Msg, maxMessage))
 	case errors.Is(err, io.EOF): // hung up without a word
 		return n, io.ErrUnexpectedEOF
-	default:
-		return n, err
 	}
+	return n, err
 }
 
 func (b *ftpBody) Close() error {
@@ -160,8 +157,8 @@ func (b *ftpBody) Close() error {
 
 // fromFTP gives a server's answers their kinds.
 func fromFTP(err error) error {
-	var reply *textproto.Error
-	if !errors.As(err, &reply) {
+	reply, ok := errors.AsType[*textproto.Error](err)
+	if !ok {
 		return err
 	}
 	kind := ErrRefused
@@ -178,13 +175,13 @@ func fromFTP(err error) error {
 // fromLogin does so for Login, where the library returns some answers as text
 // only.
 func fromLogin(err error) error {
-	var reply *textproto.Error
-	var garbled textproto.ProtocolError
-	var network net.Error
+	reply, replied := errors.AsType[*textproto.Error](err)
+	_, garbled := errors.AsType[textproto.ProtocolError](err)
+	_, network := errors.AsType[net.Error](err)
 	switch {
-	case errors.As(err, &reply):
+	case replied:
 		return fmt.Errorf("%w: %d %s", ErrLogin, reply.Code, printable.Line(reply.Msg, maxMessage))
-	case errors.As(err, &network), errors.As(err, &garbled), errors.Is(err, ftp.ErrInvalidCommand),
+	case network, garbled, errors.Is(err, ftp.ErrInvalidCommand),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errTalkative):
 		return err
 	}

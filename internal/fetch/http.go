@@ -108,7 +108,6 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// httpFile is a file on an HTTP server.
 type httpFile struct {
 	ctx       context.Context
 	by        *Client
@@ -140,9 +139,8 @@ func (h *httpFile) get(bytes string) (*http.Response, error) {
 		req.Header.Set("If-Range", version(h.first))
 	}
 	resp, err := h.client.Do(req)
-	var e *url.Error // repeats the URL
-	if errors.As(err, &e) {
-		err = e.Err
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err // without the URL once more
 	}
 	if err == nil && bytes == "" && resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
@@ -271,7 +269,6 @@ func (h *httpFile) content(resp *http.Response) (io.ReadCloser, error) {
 	return resp.Body, nil
 }
 
-// gunzip unpacks what it reads.
 type gunzip struct {
 	packed io.ReadCloser
 	reader *gzip.Reader

@@ -113,7 +113,6 @@ func (c *Client) openInImage(ctx context.Context, at location, name string) (_ s
 	return f, nil
 }
 
-// imageFile is a file in an image.
 type imageFile struct {
 	*image.File
 	ctx context.Context

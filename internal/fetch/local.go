@@ -56,8 +56,7 @@ func contentSize(file *os.File) (int64, error) {
 
 // fromLocal gives a system's answers their kinds, and leaves out the name.
 func fromLocal(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err
 	}
 	kind := ErrRefused

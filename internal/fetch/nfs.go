@@ -119,24 +119,20 @@ func (f *nfsFile) ReadAt(p []byte, offset int64) (n int, err error) {
 
 // isBroken says whether another connection could do better.
 func isBroken(err error) bool {
-	var status nfs3.Status
-	return !errors.As(err, &status) && !errors.Is(err, nfs3.ErrGarbled) && !errors.Is(err, nfs3.ErrDenied) &&
+	_, said := errors.AsType[nfs3.Status](err)
+	return !said && !errors.Is(err, nfs3.ErrGarbled) && !errors.Is(err, nfs3.ErrDenied) &&
 		!errors.Is(err, nfs3.ErrOutside) && !errors.Is(err, nfs3.ErrSlow) && !errors.Is(err, nfs3.ErrChanged)
 }
 
 // fromNFS gives a server's answers their kinds.
 func fromNFS(err error) error {
-	var status nfs3.Status
+	status, said := errors.AsType[nfs3.Status](err)
 	switch {
-	case errors.As(err, &status):
-		switch status {
-		case nfs3.NotFound, nfs3.NotDirectory, nfs3.NameTooLong:
-			return as(ErrNotFound, err)
-		case nfs3.Stale:
-			return as(ErrChanged, err)
-		}
-		return as(ErrRefused, err)
-	case errors.Is(err, nfs3.ErrDenied), errors.Is(err, nfs3.ErrGarbled), errors.Is(err, nfs3.ErrOutside):
+	case status == nfs3.NotFound, status == nfs3.NotDirectory, status == nfs3.NameTooLong:
+		return as(ErrNotFound, err)
+	case status == nfs3.Stale:
+		return as(ErrChanged, err)
+	case said, errors.Is(err, nfs3.ErrDenied), errors.Is(err, nfs3.ErrGarbled), errors.Is(err, nfs3.ErrOutside):
 		return as(ErrRefused, err)
 	case errors.Is(err, nfs3.ErrChanged):
 		return as(ErrChanged, err)

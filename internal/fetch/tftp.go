@@ -21,9 +21,7 @@ func (c *Client) openTFTP(ctx context.Context, l location) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.port == 0 {
-		l.port = 69
-	}
+	l.port = cmp.Or(l.port, 69)
 	client := c.TFTP
 	client.MaxSize = 0 // File sees to that, for all schemes
 	server := netip.AddrPortFrom(addr, l.port)
@@ -53,9 +51,9 @@ func (f *tftpFile) WriteTo(w io.Writer) (int64, error) {
 
 // fromTFTP leaves out what the URL says already.
 func fromTFTP(err error) error {
-	var e *tftpget.Error
+	e, ok := errors.AsType[*tftpget.Error](err)
 	switch {
-	case !errors.As(err, &e):
+	case !ok:
 		return err
 	case e.Code < 0:
 		return fmt.Errorf("%w (%s)", e.Err, e.Server)
@@ -65,5 +63,5 @@ func fromTFTP(err error) error {
 
 func (f *tftpFile) stats() Stats {
 	s := f.Stats()
-	return Stats{s.BlockSize, s.WindowSize, s.Retransmits}
+	return Stats{s.BlockSize, s.WindowSize, s.Retransmits, s.Blocks, s.Lost}
 }

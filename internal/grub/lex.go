@@ -76,6 +76,14 @@ func (w word) text() string {
 	return b.String()
 }
 
+// texts is what is known of each word before it is expanded.
+func texts(words []word) (list []string) {
+	for _, w := range words {
+		list = append(list, w.text())
+	}
+	return list
+}
+
 // A token is an operator, the newline, a word, or "" for the end.
 type token struct {
 	text  string // as it is written
@@ -145,7 +153,6 @@ func (l *lexer) more() bool {
 	return true
 }
 
-// next takes the next token.
 func (l *lexer) next() (token, error) {
 	for {
 		for l.at < len(l.text) && (l.text[l.at] == ' ' || l.text[l.at] == '\t') {

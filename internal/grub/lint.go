@@ -69,8 +69,7 @@ func Lint(name string, text []byte) []Finding {
 		if !more {
 			break
 		}
-		var syntax *SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*SyntaxError](err); ok {
 			l.syntax(syntax)
 		}
 		script = append(script, list...)
@@ -160,10 +159,7 @@ func (l *linter) list(list []statement, in *load) {
 var legacy = map[string]string{"kernel": "linux", "title": "menuentry", "timeout": "set timeout=", "default": "set default=", "rootnoverify": "set root="}
 
 func (l *linter) command(c *command, in *load) {
-	var args []string
-	for _, w := range c.words {
-		args = append(args, w.text())
-	}
+	args := texts(c.words)
 	if len(args) > 1 && args[0] == "!" {
 		args = args[1:]
 	}
@@ -228,7 +224,6 @@ func (l *linter) command(c *command, in *load) {
 	}
 }
 
-// path looks at names of files.
 func (l *linter) path(line int, names []string) {
 	for _, name := range names {
 		switch {
@@ -244,10 +239,7 @@ func (l *linter) entry(c *command, name string) {
 	if l.entries++; l.entries == 1 {
 		l.firstEntry, l.complete = c.Line, true
 	}
-	var args []string
-	for _, w := range c.words {
-		args = append(args, w.text())
-	}
+	args := texts(c.words)
 	o, rest, _ := parseOptions(args, entryOptions, true)
 	if len(rest) == 0 {
 		l.find(c.Line, NoTitle, SeverityError, "it has no title, and is no entry")

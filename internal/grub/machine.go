@@ -293,7 +293,6 @@ func special(name string) bool {
 	return name == "" || isDigit(name[0]) || name == "#" || name == "*" || name == "@"
 }
 
-// call runs a function.
 func (m *machine) call(body []statement, args []string) int {
 	m.down()
 	defer m.up()
@@ -312,8 +311,7 @@ func (m *machine) text(file, text string) {
 		if !more {
 			break
 		}
-		var syntax *SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*SyntaxError](err); ok {
 			m.at = syntax.Position
 			m.note("%v", syntax)
 		}

@@ -58,11 +58,7 @@ func (e *entry) describe() Entry {
 		if !isCommand || e.submenu {
 			continue
 		}
-		var args []string
-		for _, w := range c.words[1:] {
-			args = append(args, w.text())
-		}
-		switch name := c.words[0].text(); name {
+		switch name, args := c.words[0].text(), texts(c.words[1:]); name {
 		case "linux", "linux16", "linuxefi", "multiboot", "multiboot2":
 			if d.Kernel == "" && len(args) > 0 {
 				d.Kernel, d.Args, d.Type = args[0], strings.Join(args[1:], " "), Linux

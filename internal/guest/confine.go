@@ -74,7 +74,6 @@ func Seal() error {
 	)
 }
 
-// step is one thing to give up.
 type step struct {
 	what string
 	do   func() error

@@ -9,6 +9,7 @@
 package guest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -231,9 +232,7 @@ func Start(ctx context.Context, spec Spec) (_ *Guest, err error) {
 	if err := g.start(ctx, files); err != nil {
 		return nil, err
 	}
-	if first.RunAs == 0 {
-		first.RunAs = uidBase + g.cmd.Process.Pid
-	}
+	first.RunAs = cmp.Or(first.RunAs, uidBase+g.cmd.Process.Pid)
 	if g.Net == Own {
 		if g.port, err = bridge.addPort(ctx, g.cmd.Process.Pid, spec.MAC); err != nil {
 			g.Close()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -74,8 +75,7 @@ func findBridge(name string, vlan uint16) (*bridge, error) {
 	}
 	link, err := netlink.LinkByName(name)
 	if err != nil {
-		var missing netlink.LinkNotFoundError
-		if errors.As(err, &missing) {
+		if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {
 			if trunk, n, ok := splitVLAN(name); ok {
 				if vlan != 0 && vlan != n {
 					return nil, fmt.Errorf("%w: there is no device %s, and VLAN %d is not in its name", ErrNoBridge, name, vlan)
@@ -241,20 +241,45 @@ func (b *bridge) addPort(ctx context.Context, pid int, mac net.HardwareAddr) (*p
 	return p, nil
 }
 
-// raise brings both ends up.
 func (p *port) raise(pid int) error {
 	ns, err := netns.GetFromPid(pid)
 	if err != nil {
 		return err
 	}
 	defer ns.Close()
-	if p.child, err = netlink.NewHandleAt(ns, unix.NETLINK_ROUTE); err != nil {
+	if p.child, err = handleIn(ns); err != nil {
 		return err
 	}
 	if p.eth0, err = p.child.LinkByName(guestInterface); err != nil {
 		return err
 	}
 	return p.veth().Raise()
+}
+
+// handleIn is a netlink socket in a namespace, made by a thread that goes there and
+// back. netlink.NewHandleAt does the same by way of /proc/PID/task/TID. What was
+// looked up there a thread that ends has to forget, and whoever waits for this
+// process spins until it has (release_task, d_invalidate): where many end at once, on
+// few CPUs, for longer than all the rest takes.
+func handleIn(ns netns.NsHandle) (h *netlink.Handle, err error) {
+	here, err := netns.GetFromPath("/proc/self/ns/net")
+	if err != nil {
+		return nil, err
+	}
+	defer here.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		if err = netns.Set(ns); err == nil {
+			h, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+		}
+		if netns.Set(here) == nil {
+			runtime.UnlockOSThread() // else the thread ends with this goroutine
+		}
+	}()
+	<-done
+	return h, err
 }
 
 func (p *port) veth() bridging.Veth {
@@ -341,8 +366,8 @@ func (p *port) remove(leave bool) error {
 
 // gone tells of the error that there is no such interface.
 func gone(err error) bool {
-	var missing netlink.LinkNotFoundError
-	return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) || errors.As(err, &missing)
+	_, missing := errors.AsType[netlink.LinkNotFoundError](err)
+	return missing || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL)
 }
 
 // FindBridge is the bridge and the VLAN that Start takes for these: the name of

@@ -33,7 +33,6 @@ const (
 // refill gives the next step its budget.
 func (d *device) refill() { d.budget = budget }
 
-// charge takes n bytes from the budget.
 func (d *device) charge(n int64) error {
 	if d.budget -= n + overhead; d.budget < 0 {
 		return damaged("more than %d MiB of directories and tables, or a circle in them", budget>>20)
@@ -105,7 +104,6 @@ func (d *device) fill(p []byte, at int64) error {
 	return d.err
 }
 
-// bytes reads n bytes.
 func (d *disk) bytes(at, n int64) ([]byte, error) {
 	p := make([]byte, n)
 	return p, d.read(p, at)

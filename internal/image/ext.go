@@ -70,14 +70,9 @@ func openExt(d *disk) (node, error) {
 	if fs.inodeSize < 128 || fs.inodeSize > fs.block || fs.descriptorSize < 32 || fs.wide && fs.descriptorSize < 64 {
 		return nil, damaged("an ext superblock that can't be")
 	}
-	root, err := fs.inode(extRoot)
-	if err != nil {
-		return nil, err
-	}
-	return root, nil
+	return orNone(fs.inode(extRoot))
 }
 
-// extInode is an inode as it is on the disk.
 type extInode struct {
 	fs  *ext
 	raw []byte
@@ -314,20 +309,12 @@ func (n *extInode) lookup(name string) (node, error) {
 			return nil, err
 		}
 		if number != 0 {
-			return n.fs.child(number)
+			return orNone(n.fs.inode(number))
 		}
 		rest -= int64(len(b))
 		block = n.fs.block
 	}
 	return nil, ErrNotFound
-}
-
-func (fs *ext) child(number uint32) (node, error) {
-	n, err := fs.inode(number)
-	if err != nil {
-		return nil, err
-	}
-	return n, nil
 }
 
 // extFind returns the inode of a name in a block of a directory, 0 without.

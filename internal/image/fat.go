@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"math/bits"
 	"strings"
@@ -31,9 +32,7 @@ func openFAT(d *disk) (node, error) {
 	reserved, tables := int64(le.Uint16(b[14:])), int64(b[16])
 	rootEntries := int64(le.Uint16(b[17:]))
 	sectors, tableSectors := int64(le.Uint16(b[19:])), int64(le.Uint16(b[22:]))
-	if sectors == 0 {
-		sectors = int64(le.Uint32(b[32:]))
-	}
+	sectors = cmp.Or(sectors, int64(le.Uint32(b[32:])))
 	wide := tableSectors == 0
 	if wide {
 		tableSectors = int64(le.Uint32(b[36:]))
@@ -114,7 +113,6 @@ func (fs *fat) chain(cluster int64) func(int64) (extent, error) {
 // end is the mark of the last cluster; next returns it for all such marks.
 func (fs *fat) end() int64 { return 1<<min(28, fs.bits) - 1 }
 
-// next is the cluster after a cluster.
 func (fs *fat) next(cluster int64) (int64, error) {
 	b := make([]byte, (fs.bits+7)/8)
 	if err := fs.disk.read(b, fs.table+cluster*fs.bits/8); err != nil {

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,14 @@ type node interface {
 	// contents reads a file, or the target of a link, from its start. It may end
 	// before size in damaged images, and go on after it.
 	contents() (io.Reader, error)
+}
+
+// orNone is a node of a file system's own type, or none with an error.
+func orNone[N node](n N, err error) (node, error) {
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 type kind int
@@ -104,9 +113,7 @@ func openVolume(d *disk) (node, error) {
 		if root != nil && err == nil {
 			return root, nil
 		}
-		if first == nil {
-			first = err
-		}
+		first = cmp.Or(first, err)
 	}
 	return nil, first
 }

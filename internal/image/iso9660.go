@@ -219,11 +219,7 @@ func (n *isoNode) lookup(name string) (node, error) {
 	if exact == nil {
 		return nil, ErrNotFound
 	}
-	found, err := n.fs.node(exact)
-	if err != nil {
-		return nil, err
-	}
-	return found, nil
+	return orNone(n.fs.node(exact))
 }
 
 // each calls visit for the files of a directory until it returns true, with the
@@ -306,7 +302,6 @@ func (fs *iso) name(r isoRecord) (string, error) {
 	return name, nil
 }
 
-// node is the file that has these records.
 func (fs *iso) node(records []isoRecord) (*isoNode, error) {
 	r := records[0]
 	n := &isoNode{fs: fs, mode: regular}

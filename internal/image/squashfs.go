@@ -55,11 +55,7 @@ func openSquashfs(d *disk) (node, error) {
 	if fs.decompress, err = decompressorOf(le.Uint16(super[20:])); err != nil {
 		return nil, err
 	}
-	root, err := fs.inode(le.Uint64(super[32:]))
-	if err != nil {
-		return nil, err
-	}
-	return root, nil
+	return orNone(fs.inode(le.Uint64(super[32:])))
 }
 
 // squashStream reads metadata, over the borders of its blocks.
@@ -146,7 +142,6 @@ func (fs *squashfs) unpack(at, size int64, raw bool, limit int64) ([]byte, error
 	return data, nil
 }
 
-// squashNode is an inode.
 type squashNode struct {
 	fs     *squashfs
 	mode   kind
@@ -326,11 +321,7 @@ func (n *squashNode) lookup(name string) (node, error) {
 			if string(text) != name {
 				continue
 			}
-			child, err := n.fs.inode(uint64(le.Uint32(header[4:]))<<16 | uint64(le.Uint16(entry)))
-			if err != nil {
-				return nil, err
-			}
-			return child, nil
+			return orNone(n.fs.inode(uint64(le.Uint32(header[4:]))<<16 | uint64(le.Uint16(entry))))
 		}
 	}
 	return nil, ErrNotFound

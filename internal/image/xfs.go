@@ -61,13 +61,7 @@ func openXFS(d *disk) (node, error) {
 	return fs.node(be.Uint64(super[56:]))
 }
 
-func (fs *xfs) node(number uint64) (node, error) {
-	n, err := fs.inode(number)
-	if err != nil {
-		return nil, err
-	}
-	return n, nil
-}
+func (fs *xfs) node(number uint64) (node, error) { return orNone(fs.inode(number)) }
 
 // at is the offset of a block, whose number has its group in the upper bits.
 func (fs *xfs) at(block uint64) (int64, error) {
@@ -78,7 +72,6 @@ func (fs *xfs) at(block uint64) (int64, error) {
 	return int64(group*fs.groupBlocks+within) * fs.block, nil
 }
 
-// xfsInode is an inode as it is on the disk.
 type xfsInode struct {
 	fs  *xfs
 	raw []byte

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/percent"
@@ -45,12 +46,7 @@ func lowered(word string) string {
 }
 
 func isURL(word string) bool {
-	for _, s := range schemes {
-		if strings.HasPrefix(word, s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(schemes, func(s string) bool { return strings.HasPrefix(word, s) })
 }
 
 // Parse reads a location in the forms of xenpvnetboot and of eliloader:
@@ -243,7 +239,6 @@ func IsFullURL(name string) bool {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// escape makes a path a part of a URL.
 func escape(name string) string {
 	return percent.Escape(name, "%#?!")
 }

@@ -84,7 +84,6 @@ func (w *Wanted) debian(m arch.Machine) []place {
 	return append(list, place{"casper/vmlinuz", "casper/initrd", m, Debian})
 }
 
-// suse are those of SLES and openSUSE.
 func suse(m arch.Machine) []place {
 	dir := "boot/" + m.RPM() + "/"
 	list := []place{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
@@ -61,12 +62,7 @@ func (r *Repository) URLs() (list []string) {
 
 // OnNetwork says whether any of it is on a server.
 func (r *Repository) OnNetwork() bool {
-	for _, u := range r.URLs() {
-		if !strings.HasPrefix(u, "file://") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.URLs(), func(u string) bool { return !strings.HasPrefix(u, "file://") })
 }
 
 // Directory is the location's URL, or that of the directory of a kernel which
@@ -111,6 +107,9 @@ const headSize = 16 << 10
 func (s servers) Has(ctx context.Context, url string, of Part) (bool, error) {
 	s.TFTP.WindowSize = 1 // else much of the file would be under way
 	f, err := s.Open(ctx, url)
+	if err != nil {
+		err = s.NotThere(url, err)
+	}
 	switch {
 	case errors.Is(err, fetch.ErrNotFound):
 		return false, nil

@@ -298,9 +298,7 @@ func (s *search) note(url string, there bool, err error, begin time.Time) error 
 	}
 	s.found.Tried = append(s.found.Tried, plan.Try{URL: printable.WithoutPassword(url), Result: result, Millis: plan.Millis(time.Since(begin))})
 	if isOfOneFile(err) {
-		if s.refused == nil {
-			s.refused = err
-		}
+		s.refused = cmp.Or(s.refused, err)
 		return nil
 	}
 	return err

@@ -1,6 +1,7 @@
 package ipxe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -356,9 +357,7 @@ func (r *runner) nslookup(ctx context.Context, _ options, args []string) error {
 	if err != nil {
 		return err
 	}
-	if n.kind == "" {
-		n.kind = kindIPv4
-	}
+	n.kind = cmp.Or(n.kind, kindIPv4)
 	return r.set.store(n, address.AsSlice())
 }
 

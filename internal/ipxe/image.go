@@ -27,7 +27,6 @@ type image struct {
 	picked   bool // by kernel, and so meant to be one
 }
 
-// format is what an image is.
 type format string
 
 const (

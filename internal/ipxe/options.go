@@ -5,7 +5,6 @@ import (
 	"strings"
 )
 
-// command is what a script can say.
 type command struct {
 	options  string // what it takes: a letter and a name each, as "n:name=" with a value, "t:timeout#" with a number, "a:autofree" with none
 	min, max int    // words; -1 is any number

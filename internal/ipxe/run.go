@@ -98,7 +98,7 @@ func (r *runner) run(ctx context.Context, i *image) error {
 		s := &running{script: parseScript(i.uri.url(), i.text)}
 		r.current, r.last = s, s.script
 		r.unregister(i)
-		err := r.lines(ctx, s, i)
+		err := r.lines(ctx, s)
 		if r.over() {
 			return err
 		}
@@ -117,7 +117,7 @@ func (r *runner) run(ctx context.Context, i *image) error {
 }
 
 // lines runs the lines of a script to its end, to exit, or to the first that fails.
-func (r *runner) lines(ctx context.Context, s *running, i *image) error {
+func (r *runner) lines(ctx context.Context, s *running) error {
 	for r.exited = false; s.at < len(s.lines); s.at++ {
 		if err := ctx.Err(); err != nil {
 			return r.end(err)

@@ -2,7 +2,6 @@ package ipxe
 
 import (
 	"cmp"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -27,7 +26,6 @@ type Machine struct {
 	Manufacturer string // and the others are SMBIOS's
 	Product      string
 	Serial       string
-	Asset        string
 	Lease        Packet
 	Proxy        Packet            // of a proxyDHCP server
 	Set          map[string]string // set before the script runs, by NAME or NAME:TYPE
@@ -90,7 +88,6 @@ func (b *block) find(key string) (value, bool) {
 	return value{}, false
 }
 
-// encapsulated is one option inside another.
 func encapsulated(b []byte, code string) ([]byte, bool) {
 	n, err := strconv.ParseUint(code, 10, 8)
 	for err == nil && len(b) >= 2 && len(b) >= 2+int(b[1]) {
@@ -159,7 +156,7 @@ func newSettings(m *Machine) *settings {
 	for name, s := range map[string]string{"platform": platform, "buildarch": m.Arch, "version": m.Version} {
 		builtin.fill(kindString, []byte(s), name)
 	}
-	for name, s := range map[string]string{"manufacturer": m.Manufacturer, "product": m.Product, "serial": m.Serial, "asset": m.Asset} {
+	for name, s := range map[string]string{"manufacturer": m.Manufacturer, "product": m.Product, "serial": m.Serial} {
 		smbios.fill(kindString, []byte(s), name)
 	}
 	if m.UUID != [16]byte{} {
@@ -267,9 +264,7 @@ func (s *settings) set(name, text string) error {
 	if text == "" {
 		return s.clear(name)
 	}
-	if n.kind == "" {
-		n.kind = kindString
-	}
+	n.kind = cmp.Or(n.kind, kindString)
 	b, ok := n.kind.parse(text)
 	if !ok {
 		return failed("%q is no %s", text, n.kind)
@@ -319,14 +314,9 @@ func (s *settings) increment(text string, by int32) error {
 			sum, _ = number(v.bytes, n.kind.signed())
 		}
 	}
-	if n.kind == "" {
-		n.kind = kindInt32
-	}
+	n.kind = cmp.Or(n.kind, kindInt32)
 	if n.kind.width() == 0 {
 		return failed("%s is a %s and no number", text, n.kind)
 	}
 	return s.store(n, n.kind.denumerate(int32(sum)+by))
 }
-
-// sorted are the keys of a map in order.
-func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -94,7 +94,6 @@ func (k kind) format(b []byte) (string, bool) {
 	return "", false
 }
 
-// known says whether there is such a type.
 func (k kind) known() bool {
 	_, ok := k.format(make([]byte, 16))
 	return ok || k == "busdevfn" || k.width() > 0

@@ -21,7 +21,6 @@ const (
 
 var errNoELF = errors.New("broken ELF header")
 
-// span is a part of a file.
 type span struct{ offset, length int64 }
 
 // elfFile is an ELF header. Debug/elf would ask for all of a file at once, in
@@ -67,10 +66,11 @@ func (info *Info) elf(r io.ReaderAt, sections, notes bool) error {
 		return err
 	}
 	var xen Xen
-	if err := f.notes(&xen, places); err != nil {
+	found, err := f.notes(&xen, places)
+	if err != nil {
 		return err
 	}
-	if sections && xen == (Xen{}) {
+	if sections && !found {
 		if err := f.sectionNotes(&xen); err != nil {
 			return err
 		}
@@ -82,7 +82,6 @@ func (info *Info) elf(r io.ReaderAt, sections, notes bool) error {
 	return nil
 }
 
-// newELF reads the header of an ELF file.
 func newELF(r io.ReaderAt) (*elfFile, error) {
 	h := make([]byte, 64)
 	if n, err := r.ReadAt(h, 0); err != nil && !(n >= 52 && errors.Is(err, io.EOF)) {
@@ -120,20 +119,10 @@ func newELF(r io.ReaderAt) (*elfFile, error) {
 }
 
 func (f *elfFile) arch() Arch {
-	switch f.machine {
-	case elf.EM_386:
-		return I386
-	case elf.EM_X86_64:
-		return X86_64
-	case elf.EM_ARM:
-		return ARM
-	case elf.EM_AARCH64:
-		return ARM64
-	}
-	return Arch(f.machine.String())
+	known := map[elf.Machine]Arch{elf.EM_386: I386, elf.EM_X86_64: X86_64, elf.EM_ARM: ARM, elf.EM_AARCH64: ARM64}
+	return cmp.Or(known[f.machine], Arch(f.machine.String()))
 }
 
-// read is a part of the file.
 func (f *elfFile) read(s span) ([]byte, error) {
 	data := make([]byte, s.length)
 	if n, err := f.ReadAt(data, s.offset); n < len(data) {
@@ -168,21 +157,22 @@ func (f *elfFile) spanOf(header []byte, offset32, length32, offset64, length64 i
 }
 
 // notes reads what stands in these parts of the file, the first one first so
-// that a packed file is unpacked once only.
-func (f *elfFile) notes(xen *Xen, parts []span) error {
+// that a packed file is unpacked once only, and says whether any of it is
+// Xen's.
+func (f *elfFile) notes(xen *Xen, parts []span) (found bool, err error) {
 	slices.SortFunc(parts, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
 	budget := int64(maxNotes)
 	for _, s := range parts {
 		if budget -= s.length; budget < 0 {
-			return fmt.Errorf("%w: too many ELF notes", errLimit)
+			return found, fmt.Errorf("%w: too many ELF notes", errLimit)
 		}
 		data, err := f.read(s)
 		if err != nil {
-			return err
+			return found, err
 		}
-		xen.notes(data, f.order)
+		found = xen.notes(data, f.order) || found
 	}
-	return nil
+	return found, nil
 }
 
 // sectionNotes reads the sections of notes, and the one that was there before
@@ -204,7 +194,7 @@ func (f *elfFile) sectionNotes(xen *Xen) error {
 			}
 		}
 	}
-	if err := f.notes(xen, notes); err != nil || *xen != (Xen{}) {
+	if found, err := f.notes(xen, notes); err != nil || found {
 		return err
 	}
 	slices.SortFunc(old, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })

@@ -149,7 +149,6 @@ func (info *Info) image(r io.ReaderAt, head []byte, notes bool) error {
 	return nil
 }
 
-// readHead is the beginning of an image.
 func readHead(r io.ReaderAt) ([]byte, error) {
 	head := make([]byte, headSize)
 	n, err := r.ReadAt(head, 0)

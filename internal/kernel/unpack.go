@@ -89,7 +89,6 @@ func (u *unpacked) ReadAt(p []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// open begins to unpack.
 func (u *unpacked) open() (io.Reader, error) {
 	r := bufio.NewReaderSize(io.NewSectionReader(u.packed, 0, u.packed.Size()), 64<<10)
 	switch u.compression {

@@ -93,14 +93,9 @@ func (s *ftpSession) retrieve(name string) {
 	request := Request{File: "ftp://" + here.String() + "/" + name, Result: Absent}
 	content, err := os.ReadFile(s.root + "/" + name)
 	if err == nil {
-		request.Result = Found
-		if len(content) == 0 {
-			request.Result = Empty
-		}
+		request.Result = foundOf(content)
 	}
-	s.r.mu.Lock()
-	s.r.requests = append(s.r.requests, request)
-	s.r.mu.Unlock()
+	s.r.note(request)
 	switch {
 	case err != nil:
 		s.say("550 not here")

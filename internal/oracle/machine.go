@@ -121,14 +121,11 @@ var errExited = errors.New("the machine is gone")
 
 // monitor runs one command of QEMU's monitor.
 func (m *machine) monitor(command string, arguments map[string]any) error {
-	line, err := json.Marshal(map[string]any{"execute": command, "arguments": arguments})
-	if err != nil {
-		return err
+	request := map[string]any{"execute": command}
+	if arguments != nil {
+		request["arguments"] = arguments
 	}
-	if arguments == nil {
-		line, _ = json.Marshal(map[string]any{"execute": command})
-	}
-	if _, err := m.in.Write(append(line, '\n')); err != nil {
+	if json.NewEncoder(m.in).Encode(request) != nil {
 		return errExited
 	}
 	select {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/lab/real"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -150,27 +151,20 @@ func (r *recorder) watch(conn *packet.Conn) (stop func() error) {
 	}
 }
 
-// packet looks at one IPv4 packet.
 func (r *recorder) packet(b []byte) {
-	const tcp, udp = 6, 17
-	if len(b) < 20 || b[0]>>4 != 4 || b[9] != tcp && b[9] != udp {
+	p, ok := wire.ParseIPv4(wire.Frame{Type: wire.TypeIPv4, Payload: b})
+	if !ok || p.Protocol != wire.ProtocolTCP && p.Protocol != wire.ProtocolUDP {
 		return
 	}
-	from, _ := netip.AddrFromSlice(b[12:16])
-	to, _ := netip.AddrFromSlice(b[16:20])
-	if from == r.machine {
+	if p.Source == r.machine {
 		r.mu.Lock()
 		r.packets++
 		r.mu.Unlock()
 	}
-	header := int(b[0]&15) * 4
-	if b[9] != udp || len(b) < header+8+2 {
-		return
+	if p.Protocol == wire.ProtocolUDP && len(p.Payload) >= wire.UDPHeader+2 {
+		source, dest := p.Ports()
+		r.datagram(netip.AddrPortFrom(p.Source, source), netip.AddrPortFrom(p.Destination, dest), p.Payload[wire.UDPHeader:])
 	}
-	b = b[header:]
-	source := netip.AddrPortFrom(from, binary.BigEndian.Uint16(b))
-	dest := netip.AddrPortFrom(to, binary.BigEndian.Uint16(b[2:]))
-	r.datagram(source, dest, b[8:])
 }
 
 // datagram follows TFTP (RFC 1350, RFC 2347): a read request to port 69, and
@@ -219,6 +213,21 @@ func (r *recorder) datagram(from, to netip.AddrPort, b []byte) {
 	}
 }
 
+// note adds a request to those that were made.
+func (r *recorder) note(request Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests = append(r.requests, request)
+}
+
+// foundOf is the result of a file that is there.
+func foundOf(content []byte) string {
+	if len(content) == 0 {
+		return Empty
+	}
+	return Found
+}
+
 // seen returns the number of the machine's packets so far and the requests.
 func (r *recorder) seen() (int, []Request) {
 	r.mu.Lock()
@@ -231,11 +240,7 @@ func (r *recorder) seen() (int, []Request) {
 func (r *recorder) serveHTTP(root string, moved map[string]string) http.HandlerFunc {
 	return func(w http.ResponseWriter, q *http.Request) {
 		request := Request{File: "http://" + q.Host + q.RequestURI, Result: Absent}
-		defer func() {
-			r.mu.Lock()
-			r.requests = append(r.requests, request)
-			r.mu.Unlock()
-		}()
+		defer func() { r.note(request) }()
 		if to, ok := moved[q.RequestURI]; ok {
 			request.Result = Moved
 			w.Header().Set("Location", to)
@@ -247,10 +252,7 @@ func (r *recorder) serveHTTP(root string, moved map[string]string) http.HandlerF
 			http.Error(w, "not here", http.StatusNotFound)
 			return
 		}
-		request.Result = Found
-		if len(data) == 0 {
-			request.Result = Empty
-		}
+		request.Result = foundOf(data)
 		w.Write(data) // the machine may hang up; that is its business
 	}
 }

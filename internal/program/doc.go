@@ -4,8 +4,8 @@
 // nothing else.
 //
 // A boot program is a [Program]: a function that is given a machine and an
-// opener, and returns a [Decision]. PXELINUX is the only one. Another one gets
-// a file of its own here, which turns what its package says into a Decision, and
-// a case in [Decide] for its boot files' names; it never touches a socket or a
-// file itself.
+// opener, and returns a [Decision]: PXELINUX, iPXE, GRUB. Another one gets a file
+// of its own here, which turns what its package says into a Decision, and a case
+// in [Decide] for its boot files' names; it never touches a socket or a file
+// itself.
 package program

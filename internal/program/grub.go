@@ -107,10 +107,7 @@ func (x *grubProgram) decide(ctx context.Context, choice grub.Choice) (*Decision
 		if e.Submenu {
 			label.Type = pxelinux.SubConfig
 		}
-		d.Boot.Labels = append(d.Boot.Labels, label)
-		if len(d.Config.Labels) < plan.MaxLabels {
-			d.Config.Labels = append(d.Config.Labels, e.ID)
-		}
+		d.addLabel(label)
 	}
 	if result.Config == "" {
 		return d, &Error{Stage: plan.StageConfig, Err: err}
@@ -133,7 +130,8 @@ func (x *grubProgram) decide(ctx context.Context, choice grub.Choice) (*Decision
 			other.machine.Kernel, other.machine.Ramdisk = "", ""
 			return other.decide(ctx, grub.Choice{Entry: choice.Entry, Open: choice.Open, Missing: append(choice.Missing, url)})
 		}
-		err = x.override(&d.Boot)
+		err = x.machine.override(x.grub.URL, func(url string) { d.Boot.Outcome, d.Boot.Kernel = pxelinux.Linux, url },
+			func(url string) { d.Boot.Initrds, d.Boot.InitrdFiles = []string{url}, nil })
 		wanted = err != nil
 	}
 	if err != nil {
@@ -168,27 +166,6 @@ var outcomes = map[grub.Outcome]plan.Outcome{
 	grub.Linux: pxelinux.Linux, grub.Multiboot: pxelinux.Multiboot, grub.LocalBoot: pxelinux.LocalBoot, grub.ChainBoot: pxelinux.ChainBoot,
 }
 
-// override puts the wanted kernel and ramdisk in the place of the entry's.
-func (x *grubProgram) override(b *plan.Boot) error {
-	for _, o := range []struct {
-		option, name string
-		set          func(url string)
-	}{
-		{"--kernel", x.machine.Kernel, func(url string) { b.Outcome, b.Kernel = pxelinux.Linux, url }},
-		{"--ramdisk", x.machine.Ramdisk, func(url string) { b.Initrds, b.InitrdFiles = []string{url}, nil }},
-	} {
-		if o.name == "" {
-			continue
-		}
-		url, err := x.grub.URL(o.name)
-		if err != nil {
-			return fmt.Errorf("%s: %w", o.option, err)
-		}
-		o.set(url)
-	}
-	return nil
-}
-
 // config is the record of a configuration.
 func (x *grubProgram) config(r *grub.Result) plan.Config {
 	c := plan.Config{URL: r.Config, Tried: []plan.Try{}, Bytes: int64(r.Bytes), Lines: r.Lines, Default: r.Default}
@@ -206,8 +183,8 @@ func (x *grubProgram) config(r *grub.Result) plan.Config {
 		return c
 	}
 	for _, f := range LintGRUB(path.Base(r.Config), x.read.texts[r.Config]) {
-		if f.Severity != pxelinux.SeverityNote && len(c.Findings) < plan.MaxFindings {
-			c.Findings, c.Problems = append(c.Findings, f), append(c.Problems, f.String())
+		if f.Severity != pxelinux.SeverityNote {
+			addFinding(&c, f)
 		}
 	}
 	return c

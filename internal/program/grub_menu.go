@@ -2,13 +2,11 @@ package program
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/grub"
 	"github.com/gopxeboot/gopxeboot/internal/menu"
-	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // asks is GRUB's first menu, as long as it is shown. A submenu boots what is
@@ -22,19 +20,11 @@ func (x *grubProgram) asks(r *grub.Result) *Asks {
 		m.Timeout = time.Duration(min(r.Seconds, 3600)) * time.Second
 	}
 	for _, e := range r.Entries {
-		m.Entries = append(m.Entries, menu.Entry{Name: e.ID, Text: e.Title, Mark: -1, Kind: menu.Boots})
+		m.Entries = append(m.Entries, menu.Entry{Text: e.Title, Kind: menu.Boots})
 	}
-	a := &Asks{Offer: menu.Offer{Menus: []menu.Menu{m}}, Valid: func(menu.Choice) error { return nil }}
-	if a.Offer.Check() != nil { // there are too many entries
-		return nil
-	}
-	a.Choose = func(ctx context.Context, c menu.Choice) (*Decision, error) {
+	return oneMenu(m, "entry", func(ctx context.Context, entry int) (*Decision, error) {
 		other := *x
 		other.machine.Person = false
-		if c.Line != "" || a.Offer.At(c) == nil {
-			return &Decision{}, &Error{plan.StageBoot, errors.New("what was chosen is no entry that boots"), true}
-		}
-		return other.decide(ctx, grub.Choice{Entry: strconv.Itoa(c.Entry)})
-	}
-	return a
+		return other.decide(ctx, grub.Choice{Entry: strconv.Itoa(entry)})
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net/netip"
@@ -66,7 +65,9 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 		}
 	}
 	began := time.Now()
-	r, err := ipxe.Run(ctx, x.guest(), ipxe.Env{Open: x.read, Post: x.post(), Lookup: x.machine.Lookup, Verified: x.machine.Verified, Now: time.Now, Sleep: sleep, Label: label, Choose: choose}, url)
+	env := x.env()
+	env.Label, env.Choose = label, choose
+	r, err := ipxe.Run(ctx, x.guest(), env, url)
 	d.Asks = x.asks(first)
 	d.Config = plan.Config{URL: url, Tried: []plan.Try{{URL: url, Result: plan.Found, Millis: plan.Millis(time.Since(began))}}}
 	text, read := x.kept[url]
@@ -82,9 +83,7 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 	lint := func(context.Context) plan.Config {
 		c := d.Config
 		for _, found := range LintScript(url[strings.LastIndexByte(url, '/')+1:], text.content) {
-			if len(c.Findings) < plan.MaxFindings {
-				c.Findings, c.Problems = append(c.Findings, found), append(c.Problems, found.String())
-			}
+			addFinding(&c, found)
 		}
 		return c
 	}
@@ -95,7 +94,8 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 	}
 	x.take(d, r)
 	if err == nil {
-		err = x.override(d)
+		err = m.override(m.Host().Resolve, func(url string) { d.Boot.Outcome, d.Boot.Kernel, d.Boot.KernelGunzip = pxelinux.Linux, url, false },
+			func(url string) { d.Boot.Initrds, d.Boot.InitrdFiles = []string{url}, nil })
 	}
 	if err != nil {
 		noItem, _ := errors.AsType[*ipxe.NoItemError](err)
@@ -131,31 +131,8 @@ func (x *script) take(d *Decision, r *ipxe.Result) {
 		b.Modules = append(b.Modules, plan.Module{URL: f.URL, Args: f.Args})
 	}
 	for _, i := range r.Items {
-		b.Labels = append(b.Labels, plan.Label{Name: i.Name, Display: i.Text, Initrds: []string{}})
-		if len(d.Config.Labels) < plan.MaxLabels {
-			d.Config.Labels = append(d.Config.Labels, i.Name)
-		}
+		d.addLabel(plan.Label{Name: i.Name, Display: i.Text, Initrds: []string{}})
 	}
-}
-
-// override puts the wanted kernel and ramdisk in the place of the script's.
-func (x *script) override(d *Decision) error {
-	m, h := &x.machine, x.machine.Host()
-	if m.Kernel != "" {
-		url, err := h.Resolve(m.Kernel)
-		if err != nil {
-			return fmt.Errorf("--kernel: %w", err)
-		}
-		d.Boot.Outcome, d.Boot.Kernel, d.Boot.KernelGunzip = pxelinux.Linux, url, false
-	}
-	if m.Ramdisk != "" {
-		url, err := h.Resolve(m.Ramdisk)
-		if err != nil {
-			return fmt.Errorf("--ramdisk: %w", err)
-		}
-		d.Boot.Initrds, d.Boot.InitrdFiles = []string{url}, nil
-	}
-	return nil
 }
 
 // Script is the URL of iPXE's boot file, in whose name iPXE expands settings
@@ -237,6 +214,11 @@ func (x *script) guest() ipxe.Machine {
 // packet is a DHCP server's message as iPXE keeps it.
 func packet(r *dhcpclient.Reply) ipxe.Packet {
 	return ipxe.Packet{Address: r.Address, NextServer: r.NextServer, File: r.BootFile, Options: r.Options}
+}
+
+// env is what a script can use.
+func (x *script) env() ipxe.Env {
+	return ipxe.Env{Open: x.read, Post: x.post(), Lookup: x.machine.Lookup, Verified: x.machine.Verified, Now: time.Now, Sleep: sleep}
 }
 
 // read opens a file once, and keeps what is read of it for another entry.

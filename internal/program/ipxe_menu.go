@@ -3,11 +3,9 @@ package program
 import (
 	"cmp"
 	"context"
-	"errors"
 
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/menu"
-	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
 // asks is the first menu that a script shows; nil for none, and where it can't be
@@ -18,28 +16,20 @@ func (x *script) asks(first *ipxe.Menu) *Asks {
 	}
 	m := menu.Menu{Title: first.Title, Default: first.Default, Timeout: first.Timeout, Parent: -1, Immediate: true}
 	for _, i := range first.Items {
-		e := menu.Entry{Name: i.Name, Text: cmp.Or(i.Text, i.Name), Hotkey: i.Key, Mark: -1, Kind: menu.Boots}
+		e := menu.Entry{Text: cmp.Or(i.Text, i.Name), Hotkey: i.Key, Kind: menu.Boots}
 		if i.Name == "" {
 			e.Kind = menu.Separator
 		}
 		m.Entries = append(m.Entries, e)
 	}
-	a := &Asks{Offer: menu.Offer{Menus: []menu.Menu{m}}, Valid: func(menu.Choice) error { return nil }}
-	if a.Offer.Check() != nil { // there are too many items
-		return nil
-	}
-	a.Choose = func(ctx context.Context, c menu.Choice) (*Decision, error) {
-		if e := a.Offer.At(c); e == nil || e.Kind != menu.Boots || c.Line != "" {
-			return &Decision{}, &Error{plan.StageBoot, errors.New("what was chosen is no item that boots"), true}
-		}
+	return oneMenu(m, "item", func(ctx context.Context, entry int) (*Decision, error) {
 		chosen := false
 		return x.run(ctx, "", func(shown ipxe.Menu) int {
 			if chosen {
 				return shown.Default
 			}
 			chosen = true
-			return c.Entry
+			return entry
 		})
-	}
-	return a
+	})
 }

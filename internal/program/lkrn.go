@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
@@ -33,14 +32,13 @@ func (x *pxe) lkrn(ctx context.Context, d *Decision) error {
 	if x.machine.Head != nil {
 		s.open = x.machine.Head
 	}
-	env := ipxe.Env{Open: s.read, Post: s.post(), Lookup: x.machine.Lookup, Verified: x.machine.Verified, Now: time.Now, Sleep: sleep}
 	var r *ipxe.Result
 	var err error
 	switch {
 	case len(words) > 0:
-		r, err = ipxe.RunLine(ctx, s.guest(), env, strings.Join(words, " "), ipxe.FileURL(x.machine.Lease.NextServer, base(b.Kernel)))
+		r, err = ipxe.RunLine(ctx, s.guest(), s.env(), strings.Join(words, " "), ipxe.FileURL(x.machine.Lease.NextServer, base(b.Kernel)))
 	case len(b.Initrds) > 0:
-		r, err = ipxe.Run(ctx, s.guest(), env, b.Initrds[0])
+		r, err = ipxe.Run(ctx, s.guest(), s.env(), b.Initrds[0])
 	default:
 		return fmt.Errorf("%s%s is an iPXE without a script: it would ask DHCP for one, which the boot file can name", plan.LabelText(b.Label), b.Kernel)
 	}

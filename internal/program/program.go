@@ -56,6 +56,25 @@ type Wanted struct {
 	Person bool
 }
 
+// override puts the wanted kernel and ramdisk in the place of the entry's, by
+// their URLs.
+func (w *Wanted) override(resolve func(name string) (url string, err error), setKernel, setRamdisk func(url string)) error {
+	for _, o := range []struct {
+		option, name string
+		set          func(url string)
+	}{{"--kernel", w.Kernel, setKernel}, {"--ramdisk", w.Ramdisk, setRamdisk}} {
+		if o.name == "" {
+			continue
+		}
+		url, err := resolve(o.name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.option, err)
+		}
+		o.set(url)
+	}
+	return nil
+}
+
 // MaxConfig bounds one configuration file, in bytes: PXELINUX's limit of all
 // together, which is more than GRUB's own file has, of up to 5 MiB. An Opener's
 // error for a larger one wraps pxelinux.ErrTooLarge.
@@ -90,6 +109,21 @@ type Decision struct {
 	Asks *Asks
 }
 
+// addLabel records an entry.
+func (d *Decision) addLabel(l plan.Label) {
+	d.Boot.Labels = append(d.Boot.Labels, l)
+	if len(d.Config.Labels) < plan.MaxLabels {
+		d.Config.Labels = append(d.Config.Labels, l.Name)
+	}
+}
+
+// addFinding records what lint says, while there is room.
+func addFinding(c *plan.Config, f plan.Finding) {
+	if len(c.Findings) < plan.MaxFindings {
+		c.Findings, c.Problems = append(c.Findings, f), append(c.Problems, f.String())
+	}
+}
+
 // Asks is what a program lets a user choose from.
 type Asks struct {
 	Offer menu.Offer
@@ -97,6 +131,22 @@ type Asks struct {
 	Valid func(menu.Choice) error
 	// Choose is what boots by a choice, which has to be valid.
 	Choose func(ctx context.Context, c menu.Choice) (*Decision, error)
+}
+
+// oneMenu is a menu whose entries, which are called that, boot; nil where it
+// can't be shown.
+func oneMenu(m menu.Menu, called string, choose func(ctx context.Context, entry int) (*Decision, error)) *Asks {
+	a := &Asks{Offer: menu.Offer{Menus: []menu.Menu{m}}, Valid: func(menu.Choice) error { return nil }}
+	if a.Offer.Check() != nil { // there are too many entries
+		return nil
+	}
+	a.Choose = func(ctx context.Context, c menu.Choice) (*Decision, error) {
+		if e := a.Offer.At(c); e == nil || e.Kind != menu.Boots || c.Line != "" {
+			return &Decision{}, &Error{plan.StageBoot, fmt.Errorf("what was chosen is no %s that boots", called), true}
+		}
+		return choose(ctx, c.Entry)
+	}
+	return a
 }
 
 // Error is why nothing boots.

@@ -78,8 +78,8 @@ func lint(ctx context.Context, h pxelinux.Host, c *plan.Config, read *reader) {
 	for _, f := range findings {
 		// Foreman and others write TIMEOUT with a DEFAULT that boots at once,
 		// and it does no harm.
-		if f.Code != pxelinux.TimeoutUnused && len(c.Findings) < plan.MaxFindings {
-			c.Findings, c.Problems = append(c.Findings, f), append(c.Problems, f.String())
+		if f.Code != pxelinux.TimeoutUnused {
+			addFinding(c, f)
 		}
 	}
 }
@@ -125,7 +125,8 @@ func (x *pxe) finish(ctx context.Context, boot *pxelinux.Boot, err error) (*Deci
 		d.Asks = x.asks(boot.Offer())
 	}
 	if err == nil {
-		err = x.override(boot)
+		err = x.wanted.override(x.host.Resolve, func(url string) { boot.Outcome, boot.Kernel, boot.Err = pxelinux.Linux, url, nil },
+			func(url string) { boot.Initrds = []string{url} })
 		wanted = err != nil
 	}
 	if err == nil {
@@ -177,10 +178,7 @@ func (x *pxe) decision(c *pxelinux.Config) *Decision {
 	}
 	for _, l := range c.Labels {
 		l.Initrds = append([]string{}, l.Initrds...)
-		d.Boot.Labels = append(d.Boot.Labels, l)
-		if len(d.Config.Labels) < plan.MaxLabels {
-			d.Config.Labels = append(d.Config.Labels, l.Name)
-		}
+		d.addLabel(l)
 	}
 	return d
 }
@@ -190,25 +188,6 @@ func (d *Decision) setBoot(b *pxelinux.Boot) {
 	d.Boot.SetArgs(b.Args)
 	d.Boot.Initrds = append(d.Boot.Initrds, b.Initrds...)
 	d.Boot.Modules = append(d.Boot.Modules, b.Modules...)
-}
-
-// override puts the wanted kernel and ramdisk in the place of the label's.
-func (x *pxe) override(boot *pxelinux.Boot) error {
-	if name := x.wanted.Kernel; name != "" {
-		url, err := x.host.Resolve(name)
-		if err != nil {
-			return fmt.Errorf("--kernel: %w", err)
-		}
-		boot.Outcome, boot.Kernel, boot.Err = pxelinux.Linux, url, nil
-	}
-	if name := x.wanted.Ramdisk; name != "" {
-		url, err := x.host.Resolve(name)
-		if err != nil {
-			return fmt.Errorf("--ramdisk: %w", err)
-		}
-		boot.Initrds = []string{url}
-	}
-	return nil
 }
 
 // unbootable says why a guest without firmware can't boot what PXELINUX would.

@@ -192,6 +192,9 @@ func (c *Checker) Want(url string, boots bool) (*Want, error) {
 	return nil, nil
 }
 
+// Signed says whether a key's owner signs what boots.
+func (c *Checker) Signed() bool { return c != nil && c.key != nil }
+
 // Listed says whether the file at a URL has to have a digest, where it boots.
 func (c *Checker) Listed(url string) bool { return c != nil && c.listed(url) != nil }
 
@@ -239,6 +242,19 @@ func (c *Checker) Verify(url string, content []byte) error {
 		return err
 	}
 	return want.Check(url, sha256.Sum256(content))
+}
+
+// Absent is the error of a file that is not there, or is empty, where the signed list
+// has it: a boot program goes on with another one then, and so it would boot what
+// whoever answers so wants.
+func (c *Checker) Absent(url string) error {
+	if c == nil || c.signed == nil {
+		return nil
+	}
+	if digest, ok := c.signed.of(c.base, url); !ok || digest == sha256.Sum256(nil) {
+		return nil
+	}
+	return &Error{fmt.Errorf("%s is not there, and it is in %s", printable.Redacted(url), c.signed.from)}
 }
 
 // Unused is the error of a pinned file that the boot did not ask for.

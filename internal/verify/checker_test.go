@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"strings"
@@ -128,6 +129,26 @@ func TestLoad(t *testing.T) {
 	err = c.Load(t.Context(), base, func(context.Context, string, int64) ([]byte, error) { return nil, silence }, notThere)
 	if !errors.Is(err, silence) || IsError(err) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What a signed list has is there.
+func TestAbsent(t *testing.T) {
+	key := newMinisign(t)
+	empty := Digest(sha256.Sum256(nil))
+	list := hello.String() + "  linux\n" + empty.String() + "  empty\n" + hello.String() + "  http://mirror/a\n"
+	signed := tree{base + Name: list, base + Name + ".minisig": string(key.sign([]byte(list)))}
+	for name, policy := range map[string]Policy{"signed": {Key: key.public}, "dom0's": {Sums: []byte(list)}} {
+		c, err := load(t, policy, signed)
+		labtest.Check(t, err)
+		for url, want := range map[string]bool{base + "linux": true, "http://mirror/a": true, base + "empty": false, base + "default": false, "http://mirror/linux": false} {
+			if err := c.Absent(url); IsError(err) != (want && name == "signed") {
+				t.Errorf("%s: %s: %v", name, url, err)
+			}
+		}
+	}
+	if err := (*Checker)(nil).Absent(base + "linux"); err != nil {
+		t.Error(err)
 	}
 }
 

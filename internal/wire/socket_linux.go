@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -96,9 +97,7 @@ func (s *Socket) tellTags() error {
 			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 		}
 	})
-	if err == nil {
-		err = controlled
-	}
+	err = cmp.Or(err, controlled)
 	return err
 }
 
@@ -128,9 +127,7 @@ func (s *Socket) readTagged(b []byte, do func(func(uintptr) bool) error) (n int,
 		}
 		return failure != unix.EAGAIN
 	})
-	if err == nil {
-		err = failure
-	}
+	err = cmp.Or(err, failure)
 	if err != nil {
 		return 0, at, err
 	}

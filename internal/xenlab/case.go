@@ -80,5 +80,4 @@ func (c Case) installs() bool { return strings.HasPrefix(c.Name, "installer-") }
 // quick is how long a case may take that does not say that it is slow.
 const quick = 5 * time.Minute
 
-// limit is how long the case may take.
 func (c Case) limit() time.Duration { return max(quick, c.Slow) }

@@ -64,7 +64,6 @@ func only(pattern string) (string, error) {
 	return found[0], nil
 }
 
-// gunzip is a compressed file's content.
 func gunzip(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -93,7 +93,6 @@ func installation(ctx context.Context, program string) (map[string][]byte, error
 	}
 }
 
-// qemu is the program that is the machine.
 const qemu = "qemu-system-x86_64"
 
 // Boot starts a machine whose dom0 runs the cases, in this order, with the

@@ -181,7 +181,6 @@ func command(ctx context.Context, name string, args ...string) error {
 	return nil
 }
 
-// tail is the last lines of a text.
 func tail(text string, lines int) string {
 	all := strings.Split(strings.TrimRight(text, "\r\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")

@@ -35,24 +35,22 @@ func Simple0(answer string) (r xenout.Result, err error) {
 		if len(item) >= 4096*2 {
 			return r, errors.New("overly long item")
 		}
-		switch value := ""; {
-		case command(item, "kernel", &value):
-			r.Kernel = value
-		case command(item, "ramdisk", &value):
-			r.Ramdisk = value
-		case command(item, "args", &value):
-			r.Args = value
-		case item != "":
+		if item == "" {
+			continue
+		}
+		end := strings.IndexAny(item+" ", cSpace)
+		to, value := field(&r, item[:end], "args"), strings.TrimLeft(item[end:], cSpace)
+		if to == nil || value == "" {
 			return r, fmt.Errorf("unexpected output %q", item)
 		}
+		*to = value
 	}
 	return r, nil
 }
 
-func command(item, keyword string, value *string) bool {
-	rest, ok := strings.CutPrefix(item, keyword)
-	*value = strings.TrimLeft(rest, cSpace)
-	return ok && *value != rest && *value != ""
+// field is where a name's value goes; nil for a name that there is not.
+func field(r *xenout.Result, name, args string) *string {
+	return map[string]*string{"kernel": &r.Kernel, "ramdisk": &r.Ramdisk, args: &r.Args}[name]
 }
 
 // Simple is xenopsd's parse_output_simple and sanity_check_path
@@ -68,16 +66,11 @@ func Simple(answer string) (r xenout.Result, err error) {
 			return r, fmt.Errorf("more than one %s line", keyword)
 		}
 		seen[keyword] = true
-		switch keyword {
-		case "kernel":
-			r.Kernel = value
-		case "ramdisk":
-			r.Ramdisk = value
-		case "args":
-			r.Args = value
-		default:
+		to := field(&r, keyword, "args")
+		if to == nil {
 			return r, fmt.Errorf("unrecognised start of line %q", line)
 		}
+		*to = value
 	}
 	if !seen["kernel"] {
 		return r, errors.New("no kernel found")
@@ -128,16 +121,11 @@ func SXP(answer string) (r xenout.Result, err error) {
 			return r, fmt.Errorf("%q twice, or its value a list", name)
 		}
 		seen[name] = true
-		switch name {
-		case "kernel":
-			r.Kernel = atom
-		case "ramdisk":
-			r.Ramdisk = atom
-		case "args":
-			r.Args = atom
-		default:
+		to := field(&r, name, "args")
+		if to == nil {
 			return r, fmt.Errorf("platform key %q", name)
 		}
+		*to = atom
 	}
 	return r, nil
 }
@@ -241,16 +229,11 @@ func XL(answer string) (r xenout.Result, err error) {
 		if err != nil {
 			return r, err
 		}
-		switch m[1] {
-		case "kernel":
-			r.Kernel = value
-		case "ramdisk":
-			r.Ramdisk = value
-		case "cmdline":
-			r.Args = value
-		default:
+		to := field(&r, m[1], "cmdline")
+		if to == nil {
 			return r, fmt.Errorf("unknown setting %q", m[1])
 		}
+		*to = value
 	}
 	return r, nil
 }

@@ -75,7 +75,7 @@ var badBoots = []report{
 	{fault{"tftpd-hpa without --secure", check.TFTPRefused, isBroken, func(s *site) {
 		cmd, err := real.Program("in.tftpd", "-L", "-4", "-u", "root", s.tree)
 		labtest.Check(s, err)
-		p, err := s.lab().Servers.Start(cmd)
+		p, err := real.Start(s.lab().Servers, cmd)
 		s.started(s.lab().Servers, p, err)
 		s.dhcpd()
 	}}, []string{"the server refuses to give it", "Only absolute filenames allowed", "(code 2)", "(and 11 names more)", "--secure"}, []string{"put one there"}},

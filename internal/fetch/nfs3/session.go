@@ -1,6 +1,7 @@
 package nfs3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,9 +114,7 @@ func (s *session) ports() (mountPort, port uint16, err error) {
 	case s.ctx.Err() != nil || errors.As(err, &network) && network.Timeout():
 		return 0, 0, err // no one is there at all
 	default:
-		if port == 0 {
-			port = nfsPort
-		}
+		port = cmp.Or(port, nfsPort)
 		return port, port, nil
 	}
 	defer c.Close()

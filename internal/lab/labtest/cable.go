@@ -137,16 +137,13 @@ func Wire(t testing.TB, name string) *packet.Conn {
 		t.Fatal(err)
 	}
 	raw, err := conn.SyscallConn()
-	if err == nil {
-		var err2 error
-		err = raw.Control(func(fd uintptr) {
-			err2 = unix.SetsockoptInt(int(fd), unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
-		})
-		if err == nil {
-			err = err2
-		}
-	}
 	if err != nil {
+		t.Fatal(err)
+	}
+	refused := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
+	})
+	if err := errors.Join(refused, err); err != nil {
 		t.Fatal(err)
 	}
 	return conn

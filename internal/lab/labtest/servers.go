@@ -2,7 +2,6 @@ package labtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,7 +18,7 @@ import (
 const patience = 20 * time.Second
 
 // Start starts a server on a host, and returns when it listens on the TCP port.
-func Start(t testing.TB, h *lab.Host, cmd *exec.Cmd, port int) *lab.Process {
+func Start(t testing.TB, h *lab.Host, cmd *exec.Cmd, port int) *real.Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -27,13 +26,13 @@ func Start(t testing.TB, h *lab.Host, cmd *exec.Cmd, port int) *lab.Process {
 }
 
 // Until starts a program on a host, and returns when it has printed the text.
-func Until(t testing.TB, h *lab.Host, text, program string, args ...string) *lab.Process {
+func Until(t testing.TB, h *lab.Host, text, program string, args ...string) *real.Process {
 	t.Helper()
 	return UntilPrinted(t, h, text, Program(t, program, args...))
 }
 
 // UntilPrinted is Until for a command.
-func UntilPrinted(t testing.TB, h *lab.Host, text string, cmd *exec.Cmd) *lab.Process {
+func UntilPrinted(t testing.TB, h *lab.Host, text string, cmd *exec.Cmd) *real.Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -42,8 +41,8 @@ func UntilPrinted(t testing.TB, h *lab.Host, text string, cmd *exec.Cmd) *lab.Pr
 
 // Started takes what starting a server on that host returns. When the test
 // fails, the server's log is shown.
-func Started(t testing.TB, h *lab.Host) func(*lab.Process, error) *lab.Process {
-	return func(p *lab.Process, err error) *lab.Process {
+func Started(t testing.TB, h *lab.Host) func(*real.Process, error) *real.Process {
+	return func(p *real.Process, err error) *real.Process {
 		t.Helper()
 		Check(t, err)
 		t.Cleanup(func() {
@@ -57,7 +56,7 @@ func Started(t testing.TB, h *lab.Host) func(*lab.Process, error) *lab.Process {
 
 // Dnsmasq starts dnsmasq on a host with these arguments only, beside those that
 // keep it alone, and returns when it has started.
-func Dnsmasq(t testing.TB, h *lab.Host, args ...string) *lab.Process {
+func Dnsmasq(t testing.TB, h *lab.Host, args ...string) *real.Process {
 	t.Helper()
 	return Until(t, h, "started, version", "dnsmasq", append([]string{
 		"--keep-in-foreground", "--user=root", "--group=root", "--conf-file=/dev/null", "--port=0", "--no-ping",
@@ -67,32 +66,24 @@ func Dnsmasq(t testing.TB, h *lab.Host, args ...string) *lab.Process {
 
 // DHCPD starts ISC dhcpd on an interface of a host's, with this dhcpd.conf, and
 // returns when it is ready.
-func DHCPD(t testing.TB, h *lab.Host, ifname, conf string) *lab.Process {
+func DHCPD(t testing.TB, h *lab.Host, ifname, conf string) *real.Process {
 	t.Helper()
-	dir := t.TempDir()
-	file, leases := filepath.Join(dir, "dhcpd.conf"), filepath.Join(dir, "leases")
-	Check(t, errors.Join(os.WriteFile(file, []byte(conf), 0o644), os.WriteFile(leases, nil, 0o644)))
-	return Until(t, h, "Server starting service", "dhcpd", "-4", "-f", "-d", "--no-pid", "-cf", file, "-lf", leases, ifname)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return Started(t, h)(real.DHCPDWith(ctx, h, ifname, conf))
 }
 
 // Kea starts Kea on a host with these members of Dhcp4, as JSON, beside those
 // that keep it alone, and returns when it is ready.
-func Kea(t testing.TB, h *lab.Host, members string) *lab.Process {
+func Kea(t testing.TB, h *lab.Host, members string) *real.Process {
 	t.Helper()
-	dir := t.TempDir()
-	conf := filepath.Join(dir, "kea.json")
-	Check(t, os.WriteFile(conf, []byte(`{"Dhcp4": {
-		"interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "raw"},
-		"lease-database": {"type": "memfile", "persist": false},
-		"loggers": [{"name": "kea-dhcp4", "severity": "DEBUG", "debuglevel": 40, "output_options": [{"output": "stdout"}]}],
-		`+members+`}}`), 0o644))
-	cmd := Program(t, "kea-dhcp4", "-c", conf)
-	cmd.Env = append(cmd.Environ(), "KEA_PIDFILE_DIR="+dir, "KEA_LOCKFILE_DIR="+dir)
-	return UntilPrinted(t, h, "DHCP4_STARTED", cmd)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return Started(t, h)(real.KeaWith(ctx, h, members))
 }
 
 // Logged waits until a server has printed the text.
-func Logged(t testing.TB, p *lab.Process, text string) {
+func Logged(t testing.TB, p *real.Process, text string) {
 	t.Helper()
 	Eventually(t, fmt.Sprintf("the server prints %q", text), func() bool { return strings.Contains(p.Log(), text) })
 }
@@ -111,7 +102,7 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 // under its own path, with rpcbind beside it. All directories but the first are
 // for clients with ports below 1024 only. The test is skipped where it can't
 // run.
-func Ganesha(t testing.TB, h *lab.Host, exports ...string) *lab.Process {
+func Ganesha(t testing.TB, h *lab.Host, exports ...string) *real.Process {
 	t.Helper()
 	rpcbind, err := real.Program("rpcbind")
 	Check(t, err)

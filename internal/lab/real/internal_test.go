@@ -37,13 +37,13 @@ host guest0 {
 		t.Errorf("dnsmasq (-want +got):\n%s", diff)
 	}
 	config.First, config.Last = netip.MustParseAddr("192.168.1.10"), netip.MustParseAddr("192.168.1.20")
-	kea, err := keaConf(config, lab.ServersAddress)
+	kea, err := keaMembers(config, lab.ServersAddress)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{`"pool": "192.168.1.10 - 192.168.1.20"`, `"hw-address": "00:16:3e:72:79:e3"`, `"boot-file-name": "pxelinux.0"`, `"next-server": "192.168.1.166"`} {
-		if !strings.Contains(string(kea), want) {
-			t.Errorf("kea.json has no %s:\n%s", want, kea)
+		if !strings.Contains(kea, want) {
+			t.Errorf("Kea has no %s:\n%s", want, kea)
 		}
 	}
 	if got := dhcpdConf(config, lab.ServersAddress); !strings.Contains(got, "\trange 192.168.1.10 192.168.1.20;\n") {
