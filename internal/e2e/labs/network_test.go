@@ -189,7 +189,7 @@ func (s *site) behindRouter() *lab.Host {
 	}))
 	cmd, err := real.Program("in.tftpd", "-L", "-4", "-s", "-u", "root", "--address", "192.9.0.2:69", s.tree)
 	labtest.Check(s, err)
-	p, err := far.Start(cmd)
+	p, err := real.Start(far, cmd)
 	s.started(far, p, err)
 	s.dhcp.Router = server
 	return far
