@@ -112,11 +112,12 @@ func (f *Facts) misread(role string) *plan.Finding {
 	if role == "initrd" {
 		codes = []pxelinux.Code{pxelinux.InitrdEmpty, pxelinux.InitrdWords, pxelinux.InitrdBackslash}
 	}
-	i := slices.IndexFunc(f.Config.Findings, func(l plan.Finding) bool { return slices.Contains(codes, l.Code) })
-	if i < 0 {
-		return nil
+	for _, code := range codes { // a label names no kernel because of a line that is passed over
+		if i := slices.IndexFunc(f.Config.Findings, func(l plan.Finding) bool { return l.Code == code }); i >= 0 {
+			return &f.Config.Findings[i]
+		}
 	}
-	return &f.Config.Findings[i]
+	return nil
 }
 
 // named lets a finding on a file that is not to be had say which line leads there.

@@ -112,7 +112,11 @@ func In(ctx context.Context, code Code, stage plan.Stage, err error, try string)
 	}
 	switch {
 	case errors.Is(cause, context.DeadlineExceeded):
-		return New(OutOfTime, stage, outOfTime(err), "raise --timeout if the network is that slow")
+		const raise = "raise --timeout if the network is that slow"
+		if try == "" || !errors.Is(err, context.DeadlineExceeded) { // then it is of something else
+			return New(OutOfTime, stage, outOfTime(err), raise)
+		}
+		return New(OutOfTime, stage, outOfTime(err), try+", or "+raise)
 	case cause == context.Canceled:
 		return New(OutOfTime, stage, ended{}, "")
 	case cause != nil:

@@ -32,6 +32,7 @@ func TestCodeOf(t *testing.T) {
 		// The cause counts, not what it made of the stage.
 		{In(cancelled, NotFetched, "kernel", errors.New("gone"), "look"), OutOfTime, "kernel: terminated signal received"},
 		{In(late, NotFetched, "kernel", errors.New("gone"), "look"), OutOfTime, "kernel: the time for the whole boot is over: gone; raise --timeout if the network is that slow"},
+		{In(late, NotFetched, "kernel", fmt.Errorf("u: %w", context.DeadlineExceeded), "look"), OutOfTime, "kernel: the time for the whole boot is over: u; look, or raise --timeout if the network is that slow"},
 	} {
 		if got := CodeOf(test.err); got != test.code {
 			t.Errorf("%v: code %d, want %d", test.err, got, test.code)

@@ -72,7 +72,11 @@ func failed(ctx context.Context, l location, err error) error {
 	err = inWords(err, cmp.Or(l.host, "the server"))
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		err = as(ctx.Err(), errors.New("no time is left"))
+		text := "no time is left"
+		if said, ok := errors.AsType[*networkError](err); ok {
+			text += ", " + said.text
+		}
+		err = as(ctx.Err(), errors.New(text))
 	case ctx.Err() != nil:
 		err = as(ctx.Err(), errors.New("cancelled"))
 	case errors.Is(err, ErrTimeout):

@@ -48,6 +48,7 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 func (f *File) download(w io.Writer) (int64, error) {
 	out := &output{w: w, size: f.Size(), limit: f.limit, patient: f.patient, now: time.Now}
 	out.since = out.now()
+	out.came = out.since
 	_, err := f.src.WriteTo(out)
 	switch {
 	case out.err != nil:
@@ -57,6 +58,9 @@ func (f *File) download(w io.Writer) (int64, error) {
 		if f.Size() < 0 {
 			err = fmt.Errorf("%w: broke off after %d bytes", ErrShort, out.n)
 		}
+	}
+	if err != nil && errors.Is(f.ctx.Err(), context.DeadlineExceeded) {
+		return out.n, &Error{f.URL(), as(f.ctx.Err(), out.unfinished())}
 	}
 	if err != nil {
 		return out.n, failed(f.ctx, f.from, err)
@@ -91,6 +95,7 @@ type output struct {
 	patient        bool
 
 	now    func() time.Time
+	came   time.Time // when something came last
 	since  time.Time // the rate is measured from here
 	before int64     // and this was there already
 }
@@ -108,7 +113,8 @@ func (o *output) Write(p []byte) (int, error) {
 	}
 	n, err := o.w.Write(p)
 	o.n += int64(n)
-	if now := o.now(); err == nil && !o.patient && now.Sub(o.since) >= leastTime {
+	o.came = o.now()
+	if now := o.came; err == nil && !o.patient && now.Sub(o.since) >= leastTime {
 		if got := o.n - o.before; got < leastBytes && o.n != o.size {
 			err = fmt.Errorf("%w: %d bytes in %v", ErrTooSlow, got, now.Sub(o.since).Round(time.Second))
 		}
@@ -119,6 +125,19 @@ func (o *output) Write(p []byte) (int, error) {
 	}
 	o.err = err
 	return n, err
+}
+
+// unfinished says how far a download was when its time was over, and whether
+// anything still came.
+func (o *output) unfinished() error {
+	text := fmt.Sprintf("no time is left: %d bytes had come", o.n)
+	if o.size >= 0 {
+		text = fmt.Sprintf("no time is left: %d of %d bytes had come", o.n, o.size)
+	}
+	if quiet := o.now().Sub(o.came); quiet >= time.Second {
+		text += fmt.Sprintf(", and none for the last %.0f s", quiet.Seconds())
+	}
+	return errors.New(text)
 }
 
 // Stats are the figures of a download, for people and for --json.

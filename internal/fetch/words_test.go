@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -15,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 )
@@ -126,5 +128,29 @@ func TestWords(t *testing.T) {
 				t.Errorf("got %v, want %v, %q", err, test.kind, test.want)
 			}
 		})
+	}
+}
+
+// A download whose time is over says how far it was.
+func TestUnfinished(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		io.WriteString(w, "a part of it")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	c := quick()
+	c.Timeout = time.Minute
+	f, err := c.Open(ctx, server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, err = f.WriteTo(io.Discard)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.HasSuffix(err.Error(), ": no time is left: 12 of 100 bytes had come") {
+		t.Errorf("got %v", err)
 	}
 }

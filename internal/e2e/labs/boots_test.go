@@ -1,6 +1,7 @@
 package labs
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/check"
@@ -21,9 +23,15 @@ import (
 // boot is the boot of the site's guest, of which nothing is kept.
 func (s *site) boot() error {
 	s.Helper()
+	return s.bootTo(io.Discard)
+}
+
+// bootTo is boot, and what it says.
+func (s *site) bootTo(w io.Writer) error {
+	s.Helper()
 	out, err := handover.OpenOutput(s.Context(), filepath.Join(labtest.TempDir(s.T), "answer"))
 	labtest.Check(s, err)
-	_, err = boot.Boot(s.Context(), s.request, out, console.New(io.Discard, console.Quiet))
+	_, err = boot.Boot(s.Context(), s.request, out, console.New(w, console.Normal))
 	if err != nil {
 		out.Discard()
 	}
@@ -180,5 +188,24 @@ func TestBadBoots(t *testing.T) {
 				t.Errorf("the check's hint, %q, is not in: %s", r.Verdict.Advice, text)
 			}
 		})
+	}
+}
+
+// A DNS server that is silent is waited for once, and not for each file.
+func TestSilentDNSBoot(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.config("default linux\nlabel linux\n kernel http://mirror.example/vmlinuz\n append initrd=http://mirror.example/initrd.img,http://mirror.example/initrd.img\n")
+	s.dnsmasq("--dhcp-option=option:dns-server," + s.deadDNS())
+	s.nginx("")
+	var said bytes.Buffer
+	began := time.Now()
+	err := s.bootTo(&said)
+	if took := time.Since(began); err != nil || took > 25*time.Second {
+		t.Errorf("%v after %v", err, took)
+	}
+	const words = "the DNS server 192.168.1.9 does not answer, which cost 10.0 s"
+	if n := strings.Count(said.String(), "the DNS server 192.168.1.9 does not answer"); n != 1 || !strings.Contains(said.String(), words) {
+		t.Errorf("it is said %d times:\n%s", n, said.String())
 	}
 }
