@@ -53,7 +53,7 @@ func faults(frame []byte) map[string][]faultCase {
 // Every message of an exchange suffers every fault once. The golden file says
 // how it ended: within the time that lost messages cost, and with the lease
 // that the server gave, but for what a flipped bit itself says. There is no
-// checksum against that: see parseFrame.
+// checksum against that: see wire.ParseDatagram.
 func TestFaults(t *testing.T) {
 	type step struct {
 		name     string

@@ -83,7 +83,7 @@ func (r *reply) menu() *menu {
 	return m
 }
 
-// item is option 43 of a message that asks for, or gives, what belongs to an
+// option is option 43 of a message that asks for, or gives, what belongs to an
 // item of a menu. The layer is always the first one, the boot file itself.
 func (i menuItem) option() []byte {
 	return []byte{pxeBootItem, 4, byte(i.kind >> 8), byte(i.kind), 0, 0, dhcpv4.OptionEnd.Code()}

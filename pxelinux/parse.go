@@ -29,7 +29,6 @@ type position struct {
 // A menu holds entries. There is a root menu, one for hidden entries and one
 // for each MENU BEGIN.
 type menu struct {
-	name   string
 	parent *menu
 	entry  *entry // this menu in its parent
 
@@ -165,7 +164,7 @@ func newParser(f files, forMenu bool, sysappend uint32) *parser {
 }
 
 func (p *parser) newMenu(parent *menu, name string) *menu {
-	m := &menu{name: name, parent: parent}
+	m := &menu{parent: parent}
 	if parent != nil {
 		m.timeout, m.ontimeout, m.onerror, m.background = parent.timeout, parent.ontimeout, parent.onerror, parent.background
 		m.shown, m.immediate = parent.shown, parent.immediate

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/percent"
@@ -84,7 +83,7 @@ func (c *Client) Open(ctx context.Context, server netip.AddrPort, name string) (
 		err = o.fit(name)
 	}
 	if err == nil {
-		f.transfer, err = start(ctx, server, name, o, &f.retransmits)
+		f.transfer, err = start(ctx, server, name, o, &f.counts)
 	}
 	if err != nil {
 		cancel()
@@ -152,9 +151,9 @@ func parseURL(ctx context.Context, link string) (server netip.AddrPort, name str
 // start chooses the receiver. A server that wants no windows gets the request
 // of any PXE ROM from pin/tftp, and one that wants no options at all the
 // request of RFC 1350.
-func start(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (transfer, error) {
+func start(ctx context.Context, server netip.AddrPort, name string, o options, counted *counts) (transfer, error) {
 	if o.window > 1 || o.rarely() {
-		d := newDownload(ctx, server, name, o, retransmits)
+		d := newDownload(ctx, server, name, o, counted)
 		err := d.start()
 		if err == nil {
 			return d, nil
@@ -163,12 +162,12 @@ func start(ctx context.Context, server netip.AddrPort, name string, o options, r
 			return nil, err
 		}
 	}
-	l, err := startLockstep(ctx, server, name, o, retransmits)
+	l, err := startLockstep(ctx, server, name, o, counted)
 	if err == nil {
 		return l, nil
 	}
 	if aboutOptions(err) {
-		d := newDownload(ctx, server, name, o, retransmits)
+		d := newDownload(ctx, server, name, o, counted)
 		if d.ask(plainTerms) == nil {
 			return d, nil
 		}

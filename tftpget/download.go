@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
-	"sync/atomic"
 	"time"
 )
 
@@ -41,12 +40,12 @@ type download struct {
 	first  []byte // the first block, where the server sent it instead of an OACK
 	rtt    rtt
 
-	retransmits *atomic.Int64
+	counts *counts
 }
 
-func newDownload(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) *download {
+func newDownload(ctx context.Context, server netip.AddrPort, name string, o options, counted *counts) *download {
 	open := func() (requestSocket, error) { return dial(ctx, server, o.localAddr) }
-	return &download{ctx: ctx, open: open, name: name, options: o, retransmits: retransmits}
+	return &download{ctx: ctx, open: open, name: name, options: o, counts: counted}
 }
 
 // start asks for the file, on the best terms that the server agrees to.
@@ -118,7 +117,7 @@ func (d *download) ask(asked terms) (err error) {
 			return ErrTimeout
 		}
 		if try > 0 {
-			d.retransmits.Add(1)
+			d.counts.retransmits.Add(1)
 		}
 		if err := d.socket.send(readRequest(d.name, kinds[min(try/2, len(kinds)-1)])); err != nil {
 			return err
@@ -193,7 +192,7 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 	size := d.terms.size
 	file := &resumed{w: w}
 	for {
-		r := newReceiver(d.socket, d.terms, d.options, d.rtt, d.retransmits)
+		r := newReceiver(d.socket, d.terms, d.options, d.rtt, d.counts)
 		r.trial = d.smallerBlock(false) > 0
 		r.fragments = r.trial && d.terms.window == 1 && d.terms.blockSize > d.options.blockSize
 		to := w

@@ -17,12 +17,12 @@ type File struct {
 	server, name string
 	limit        int64
 
-	transfer    transfer
-	out         *output // nil before WriteTo, Read and Close
-	reader      *reader // nil before Read
-	begin       time.Time
-	took        time.Duration
-	retransmits atomic.Int64
+	transfer transfer
+	out      *output // nil before WriteTo, Read and Close
+	reader   *reader // nil before Read
+	begin    time.Time
+	took     time.Duration
+	counts   counts
 }
 
 // transfer is what a receiver makes of an accepted request.
@@ -49,6 +49,15 @@ type Stats struct {
 	BlockSize   int           // in bytes, as agreed; 0 where one block was all
 	WindowSize  int           // in blocks, as agreed; 1 is lock-step
 	Retransmits int64         // packets that were sent again, after silence or a gap
+	Blocks      int64         // that came, each counted once; 0 where they are not counted
+	Lost        int64         // blocks that had to be asked for again, however often
+}
+
+// counts are those of Stats that grow while a transfer goes on.
+type counts struct{ retransmits, blocks, lost atomic.Int64 }
+
+func (s *Stats) take(c *counts) {
+	s.Retransmits, s.Blocks, s.Lost = c.retransmits.Load(), c.blocks.Load(), c.lost.Load()
 }
 
 // Size is the size in bytes that the server announced (tsize, RFC 2349), -1
@@ -151,11 +160,12 @@ func (f *File) Stats() Stats {
 		case <-r.ended:
 		default:
 			s := r.stats
-			s.Retransmits = f.retransmits.Load()
+			s.take(&f.counts)
 			return s
 		}
 	}
-	s := Stats{Duration: f.took, Retransmits: f.retransmits.Load()}
+	s := Stats{Duration: f.took}
+	s.take(&f.counts)
 	s.BlockSize, s.WindowSize = f.transfer.agreed()
 	if f.out != nil {
 		s.Bytes = f.out.n

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +34,7 @@ type answer struct {
 
 // download is of a file on that server.
 func (s *tftpHPA) download(t *testing.T) *download {
-	d := newDownload(t.Context(), netip.AddrPort{}, "x", options{blockSize: 1468, window: 64, timeout: time.Second, retries: 5}, new(atomic.Int64))
+	d := newDownload(t.Context(), netip.AddrPort{}, "x", options{blockSize: 1468, window: 64, timeout: time.Second, retries: 5}, new(counts))
 	d.open = func() (requestSocket, error) {
 		s.opened++
 		s.answers = nil

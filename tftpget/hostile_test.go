@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"runtime"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -124,7 +123,7 @@ func TestEndless(t *testing.T) {
 		want   error
 	}{{1, -1, ErrTooBig}, {64, -1, ErrTooBig}, {64, limit / 2, ErrLong}, {64, announced, ErrTooBig}} {
 		out := &output{w: io.Discard, size: tt.size, limit: limit}
-		r := newReceiver(&endless{blockSize: 32768, clock: time.Unix(0, 0)}, terms{blockSize: 32768, window: tt.window, size: tt.size}, patient, rtt{}, new(atomic.Int64))
+		r := newReceiver(&endless{blockSize: 32768, clock: time.Unix(0, 0)}, terms{blockSize: 32768, window: tt.window, size: tt.size}, patient, rtt{}, new(counts))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		r.run(out, nil)

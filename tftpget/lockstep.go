@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/printable"
@@ -19,7 +18,7 @@ import (
 
 // startLockstep sends the read request and returns when the server has
 // accepted it. Receiver and transfer are pin/tftp's, one block at a time.
-func startLockstep(ctx context.Context, server netip.AddrPort, name string, o options, retransmits *atomic.Int64) (transfer, error) {
+func startLockstep(ctx context.Context, server netip.AddrPort, name string, o options, counted *counts) (transfer, error) {
 	client, err := tftp.NewClient(server.String())
 	if err != nil {
 		return nil, err
@@ -34,7 +33,7 @@ func startLockstep(ctx context.Context, server netip.AddrPort, name string, o op
 	// pin/tftp calls this once for each packet it sends again. It sleeps for
 	// what we return and does not read meanwhile, so nothing but 0 is good.
 	client.SetBackoff(func(int) time.Duration {
-		retransmits.Add(1)
+		counted.retransmits.Add(1)
 		return 0
 	})
 	client.SetBlockSize(o.blockSize)
@@ -54,7 +53,7 @@ func startLockstep(ctx context.Context, server netip.AddrPort, name string, o op
 		// larger blocks without a word. So the file is asked for without
 		// options, by a receiver that takes no block which is too large.
 		go l.incoming.WriteTo(new(gate))
-		d := newDownload(ctx, server, name, o, retransmits)
+		d := newDownload(ctx, server, name, o, counted)
 		if err := d.ask(plainTerms); err != nil {
 			return nil, err
 		}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/bits"
 	"slices"
-	"sync/atomic"
 	"time"
 )
 
@@ -43,15 +42,15 @@ type receiver struct {
 	have    []bool // for the blocks from next on, by number modulo window
 	lastLen int    // length in bytes of the last block
 
-	trial       bool // smaller blocks could be asked for
-	fragments   bool // the network cuts the blocks up
-	repeats     int  // of the server's first packet, while there was nothing new
-	lost        int  // how often there was silence
-	lostLate    int  // and how often that, or a block that the server sent again, since lateAt
-	lateAt      time.Time
-	cuts        int // windows whose end did not come
-	cutBlocks   int // and the blocks of them that did
-	retransmits *atomic.Int64
+	trial     bool // smaller blocks could be asked for
+	fragments bool // the network cuts the blocks up
+	repeats   int  // of the server's first packet, while there was nothing new
+	lost      int  // how often there was silence
+	lostLate  int  // and how often that, or a block that the server sent again, since lateAt
+	lateAt    time.Time
+	cuts      int // windows whose end did not come
+	cutBlocks int // and the blocks of them that did
+	counts    *counts
 }
 
 // A window is given up for a smaller one within the first of them, while
@@ -90,13 +89,13 @@ const (
 	lateTime   = 30 * time.Second
 )
 
-func newReceiver(s socket, t terms, o options, measured rtt, retransmits *atomic.Int64) *receiver {
+func newReceiver(s socket, t terms, o options, measured rtt, c *counts) *receiver {
 	room := max((trialWindows+1)*t.window*t.blockSize, 128<<10)
 	if t.window == 1 {
 		room = max((trialBlocks+1)*t.blockSize, 128<<10)
 	}
 	return &receiver{
-		socket: s, terms: t, timeout: o.timeout, patience: o.patience(), rtt: measured, retransmits: retransmits,
+		socket: s, terms: t, timeout: o.timeout, patience: o.patience(), rtt: measured, counts: c,
 		next: 1, base: 1, buffer: make([]byte, headLen+room), have: make([]bool, t.window),
 	}
 }
@@ -234,6 +233,7 @@ func (r *receiver) take(block int64, payload []byte, now time.Time) {
 		}
 		copy(r.place(block), payload)
 		r.have[block%int64(r.window)] = true
+		r.counts.blocks.Add(1)
 		r.noteDelay(now)
 	}
 	if block > r.next {
@@ -275,7 +275,10 @@ func (r *receiver) missed(block int64, now time.Time) {
 }
 
 func (r *receiver) askAgain(now time.Time) {
-	r.retransmits.Add(1)
+	r.counts.retransmits.Add(1)
+	if r.gap != r.next {
+		r.counts.lost.Add(1)
+	}
 	r.gap = r.next
 	r.ack(now)
 	r.repeat = true

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +25,7 @@ func run(t testing.TB, n *network, o options) (got []byte, err error) {
 	t.Helper()
 	for {
 		var b bytes.Buffer
-		r := newReceiver(n, n.terms, o, rtt{}, new(atomic.Int64))
+		r := newReceiver(n, n.terms, o, rtt{}, new(counts))
 		err = r.run(&b, nil)
 		if !errors.Is(err, errTooWide) {
 			return b.Bytes(), err
@@ -320,7 +319,7 @@ func FuzzBlocks(f *testing.F) {
 		}
 		var b bytes.Buffer
 		o := options{timeout: 100 * time.Millisecond}
-		r := newReceiver(s, terms{blockSize: 8, window: 1 + int(window%64), size: -1}, o, rtt{}, new(atomic.Int64))
+		r := newReceiver(s, terms{blockSize: 8, window: 1 + int(window%64), size: -1}, o, rtt{}, new(counts))
 		if err := r.run(&b, nil); err != nil {
 			return
 		}
@@ -488,7 +487,7 @@ func TestLateFragments(t *testing.T) {
 					s.losing(content, size, 25)
 				}
 			})
-			d := newDownload(t.Context(), s.addr, "x", onEthernet, new(atomic.Int64))
+			d := newDownload(t.Context(), s.addr, "x", onEthernet, new(counts))
 			err := d.start()
 			if err != nil {
 				t.Fatal(err)
@@ -628,7 +627,7 @@ func TestAskedAgain(t *testing.T) {
 			})
 			var b bytes.Buffer
 			f := &File{ctx: t.Context(), cancel: func() {}}
-			d := newDownload(t.Context(), s.addr, "x", onEthernet, &f.retransmits)
+			d := newDownload(t.Context(), s.addr, "x", onEthernet, &f.counts)
 			if err := d.start(); err != nil {
 				t.Fatal(err)
 			}
@@ -649,7 +648,7 @@ func TestSlowDisk(t *testing.T) {
 	t.Parallel()
 	content := pattern(300 * maxBlockSize)
 	s := serve(t, func(s *session) { s.patientBlocks(content, s.agree(len(content))) })
-	d := newDownload(t.Context(), s.addr, "x", onEthernet, new(atomic.Int64))
+	d := newDownload(t.Context(), s.addr, "x", onEthernet, new(counts))
 	err := d.start()
 	if err != nil {
 		t.Fatal(err)

@@ -97,6 +97,9 @@ func checkOnce(c *cli.Context) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if asks := c.String("replay") == "" && o.Lease == nil; asks && o.Timeout > 0 && o.Timeout <= look.Wait {
+		return 0, usage(fmt.Errorf("--timeout %v is over before DHCP servers were listened to for --wait %v", o.Timeout, look.Wait), "raise --timeout, or name a shorter --wait")
+	}
 	con := console.New(c.App.ErrWriter, level(c))
 	if c.String("mac") == randomMAC {
 		o.MAC = nil

@@ -115,9 +115,12 @@ func TestCheckCouldNotLook(t *testing.T) {
 		{"--replay=/dev/null --watch", "asks none"},
 		{"--replay=/dev/null", "--replay"},
 		{"--report=/nowhere/x.html --wait=0.1 " + checkVIF, "--report"},
+		{"--timeout=1 " + checkVIF, "--timeout"},
+		{checkVIF + " mac=00:16:3e:00:00:02,bridge=xenbr0", "one vif at a time: 00:16:3e:72:79:e3, 00:16:3e:00:00:02"},
+		{checkVIF + " 00:16:3e:00:00:02", "one vif at a time"},
 	} {
 		got := gopxeboot(t, append([]string{"check"}, strings.Fields(test.args)...)...)
-		if got.Code != 3 || !strings.Contains(got.Stderr, test.says) {
+		if got.Code != 3 || !strings.Contains(got.Stderr, test.says) || strings.Contains(got.Stderr, "eth0") {
 			t.Errorf("%s: status %d, %s", test.args, got.Code, got.Stderr)
 		}
 	}

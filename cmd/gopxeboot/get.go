@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 )
 
 func getCommand() *cli.Command {
@@ -85,25 +88,34 @@ func getAction(c *cli.Context) error {
 		return usage(errors.New("--json and -o - both want standard output"), "")
 	}
 	var files []*os.File
-	var made []string
-	var downloads []session.Download
+	var made []*newFile // nil for what was there
 	defer func() {
 		for i, f := range files {
 			f.Close()
-			if made[i] != "" && (i >= len(downloads) || downloads[i].Error != "") {
-				os.Remove(made[i]) // nothing came
-			}
+			made[i].discard()
 		}
 	}()
 	for _, url := range urls {
 		f, isNew, err := create(output, url)
+		if err == nil && isNew != nil && slices.ContainsFunc(made, func(m *newFile) bool { return m != nil && m.name == isNew.name }) {
+			err = fmt.Errorf("two URLs name a file %s", isNew.name)
+			f.Close()
+		}
 		if err != nil {
 			return fault.New(fault.NoOutput, "get", err, "-o names another file")
 		}
 		files, made = append(files, f), append(made, isNew)
 	}
-	var failure error
-	downloads, failure = boot.Get(c.Context, o, urls, files, con)
+	downloads, failure := boot.Get(c.Context, o, urls, files, con)
+	for i := range downloads {
+		if downloads[i].Error != "" {
+			continue // nothing came
+		}
+		if err := made[i].publish(); err != nil {
+			downloads[i].Error = err.Error()
+			failure = cmp.Or(failure, fault.New(fault.NoOutput, "get", err, "-o names another file"))
+		}
+	}
 	if c.Bool("json") {
 		if err := console.WriteJSON(c.App.Writer, append([]session.Download{}, downloads...)); err != nil { // [], not null
 			return err
@@ -112,32 +124,77 @@ func getAction(c *cli.Context) error {
 	return failure
 }
 
+// newFile is a file that get makes. It has no name until all of it is there, and is
+// what it has to be, where the file system can do that.
+type newFile struct {
+	*os.File
+	name  string
+	named bool
+}
+
+func makeFile(name string) (f *newFile, err error) {
+	f = &newFile{name: name}
+	if _, err := os.Lstat(name); err == nil {
+		return nil, fmt.Errorf("there is a file %s already", name)
+	}
+	if fd, err := unix.Open(filepath.Dir(name), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o644); err == nil {
+		f.File = os.NewFile(uintptr(fd), name)
+		return f, nil
+	}
+	f.named = true
+	f.File, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	return f, err
+}
+
+// publish gives it its name, and keeps it. It fails when the name is taken.
+func (f *newFile) publish() error {
+	if f == nil {
+		return nil
+	}
+	if !f.named {
+		// By way of /proc: a bare descriptor needs CAP_DAC_READ_SEARCH (open(2)).
+		if err := unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, f.name, unix.AT_SYMLINK_FOLLOW); err != nil {
+			return &fs.PathError{Op: "name the file", Path: f.name, Err: err}
+		}
+	}
+	f.named = false // it stays
+	return nil
+}
+
+// discard removes what was not published.
+func (f *newFile) discard() {
+	if f != nil && f.named {
+		os.Remove(f.name)
+	}
+}
+
 // create opens where a URL's content goes. A file that -o did not name must not
 // be there yet.
-func create(output, url string) (f *os.File, isNew string, err error) {
-	switch output {
-	case "-":
-		return os.Stdout, "", nil
-	case "":
-		name, _, _ := strings.Cut(url, "?")
+func create(output, url string) (*os.File, *newFile, error) {
+	if output == "-" {
+		return os.Stdout, nil, nil
+	}
+	name := output
+	if output == "" {
+		name, _, _ = strings.Cut(url, "?")
 		_, name, _ = strings.Cut(name, "://")
 		if !strings.Contains(name, "/") || strings.HasSuffix(name, "/") {
-			return nil, "", fmt.Errorf("%s names no file", url)
+			return nil, nil, fmt.Errorf("%s names no file", url)
 		}
 		name = path.Base(name)
-		f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if errors.Is(err, fs.ErrExist) {
-			err = fmt.Errorf("there is a file %s already", name)
+	} else {
+		info, err := os.Stat(output)
+		if stdout, other := os.Stdout.Stat(); err == nil && other == nil && os.SameFile(info, stdout) {
+			return os.Stdout, nil, nil // /dev/stdout: opened again it would begin anew
 		}
-		return f, name, err
+		if _, err := os.Lstat(output); !errors.Is(err, fs.ErrNotExist) { // or a link that leads nowhere
+			f, err := os.Create(output)
+			return f, nil, err
+		}
 	}
-	info, err := os.Stat(output)
-	if stdout, other := os.Stdout.Stat(); err == nil && other == nil && os.SameFile(info, stdout) {
-		return os.Stdout, "", nil // /dev/stdout: opened again it would begin anew
+	f, err := makeFile(name)
+	if err != nil {
+		return nil, nil, err
 	}
-	if _, err := os.Lstat(output); errors.Is(err, fs.ErrNotExist) { // a link that leads nowhere is not ours to remove
-		isNew = output
-	}
-	f, err = os.Create(output)
-	return f, isNew, err
+	return f.File, f, nil
 }

@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"golang.org/x/sys/unix"
 )
 
 // TestGetIntoStdout has standard output be what a shell can make of it: get
@@ -82,6 +87,52 @@ func TestGetBehindMuch(t *testing.T) {
 	labtest.Check(t, err)
 	if got, err := os.Stat(name); err != nil || got.Size() != before+want.Size() {
 		t.Errorf("%d bytes, %v", got.Size(), err)
+	}
+}
+
+// A file that get makes has no name before it is whole and verified.
+func TestGetNamesLast(t *testing.T) {
+	l := labtest.New(t, lab.Config{Dom0: netip.MustParsePrefix("192.168.1.1/24")})
+	if fd, err := unix.Open(t.TempDir(), unix.O_TMPFILE|unix.O_WRONLY, 0o600); err != nil {
+		t.Skip("this file system has no O_TMPFILE")
+	} else {
+		unix.Close(fd)
+	}
+	content := make([]byte, 100_000)
+	sent, goOn := make(chan bool), make(chan bool)
+	serveTCP(t, l.Servers, "192.168.1.166:80", func(conn net.Conn) {
+		conn.Read(make([]byte, 4096))
+		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(content))
+		conn.Write(content[:50_000])
+		sent <- true
+		<-goOn
+		conn.Write(content[50_000:])
+	})
+	for _, c := range []struct {
+		name, digest string
+		code         int
+		left         []string
+	}{
+		{"right", fmt.Sprintf("%x", sha256.Sum256(content)), 0, []string{"file"}},
+		{"wrong", strings.Repeat("0", 64), 5, nil},
+	} {
+		dir := t.TempDir()
+		cmd := command(t.Context(), "get", "--sha256=file="+c.digest, "http://192.168.1.166/file")
+		cmd.Dir = dir
+		ended := make(chan outcome)
+		go func() { ended <- wait(t, cmd) }()
+		<-sent
+		equal(t, c.name+", while it comes", entries(t, dir), []string(nil))
+		goOn <- true
+		if o := <-ended; o.Code != c.code {
+			t.Errorf("%s: %+v", c.name, o)
+		}
+		equal(t, c.name, entries(t, dir), c.left)
+	}
+	cmd := command(t.Context(), "get", "http://192.168.1.166/a/file", "http://192.168.1.166/b/file")
+	cmd.Dir = t.TempDir()
+	if o := wait(t, cmd); o.Code != 7 || !strings.Contains(o.Stderr, "two URLs name a file file") || len(entries(t, cmd.Dir)) > 0 {
+		t.Errorf("%+v", o)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 // ipxeScript boots the sample kernel with two initrds, one of them with a name.
@@ -26,16 +27,16 @@ boot
 `
 
 // stanzas tell iPXE from the ROM as labs do. SCRIPT stands for what iPXE gets.
-var stanzas = map[string]func(t *testing.T, h *lab.Host, script string) *lab.Process{
-	"dnsmasq": func(t *testing.T, h *lab.Host, script string) *lab.Process {
+var stanzas = map[string]func(t *testing.T, h *lab.Host, script string) *real.Process{
+	"dnsmasq": func(t *testing.T, h *lab.Host, script string) *real.Process {
 		return labtest.Dnsmasq(t, h, "--dhcp-range=192.168.1.0,static,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.199", "--log-dhcp",
 			"--dhcp-userclass=set:ipxe,iPXE", "--dhcp-boot=tag:!ipxe,undionly.kpxe", "--dhcp-boot=tag:ipxe,"+script)
 	},
-	"dnsmasq by option 175": func(t *testing.T, h *lab.Host, script string) *lab.Process {
+	"dnsmasq by option 175": func(t *testing.T, h *lab.Host, script string) *real.Process {
 		return labtest.Dnsmasq(t, h, "--dhcp-range=192.168.1.0,static,1h", "--dhcp-host="+lab.SampleMAC+",192.168.1.199", "--log-dhcp",
 			"--dhcp-match=set:http,175,19", "--dhcp-match=set:bz,175,24", "--tag-if=set:ipxe,tag:http,tag:bz", "--dhcp-boot=tag:!ipxe,undionly.kpxe", "--dhcp-boot=tag:ipxe,"+script)
 	},
-	"ISC dhcpd": func(t *testing.T, h *lab.Host, script string) *lab.Process {
+	"ISC dhcpd": func(t *testing.T, h *lab.Host, script string) *real.Process {
 		return labtest.DHCPD(t, h, "eth0", `
 			option client-architecture code 93 = unsigned integer 16;
 			subnet 192.168.1.0 netmask 255.255.255.0 { }
@@ -43,7 +44,7 @@ var stanzas = map[string]func(t *testing.T, h *lab.Host, script string) *lab.Pro
 			if exists user-class and option user-class = "iPXE" { filename "`+script+`"; }
 			elsif option client-architecture = 00:00 { filename "undionly.kpxe"; }`)
 	},
-	"Kea": func(t *testing.T, h *lab.Host, script string) *lab.Process {
+	"Kea": func(t *testing.T, h *lab.Host, script string) *real.Process {
 		return labtest.Kea(t, h, `"subnet4": [ { "id": 1, "subnet": "192.168.1.0/24", "next-server": "192.168.1.166",
 			"reservations": [ { "hw-address": "`+lab.SampleMAC+`", "ip-address": "192.168.1.199" } ] } ],
 			"client-classes": [ { "name": "ipxe", "test": "substring(option[77].hex,0,4) == 'iPXE'", "boot-file-name": "`+script+`" },

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "gopxeboot" {
 		main()
 	}
-	lab.Main(m)
+	labtest.Main(m)
 }
 
 // TestScripts runs testdata/script: the command line, without a network.

@@ -88,7 +88,7 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 		}
 	}
 	if o.Transfer.Policy, err = policy(c); err != nil {
-		return o, usage(err, "")
+		return o, usage(err, policyHint(err))
 	}
 	if dir := c.String("cache"); dir != "" {
 		if o.Transfer.Policy.None() {
@@ -141,6 +141,20 @@ func policy(c *cli.Context) (p verify.Policy, err error) {
 	}
 	_, err = p.Checker()
 	return p, err
+}
+
+// policyHint is what to do where one of the options is wrong.
+func policyHint(err error) string {
+	for option, hint := range map[string]string{
+		"--key":    "minisign -G -p lab.pub -s lab.key makes a key, of which lab.pub is wanted; gpg --export --armor NAME > lab.pub writes one of OpenPGP's",
+		"--sums":   "sha256sum vmlinuz initrd.gz > FILE writes a list",
+		"--sha256": "sha256sum FILE says the digest: --sha256 vmlinuz=HEX, where the name is that below the boot file's directory, or a URL",
+	} {
+		if strings.HasPrefix(err.Error(), option) {
+			return hint
+		}
+	}
+	return ""
 }
 
 // readAtMost reads a file of dom0's, and not more than so many bytes: it may be a

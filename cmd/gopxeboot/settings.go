@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -155,7 +156,9 @@ func bridgeSections(vif xenout.VIF) []string {
 // uuid or its domain id; nil where none does. Words with a slash are a bootloader's
 // disk.
 func calledGuest(c *cli.Context, call *xenout.Call) (*domain.Info, error) {
-	switch {
+	switch macs := writtenMACs(call); {
+	case len(macs) > 1:
+		return nil, usage(fmt.Errorf("one vif at a time: %s", strings.Join(macs, ", ")), "ask for each of them by a command of its own")
 	case call.Disk == "" || strings.Contains(call.Disk, "/"):
 		return nil, nil
 	case len(call.Unknown) > 0:
@@ -168,6 +171,20 @@ func calledGuest(c *cli.Context, call *xenout.Call) (*domain.Info, error) {
 		return nil, usage(err, "")
 	}
 	return &guest, nil
+}
+
+// writtenMACs are those of the vif strings on the command line, of which a Call has
+// the last.
+func writtenMACs(call *xenout.Call) (macs []string) {
+	for _, word := range call.Words[slices.Index(call.Words, "--")+1:] {
+		for piece := range strings.SplitSeq(word, ",") {
+			mac, err := net.ParseMAC(strings.TrimPrefix(strings.TrimSpace(piece), "mac="))
+			if err == nil && !slices.Contains(macs, mac.String()) {
+				macs = append(macs, mac.String())
+			}
+		}
+	}
+	return macs
 }
 
 // namedOptions are the options of plan and check: those that the command line says,

@@ -22,13 +22,13 @@ func TestStorm(t *testing.T) {
 	config.Fixed, config.First, config.Last = nil, netip.MustParseAddr("192.168.1.110"), netip.MustParseAddr("192.168.1.160")
 	for _, c := range []struct {
 		name  string
-		start func(t *testing.T, h *lab.Host, tree string) *lab.Process // the DHCP server
+		start func(t *testing.T, h *lab.Host, tree string) *real.Process // the DHCP server
 	}{
 		// It says nothing to who is one too many, of whom there are fewer usually.
-		{"dnsmasq", func(t *testing.T, h *lab.Host, tree string) *lab.Process {
+		{"dnsmasq", func(t *testing.T, h *lab.Host, tree string) *real.Process {
 			return labtest.Started(t, h)(real.Dnsmasq(t.Context(), h, config, tree, "--tftp-max=8"))
 		}},
-		{"tftpd-hpa and ISC dhcpd", func(t *testing.T, h *lab.Host, tree string) *lab.Process {
+		{"tftpd-hpa and ISC dhcpd", func(t *testing.T, h *lab.Host, tree string) *real.Process {
 			labtest.Started(t, h)(real.TFTPD(t.Context(), h, tree))
 			return labtest.Started(t, h)(real.DHCPD(t.Context(), h, config, "authoritative;"))
 		}},

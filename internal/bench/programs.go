@@ -17,25 +17,25 @@ import (
 // servers each have a host of their own.
 var servers = []struct {
 	name  string
-	start func(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error)
+	start func(ctx context.Context, h *lab.Host, tree string) (*real.Process, error)
 }{
 	{"tftpd-hpa", real.TFTPD},
-	{"atftpd", func(_ context.Context, h *lab.Host, tree string) (*lab.Process, error) {
+	{"atftpd", func(_ context.Context, h *lab.Host, tree string) (*real.Process, error) {
 		// Its own log costs it a third of its speed.
 		cmd, err := real.Program("atftpd", "--daemon", "--no-fork", "--user", "root", "--group", "root", "--logfile", "-", "--verbose=3", tree)
 		if err != nil {
 			return nil, err
 		}
-		return h.Start(cmd)
+		return real.Start(h, cmd)
 	}},
-	{"dnsmasq", func(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error) {
+	{"dnsmasq", func(ctx context.Context, h *lab.Host, tree string) (*real.Process, error) {
 		return real.Dnsmasq(ctx, h, lab.DHCP{}, tree) // has no addresses to give
 	}},
-	{byRFC, func(_ context.Context, h *lab.Host, tree string) (*lab.Process, error) {
-		return h.Start(exec.Command("/proc/self/exe", "serve", tree))
+	{byRFC, func(_ context.Context, h *lab.Host, tree string) (*real.Process, error) {
+		return real.Start(h, exec.Command("/proc/self/exe", "serve", tree))
 	}},
 	{"vsftpd", real.VSFTPD},
-	{"nginx", func(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error) {
+	{"nginx", func(ctx context.Context, h *lab.Host, tree string) (*real.Process, error) {
 		return real.Nginx(ctx, h, tree)
 	}},
 }

@@ -38,8 +38,8 @@ type storm struct {
 	dir      string // for results
 	url      string // of the directory of the files
 	files    map[string][]byte
-	requests func() int   // for files, so far; nil where the server does not tell
-	leases   *lab.Process // the DHCP server, which logs
+	requests func() int    // for files, so far; nil where the server does not tell
+	leases   *real.Process // the DHCP server, which logs
 }
 
 // stormSet is where the files come from, and the rows of that.

@@ -101,7 +101,7 @@ type source interface {
 	io.Closer
 }
 
-// open opens a file that is handed over. Keep says that the cache waits for it.
+// openOrCached opens a file that is handed over. Keep says that the cache waits for it.
 func (p *pipeline) openOrCached(ctx context.Context, url string, want *verify.Want) (f source, keep bool, err error) {
 	if want != nil && p.cached && !slices.Contains(p.unusable, want.Digest) {
 		file, err := p.fromCache(ctx, want.Digest)

@@ -56,6 +56,7 @@ func Check(ctx context.Context, o Options, look probe.Look, seen func(check.Fact
 	of := func(a session.Answer) { // whose facts they are
 		subject.Net, subject.VendorClass = a.Plan.Net, a.Facts.Subject.VendorClass
 		a.Facts.Subject, a.Facts.Bridge = subject, wires
+		a.Facts.Limits = &check.Limits{Kernel: o.MaxKernel, Initrd: o.MaxInitrd, Seconds: o.Timeout.Seconds()}
 		if a.Runs != nil {
 			wires.Running = &check.Running{Domid: a.Runs.Domid, Interface: a.Runs.Interface}
 		}
@@ -81,7 +82,6 @@ func Check(ctx context.Context, o Options, look probe.Look, seen func(check.Fact
 	for _, w := range facts.Errors {
 		con.Detail(w)
 	}
-	facts.Limits = &check.Limits{Kernel: o.MaxKernel, Initrd: o.MaxInitrd, Seconds: o.Timeout.Seconds()}
 	o.fits(facts)
 	facts.Millis = float64(time.Since(facts.Began).Microseconds()) / 1000
 	return facts, a.Plan, err

@@ -46,13 +46,15 @@ func (p *pipeline) boots(ctx context.Context, d *program.Decision, failed *progr
 	if failed != nil && failed.Wanted {
 		return fault.New(fault.Usage, failed.Stage, failed.Err, "")
 	}
-	if d.Boot.Outcome != "" {
+	if d.Boot.Outcome != "" || failed != nil {
 		for _, w := range d.Boot.Warnings {
 			p.say.Warn(w)
 		}
 	}
 	if failed != nil {
-		return fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, adviceOf(check.Advise(p.linted(ctx), nil)))
+		v := check.Advise(p.linted(ctx), nil)
+		p.misread(v)
+		return fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, adviceOf(v))
 	}
 	what := d.Boot.Args
 	if d.Boot.Outcome == pxelinux.LocalBoot {
@@ -70,6 +72,22 @@ func (p *pipeline) linted(ctx context.Context) *plan.Plan {
 		p.Plan.Config, p.lint = p.lint(ctx), nil
 	}
 	return p.Plan
+}
+
+// misread warns of lines that are passed over, where what they may have said is
+// missed.
+func (p *pipeline) misread(v *check.Verdict) {
+	if v == nil || v.Code != check.NoDefault && v.Code != check.LabelMissing {
+		return
+	}
+	const most = 3
+	told := 0
+	for _, f := range p.Plan.Config.Findings {
+		if (f.Code == pxelinux.UnknownDirective || f.Code == pxelinux.NoConfiguration) && told < most {
+			p.say.Warn(f.String())
+			told++
+		}
+	}
 }
 
 // adviceOf is what to do about a cause; "" where none is known.
@@ -100,16 +118,23 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 	}
 	v := check.Advise(p.linted(ctx), tried)
 	try := adviceOf(v)
+	if last.Result != plan.NotFound && !strings.Contains(err.Error(), last.URL) { // a script's
+		err = fmt.Errorf("%s: %w", printable.WithoutPassword(last.URL), err)
+	}
 	u, _ := url.Parse(last.URL)
 	switch {
 	case errors.Is(err, pxelinux.ErrNoConfig) && v != nil && v.Code == check.TFTPRefused:
 		err = fmt.Errorf("%w: the server refuses to give it: %s", pxelinux.ErrNoConfig, v.Evidence)
+	case errors.Is(err, pxelinux.ErrNoConfig) && v != nil && v.Code == check.ConfigEmpty:
+		err = fmt.Errorf("%w: %s", pxelinux.ErrNoConfig, v.Evidence)
 	case (errors.Is(err, pxelinux.ErrNoConfig) || errors.Is(err, grub.ErrNoConfig)) && len(tried) > 0:
 		asked := fmt.Sprintf("the first name asked for was %s, the last %s", tried[0].URL, last.URL)
 		if try = asked + "; " + try; v == nil {
 			try = asked
 		}
 	case errors.Is(err, pxelinux.ErrNoConfig), errors.Is(err, grub.ErrNoConfig):
+	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet && !lease.ServerID.IsValid():
+		try = fmt.Sprintf("--router ADDRESS names the way there: the server is not in %s", lease.Address.Masked())
 	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet:
 		try = fmt.Sprintf("DHCP names no router (option 3), and the server is not in %s", lease.Address.Masked())
 	case errors.Is(err, unix.ENETUNREACH):

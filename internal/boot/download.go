@@ -308,7 +308,7 @@ func agreed(s fetch.Stats) string {
 func (m *image) failed(ctx context.Context, err error) error {
 	switch {
 	case verify.IsError(err):
-		return notVerified(m.stage, err)
+		return m.p.notVerified(m.stage, err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		return fault.In(ctx, fault.NoOutput, m.stage, err, m.makeRoom())
 	case errors.Is(err, fetch.ErrTooBig):

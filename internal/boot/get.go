@@ -121,7 +121,7 @@ func (t *getTask) download(ctx context.Context, p *pipeline, file func(int) *os.
 	}
 	if first == nil {
 		if err := p.check.Unused(); err != nil {
-			return notVerified("get", err)
+			return p.notVerified("get", err)
 		}
 	}
 	return first

@@ -13,6 +13,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -32,6 +33,14 @@ type placed struct {
 }
 
 func (p placed) String() string { return p.where }
+
+// named is the same of one that a look closes.
+type named struct {
+	guest.Conn
+	where string
+}
+
+func (n named) String() string { return n.where }
 
 // lease does DHCP as the guest, and is the guest from then on. Who boots needs a
 // boot file.

@@ -38,6 +38,7 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 	if t.Wire, err = c.Listen(); err != nil {
 		return notHeard(ctx, err)
 	}
+	t.Wire = named{t.Wire, c.Where}
 	defer t.Wire.Close()
 	if bridge, err := c.ListenBridge(); err == nil {
 		t.Bridge = bridge

@@ -13,9 +13,6 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 )
 
-// howToSign is what to try where something is not what was signed.
-const howToSign = "docs/verify.md says how to sign a tree; if you have not changed it since, do not boot from that server"
-
 // verifyAs makes p.check what knows how files have to be.
 func (p *pipeline) verifyAs(t *Transfer) (err error) {
 	if p.check, err = t.Policy.Checker(); err != nil {
@@ -34,7 +31,7 @@ func (p *pipeline) verifyIn(ctx context.Context, base string) error {
 	})
 	switch {
 	case verify.IsError(err):
-		return fault.New(fault.NotBootable, "verify", err, howToSign)
+		return p.notVerified("verify", err)
 	case err != nil:
 		return fault.In(ctx, fault.NotFetched, "verify", err, p.reach())
 	}
@@ -67,15 +64,19 @@ func (p *pipeline) verified(kernel string, initrds []string) error {
 		err = p.check.Unused()
 	}
 	if err != nil {
-		return fault.New(fault.NotBootable, "verify", err, howToSign)
+		return p.notVerified("verify", err)
 	}
 	p.Plan.Verified = p.check.How()
 	return nil
 }
 
 // notVerified is the error of a file that is not what it had to be.
-func notVerified(stage plan.Stage, err error) error {
-	return fault.New(fault.NotBootable, stage, err, howToSign)
+func (p *pipeline) notVerified(stage plan.Stage, err error) error {
+	try := "if it was you who changed it, sha256sum FILE on the server says its digest; else do not boot from there"
+	if p.check.Signed() {
+		try = "if it was you who changed the tree, sign it again, as docs/verify.md says; else do not boot from there: sha256sum --check SHA256SUMS on the server says what is changed"
+	}
+	return fault.New(fault.NotBootable, stage, err, try)
 }
 
 // writeTo downloads a file and compares it with what it has to be.

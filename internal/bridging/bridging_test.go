@@ -11,7 +11,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) { labtest.Main(m) }
 
 func TestGuest(t *testing.T) {
 	card := net.HardwareAddr{0x52, 0x54, 0, 1, 2, 3}

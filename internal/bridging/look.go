@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,6 +56,26 @@ func Ports(index int) ([]Port, error) {
 		ports = append(ports, p)
 	}
 	return ports, nil
+}
+
+// OwnEnd is how the bridge's own end is in a VLAN: by untagged frames, which is 0, or by
+// that tag; ok is false where it is not.
+func OwnEnd(index int, vlan uint16) (tag uint16, ok bool) {
+	all, _ := netlink.BridgeVlanList()
+	return tagOf(all[int32(index)], vlan)
+}
+
+func tagOf(vlans []*nl.BridgeVlanInfo, vlan uint16) (tag uint16, ok bool) {
+	for _, v := range vlans {
+		switch untagged := v.EngressUntag(); {
+		case v.Vid != vlan:
+		case v.PortVID() && untagged:
+			return 0, true
+		case !v.PortVID() && !untagged:
+			return vlan, true
+		}
+	}
+	return 0, false
 }
 
 // Tagged are the VLANs that have a device of their own on the bridge with that

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/room"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
@@ -37,7 +36,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		select {}
 	}
-	lab.Main(m)
+	labtest.Main(m)
 }
 
 func digest(content string) verify.Digest { return sha256.Sum256([]byte(content)) }

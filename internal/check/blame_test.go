@@ -25,7 +25,7 @@ const innocentMAC = "02:00:00:00:02:21"
 
 // bystanders puts them into the facts.
 func bystanders(f *Facts) {
-	if f.Lease.Router.IsValid() && (f.NextServer == nil || f.NextServer.Route != RouteRouter) {
+	if f.Lease.Router.IsValid() && (f.NextServer == nil || f.NextServer.Route != RouteRouter && !f.NextServer.ByRouter) {
 		f.Lease.Router = innocentRouter
 	}
 	if len(f.Lease.DNS) > 0 {
@@ -74,7 +74,24 @@ var mayName = map[Code]func(f *Facts) []netip.Addr{
 		}
 		return list
 	},
-	AddressInUse:          func(f *Facts) []netip.Addr { return []netip.Addr{f.Lease.Address.Addr()} },
+	AddressInUse: func(f *Facts) []netip.Addr {
+		if f.Request != nil && f.Request.Declined.IsValid() {
+			return []netip.Addr{f.Request.Declined}
+		}
+		return []netip.Addr{f.Lease.Address.Addr()}
+	},
+	FirewallRejects: func(f *Facts) (list []netip.Addr) {
+		rejected := []*plan.Rejected{f.NextServer.Rejected}
+		for _, file := range f.downloads() {
+			rejected = append(rejected, file.Rejected)
+		}
+		for _, r := range rejected {
+			if r != nil {
+				list = append(list, r.By, r.To)
+			}
+		}
+		return list
+	},
 	Nak:                   leased,
 	NoAck:                 leased,
 	NextServerUnreachable: func(f *Facts) []netip.Addr { return []netip.Addr{f.NextServer.Address, f.Lease.Router} },
@@ -82,7 +99,8 @@ var mayName = map[Code]func(f *Facts) []netip.Addr{
 	TFTPNotRunning:        asked,
 	TFTPSilent:            asked,
 	TFTPDataBlocked:       asked,
-	DuplicateAddress:      asked,
+	DuplicateAddress:      func(f *Facts) []netip.Addr { return []netip.Addr{f.NextServer.Address, f.Lease.Router} },
+	AddressUnusable:       func(f *Facts) []netip.Addr { return []netip.Addr{f.Lease.ServerID, f.Lease.Address.Addr()} },
 	TFTPNoOACK:            asked,
 	FileUnreachable:       files,
 	TLSExpired:            files,

@@ -43,7 +43,7 @@ func macInUse(f *Facts) *finding {
 	if r := f.Bridge.Running; r != nil && f.dom0Lost() {
 		return broken(fmt.Sprintf("The guest's MAC %s is in use by domain %d, and dom0 does not get to the servers in its place.", f.Subject.MAC, r.Domid),
 			fmt.Sprintf("xenstore has the MAC on %s; so this look is from dom0, which has no address in %s and no other way to %s", r.Interface, f.Lease.Address.Masked(), f.NextServer.Address),
-			fmt.Sprintf("if that is this guest, shut it down and look again, or give dom0 an address on %s; if it is another one, give one of them another MAC; --net guest looks all the same, and takes its traffic meanwhile", f.Bridge.Name))
+			fmt.Sprintf("if that is this guest, shut it down and look again, or give dom0 an address on %s; if it is another one, give one of them another MAC; --net guest looks all the same, and takes its traffic meanwhile", f.Bridge.Name)).at("server")
 	}
 	if f.Bridge.MACOn == "" {
 		return nil
@@ -88,7 +88,7 @@ func stpBlocking(f *Facts) *finding {
 		}
 	}
 	if len(closed) > 0 && !open && f.unanswered() {
-		return broken("Spanning tree keeps the way to the servers closed.", strings.Join(closed, ", "), hint)
+		return broken("Spanning tree keeps the way to the servers closed.", strings.Join(closed, ", "), hint).at("dhcp")
 	}
 	if b.STP && b.ForwardDelay > 0 && b.Running == nil && f.dom0Lost() {
 		return broken(fmt.Sprintf("%s runs spanning tree: a guest's new port forwards only after %g s, and dom0 does not get to the servers in its place.", b.Name, 2*b.ForwardDelay),
@@ -121,7 +121,7 @@ func noUplink(f *Facts) *finding {
 			evidence = "its ports are all guests': " + strings.Join(names, ", ")
 		}
 		return broken(fmt.Sprintf("%s leads nowhere: no network card is in it.", b.Name), evidence,
-			fmt.Sprintf("ip link set eth0 master %s, with the card of that network, or name the guest's right bridge", b.Name))
+			fmt.Sprintf("ip link set eth0 master %s, with the card of that network, or name the guest's right bridge", b.Name)).at("dhcp")
 	}
 	var unplugged []string
 	for _, p := range up {
@@ -131,7 +131,7 @@ func noUplink(f *Facts) *finding {
 		unplugged = append(unplugged, p.Name)
 	}
 	return broken(fmt.Sprintf("%s leads nowhere: %s without a carrier.", b.Name, isAre(unplugged)),
-		"the link is down", "see to the cable and the switch's port")
+		"the link is down", "see to the cable and the switch's port").at("dhcp")
 }
 
 func isAre(names []string) string {
@@ -158,7 +158,7 @@ func vlanMismatch(f *Facts) *finding {
 				there, hint = "untagged frames", "leave out the VLAN of the guest's vif, or --vlan"
 			}
 			return broken(fmt.Sprintf("The guest is in %s, but the DHCP server is in %s.", own, there),
-				fmt.Sprintf("%s answers there, and no server in %s", v.Server, own), hint)
+				fmt.Sprintf("%s answers there, and no server in %s", v.Server, own), hint).at("dhcp")
 		}
 	}
 	b := f.Bridge
@@ -180,7 +180,7 @@ func vlanMismatch(f *Facts) *finding {
 		return nil
 	}
 	return broken(fmt.Sprintf("The guest's VLAN %d does not leave %s.", vlan, b.Name), strings.Join(evidence, ", "),
-		fmt.Sprintf("bridge vlan add dev %s vid %d, or put the guest into another VLAN", b.uplinks()[0].Name, vlan))
+		fmt.Sprintf("bridge vlan add dev %s vid %d, or put the guest into another VLAN", b.uplinks()[0].Name, vlan)).at("dhcp")
 }
 
 func vlanList(vlans []uint16) string {

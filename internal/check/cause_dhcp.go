@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -174,7 +175,15 @@ func packetLoss(f *Facts) *finding {
 	d := warning("Frames get lost between the guest and the DHCP server.",
 		"the first DISCOVERs had no answer, and the same ones some seconds later had one",
 		hint)
-	if f.getsLost() {
+	return f.lossBreaks(d)
+}
+
+// lossBreaks says so where the boot does not get through, or not in time.
+func (f *Facts) lossBreaks(d *finding) *finding {
+	if slow := tooSlow(f); slow != nil && slow.status == Fail {
+		d.status = Fail
+		d.evidence += "; " + slow.evidence
+	} else if f.getsLost() {
 		d.status = Fail
 	}
 	return d
@@ -183,18 +192,33 @@ func packetLoss(f *Facts) *finding {
 // downloadLoss: one packet of a hundred costs more time than all the others, as
 // each one that is lost is waited for.
 func (f *Facts) downloadLoss(hint string) *finding {
-	for _, file := range f.Files {
-		if few := 3; file.Lost < few || file.Lost*100 < file.Packets || file.Result != plan.Found || file.Blocks != nil || file.Reason != "" {
-			continue
+	for _, file := range f.downloads() {
+		if size, _ := lostSize(file.Blocks); size != 0 || file.Reason != "" {
+			continue // a reason of its own
 		}
-		d := warning("TFTP packets get lost on the way, and the boot goes slowly.",
-			fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), hint)
-		if f.getsLost() {
-			d.status = Fail
+		const few = 3
+		switch {
+		case file.Result == plan.Silent && lossText(file.Blocks) != "":
+			return broken("TFTP packets get lost on the way, and so many that the boot ends.",
+				fmt.Sprintf("%s stopped to come; asked for its first block again and again, %s", file.URL, lossText(file.Blocks)), hint).at(file.Role)
+		case file.Result == plan.Found && file.Lost >= few && file.Lost*100 >= file.Packets:
+			d := warning("TFTP packets get lost on the way, and the boot goes slowly.",
+				fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), hint)
+			return f.lossBreaks(d).at(file.Role)
 		}
-		return d
 	}
 	return nil
+}
+
+// lossText says how many blocks did not come, of all sizes; "" when all came.
+func lossText(blocks []plan.Block) string {
+	var parts []string
+	for _, b := range blocks {
+		if b.Lost > 0 {
+			parts = append(parts, fmt.Sprintf("%d of %d did not come with %d bytes", b.Lost, b.Asked, b.Size))
+		}
+	}
+	return list(parts)
 }
 
 func proxyOnly(f *Facts) *finding {
@@ -397,20 +421,66 @@ func (f *Facts) failsLater() bool {
 	return false
 }
 
-func addressInUse(f *Facts) *finding {
-	in := f.Lease.InUseBy
-	if in == "" && (f.Request == nil || f.Request.Result != InUse) {
+// addressUnusable: who has the network's own address or the broadcast's is not
+// answered.
+func addressUnusable(f *Facts) *finding {
+	a := f.Lease.Address
+	what := noMachine(a.Addr(), a)
+	if what == "" {
 		return nil
 	}
-	evidence := "a station answers ARP for it"
-	if in != "" {
-		evidence = in + " answers ARP for it"
-	}
 	if f.given() {
-		return broken(fmt.Sprintf("--address says %s, which another station has.", f.Lease.Address.Addr()), evidence, "say one that is free")
+		return broken(fmt.Sprintf("--address says %s, which is %s.", a.Addr(), what), fmt.Sprintf("in %s no machine can have that one", a.Masked()), "say another address, or another netmask")
 	}
-	return broken(fmt.Sprintf("The DHCP server offers %s, which somebody else has.", f.Lease.Address.Addr()), evidence,
-		"find that station, or take the address out of the pool; two DHCP servers with the same pool do this, too")
+	return broken(fmt.Sprintf("The DHCP server %s offers %s, which is %s.", f.Lease.ServerID, a.Addr(), what), fmt.Sprintf("in %s no machine can have that one, and none is answered that has it", a.Masked()),
+		"correct the netmask (option 1), or take that address out of the pool and the host entries")
+}
+
+// noMachine says what an address is in a network that no machine there can have; ""
+// for one that a machine can.
+func noMachine(a netip.Addr, network netip.Prefix) string {
+	if !a.Is4() || !network.IsValid() || network.Bits() > 30 || !network.Contains(a) {
+		return ""
+	}
+	bits := a.As4()
+	host := binary.BigEndian.Uint32(bits[:]) << network.Bits() >> network.Bits()
+	switch host {
+	case 0:
+		return "the guest's network's own address"
+	case ^uint32(0) >> network.Bits():
+		return "the broadcast address of the guest's network"
+	}
+	return ""
+}
+
+// addressInUse: a guest declines such an address and is offered another one, so that
+// it may boot all the same.
+func addressInUse(f *Facts) *finding {
+	in, offered, r := f.Lease.InUseBy, f.Lease.Address.Addr(), f.Request
+	if r != nil && r.Declined.IsValid() {
+		in, offered = r.Holder, r.Declined
+	}
+	refused := r != nil && r.Result == InUse
+	if in == "" && !refused {
+		return nil
+	}
+	evidence := cmp.Or(in, "a station") + " answers ARP for it"
+	if f.given() {
+		return broken(fmt.Sprintf("--address says %s, which another station has.", offered), evidence, "say one that is free")
+	}
+	const hint = "find that station, or take the address out of the pool; two DHCP servers with the same pool do this, too"
+	d := warning(fmt.Sprintf("The DHCP server offers %s, which another station has.", offered), evidence, hint)
+	switch {
+	case refused:
+		d.status = Fail
+		d.evidence += "; the guest declined it, and was offered no other that is free"
+	case r == nil:
+		d.evidence += "; a boot declines it and asks for another one, and what that comes to was not looked at"
+		d.hint += "; check --request declines it, too, and goes on with the next one"
+	default:
+		d.evidence += fmt.Sprintf("; the guest declined it, and was given %s", f.Lease.Address.Addr())
+	}
+	return d
 }
 
 // vifAddress: the boot itself goes through, as it has a port of its own.
@@ -459,7 +529,11 @@ func noNextServer(f *Facts) *finding {
 			next = s.Address
 		}
 	}
-	d := broken("The offer names no next-server.", "siaddr is 0.0.0.0, and neither option 66 nor sname leads to an address",
+	siaddr := "siaddr is 0.0.0.0"
+	if o := chosen(f.addressOffers()); o.SIAddr.IsValid() {
+		siaddr = fmt.Sprintf("siaddr is %s, which is no other machine's address", o.SIAddr)
+	}
+	d := broken("The offer names no next-server.", siaddr+", and neither option 66 nor sname leads to an address",
 		"name the TFTP server", bootStanzas(next, f.Lease.BootFile)...)
 	switch s := f.NextServer; {
 	case !f.Lease.NextServer.IsValid():

@@ -88,8 +88,14 @@ func labelMissing(f *Facts) *finding {
 	hint := "upper and lower case matter; correct DEFAULT, or add the label"
 	if i := slices.IndexFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.DefaultNoLabel && l.Fix != "" }); i >= 0 {
 		hint = write(c.Findings[i])
+	} else if slices.ContainsFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.IncludeMissing }) {
+		hint = "put the file there that INCLUDE names, which may have the label, or correct DEFAULT"
 	}
-	return broken(fmt.Sprintf("DEFAULT names %s, and there is no such label.", name), evidence, hint)
+	d := broken(fmt.Sprintf("DEFAULT names %s, and there is no such label.", name), evidence, hint)
+	if b.Outcome != pxelinux.Error {
+		return d.at("kernel")
+	}
+	return d
 }
 
 // write is the hint to put a line right.
@@ -102,7 +108,7 @@ func (f *Facts) misread(role string) *plan.Finding {
 	if f.Config == nil || len(f.Config.Labels) != 1 {
 		return nil
 	}
-	codes := []pxelinux.Code{pxelinux.KernelWords, pxelinux.EqualsSign, pxelinux.KernelBackslash}
+	codes := []pxelinux.Code{pxelinux.KernelWords, pxelinux.EqualsSign, pxelinux.KernelBackslash, pxelinux.ImpliedKernel}
 	if role == "initrd" {
 		codes = []pxelinux.Code{pxelinux.InitrdEmpty, pxelinux.InitrdWords, pxelinux.InitrdBackslash}
 	}
@@ -126,6 +132,9 @@ func (f *Facts) named(role string, d *finding) *finding {
 	d.evidence += "; " + l.String()
 	if d.hint = "write the name without spaces, and rename the directory or the file where it has some"; l.Fix != "" {
 		d.hint = write(*l)
+	}
+	if l.Code == pxelinux.ImpliedKernel {
+		d.hint = "add a line KERNEL with the kernel's name to that label"
 	}
 	if l.Code == pxelinux.KernelBackslash || l.Code == pxelinux.InitrdBackslash { // the server may know better
 		d.hint += ", and see that the file is there"
@@ -193,7 +202,11 @@ func notBootable(f *Facts) *finding {
 	case plan.GRUB:
 		hint = "correct that line, or name another entry with default or --label"
 	case plan.IPXE:
-		return broken("iPXE's script boots nothing that a guest can boot.", b.Error, "see that line, and what the server says to it")
+		hint = "correct that line, or put what it asks for on the server"
+		if f.Config != nil && strings.HasPrefix(b.Error, f.Config.URL+" ") { // it is no script
+			hint = "have DHCP name a script to iPXE (user class iPXE), or put a configuration of PXELINUX beside it"
+		}
+		return broken("iPXE's script boots nothing that a guest can boot.", b.Error, hint)
 	}
 	return broken("The configuration boots nothing that a guest can boot.", plan.LabelText(b.Label)+cmp.Or(b.Error, "none"), hint+labelHint(f))
 }
@@ -280,28 +293,16 @@ func (f *Facts) with(role string, results ...plan.Result) *File {
 // tftpLargeBlocks: what is larger than the MTU of a link on the way, and may
 // not be cut into fragments or loses one, never arrives.
 func tftpLargeBlocks(f *Facts) *finding {
-	files := slices.Clone(f.Files)
-	for _, t := range f.Search {
-		if t.Blocks != nil {
-			files = append(files, File{URL: t.URL, Result: t.Result, Blocks: t.Blocks})
-		}
-	}
+	files := f.downloads()
 	// What did not come at all is worse than what came in small blocks.
 	came := func(file File) bool { return file.Result == plan.Found }
 	files = append(slices.DeleteFunc(slices.Clone(files), came), slices.DeleteFunc(files, func(file File) bool { return !came(file) })...)
 	for _, file := range files {
-		lost, arrives := 0, 0
-		for _, b := range file.Blocks {
-			if b.Arrives {
-				arrives = max(arrives, b.Size)
-			} else if lost == 0 || b.Size < lost {
-				lost = b.Size
-			}
-		}
-		if lost == 0 || arrives == 0 || arrives > lost {
+		lost, arrives := lostSize(file.Blocks)
+		if lost == 0 {
 			continue
 		}
-		d := broken("Large TFTP blocks get lost on the way.", fmt.Sprintf("of %s, blocks of %d bytes do not arrive, those of %d do", file.URL, lost, arrives),
+		d := broken("Large TFTP blocks get lost on the way.", fmt.Sprintf("of %s, blocks of %d bytes do not arrive%s, those of %d do", file.URL, lost, noneOf(file.Blocks, lost), arrives),
 			fmt.Sprintf("find the link with the smaller MTU (tunnel, VLAN, VPN) or the firewall that drops fragments, or limit the server: tftpd-hpa --blocksize %d, dnsmasq tftp-mtu=%d", arrives, arrives+32))
 		if least := 1408; file.Result == plan.Found && arrives >= least { // PXELINUX's own blocks arrive
 			return note(fmt.Sprintf("TFTP blocks of %d bytes do not arrive, those of %d do: ROMs that ask for larger ones may fail", lost, arrives))
@@ -309,10 +310,50 @@ func tftpLargeBlocks(f *Facts) *finding {
 		if file.Result == plan.Found {
 			d.status = Warn
 			d.summary = "Large TFTP blocks get lost on the way: downloads go slowly with small ones, and other ROMs fail."
+			// Another file of that server may have had no time left.
+			stopped := func(o File) bool {
+				return o.Result == plan.Silent && o.Reason == "" && hostOf(o.URL) == hostOf(file.URL)
+			}
+			if slow := tooSlow(f); slices.ContainsFunc(files, stopped) || slow != nil && slow.status == Fail {
+				d.status = Fail
+			}
 		}
-		return d
+		return d.at(file.Role)
 	}
 	return nil
+}
+
+// downloads are the files that were asked for, those of the configuration first.
+func (f *Facts) downloads() (files []File) {
+	for _, t := range f.Searched() {
+		files = append(files, File{Role: "config", URL: t.URL, Result: t.Result, Reason: t.Reason, Message: t.Message, Blocks: t.Blocks, Rejected: t.Rejected})
+	}
+	return append(files, f.Files...)
+}
+
+// lostSize is the smallest TFTP block size of which none arrived, and the largest of
+// which one did; 0 where it is not the size that matters.
+func lostSize(blocks []plan.Block) (lost, arrives int) {
+	for _, b := range blocks {
+		if b.Arrives {
+			arrives = max(arrives, b.Size)
+		} else if lost == 0 || b.Size < lost {
+			lost = b.Size
+		}
+	}
+	if arrives == 0 || arrives > lost {
+		return 0, 0
+	}
+	return lost, arrives
+}
+
+// noneOf says how often blocks of that size were asked for.
+func noneOf(blocks []plan.Block, size int) string {
+	i := slices.IndexFunc(blocks, func(b plan.Block) bool { return b.Size == size })
+	if i < 0 || blocks[i].Asked == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (none of %d)", blocks[i].Asked)
 }
 
 func missing(role string) func(*Facts) *finding {
@@ -372,8 +413,14 @@ func unreachable(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		return broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
-			cmp.Or(Hint(file.Reason, file.URL), "see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String()))
+		hint := Hint(file.Reason, file.URL)
+		d := broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
+			cmp.Or(hint, "see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String()))
+		if s := f.NextServer; hint == "" && s != nil && s.TFTP == PortAnswers && hostOf(file.URL) == s.Address.String() && !strings.HasPrefix(file.URL, "tftp:") {
+			d.evidence += "; that machine is up, and answers TFTP"
+			d.hint = fmt.Sprintf("see that the server of that URL runs on it, what of its firewall or on the way drops TCP from %s, and whether large frames get through (ping -M do -s 1472 %s)", f.Lease.Address.Masked(), s.Address)
+		}
+		return d
 	}
 }
 

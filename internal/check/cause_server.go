@@ -30,7 +30,19 @@ func (f *Facts) better() *Station {
 
 func nextServerUnreachable(f *Facts) *finding {
 	s := f.NextServer
-	if s == nil || s.TFTP == PortAnswers || s.TFTP == PortClosed || f.namedServer() != nil {
+	if s == nil || s.TFTP == PortAnswers || f.namedServer() != nil {
+		return nil
+	}
+	if what := f.notAnother(s.Address); what != "" {
+		next := netip.Addr{}
+		if b := f.better(); b != nil {
+			next = b.Address
+		}
+		d := broken(fmt.Sprintf("The next-server %s is %s.", s.Address, what), "no machine can be asked for files there: the guest's network is "+f.Lease.Address.Masked().String(), "name the TFTP server", bootStanzas(next, f.Lease.BootFile)...)
+		d.code = NextServerWrong
+		return d
+	}
+	if s.TFTP == PortClosed {
 		return nil
 	}
 	hint, write := "correct next-server, or let the machine answer in this network", []Stanza(nil)
@@ -47,8 +59,21 @@ func nextServerUnreachable(f *Facts) *finding {
 		return broken(address+": it is in another network, and DHCP names no router.",
 			fmt.Sprintf("the guest's network is %s", f.Lease.Address.Masked()),
 			"name the router of that network (option 3), or a next-server in it", stanzas("dhcp-option=option:router,ADDRESS", "option routers ADDRESS;", `"option-data": [ { "name": "routers", "data": "ADDRESS" } ]`)...)
+	case s.ByRouter:
+		return broken(address+": by the netmask it is in the guest's network, and it is behind the router.",
+			fmt.Sprintf("in %s no machine answers ARP for it, and by way of the router %s it answers TFTP", f.Lease.Address.Masked(), f.Lease.Router),
+			"correct the netmask (option 1)", stanzas("dhcp-range=FIRST,LAST,NETMASK,1h", "option subnet-mask NETMASK;", `"subnet": "NETWORK/BITS"`)...)
+	case s.MAC == "" && s.Route == RouteDirect && f.onWire(s.Address):
+		return broken(address+": it does not answer ARP.", "it answers DHCP by a frame of its own, and no ARP request of the guest's",
+			fmt.Sprintf("see what drops ARP there or on the way: arptables, sysctl net.ipv4.conf.all.arp_ignore, a bridge's filter, the switch's ARP inspection; and that %s is the address that it has on this network", s.Address))
 	case s.MAC == "" && s.Route == RouteDirect:
 		return broken(address+": no machine in the guest's network has that address.", "no answer to ARP", hint, write...)
+	case s.MAC == "" && s.Route == RouteRouter && f.notAnother(f.Lease.Router) != "":
+		return broken(fmt.Sprintf("%s: the router that DHCP names, %s, is %s.", address, f.Lease.Router, f.notAnother(f.Lease.Router)), "the guest's network is "+f.Lease.Address.Masked().String(),
+			"correct the router (option 3) in the DHCP server")
+	case s.MAC == "" && s.Route == RouteRouter && !f.Lease.Address.Contains(f.Lease.Router):
+		return broken(fmt.Sprintf("%s: the router that DHCP names, %s, is in another network than the guest.", address, f.Lease.Router), "the guest's network is "+f.Lease.Address.Masked().String(),
+			"correct the router (option 3) or the netmask (option 1) in the DHCP server")
 	case s.MAC == "" && s.Route == RouteRouter:
 		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, cmp.Or(plan.Text(f.Lease.Router), "none")), "no answer to ARP for the router",
 			"correct the router (option 3) in the DHCP server, or see that it is up")
@@ -62,9 +87,22 @@ func nextServerUnreachable(f *Facts) *finding {
 		}
 		return d
 	case s.TFTP == PortUnreachable:
-		return broken(address+".", "the network says: no route to host", "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint, write...)
+		evidence := "the network says: no route to host"
+		if s.Rejected != nil {
+			evidence = fmt.Sprintf("%s says: %s", s.Rejected.By, s.Rejected)
+		}
+		return broken(address+".", evidence, "see the routes and filters between "+f.Lease.Address.Masked().String()+" and that machine; "+hint, write...)
 	}
 	return nil
+}
+
+// notAnother says what an address is that is no other machine's; "" for one that may
+// be.
+func (f *Facts) notAnother(a netip.Addr) string {
+	if a == f.Lease.Address.Addr() {
+		return "the guest's own address"
+	}
+	return noMachine(a, f.Lease.Address)
 }
 
 func nextServerWrong(f *Facts) *finding {
@@ -72,7 +110,7 @@ func nextServerWrong(f *Facts) *finding {
 	if s == nil || b == nil {
 		return nil
 	}
-	evidence := ""
+	evidence, step := "", ""
 	switch {
 	case s.TFTP == PortClosed:
 		evidence = "nothing listens on its port 69"
@@ -81,7 +119,7 @@ func nextServerWrong(f *Facts) *finding {
 	case s.TFTP == PortSilent && b.HasFile && !s.AnswersFrom.IsValid():
 		evidence = "it does not answer TFTP"
 	case s.TFTP == PortAnswers && !s.HasFile && b.HasFile && len(f.Search) > 0 && f.found() == nil:
-		evidence = fmt.Sprintf("it has neither %s nor a configuration", s.Asked)
+		evidence, step = fmt.Sprintf("it has neither %s nor a configuration", s.Asked), "config"
 	default:
 		return nil
 	}
@@ -89,8 +127,14 @@ func nextServerWrong(f *Facts) *finding {
 	if b.HasFile {
 		has = "has " + b.Asked
 	}
+	if s.MAC != "" && s.MAC == b.MAC && s.Route == RouteDirect && b.Route == RouteDirect {
+		return broken(fmt.Sprintf("The next-server %s is the right machine, but not the address at which it serves files.", s.Address),
+			fmt.Sprintf("%s; %s (%s) %s, and both answer ARP with the MAC %s", evidence, b.Address, b.Why, has, s.MAC),
+			fmt.Sprintf("name %s, or let the TFTP server listen on both (tftpd-hpa: --address :69, dnsmasq: listen-address=%[1]s,%[2]s)", b.Address, s.Address),
+			bootStanzas(b.Address, f.Lease.BootFile)...).at(step)
+	}
 	return broken(fmt.Sprintf("The next-server %s is the wrong machine.", s.Address),
-		fmt.Sprintf("%s, and %s (%s) %s", evidence, b.Address, b.Why, has), "name the right one", bootStanzas(b.Address, f.Lease.BootFile)...)
+		fmt.Sprintf("%s, and %s (%s) %s", evidence, b.Address, b.Why, has), "name the right one", bootStanzas(b.Address, f.Lease.BootFile)...).at(step)
 }
 
 func tftpNotRunning(f *Facts) *finding {
@@ -100,7 +144,7 @@ func tftpNotRunning(f *Facts) *finding {
 	}
 	return broken(fmt.Sprintf("No TFTP server runs on the next-server %s.", s.Address),
 		"the machine is up, and says that nothing listens on its UDP port 69",
-		"start the TFTP server there (systemctl status tftpd-hpa; dnsmasq: enable-tftp and tftp-root), or name the machine where it runs as next-server")
+		"start the TFTP server there (systemctl status tftpd-hpa; dnsmasq: enable-tftp and tftp-root), or name the machine where it runs as next-server; a firewall there that rejects UDP as a closed port does (iptables' REJECT by itself) looks the same")
 }
 
 // onWire says whether a machine answered DHCP from the guest's own network.
@@ -138,7 +182,7 @@ func tftpSilent(f *Facts) *finding {
 	if i := slices.IndexFunc(f.Search, func(t plan.Try) bool {
 		return t.Result == plan.Silent && t.Meant == "" && strings.HasPrefix(t.URL, "tftp:")
 	}); i >= 0 && f.found() == nil {
-		return broken("The TFTP server does not answer any more.", "no answer to the request for "+f.Search[i].URL, hint)
+		return broken("The TFTP server does not answer any more.", "no answer to the request for "+f.Search[i].URL, hint).at("config")
 	}
 	return nil
 }
@@ -197,7 +241,7 @@ func configEmpty(f *Facts) *finding {
 		return nil
 	}
 	name := tries[0].URL
-	d := broken("The configuration is empty.", name+" has 0 bytes, which PXELINUX takes for no file", "write the configuration into it, or remove it")
+	d := broken("The configuration is empty.", name+" has 0 bytes, which PXELINUX takes for no file", "write the configuration into that file, or remove it")
 	if found := f.found(); found != nil {
 		d.status = Warn
 		d.summary = fmt.Sprintf("%s is empty, and so %s is used.", base(name), base(found.URL))

@@ -15,6 +15,7 @@ import (
 type finding struct {
 	status   Status // OK is a note
 	code     Code   // where it is not the cause's
+	step     string // in which it shows, where that is not the cause's: one that had ended well stays so
 	summary  string // one line: what is wrong
 	evidence string // what was seen of it
 	hint     string // what to change
@@ -32,6 +33,12 @@ func warning(summary, evidence, hint string) *finding {
 
 func note(summary string, details ...string) *finding {
 	return &finding{status: OK, summary: summary, details: details}
+}
+
+// at is the finding in another step.
+func (d *finding) at(step string) *finding {
+	d.step = step
+	return d
 }
 
 func (d *finding) verdict(code Code) *Verdict {
@@ -80,6 +87,7 @@ var causes = []cause{
 	{WrongVLANServer, "dhcp", wrongVLANServer},
 	{RogueServer, "dhcp", rogueServer},
 	{WrongVLANServer, "dhcp", otherVLANHeard},
+	{AddressUnusable, "dhcp", addressUnusable},
 	{AddressInUse, "lease", addressInUse},
 	{Nak, "lease", nak},
 	{NoAck, "lease", noAck},
@@ -91,6 +99,7 @@ var causes = []cause{
 	{IPXELoop, "dhcp", ipxeLoop},
 
 	{DuplicateAddress, "server", duplicateAddress},
+	{FirewallRejects, "server", serverRejects},
 	{NextServerUnreachable, "server", withNames(nextServerUnreachable)},
 	{NextServerWrong, "server", nextServerWrong},
 	{TFTPNotRunning, "server", withNames(tftpNotRunning)},
@@ -101,6 +110,7 @@ var causes = []cause{
 	{DNSSilent, "config", unresolved("config")},
 	{ConfigEmpty, "config", configEmpty},
 	{ConfigMisnamed, "config", configMisnamed},
+	{FirewallRejects, "config", rejects("config")},
 	{ConfigUnreadable, "config", configNotServed},
 	{ConfigUnreadable, "config", configUnreadable},
 	{NoConfig, "config", noScript},
@@ -117,6 +127,8 @@ var causes = []cause{
 	{InitrdMissing, "initrd", missing("initrd")},
 	{FileUnreadable, "kernel", refused("kernel")},
 	{FileUnreadable, "initrd", refused("initrd")},
+	{FirewallRejects, "kernel", rejects("kernel")},
+	{FirewallRejects, "initrd", rejects("initrd")},
 	{FileUnreachable, "kernel", notServed("kernel")},
 	{FileUnreachable, "initrd", notServed("initrd")},
 	{FileUnreachable, "kernel", unreachable("kernel")},
@@ -159,7 +171,8 @@ func Diagnose(f Facts) Report {
 			notes = append(notes, Note{cmp.Or(d.code, c.code), d.summary, d.details})
 			continue
 		}
-		found[c.step] = append(found[c.step], d)
+		step := cmp.Or(d.step, c.step)
+		found[step] = append(found[step], d)
 		v := d.verdict(cmp.Or(d.code, c.code))
 		if d.status == Fail && first == nil {
 			first = v

@@ -128,6 +128,16 @@ func tftp(state TFTPState) func(*Facts) {
 	}
 }
 
+// rejection is what the network says in the place of an answer.
+func rejection(by, to string, code uint8) *plan.Rejected {
+	return &plan.Rejected{By: netip.MustParseAddr(by), To: netip.MustParseAddr(to), Code: code}
+}
+
+// rejected is the same of the next-server.
+func rejected(by string, code uint8) func(*Facts) {
+	return func(f *Facts) { f.NextServer.Rejected = rejection(by, f.NextServer.Address.String(), code) }
+}
+
 // fromDom0 is a look from dom0, which has no address where the guest is.
 func fromDom0(f *Facts) {
 	tftp(PortUnreachable)(f)
@@ -248,7 +258,13 @@ func brokenLabs() []brokenLab {
 			f.Offers[0].Address = netip.MustParsePrefix("10.0.0.57/24")
 			tftp("silent")(f)
 		}, WrongVLANServer, Fail, "eth1"},
-		{"address in use", all(func(f *Facts) { f.Lease.InUseBy = "aa:bb:cc:00:11:22" }, noServerStep), AddressInUse, Fail, "aa:bb:cc:00:11:22"},
+		{"address in use", all(func(f *Facts) { f.Lease.InUseBy = "aa:bb:cc:00:11:22" }, noServerStep), AddressInUse, Warn, "aa:bb:cc:00:11:22"},
+		{"address in use, and no other", all(func(f *Facts) {
+			f.Lease.InUseBy, f.Request = "aa:bb:cc:00:11:22", &Request{Result: InUse}
+		}, noServerStep), AddressInUse, Fail, "no other that is free"},
+		{"address in use, and another one is given", func(f *Facts) {
+			f.Request = &Request{Result: Acked, Declined: netip.MustParseAddr("192.168.1.50"), Holder: "aa:bb:cc:00:11:22"}
+		}, AddressInUse, Warn, "was given 192.168.1.199"},
 		{"nak", all(func(f *Facts) { f.Request = &Request{Result: "nak", Message: "wrong network"} }, noServerStep), Nak, Fail, "wrong network"},
 		{"no ack", all(func(f *Facts) { f.Request = &Request{Result: "no answer"} }, noServerStep), NoAck, Fail, ""},
 
@@ -280,6 +296,34 @@ func brokenLabs() []brokenLab {
 		{"network says no", tftp("unreachable"), NextServerUnreachable, Fail, "no route"},
 		{"dom0 has no route", all(tftp("unreachable"), func(f *Facts) { f.Subject.Net = "dom0" }), NextServerUnreachable, Fail, "--net guest"},
 		{"wrong machine", all(tftp("closed"), otherTFTP(false)), NextServerWrong, Fail, "192.168.1.2"},
+		{"another address of the right machine", all(tftp("closed"), otherTFTP(true), func(f *Facts) {
+			f.Others[0].MAC, f.Others[0].Route = f.NextServer.MAC, RouteDirect
+		}), NextServerWrong, Fail, "both answer ARP"},
+		{"the server's firewall", all(tftp("unreachable"), rejected("192.168.1.166", 13)), FirewallRejects, Fail, "192.168.1.166 itself says"},
+		{"a router's firewall, as of a closed port", all(tftp("unreachable"), rejected("192.168.1.1", 3)), FirewallRejects, Fail, "not that server but 192.168.1.1 says"},
+		{"a router knows no way", all(tftp("unreachable"), rejected("192.168.1.1", 1)), NextServerUnreachable, Fail, "192.168.1.1 says: host unreachable"},
+		{"the firewall of the kernel's server", all(file(0, "unreachable"), func(f *Facts) {
+			f.Files[0].URL, f.Files[0].Rejected = "http://192.168.1.5/linux", rejection("192.168.1.5", "192.168.1.5", 10)
+		}), FirewallRejects, Fail, "TCP to the port"},
+		{"the firewall of the initrd's server", all(file(1, "unreachable"), func(f *Facts) {
+			f.Files[1].Rejected = rejection("192.168.1.1", "192.168.1.166", 13)
+		}), FirewallRejects, Fail, "UDP to port 69"},
+		{"the firewall of the configuration's server", all(nothingFound("unreachable"), func(f *Facts) {
+			f.Search[0].URL, f.Search[0].Rejected = "http://192.168.1.5/x", rejection("192.168.1.5", "192.168.1.5", 13)
+		}), FirewallRejects, Fail, "TCP to the port"},
+		{"next-server is the guest itself", all(tftp("closed"), func(f *Facts) { f.NextServer.Address = f.Lease.Address.Addr() }, otherTFTP(true)), NextServerWrong, Fail, "next-server 192.168.1.2"},
+		{"next-server is the broadcast address", all(tftp("unreachable"), func(f *Facts) { f.NextServer.Address, f.NextServer.MAC = netip.MustParseAddr("192.168.1.255"), "" }), NextServerWrong, Fail, "no machine can be asked"},
+		{"the broadcast address is offered", func(f *Facts) { f.Lease.Address = netip.MustParsePrefix("192.168.1.255/24") }, AddressUnusable, Fail, "netmask"},
+		{"the network's own address is offered", func(f *Facts) { f.Lease.Address = netip.MustParsePrefix("192.168.1.0/24") }, AddressUnusable, Fail, "pool"},
+		{"a network of two", func(f *Facts) { f.Lease.Address = netip.MustParsePrefix("192.168.1.166/31") }, Fine, OK, ""},
+		{"no ARP, and DHCP", all(tftp("unreachable"), func(f *Facts) { f.NextServer.MAC, f.Offers[0].From = "", f.NextServer.Address }), NextServerUnreachable, Fail, "arp_ignore"},
+		{"a netmask that is too wide", all(tftp("unreachable"), func(f *Facts) { f.NextServer.MAC, f.NextServer.ByRouter = "", true }), NextServerUnreachable, Fail, "correct the netmask"},
+		{"the router is the guest itself", all(tftp("unreachable"), func(f *Facts) {
+			f.NextServer.MAC, f.NextServer.Route, f.Lease.Router = "", RouteRouter, f.Lease.Address.Addr()
+		}), NextServerUnreachable, Fail, "option 3"},
+		{"the router is in another network", all(tftp("unreachable"), func(f *Facts) {
+			f.NextServer.MAC, f.NextServer.Route, f.Lease.Router = "", RouteRouter, netip.MustParseAddr("192.168.7.1")
+		}), NextServerUnreachable, Fail, "or the netmask"},
 		{"wrong machine with TFTP", all(nothingFound("not found"), func(f *Facts) { f.NextServer.HasFile = false }, otherTFTP(true)), NextServerWrong, Fail, "192.168.1.2"},
 		{"TFTP does not run", tftp("closed"), TFTPNotRunning, Fail, "systemctl"},
 		{"TFTP silent", tftp("silent"), TFTPSilent, Fail, "firewall"},
@@ -347,6 +391,12 @@ func brokenLabs() []brokenLab {
 		{"large blocks of the configuration", all(nothingFound("silent"), func(f *Facts) {
 			f.Search[0].Blocks = []plan.Block{{Size: 1468, Arrives: false}, {Size: 512, Arrives: true}}
 		}), TFTPLargeBlocks, Fail, "512"},
+		{"blocks of all sizes", all(file(0, "silent"), func(f *Facts) {
+			f.Files[0].Blocks = []plan.Block{{Size: 1468, Arrives: true, Asked: 3, Lost: 2}, {Size: 512, Arrives: true, Asked: 6, Lost: 2}}
+		}), PacketLoss, Fail, "2 of 3 did not come with 1468 bytes and 2 of 6"},
+		{"TFTP packets get lost, and there is no time", all(lossy, func(f *Facts) {
+			f.Files[0].Seconds, f.Limits = 300, &Limits{Seconds: 60}
+		}), PacketLoss, Fail, "--timeout gives"},
 		{"large blocks only", all(file(0, "silent"), func(f *Facts) {
 			f.Files[0].Blocks = []plan.Block{{Size: 1468, Arrives: false}, {Size: 512, Arrives: true}}
 		}), TFTPLargeBlocks, Fail, "--blocksize 512"},

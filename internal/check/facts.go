@@ -161,12 +161,22 @@ type Bridge struct {
 	MACOn        string  `json:"mac_on"` // the port behind which the guest's MAC is live now; "" for none
 	// CallsIPTables says that what it forwards goes through iptables (br_netfilter).
 	CallsIPTables bool `json:"calls_iptables"`
+	// CallsHere says that this is the bridge's own setting, and not that of all.
+	CallsHere bool `json:"calls_here,omitempty"`
+	// Tables are those of dom0's that may drop what the bridge forwards.
+	Tables []Table `json:"tables,omitempty"`
 	// Running is the guest, where it runs already by what dom0 knows; nil for not.
 	Running *Running `json:"running,omitempty"`
 	PortOf  string   `json:"port_of"` // what it is a port of, where it is no bridge; "" for nothing
 	Instead string   `json:"instead"` // what to name then, in words
 	// Networks are dom0's own addresses, on all its interfaces.
 	Networks []Network `json:"networks,omitempty"`
+}
+
+// Table is one of dom0's firewall, in which something is dropped or rejected.
+type Table struct {
+	Name string `json:"name"`  // "table ip filter", "ebtables-legacy", ...
+	OfIP bool   `json:"of_ip"` // it sees what a bridge forwards only where CallsIPTables
 }
 
 // Running is a domain with the guest's MAC.
@@ -222,6 +232,7 @@ type Offer struct {
 	From      netip.Addr   `json:"from"`              // where the packet came from
 	ServerMAC string       `json:"server_mac"`        // of the last hop: the server or a relay
 	Relay     netip.Addr   `json:"relay"`             // giaddr
+	SIAddr    netip.Addr   `json:"siaddr,omitzero"`   // as sent, where it is no other machine's: 127.0.0.1
 	VLAN      uint16       `json:"vlan"`              // of the frame; 0 for none
 	Proxy     bool         `json:"proxy"`             // knows PXE clients and gives no address
 	Address   netip.Prefix `json:"address"`           // yiaddr and the netmask; zero from a proxy
@@ -303,6 +314,10 @@ type Request struct {
 	Message  string  `json:"message"` // the server's own words (option 56)
 	Millis   float64 `json:"ms"`
 	Released bool    `json:"released"` // given back at the end
+	// Declined is the address that was offered first and that Holder has; the
+	// lease is another one then.
+	Declined netip.Addr `json:"declined,omitzero"`
+	Holder   string     `json:"holder,omitempty"` // a MAC
 }
 
 // Taken is what became of a REQUEST.
@@ -346,13 +361,19 @@ type Station struct {
 	// FromDom0 says that it does not answer the guest, but the same question when
 	// dom0 sends that with the guest's addresses.
 	FromDom0 bool `json:"from_dom0,omitempty"`
-	// OtherMAC is of a second machine that answers ARP for the address.
+	// ByRouter says that it does not answer ARP, though the netmask has it in the
+	// guest's network, and that it answers by way of the router.
+	ByRouter bool `json:"by_router,omitempty"`
+	// OtherMAC is of a second machine that answers ARP for the address, or for the
+	// router's.
 	OtherMAC string    `json:"other_mac,omitempty"`
 	ARPMs    float64   `json:"arp_ms"` // how long that took
 	TFTP     TFTPState `json:"tftp"`
 	TFTPMs   float64   `json:"tftp_ms"`
 	Asked    string    `json:"asked"`    // the file that it was asked for
 	HasFile  bool      `json:"has_file"` // and it has it
+	// Rejected is what the network says to a request; nil for nothing.
+	Rejected *plan.Rejected `json:"rejected,omitempty"`
 	// AnswersFrom is another address than its own, from which it answers.
 	AnswersFrom netip.Addr `json:"answers_from"`
 }
@@ -390,13 +411,15 @@ type File struct {
 	Seconds float64 `json:"seconds"`
 	// Packets is how many were needed by TFTP for what was read, and Lost how
 	// often one was asked for again; 0 when not counted.
-	Packets int          `json:"packets"`
-	Lost    int          `json:"lost"`
-	Message string       `json:"message"`          // the server's own words, or what went wrong
-	Blocks  []plan.Block `json:"blocks,omitempty"` // TFTP block sizes, tried one after the other
-	Kernel  *Kernel      `json:"kernel,omitempty"` // what is in it; nil when not looked at
-	Kind    string       `json:"kind,omitempty"`   // what an initrd is, by its first bytes
-	Misfit  *Misfit      `json:"misfit,omitempty"` // nil where a boot would hand it over
+	Packets int    `json:"packets"`
+	Lost    int    `json:"lost"`
+	Message string `json:"message"` // the server's own words, or what went wrong
+	// Rejected is what the network said.
+	Rejected *plan.Rejected `json:"rejected,omitempty"`
+	Blocks   []plan.Block   `json:"blocks,omitempty"` // TFTP block sizes, tried one after the other
+	Kernel   *Kernel        `json:"kernel,omitempty"` // what is in it; nil when not looked at
+	Kind     string         `json:"kind,omitempty"`   // what an initrd is, by its first bytes
+	Misfit   *Misfit        `json:"misfit,omitempty"` // nil where a boot would hand it over
 }
 
 // Misfit is why a boot refuses a file.

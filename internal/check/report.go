@@ -82,6 +82,7 @@ const (
 	WrongVLANServer Code = "wrong-vlan-server"
 	RogueServer     Code = "rogue-server"
 	AddressInUse    Code = "address-in-use"
+	AddressUnusable Code = "address-unusable"
 	Nak             Code = "nak"
 	NoAck           Code = "no-ack"
 	VIFAddress      Code = "vif-address"
@@ -96,6 +97,7 @@ const (
 	// The way to the TFTP server, and the server.
 	NextServerUnreachable Code = "next-server-unreachable"
 	NextServerWrong       Code = "next-server-wrong"
+	FirewallRejects       Code = "firewall-rejects"
 	TFTPNotRunning        Code = "tftp-not-running"
 	TFTPOtherAddress      Code = "tftp-other-address"
 	TFTPSilent            Code = "tftp-silent"

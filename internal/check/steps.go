@@ -96,10 +96,7 @@ func (f *Facts) leaseStep() (string, float64) {
 	if r == nil {
 		return "", 0
 	}
-	if r.Released {
-		return fmt.Sprintf("%s leased, and released again", l.Address), r.Millis
-	}
-	return fmt.Sprintf("%s leased", l.Address), r.Millis
+	return fmt.Sprintf("%s leased, for this look", l.Address), r.Millis
 }
 
 func (f *Facts) serverStep() (string, float64) {

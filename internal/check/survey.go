@@ -131,6 +131,21 @@ func (f *Facts) SetLease(l *dhcpclient.Lease, o *dhcpclient.Origins) {
 	}
 }
 
+// Took says what lease it was that the server gave, where another station has the
+// address that it had offered.
+func (f *Facts) Took(l *dhcpclient.Lease) {
+	before := f.Lease
+	if before.InUseBy == "" || l.Address == before.Address {
+		return
+	}
+	f.Request.Declined, f.Request.Holder = before.Address.Addr(), before.InUseBy
+	f.Lease = plan.NewLease(l)
+	f.Lease.Offers = before.Offers
+	if v := f.merged(ValueAddress); v != nil {
+		f.Merged = Replaced(f.Merged, Value{Name: ValueAddress, Value: l.Address.String(), Origin: v.Origin, From: l.ServerID})
+	}
+}
+
 // values are a lease's, with who said each of them.
 func values(l *dhcpclient.Lease, o *dhcpclient.Origins) []Value {
 	var list []Value
@@ -190,6 +205,9 @@ func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 		Millis: f.Since(s.Begin.Add(m.After)), Took: plan.Millis(m.Delay),
 		Server: m.Offer.Server, From: m.From.Addr(), ServerMAC: m.SourceMAC.String(), Proxy: m.Offer.Proxy,
 		Relay: given(m.GIAddr), BootServers: bootServers(m),
+	}
+	if a := given(m.SIAddr); a != m.Offer.NextServer {
+		o.SIAddr = a
 	}
 	if len(m.VLANs) > 0 {
 		o.VLAN = m.VLANs[0]

@@ -26,7 +26,8 @@ type Terminal struct {
 	First, Idle time.Duration
 }
 
-// Choose is menu.Chooser's. Its error wraps menu.ErrUntouched when no one chose,
+// Choose lets a user choose. valid says why a choice's password is not the
+// right one, and is asked before Choose returns it. The error wraps menu.ErrUntouched when no one chose,
 // and io.ErrUnexpectedEOF when the terminal is gone.
 func (t *Terminal) Choose(ctx context.Context, o menu.Offer, valid func(menu.Choice) error) (menu.Choice, error) {
 	c := &chooser{t: t, offer: o, valid: valid, keys: keys{t.Input}, first: t.First, message: printable.Text(o.Failed)}

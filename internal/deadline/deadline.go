@@ -13,9 +13,8 @@ import (
 // contexts that are made of it take their error from it, too.
 type end struct {
 	context.Context
-	cancel context.CancelCauseFunc
-	done   chan struct{}
-	above  *end // the next one that ctx is made of; nil for none
+	done  chan struct{}
+	above *end // the next one that ctx is made of; nil for none
 
 	mu    sync.Mutex
 	at    time.Time
@@ -33,7 +32,7 @@ func With(ctx context.Context, d time.Duration) (context.Context, context.Cancel
 // Until is With for a point in time.
 func Until(ctx context.Context, at time.Time) (context.Context, context.CancelFunc) {
 	inner, cancel := context.WithCancelCause(ctx)
-	e := &end{Context: inner, cancel: cancel, done: make(chan struct{}), at: at}
+	e := &end{Context: inner, done: make(chan struct{}), at: at}
 	e.above, _ = ctx.Value(key{}).(*end)
 	context.AfterFunc(inner, func() { close(e.done) })
 	e.timer = time.AfterFunc(time.Until(at), func() { cancel(context.DeadlineExceeded) })

@@ -125,6 +125,7 @@ func (o *output) Write(p []byte) (int, error) {
 type Stats struct {
 	BlockSize, WindowSize int   // TFTP's, as agreed; 0 with other protocols
 	Retransmits           int64 // TFTP packets that were sent again, or connections that were resumed
+	Blocks, Lost          int64 // of TFTP: how many came, and how many of them had to be asked for again; 0 where not counted
 }
 
 // Stats returns the figures so far; all of them after WriteTo.

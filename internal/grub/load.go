@@ -22,7 +22,6 @@ type Boot struct {
 	Position // of the line that loads it
 	Outcome  Outcome
 	Entry    string // the ids of the menu's and the submenus' entries that lead here, as $chosen has them: a>b
-	Title    string // the last one's title
 	Waits    bool   // a menu on the way would wait for a key without end
 
 	Kernel  string // ChainBoot: the program; Multiboot with Xen: dom0's kernel
@@ -184,9 +183,6 @@ func (m *machine) start(b *Boot) {
 		return
 	}
 	b.Entry, b.Waits = m.get("chosen"), m.waits
-	if m.entry != nil {
-		b.Title = m.entry.title
-	}
 	switch b.Outcome {
 	case ChainBoot:
 		m.at = b.Position

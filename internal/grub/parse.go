@@ -75,7 +75,7 @@ type parser struct {
 	err    error
 }
 
-// next parses the statements of one line and what they continue on. Functions
+// parse parses the statements of one line and what they continue on. Functions
 // of it are defined by define, at once as in GRUB. At the end of the source
 // more is false. After an error it can go on.
 func (s *source) parse(define func(function)) (list []statement, more bool, err error) {

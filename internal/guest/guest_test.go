@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv(sealed) != "":
 		sealAndTry(os.Getenv(sealed))
 	default:
-		lab.Main(m)
+		labtest.Main(m)
 	}
 }
 

@@ -206,9 +206,8 @@ func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, file
 		files = append(files, theirs)
 		return nil
 	}
-	// Where the bridge filters VLANs, dom0's end may be in another one than a port.
-	if spec.Survey != nil && (b.vlan != 0 || !bridging.Filters(b.index)) {
-		conn, err := listenOn(b.name, b.vlan)
+	if vlan, ok := b.ownEnd(); ok && spec.Survey != nil {
+		conn, err := listenOn(b.name, vlan)
 		_ = add(bridgeConn, conn, err)
 	}
 	if g.Net == Own {
@@ -225,6 +224,15 @@ func (g *Guest) openRelays(b *bridge, spec Spec) (ends map[string]relayEnd, file
 		_ = add(inVLAN(vlan), conn, err)
 	}
 	return ends, files, nil
+}
+
+// ownEnd is the tag by which dom0's end is in the guest's VLAN, 0 for none. Where the
+// bridge filters VLANs, it may be in another one than a port that is new.
+func (b *bridge) ownEnd() (tag uint16, ok bool) {
+	if b.vlan != 0 || !bridging.Filters(b.index) {
+		return b.vlan, true
+	}
+	return bridging.OwnEnd(b.index, bridging.DefaultPVID(b.index))
 }
 
 // listenOn opens dom0's end of a bridge, whose MAC is not the guest's.

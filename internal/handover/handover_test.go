@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
-	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/xenout"
 )
@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	if IsCleanup() {
 		os.Exit(0)
 	}
-	lab.Main(m)
+	labtest.Main(m)
 }
 
 func quiet() *console.Console { return console.New(&bytes.Buffer{}, console.Quiet) }

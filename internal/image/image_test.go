@@ -92,7 +92,7 @@ func (m maker) check(tb testing.TB, img *image.Image, t tree) {
 	}
 	names := []string{"linux", "sub/up", "dirlink/../up", "medium", "long", "hop39"}
 	switch m.name {
-	case "xfs", "xfs-1k": // mkfs.xfs writes it without its header: see TestXFSLink
+	case "xfs", "xfs-1k": // mkfs.xfs writes it without its header: see TestXFSOfLinux
 	case "iso-rockridge", "iso-rockridge-joliet":
 		wantError(tb, img, "longest", image.ErrDamaged) // genisoimage has a bug there
 	default:

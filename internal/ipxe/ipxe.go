@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -128,7 +130,7 @@ func RunLine(ctx context.Context, m Machine, env Env, line, url string) (*Result
 func run(ctx context.Context, m Machine, env Env, begin func(*runner) (*image, error)) (*Result, error) {
 	r := &runner{env: env, set: newSettings(&m), menus: map[string]*Menu{}, forms: map[string][]string{}, result: &Result{}, wanted: env.Label}
 	r.commands = r.table()
-	for _, n := range sorted(m.Set) {
+	for _, n := range slices.Sorted(maps.Keys(m.Set)) {
 		if err := r.set.set(n, m.Set[n]); err != nil {
 			return r.result, fmt.Errorf("set %s: %w", n, err)
 		}

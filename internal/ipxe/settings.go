@@ -2,7 +2,6 @@ package ipxe
 
 import (
 	"cmp"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -27,7 +26,6 @@ type Machine struct {
 	Manufacturer string // and the others are SMBIOS's
 	Product      string
 	Serial       string
-	Asset        string
 	Lease        Packet
 	Proxy        Packet            // of a proxyDHCP server
 	Set          map[string]string // set before the script runs, by NAME or NAME:TYPE
@@ -158,7 +156,7 @@ func newSettings(m *Machine) *settings {
 	for name, s := range map[string]string{"platform": platform, "buildarch": m.Arch, "version": m.Version} {
 		builtin.fill(kindString, []byte(s), name)
 	}
-	for name, s := range map[string]string{"manufacturer": m.Manufacturer, "product": m.Product, "serial": m.Serial, "asset": m.Asset} {
+	for name, s := range map[string]string{"manufacturer": m.Manufacturer, "product": m.Product, "serial": m.Serial} {
 		smbios.fill(kindString, []byte(s), name)
 	}
 	if m.UUID != [16]byte{} {
@@ -322,5 +320,3 @@ func (s *settings) increment(text string, by int32) error {
 	}
 	return s.store(n, n.kind.denumerate(int32(sum)+by))
 }
-
-func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

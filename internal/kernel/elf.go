@@ -66,10 +66,11 @@ func (info *Info) elf(r io.ReaderAt, sections, notes bool) error {
 		return err
 	}
 	var xen Xen
-	if err := f.notes(&xen, places); err != nil {
+	found, err := f.notes(&xen, places)
+	if err != nil {
 		return err
 	}
-	if sections && xen == (Xen{}) {
+	if sections && !found {
 		if err := f.sectionNotes(&xen); err != nil {
 			return err
 		}
@@ -156,21 +157,22 @@ func (f *elfFile) spanOf(header []byte, offset32, length32, offset64, length64 i
 }
 
 // notes reads what stands in these parts of the file, the first one first so
-// that a packed file is unpacked once only.
-func (f *elfFile) notes(xen *Xen, parts []span) error {
+// that a packed file is unpacked once only, and says whether any of it is
+// Xen's.
+func (f *elfFile) notes(xen *Xen, parts []span) (found bool, err error) {
 	slices.SortFunc(parts, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
 	budget := int64(maxNotes)
 	for _, s := range parts {
 		if budget -= s.length; budget < 0 {
-			return fmt.Errorf("%w: too many ELF notes", errLimit)
+			return found, fmt.Errorf("%w: too many ELF notes", errLimit)
 		}
 		data, err := f.read(s)
 		if err != nil {
-			return err
+			return found, err
 		}
-		xen.notes(data, f.order)
+		found = xen.notes(data, f.order) || found
 	}
-	return nil
+	return found, nil
 }
 
 // sectionNotes reads the sections of notes, and the one that was there before
@@ -192,7 +194,7 @@ func (f *elfFile) sectionNotes(xen *Xen) error {
 			}
 		}
 	}
-	if err := f.notes(xen, notes); err != nil || *xen != (Xen{}) {
+	if found, err := f.notes(xen, notes); err != nil || found {
 		return err
 	}
 	slices.SortFunc(old, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })

@@ -44,19 +44,15 @@ func (g Guest) Refuses(r io.ReaderAt, size int64) *Misfit {
 	if err != nil {
 		err = errLimit // there may be more than r has
 	}
-	return g.judge(info, size, err)
+	return g.Judge(info, size, err)
 }
-
-// Judge is what Inspect's answer about all of an image means for the guest; an
-// image that was cut by who asked is for Refuses.
-func (g Guest) Judge(info Info, size int64, err error) *Misfit { return g.judge(info, size, err) }
 
 // Looks is Refuses, and looks into what is packed in the image up to its entry
 // points, which takes a second or two for xz. Warnings are what may keep the
 // guest from booting it.
 func (g Guest) Looks(r io.ReaderAt, size int64) (misfit *Misfit, warnings []string) {
 	info, err := look(r, size, true)
-	if misfit := g.judge(info, size, err); misfit != nil {
+	if misfit := g.Judge(info, size, err); misfit != nil {
 		return misfit, nil
 	}
 	if entry := info.entry(g.Type); entry != nil {
@@ -112,9 +108,9 @@ func (info Info) misfit(should string) *Misfit {
 	return m
 }
 
-// judge says what is wrong for sure with an image, of which Inspect's error may
-// say why it could not be read.
-func (g Guest) judge(info Info, size int64, err error) *Misfit {
+// Judge says what is wrong for sure with an image, of which Inspect's error may
+// say why it could not be read; an image that was cut by who asked is for Refuses.
+func (g Guest) Judge(info Info, size int64, err error) *Misfit {
 	const again = "copy the file to the server again, whole"
 	free := g.Direct && g.Type == "" || g.Type == xenout.HVM // to boot what no domain builder knows
 	broken := err != nil && !errors.Is(err, errLimit)

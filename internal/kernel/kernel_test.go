@@ -141,7 +141,7 @@ func TestFormats(t *testing.T) {
 
 func TestXen(t *testing.T) {
 	guest := []byte("GUEST_OS=linux,GUEST_VER=2.6,XEN_VER=xen-3.0,VIRT_BASE=0xC0000000,LOADER=generic,PAE=yes[extended-cr3]\x00")
-	old := &Xen{Entry: 1, Version: "xen-3.0", Loader: "generic", GuestOS: "linux", GuestVersion: "2.6", PAE: "yes[extended-cr3]"}
+	old := &Xen{Entry: 1, Version: "xen-3.0", PAE: "yes[extended-cr3]"}
 	for _, c := range []struct {
 		name  string
 		image []byte

@@ -16,8 +16,7 @@ import (
 var linuxNotes = fake.Notes(true, true)
 
 var linuxXen = &Xen{
-	Entry: fake.Entry, Entry32: fake.Entry32, Version: "xen-3.0", Loader: "generic", GuestOS: "linux",
-	Features: "!writable_page_tables|pae_pgdir_above_4gb", PAE: "yes",
+	Entry: fake.Entry, Entry32: fake.Entry32, Version: "xen-3.0", PAE: "yes",
 }
 
 // code is what looks like x86 code to a filter: many calls and jumps, some

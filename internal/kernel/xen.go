@@ -11,15 +11,10 @@ import (
 // Xen is what a kernel tells Xen about itself in its ELF notes
 // (xen/include/public/elfnote.h), the zero value when it tells nothing.
 type Xen struct {
-	Entry         uint64 // XEN_ELFNOTE_ENTRY: where a PV guest begins
-	Entry32       uint64 // XEN_ELFNOTE_PHYS32_ENTRY: where a PVH guest begins
-	HypercallPage uint64 // Linux has none since 6.13
-	Version       string // xen-3.0 is the interface of every Xen since
-	Loader        string // generic
-	GuestOS       string
-	GuestVersion  string
-	Features      string
-	PAE           string // yes, no, bimodal, of a 32 bit kernel
+	Entry   uint64 // XEN_ELFNOTE_ENTRY: where a PV guest begins
+	Entry32 uint64 // XEN_ELFNOTE_PHYS32_ENTRY: where a PVH guest begins
+	Version string // xen-3.0 is the interface of every Xen since
+	PAE     string // yes, no, bimodal, of a 32 bit kernel
 }
 
 // PV is true if Xen's domain builder can start the kernel as a PV guest.
@@ -31,20 +26,23 @@ func (x *Xen) PV() bool {
 func (x *Xen) PVH() bool { return x != nil && x.Entry32 != 0 }
 
 // notes reads ELF notes: the sizes of name and content, a type, both padded to
-// four bytes. What does not fit ends them, as in the domain builder.
-func (x *Xen) notes(data []byte, order binary.ByteOrder) {
+// four bytes. What does not fit ends them, as in the domain builder. It says
+// whether any is Xen's.
+func (x *Xen) notes(data []byte, order binary.ByteOrder) (found bool) {
 	for len(data) >= 12 {
 		name, size, kind := uint64(order.Uint32(data)), uint64(order.Uint32(data[4:])), order.Uint32(data[8:])
 		begin := 12 + (name+3)&^3
 		end := begin + size
 		if end > uint64(len(data)) {
-			return
+			break
 		}
 		if string(data[12:12+name]) == "Xen\x00" {
 			x.note(kind, data[begin:end], order)
+			found = true
 		}
 		data = data[min(uint64(len(data)), (end+3)&^3):]
 	}
+	return found
 }
 
 func (x *Xen) note(kind uint32, content []byte, order binary.ByteOrder) {
@@ -57,24 +55,13 @@ func (x *Xen) note(kind uint32, content []byte, order binary.ByteOrder) {
 		}
 		return 0
 	}
-	text := func() string { return cString(string(content)) }
 	switch kind {
 	case 1:
 		x.Entry = number()
-	case 2:
-		x.HypercallPage = number()
 	case 5:
-		x.Version = text()
-	case 6:
-		x.GuestOS = text()
-	case 7:
-		x.GuestVersion = text()
-	case 8:
-		x.Loader = text()
+		x.Version = cString(string(content))
 	case 9:
-		x.PAE = text()
-	case 10:
-		x.Features = text()
+		x.PAE = cString(string(content))
 	case 18:
 		x.Entry32 = number()
 	}
@@ -93,16 +80,8 @@ func (x *Xen) guestSection(text string) {
 			x.Entry = max(x.Entry, 1)
 		case "VIRT_ENTRY":
 			x.Entry, _ = strconv.ParseUint(value, 0, 64)
-		case "GUEST_OS":
-			x.GuestOS = value
-		case "GUEST_VER":
-			x.GuestVersion = value
-		case "LOADER":
-			x.Loader = value
 		case "PAE":
 			x.PAE = value
-		case "FEATURES":
-			x.Features = value
 		}
 	}
 }

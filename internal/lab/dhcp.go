@@ -72,7 +72,7 @@ func (h *Host) ServeDHCP(config DHCP) error {
 			}
 		}
 	}()
-	h.onClose(func() {
+	h.OnClose(func() {
 		_ = conn.Close()
 		<-ended
 	})

@@ -4,7 +4,7 @@
 // it; it needs no root, no server and no Xen, and nothing of it is left when
 // the process ends, however it ends.
 //
-// A program first calls [Enter] (a test binary [Main]), which starts it anew
+// A program first calls [Enter] (a test binary calls labtest.Main), which starts it anew
 // in the lab's namespaces. What runs there afterwards is the lab's dom0. [New]
 // then builds the bridge:
 //
@@ -18,5 +18,5 @@
 //
 // Each host's servers are either embedded ([Host.ServeDHCP], [Host.ServeTFTP],
 // [Host.ServeHTTP]), which tell [Lab.Requests] who asked for what, or real
-// programs ([Host.Start], and what package lab/real starts with it).
+// programs, which package lab/real starts.
 package lab

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,9 +22,6 @@ const enteredFrom = "GOPXEBOOT_LAB_FROM"
 // labMark is written on the loopback interface of the namespace that Enter
 // made, so that New never builds its bridge in a real dom0.
 const labMark = "gopxeboot lab"
-
-// refused is why Main could not enter, for New to repeat.
-var refused error
 
 // NamespaceError is returned by Enter when the kernel does not let the caller
 // have namespaces of its own.
@@ -65,21 +61,6 @@ func Enter() error {
 	}
 	os.Exit(wait(cmd))
 	return nil
-}
-
-// Main is for TestMain: it runs a package's tests in the lab's namespaces, as
-// Enter does. Where the kernel refuses those, the tests run all the same, and
-// New tells each of them why.
-func Main(m interface{ Run() int }) {
-	// A fuzz worker is started by a test binary that is inside already, and
-	// talks to it over descriptors that would not survive another start.
-	worker := slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.fuzzworker") })
-	if !worker {
-		if refused = Enter(); refused != nil {
-			fmt.Fprintln(os.Stderr, "lab:", refused)
-		}
-	}
-	os.Exit(m.Run())
 }
 
 // restart starts the program again in its namespaces.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 // helperVariable makes TestHelper be the program that other tests start.
@@ -53,7 +54,7 @@ func TestHelper(t *testing.T) {
 	case "serve":
 		l := labtest.New(t, lab.Config{})
 		// A server that forks one for each transfer, as in.tftpd does.
-		p, err := l.Servers.Start(exec.Command("sh", "-c", "sleep 1000 & echo forked; wait"))
+		p, err := real.Start(l.Servers, exec.Command("sh", "-c", "sleep 1000 & echo forked; wait"))
 		labtest.Check(t, err)
 		for !strings.Contains(p.Log(), "forked") {
 			time.Sleep(time.Millisecond)

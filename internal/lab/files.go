@@ -63,7 +63,7 @@ func (h *Host) ServeTFTP(dir string) error {
 	}
 	// In the namespace, as it opens a socket for each transfer.
 	ended := onThread(h.ns, func() error { return server.Serve(conn) })
-	h.onClose(func() {
+	h.OnClose(func() {
 		server.Shutdown()
 		<-ended
 		root.Close()
@@ -128,7 +128,7 @@ func (h *Host) ServeHTTP(dir string) error {
 		defer close(ended)
 		_ = server.Serve(listener) // ends with ErrServerClosed
 	}()
-	h.onClose(func() {
+	h.OnClose(func() {
 		_ = server.Close()
 		<-ended
 		root.Close()

@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"runtime"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/bridging"
@@ -139,6 +142,22 @@ func (h *Host) Do(f func() error) error {
 	return <-onThread(h.ns, f)
 }
 
+// Run runs a command on the host, for instance a user's on Lab.Dom0, and
+// returns what cmd.Wait returns. The command ends with this process.
+func (h *Host) Run(cmd *exec.Cmd) error {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
+	}
+	// It comes when the thread that forked ends, so that one waits, too.
+	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
+	return h.Do(func() error {
+		if err := cmd.Start(); err != nil {
+			return fmt.Errorf("run %s on %s: %w", cmd.Path, h.Name, err)
+		}
+		return cmd.Wait()
+	})
+}
+
 // onThread runs f on an OS thread that is in the namespace ns and ends with f.
 func onThread(ns netns.NsHandle, f func() error) <-chan error {
 	done := make(chan error, 1)
@@ -164,8 +183,9 @@ func onThread(ns netns.NsHandle, f func() error) <-chan error {
 	return done
 }
 
-// onClose has the host call stop when it is closed, at once if it is already.
-func (h *Host) onClose(stop func()) {
+// OnClose has the host call stop when the lab is closed, after what was told it
+// later; at once if it is closed already.
+func (h *Host) OnClose(stop func()) {
 	h.mu.Lock()
 	closed := h.closed
 	if !closed {
@@ -189,11 +209,9 @@ func (h *Host) close() error {
 		// First, as a transfer under way then fails and need not be waited for.
 		err = netlink.LinkDel(h.vif)
 	}
-	var stopped sync.WaitGroup
-	for _, stop := range closers {
-		stopped.Go(stop)
+	for _, stop := range slices.Backward(closers) {
+		stop()
 	}
-	stopped.Wait()
 	if h.handle != nil {
 		h.handle.Close()
 	}

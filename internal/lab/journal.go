@@ -5,12 +5,10 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"time"
 )
 
 // Request is what somebody asked of an embedded server, and what came of it.
 type Request struct {
-	Time    time.Time        // when it came
 	Host    string           // the server's host
 	Service string           // "dhcp", "tftp" or "http"
 	MAC     net.HardwareAddr // who asked; nil when not known
@@ -49,7 +47,6 @@ type journal struct {
 // asked notes a request, and returns what notes its end. A client that has its
 // answer finds its request noted, though perhaps not yet its end.
 func (j *journal) asked(r Request) (answered func(result string, bytes int64)) {
-	r.Time = time.Now()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.requests = append(j.requests, &r)

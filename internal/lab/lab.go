@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 
@@ -54,16 +53,12 @@ type Lab struct {
 	mu     sync.Mutex
 	closed bool
 	hosts  []*Host
-	dir    string // of the real servers' files; made by TempDir
 }
 
 // New builds a lab in the current network namespace, which must be one that
 // Enter made. Close removes it. ctx bounds the building only.
 func New(ctx context.Context, config Config) (*Lab, error) {
 	if !inside() {
-		if refused != nil {
-			return nil, fmt.Errorf("%w: %w", ErrOutside, refused)
-		}
 		return nil, fmt.Errorf("%w: call lab.Enter first", ErrOutside)
 	}
 	config.Bridge = cmp.Or(config.Bridge, "xenbr0")
@@ -140,15 +135,13 @@ func address(p netip.Prefix) *netlink.Addr {
 // Bridge is the bridge's name.
 func (l *Lab) Bridge() string { return l.bridge.Name }
 
-// Close kills every process started in the lab, stops the embedded servers,
-// removes the hosts and the bridge, and returns when all are gone.
+// Close stops the servers, removes the hosts and the bridge, and returns when
+// all are gone.
 func (l *Lab) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	hosts := l.hosts
 	l.hosts = nil
-	dir := l.dir
-	l.dir = ""
 	l.mu.Unlock()
 
 	var errs []error
@@ -159,29 +152,8 @@ func (l *Lab) Close() error {
 		errs = append(errs, netlink.LinkDel(l.bridge))
 		l.bridge = nil
 	}
-	if dir != "" {
-		errs = append(errs, os.RemoveAll(dir))
-	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close the lab: %w", err)
 	}
 	return nil
-}
-
-// TempDir is a directory for the files of servers, removed by the lab's Close.
-func (h *Host) TempDir() (string, error) {
-	l := h.lab
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return "", os.ErrClosed
-	}
-	if l.dir == "" {
-		dir, err := os.MkdirTemp("", "gopxeboot-lab-")
-		if err != nil {
-			return "", err
-		}
-		l.dir = dir
-	}
-	return os.MkdirTemp(l.dir, "")
 }

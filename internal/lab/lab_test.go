@@ -24,9 +24,10 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) { labtest.Main(m) }
 
 var (
 	server   = lab.ServersAddress.Addr()
@@ -323,7 +324,7 @@ func TestCloseRemovesAll(t *testing.T) {
 	labtest.Check(t, l.Servers.ServeTFTP(t.TempDir()))
 	labtest.Check(t, l.Servers.ServeHTTP(t.TempDir()))
 	// A server that leaves a child behind, as in.tftpd does.
-	p, err := l.Servers.Start(exec.Command("sh", "-c", "sleep 1000 & echo started; wait"))
+	p, err := real.Start(l.Servers, exec.Command("sh", "-c", "sleep 1000 & echo started; wait"))
 	if err != nil {
 		t.Fatal(err)
 	}

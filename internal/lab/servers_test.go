@@ -22,37 +22,37 @@ func TestRealServers(t *testing.T) {
 	tests := []struct {
 		name       string
 		dhcp, tftp bool
-		start      func(context.Context, *lab.Host) (*lab.Process, error)
+		start      func(context.Context, *lab.Host) (*real.Process, error)
 		log        string // part of what it prints about the guest
 	}{
 		{
 			name: "dnsmasq", dhcp: true, tftp: true,
-			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) {
+			start: func(ctx context.Context, h *lab.Host) (*real.Process, error) {
 				return real.Dnsmasq(ctx, h, lab.SampleDHCP(), tree)
 			},
 			log: "DHCPACK(eth0) 192.168.1.199 " + lab.SampleMAC,
 		},
 		{
 			name: "dhcpd", dhcp: true,
-			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) {
+			start: func(ctx context.Context, h *lab.Host) (*real.Process, error) {
 				return real.DHCPD(ctx, h, lab.SampleDHCP())
 			},
 			log: "DHCPACK on 192.168.1.199 to " + lab.SampleMAC,
 		},
 		{
 			name: "kea-dhcp4", dhcp: true,
-			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) {
+			start: func(ctx context.Context, h *lab.Host) (*real.Process, error) {
 				return real.Kea(ctx, h, lab.SampleDHCP())
 			},
 			log: lab.SampleMAC + "], cid=[no info], tid=",
 		},
 		{
 			name: "in.tftpd", tftp: true,
-			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) { return real.TFTPD(ctx, h, tree) },
+			start: func(ctx context.Context, h *lab.Host) (*real.Process, error) { return real.TFTPD(ctx, h, tree) },
 		},
 		{
 			name: "atftpd", tftp: true,
-			start: func(ctx context.Context, h *lab.Host) (*lab.Process, error) { return real.ATFTPD(ctx, h, tree) },
+			start: func(ctx context.Context, h *lab.Host) (*real.Process, error) { return real.ATFTPD(ctx, h, tree) },
 			log:   "Serving " + lab.SampleKernel + " to 192.168.1.199",
 		},
 	}
@@ -98,7 +98,7 @@ func TestServerThatFails(t *testing.T) {
 
 func TestStartWhatIsNotThere(t *testing.T) {
 	l := labtest.New(t, lab.Config{})
-	if _, err := l.Servers.Start(exec.Command("/no/such/server")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := real.Start(l.Servers, exec.Command("/no/such/server")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Start returned %v", err)
 	}
 	if err := l.Servers.Run(exec.Command("/no/such/program")); !errors.Is(err, fs.ErrNotExist) {

@@ -6,7 +6,6 @@
 package menu
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -50,10 +49,8 @@ const (
 
 // Entry is a line of a menu.
 type Entry struct {
-	Name   string // what the program knows it by
 	Text   string
 	Hotkey byte // lower case; 0 for none
-	Mark   int  // where in Text, in bytes, the hotkey stands; -1 for none
 	Indent int
 	Kind   Kind
 	To     int      // of Opens: the index of a menu
@@ -140,10 +137,4 @@ type Choice struct {
 	Menu, Entry int    // indices; Entry is -1 where a command was typed
 	Line        string // the command line as edited or typed; "" as it is
 	Password    string // that was asked for
-}
-
-// Chooser lets a user choose. valid says why a choice's password is not the
-// right one, and is asked before Choose returns it.
-type Chooser interface {
-	Choose(ctx context.Context, o Offer, valid func(Choice) error) (Choice, error)
 }

@@ -5,7 +5,10 @@ package plan
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -141,12 +144,36 @@ type Try struct {
 	Meant string `json:"meant"`
 	// Blocks are TFTP block sizes, tried when the file stopped coming.
 	Blocks []Block `json:"blocks,omitempty"`
+	// Rejected is what the network said in the server's place.
+	Rejected *Rejected `json:"rejected,omitempty"`
 }
 
-// Block is a TFTP block size, in bytes, and whether blocks of it arrive.
+// Block is a TFTP block size, in bytes, and whether blocks of it arrive: one in a
+// few questions is enough.
 type Block struct {
 	Size    int  `json:"size"`
 	Arrives bool `json:"arrives"`
+	Asked   int  `json:"asked,omitempty"` // how often one was asked for; 0 when not counted
+	Lost    int  `json:"lost,omitempty"`  // how often none came
+}
+
+// Rejected is an ICMP message in place of an answer: "destination unreachable" (RFC
+// 792, RFC 1812 §5.2.7.1).
+type Rejected struct {
+	By   netip.Addr `json:"by"` // who sent it: the machine itself, or a router on the way
+	To   netip.Addr `json:"to"` // who was asked
+	Code uint8      `json:"code"`
+}
+
+// Filtered says whether it is a firewall that says so. A port is closed where its
+// own machine says so, and firewalls say that of others.
+func (r *Rejected) Filtered() bool {
+	return r != nil && (slices.Contains([]uint8{9, 10, 13}, r.Code) || r.Code == 3 && r.By != r.To)
+}
+
+func (r *Rejected) String() string {
+	what := map[uint8]string{0: "network", 1: "host", 3: "port", 9: "network administratively prohibited,", 10: "host administratively prohibited,", 13: "administratively prohibited,"}[r.Code]
+	return strings.TrimLeft(what+" unreachable", " ") + fmt.Sprintf(" (ICMP type 3, code %d)", r.Code)
 }
 
 // Config is the configuration: where it was found, where it was looked for, and

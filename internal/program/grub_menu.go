@@ -20,7 +20,7 @@ func (x *grubProgram) asks(r *grub.Result) *Asks {
 		m.Timeout = time.Duration(min(r.Seconds, 3600)) * time.Second
 	}
 	for _, e := range r.Entries {
-		m.Entries = append(m.Entries, menu.Entry{Name: e.ID, Text: e.Title, Mark: -1, Kind: menu.Boots})
+		m.Entries = append(m.Entries, menu.Entry{Text: e.Title, Kind: menu.Boots})
 	}
 	return oneMenu(m, "entry", func(ctx context.Context, entry int) (*Decision, error) {
 		other := *x

@@ -173,7 +173,7 @@ func TestGRUBAsks(t *testing.T) {
 			continue
 		}
 		c.want.Title, c.want.Parent = "GNU GRUB", -1
-		c.want.Entries = []menu.Entry{{Name: "a", Text: "First", Mark: -1, Kind: menu.Boots}, {Name: "More", Text: "More", Mark: -1, Kind: menu.Boots}}
+		c.want.Entries = []menu.Entry{{Text: "First", Kind: menu.Boots}, {Text: "More", Kind: menu.Boots}}
 		if diff := cmp.Diff(menu.Offer{Menus: []menu.Menu{*c.want}}, d.Asks.Offer); diff != "" {
 			t.Errorf("%s: (-want +got):\n%s", c.name, diff)
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/netip"
@@ -271,6 +272,10 @@ type file struct {
 // missing is a file that is not there, in the words of the server.
 type missing struct{ error }
 
+func (m missing) Error() string {
+	return strings.TrimPrefix(m.error.Error(), pxelinux.ErrNotFound.Error()+": ")
+}
+
 func (m missing) Unwrap() error { return m.error }
 
 func (missing) Is(target error) bool { return target == fs.ErrNotExist }
@@ -283,16 +288,23 @@ func (f *file) URL() string { return f.at }
 
 func (f *file) Close() error { return nil }
 
-// beginsScript says whether the boot file is a script by its first bytes.
-func beginsScript(ctx context.Context, m Machine, open Opener) bool {
+// headOf is the beginning of the boot file.
+func headOf(ctx context.Context, m Machine, open Opener) []byte {
 	f, err := open(ctx, ipxe.FileURL(m.Lease.NextServer, m.Lease.BootFile))
 	if err != nil {
-		return false
+		return nil
 	}
 	defer f.Close()
-	head := make([]byte, 16)
+	head := make([]byte, 1024)
 	n, _ := io.ReadFull(f, head)
-	return ipxe.IsScript(head[:n])
+	return head[:n]
+}
+
+// unnamedIPXE is the error of a boot file that is iPXE by its first message only
+// (arch/x86/prefix/pxeprefix.S): DHCP was not asked again as that iPXE, which has to
+// be known before.
+func unnamedIPXE(file string, err error) error {
+	return &Error{Stage: plan.StageConfig, Err: fmt.Errorf("%w; the boot file %s is iPXE by its content, and has a name that says nothing of that: call it undionly.kpxe, and DHCP is asked as iPXE", err, file)}
 }
 
 // IsText tells a script or a configuration, which is wanted whole, from what boots.

@@ -16,7 +16,7 @@ func (x *script) asks(first *ipxe.Menu) *Asks {
 	}
 	m := menu.Menu{Title: first.Title, Default: first.Default, Timeout: first.Timeout, Parent: -1, Immediate: true}
 	for _, i := range first.Items {
-		e := menu.Entry{Name: i.Name, Text: cmp.Or(i.Text, i.Name), Hotkey: i.Key, Mark: -1, Kind: menu.Boots}
+		e := menu.Entry{Text: cmp.Or(i.Text, i.Name), Hotkey: i.Key, Kind: menu.Boots}
 		if i.Name == "" {
 			e.Kind = menu.Separator
 		}

@@ -84,10 +84,10 @@ boot
 		t.Fatalf("%q boots, %v", d.Boot.Args, err)
 	}
 	want := menu.Menu{Title: "Boot what?", Default: 2, Timeout: 3 * time.Second, Parent: -1, Immediate: true, Entries: []menu.Entry{
-		{Text: "Linux", Mark: -1, Kind: menu.Separator},
-		{Name: "debian", Text: "Debian", Hotkey: 'd', Mark: -1, Kind: menu.Boots},
-		{Name: "fedora", Text: "fedora", Mark: -1, Kind: menu.Boots},
-		{Mark: -1, Kind: menu.Separator},
+		{Text: "Linux", Kind: menu.Separator},
+		{Text: "Debian", Hotkey: 'd', Kind: menu.Boots},
+		{Text: "fedora", Kind: menu.Boots},
+		{Kind: menu.Separator},
 	}}
 	if diff := cmp.Diff(menu.Offer{Menus: []menu.Menu{want}}, d.Asks.Offer); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

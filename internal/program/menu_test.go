@@ -51,13 +51,13 @@ func TestAsks(t *testing.T) {
 		t.Fatal(err)
 	}
 	top := menu.Menu{Parent: -1, Edit: true, Leave: true, Locked: true, Timeout: 5 * time.Second, Entries: []menu.Entry{
-		{Name: "a", Text: "Install", Hotkey: 'i', Kind: menu.Boots, Line: "ka"},
-		{Name: "b", Text: "ab", Hotkey: 'b', Mark: 1, Kind: menu.Boots, Line: "kb", Locked: true},
-		{Text: "more", Mark: -1, Kind: menu.Opens, To: 1},
+		{Text: "Install", Hotkey: 'i', Kind: menu.Boots, Line: "ka"},
+		{Text: "ab", Hotkey: 'b', Kind: menu.Boots, Line: "kb", Locked: true},
+		{Text: "more", Kind: menu.Opens, To: 1},
 	}}
 	more := menu.Menu{Locked: true, Timeout: 5 * time.Second, Entries: []menu.Entry{
-		{Name: "c", Text: "c", Mark: -1, Kind: menu.Boots, Line: "kc"},
-		{Name: "q", Text: "q", Mark: -1, Kind: menu.Leaves},
+		{Text: "c", Kind: menu.Boots, Line: "kc"},
+		{Text: "q", Kind: menu.Leaves},
 	}}
 	if diff := cmp.Diff(menu.Offer{Menus: []menu.Menu{top, more}}, d.Asks.Offer); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

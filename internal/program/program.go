@@ -1,6 +1,7 @@
 package program
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/grub"
+	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/menu"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -219,8 +221,12 @@ func Decide(ctx context.Context, m Machine, open Opener) (*Decision, error) {
 		}
 		d.Boot.Warnings = append([]string{fmt.Sprintf("the boot file %s is GRUB, and the server has no grub.cfg: PXELINUX's configuration counts", file)}, d.Boot.Warnings...)
 	case errors.Is(err, pxelinux.ErrNoConfig) && file != "" && !namesPXELINUX(file) && !namesEFI(file):
-		if !IsIPXE(file) && beginsScript(ctx, m, open) {
+		head := headOf(ctx, m, open)
+		if !IsIPXE(file) && ipxe.IsScript(head) {
 			return iPXE(ctx, m, open)
+		}
+		if !IsIPXE(file) && bytes.Contains(head, []byte("PXE->EB:")) {
+			return d, unnamedIPXE(file, errors.Unwrap(err))
 		}
 		if other, otherErr := runGRUB(ctx, m, open, false); other != nil {
 			other.Config.Tried = append(d.Config.Tried, other.Config.Tried...)

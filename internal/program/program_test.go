@@ -3,13 +3,17 @@ package program_test
 import (
 	"errors"
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/internal/program/programtest"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -54,6 +58,18 @@ func TestNoLint(t *testing.T) {
 		want.Config.Findings, want.Config.Problems = nil, nil
 		if diff := cmp.Diff(programtest.Text(t, want.Config, want.Boot), programtest.Text(t, got.Config, got.Boot)); diff != "" {
 			t.Errorf("%s (-with lint +without):\n%s", c.Name, diff)
+		}
+	}
+}
+
+// A boot file that is iPXE by its content only is named where nothing else is found.
+func TestUnnamedIPXE(t *testing.T) {
+	m := program.Machine{MAC: []byte{0, 0x16, 0x3e, 1, 2, 3}, Lease: dhcpclient.Lease{NextServer: netip.MustParseAddr("10.0.0.2"), BootFile: "boot.0"}}
+	for content, says := range map[string]string{"\xea\x00\x00PXE->EB: !PXE at ": "boot.0 is iPXE by its content", "\xea\x00\x00": ""} {
+		open := pxelinux.OpenFS(fstest.MapFS{"boot.0": {Data: []byte(content)}}, m.Lease.NextServer)
+		_, err := program.Decide(t.Context(), m, program.Opener(open))
+		if !errors.Is(err, pxelinux.ErrNoConfig) || strings.Contains(err.Error(), "iPXE by its content") != (says != "") || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v", content, err)
 		}
 	}
 }

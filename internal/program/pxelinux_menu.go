@@ -77,7 +77,7 @@ func (x *pxe) menu(m pxelinux.Menu) menu.Menu {
 		Leave: m.Edit, Immediate: m.Immediate, TabMsg: m.TabMsg, Autoboot: m.Autoboot,
 	}
 	for _, e := range m.Entries {
-		entry := menu.Entry{Name: e.Name, Text: e.Text, Mark: e.Mark, Indent: e.Indent, To: e.To, Help: e.Help, Line: e.Line, Locked: e.Protected}
+		entry := menu.Entry{Text: e.Text, Indent: e.Indent, To: e.To, Help: e.Help, Line: e.Line, Locked: e.Protected}
 		if e.Mark >= 0 {
 			entry.Hotkey = e.Text[e.Mark] | 0x20
 		}

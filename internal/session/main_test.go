@@ -3,7 +3,7 @@ package session
 import (
 	"testing"
 
-	"github.com/gopxeboot/gopxeboot/internal/lab"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) { labtest.Main(m) }

@@ -192,6 +192,9 @@ func (c *Checker) Want(url string, boots bool) (*Want, error) {
 	return nil, nil
 }
 
+// Signed says whether a key's owner signs what boots.
+func (c *Checker) Signed() bool { return c != nil && c.key != nil }
+
 // Listed says whether the file at a URL has to have a digest, where it boots.
 func (c *Checker) Listed(url string) bool { return c != nil && c.listed(url) != nil }
 

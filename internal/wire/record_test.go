@@ -14,7 +14,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) { labtest.Main(m) }
 
 // What a host asks for and is answered is in the capture, in its order, when
 // Stop returns.

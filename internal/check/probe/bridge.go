@@ -11,6 +11,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/bridging"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
 
 // Machine is what this host's guests are, as package kernel names it.
@@ -44,7 +45,11 @@ func Bridge(name string, mac net.HardwareAddr) (facts *check.Bridge, idle netip.
 	if facts.Filters = bridging.Filters(ifi.Index); facts.Filters {
 		facts.PVID = bridging.DefaultPVID(ifi.Index)
 	}
-	facts.CallsIPTables = callsIPTables(name)
+	facts.CallsIPTables, facts.CallsHere = callsIPTables(name)
+	tables, _ := bridging.Tables()
+	for _, t := range tables {
+		facts.Tables = append(facts.Tables, check.Table{Name: printable.Text(t.Name), OfIP: t.OfIP})
+	}
 	facts.MACOn = bridging.PortOf(ifi.Index, mac)
 	if strings.HasPrefix(facts.MACOn, "gpx") {
 		facts.MACOn = "" // another of ours, on its way out
@@ -72,15 +77,15 @@ func Bridge(name string, mac net.HardwareAddr) (facts *check.Bridge, idle netip.
 	return facts, idle
 }
 
-// callsIPTables says whether iptables sees what the bridge forwards: by the setting for
-// all bridges, or by its own.
-func callsIPTables(bridge string) bool {
-	for _, file := range []string{"/proc/sys/net/bridge/bridge-nf-call-iptables", "/sys/class/net/" + bridge + "/bridge/nf_call_iptables"} {
-		if text, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(text)) == "1" {
-			return true
-		}
+// callsIPTables says whether iptables sees what the bridge forwards, and whether only
+// by its own setting, and not by that for all bridges.
+func callsIPTables(bridge string) (calls, here bool) {
+	is := func(file string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && strings.TrimSpace(string(text)) == "1"
 	}
-	return false
+	here = is("/sys/class/net/" + bridge + "/bridge/nf_call_iptables")
+	return here || is("/proc/sys/net/bridge/bridge-nf-call-iptables"), here
 }
 
 // lastOf is the last address of a network that a machine can have, or the one

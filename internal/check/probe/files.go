@@ -75,6 +75,9 @@ func (o *observer) note(ctx context.Context, link string, ask func() (content []
 	began := time.Now()
 	content, at, err := ask()
 	t := Asked(link, err, time.Since(began))
+	if err != nil {
+		t.Rejected = o.rejected(ctx, link, err)
+	}
 	if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
 		t.Reason, t.Message, t.Blocks = o.stopped(ctx, link, t.Message)
 	}
@@ -309,13 +312,21 @@ func (o *observer) initrd(ctx context.Context, link string) check.File {
 // begin asks for a file and reads up to so many bytes of it.
 func (o *observer) begin(ctx context.Context, role, link string, most int) (f check.File, read *head) {
 	f = check.File{Role: role, URL: link, Bytes: -1}
-	read = &head{most: most, until: time.Now().Add(longestLook)}
+	patience := longestLook
+	if end, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(end)/3)
+	}
+	read = &head{most: most, until: time.Now().Add(patience)}
 	_, path, _ := strings.Cut(link, "://")
 	host, name, _ := strings.Cut(path, "/")
 	began := time.Now()
-	file, err := o.files.Open(ctx, link)
+	// Of a transfer that goes so slowly that it writes nothing until then the count
+	// of its blocks tells the rate.
+	short, cancel := context.WithTimeout(ctx, patience+time.Second)
+	defer cancel()
+	file, err := o.files.Open(short, link)
 	f.Millis = plan.Millis(time.Since(began))
-	before := 0
+	before, cut := 0, false
 	if err == nil {
 		f.Bytes = file.Size()
 		before = file.Stats().BlockSize
@@ -326,7 +337,7 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 		}
 		after := file.Stats().BlockSize
 		if after > 0 {
-			f.Packets, f.Lost = (read.Len()+after-1)/after, int(file.Stats().Retransmits)
+			f.Packets, f.Lost = int(file.Stats().Blocks), int(file.Stats().Lost)
 		}
 		file.Close()
 		if errors.Is(err, errEnough) {
@@ -335,6 +346,10 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 			f.Result = plan.Empty
 		}
 		f.Read = int64(read.Len())
+		if cut = errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && f.Packets > 0; cut {
+			err = nil
+			f.Rate = max(f.Rate, float64(f.Packets*after)/time.Since(reading).Seconds())
+		}
 		if strings.HasPrefix(link, "tftp:") && err == nil && after == leastBlock && file.Stats().Retransmits > 0 {
 			if why, says := WhyStopped(ctx, link); why == plan.NoOACK {
 				f.Reason, f.Message = why, says
@@ -348,12 +363,12 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 		f.Result = result(err)
 	}
 	if err != nil {
-		f.Message, f.Reason = reason(err), ReasonOf(err)
+		f.Message, f.Reason, f.Rejected = reason(err), ReasonOf(err), o.rejected(ctx, link, err)
 		if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
 			f.Reason, f.Message, f.Blocks = o.stopped(ctx, link, f.Message)
 		}
 	}
-	if f.Bytes < 0 && err == nil && read.Len() < most {
+	if f.Bytes < 0 && err == nil && !cut && read.Len() < most {
 		f.Bytes = f.Read // it was all
 	}
 	o.event(began, kindOf(link), host, name+": "+string(f.Result), f.Result != plan.Found)
@@ -371,7 +386,7 @@ func (o *observer) kernel(ctx context.Context, link string) check.File {
 	if f.Rate > 0 && f.Bytes > 0 {
 		f.Seconds = float64(f.Bytes) / f.Rate
 	}
-	if f.Result != plan.Found {
+	if f.Result != plan.Found || f.Read == 0 {
 		return f
 	}
 	whole := f.Bytes >= 0 && f.Read == f.Bytes
@@ -409,30 +424,4 @@ func (o *observer) stopped(ctx context.Context, link, message string) (plan.Reas
 		return reason, says, nil
 	}
 	return "", message, o.blocks(ctx, link)
-}
-
-// blocks tries TFTP block sizes on a file whose blocks do not arrive: what
-// fills a frame, PXELINUX's, and smaller ones.
-func (o *observer) blocks(ctx context.Context, link string) []plan.Block {
-	var tried []plan.Block
-	files := o.files
-	files.TFTP.WindowSize, files.TFTP.Timeout, files.TFTP.Retries = 1, 500*time.Millisecond, 1
-	for _, size := range []int{1468, 1408, 1024, 512} {
-		files.TFTP.BlockSize = size
-		few := &head{most: 8 * size}
-		f, err := files.Open(ctx, link)
-		if err == nil {
-			_, err = f.WriteTo(few)
-			f.Close()
-		}
-		arrives := err == nil || errors.Is(err, errEnough)
-		tried = append(tried, plan.Block{Size: size, Arrives: arrives})
-		if arrives {
-			break
-		}
-	}
-	if !slices.ContainsFunc(tried, func(b plan.Block) bool { return b.Arrives }) {
-		return nil // it is not the size
-	}
-	return tried
 }

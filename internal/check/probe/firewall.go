@@ -2,9 +2,11 @@ package probe
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
 	"github.com/gopxeboot/gopxeboot/dhcpclient/survey"
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
@@ -25,31 +27,66 @@ func (o *observer) fromDom0(ctx context.Context, s *check.Station) bool {
 	if mac == nil || s.MAC == "" {
 		return mac != nil
 	}
-	request := wire.Datagram{
-		Source: netip.AddrPortFrom(own, wire.PortDHCPClient), Destination: netip.AddrPortFrom(s.Address, wire.PortTFTP),
-		Payload: []byte("\x00\x01" + s.Asked + "\x00octet\x00"),
-	}.Frame(o.task.Machine.MAC, mac)
-	began, frame := time.Now(), make([]byte, 2048)
-	answered := false
-	for try := 0; try < 3 && !answered && ctx.Err() == nil; try++ {
-		if _, err := conn.Write(request); err != nil {
-			return false
-		}
-		conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
-		for !answered {
-			n, err := conn.Read(frame)
-			if err != nil {
-				break
-			}
-			f, _ := wire.ParseFrame(frame[:n])
-			d, ok := wire.ParseDatagram(f)
-			answered = ok && d.Source.Addr() == s.Address && d.Source.Port() != wire.PortDHCPServer && d.Destination == netip.AddrPortFrom(own, wire.PortDHCPClient)
-		}
-	}
+	began := time.Now()
+	answered := o.askByFrames(ctx, conn, s, mac, s.Asked)
 	what := "no answer to dom0 either"
 	if answered {
 		what = "answers when dom0 asks in the guest's place"
 	}
 	o.event(began, "RRQ", s.Address.String(), s.Asked+": "+what, !answered)
 	return answered
+}
+
+// byFrames says whether a machine that did not answer the guest does so when that asks
+// by frames through the machine with that address, longer and more often than dom0.
+// One that did not answer ARP has done so then.
+func (o *observer) byFrames(ctx context.Context, s *check.Station, hop netip.Addr) bool {
+	if !o.task.OwnNet {
+		return false
+	}
+	mac := o.arp(ctx, o.lease.Address.Addr(), hop)
+	for again := 0; again < 2 && mac == nil && hop == o.hop(s.Address); again++ {
+		mac = o.arp(ctx, o.lease.Address.Addr(), hop)
+	}
+	if mac == nil || s.MAC == "" && hop == o.hop(s.Address) {
+		return mac != nil
+	}
+	end := o.conn.end(nil)
+	defer end.stop()
+	return o.askByFrames(ctx, end, s, mac, "")
+}
+
+// askByFrames asks for a file from the DHCP client's port, whose answers pass the
+// filters of packet sockets, and says whether the server answers. Without a name it is
+// one that no server has, and only an ERROR counts: a server that has answered dom0
+// sends that again and again, and the bridge may bring it to the guest.
+func (o *observer) askByFrames(ctx context.Context, conn dhcpclient.FrameConn, s *check.Station, to net.HardwareAddr, name string) bool {
+	times, isAnswer := 3, func([]byte) bool { return true }
+	if name == "" {
+		times, isAnswer = 6, func(p []byte) bool { return len(p) > 1 && p[1] == opERROR }
+		name = "no-file-of-this-name"
+	}
+	own := netip.AddrPortFrom(o.lease.Address.Addr(), wire.PortDHCPClient)
+	request := wire.Datagram{
+		Source: own, Destination: netip.AddrPortFrom(s.Address, wire.PortTFTP), Payload: []byte("\x00\x01" + name + "\x00octet\x00"),
+	}.Frame(o.task.Machine.MAC, to)
+	frame := make([]byte, 2048)
+	for try := 0; try < times && ctx.Err() == nil; try++ {
+		if _, err := conn.Write(request); err != nil {
+			return false
+		}
+		conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		for {
+			n, err := conn.Read(frame)
+			if err != nil {
+				break
+			}
+			f, _ := wire.ParseFrame(frame[:n])
+			d, ok := wire.ParseDatagram(f)
+			if ok && d.Source.Addr() == s.Address && d.Source.Port() != wire.PortDHCPServer && d.Destination == own && isAnswer(d.Payload) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
 	"golang.org/x/sys/unix"
 )
@@ -309,6 +310,7 @@ func (o *observer) take(ctx context.Context, client *dhcpclient.Client) {
 	o.facts.Request = taken
 	if err == nil {
 		o.lease = lease
+		o.facts.Took(lease)
 		return
 	}
 	o.lease = nil
@@ -401,6 +403,10 @@ func (o *observer) server(ctx context.Context) bool {
 		why = "path prefix"
 	}
 	s := o.station(ctx, address, why)
+	// The kernel asks for the MAC three times, and may have had bad luck.
+	for again := 0; again < 2 && s.TFTP == check.PortUnreachable && s.MAC != "" && s.Rejected == nil && o.task.OwnNet; again++ {
+		s = o.station(ctx, address, why)
+	}
 	if s.TFTP == check.PortSilent && s.MAC != "" {
 		s.AnswersFrom = o.answersFrom(ctx, s)
 	}
@@ -413,10 +419,18 @@ func (o *observer) server(ctx context.Context) bool {
 		}
 	}
 	if o.fromDom0(ctx, &s) {
-		// It may have come up meanwhile: that the guest has no answer still is the proof.
+		// It may have come up meanwhile, or be slow: that the guest has no answer, and
+		// has waited for it at least as long, is the proof.
+		slow := o.byFrames(ctx, &s, o.hop(address))
+		if slow {
+			o.files.TFTP.Timeout, o.files.TFTP.Retries = 4*time.Second, 2
+		}
 		again := o.station(ctx, address, why)
-		again.FromDom0 = again.MAC == "" || again.TFTP == check.PortSilent
+		again.FromDom0 = !slow && (again.MAC == "" || again.TFTP == check.PortSilent)
 		s = again
+	}
+	if s.Route == check.RouteDirect && s.MAC == "" && o.lease.Router.IsValid() && o.lease.Router != address {
+		s.ByRouter = o.byFrames(ctx, &s, o.lease.Router)
 	}
 	o.facts.NextServer = &s
 	return s.TFTP == check.PortAnswers
@@ -470,14 +484,14 @@ func (o *observer) asked() string {
 func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.Station {
 	l := o.lease
 	s := check.Station{Address: a, Why: why, Route: check.RouteNone, Asked: o.asked()}
-	hop := netip.Addr{}
+	hop := o.hop(a)
 	switch {
-	case l.Address.Contains(a):
-		s.Route, hop = check.RouteDirect, a
-	case l.Router.IsValid():
-		s.Route, hop = check.RouteRouter, l.Router
+	case hop == a:
+		s.Route = check.RouteDirect
+	case hop.IsValid():
+		s.Route = check.RouteRouter
 	}
-	claimed := o.claims(a)
+	claimed := o.claims(hop)
 	defer claimed.stop()
 	if hop.IsValid() {
 		began := time.Now()
@@ -502,6 +516,10 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 		s.TFTP = check.PortAnswers
 	case errors.Is(err, fetch.ErrNoServer):
 		s.TFTP = check.PortClosed
+		s.Rejected = o.rejection(ctx, netip.AddrPortFrom(a, wire.PortTFTP), "\x00\x01"+s.Asked+"\x00octet\x00")
+		if s.Rejected.Filtered() {
+			s.TFTP = check.PortUnreachable
+		}
 	case errors.Is(err, fetch.ErrTimeout):
 		s.TFTP = check.PortSilent
 	case errors.Is(err, fetch.ErrForbidden):
@@ -509,16 +527,26 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 		o.failed("%v", err)
 	case isUnreachable(err):
 		s.TFTP = check.PortUnreachable
+		s.Rejected = o.rejected(ctx, link, err)
 	default:
 		// Something odd, but something.
 		s.TFTP = check.PortAnswers
 		o.failed("%v", err)
 	}
-	if other := claimed.other(s.MAC); other != nil && s.Route == check.RouteDirect {
+	if other := claimed.other(s.MAC); other != nil && s.MAC != "" {
 		s.OtherMAC = other.String()
 	}
 	o.event(began, "RRQ", a.String(), s.Asked+": "+string(s.TFTP), s.TFTP != check.PortAnswers)
 	return s
+}
+
+// hop is who frames for an address go to: that machine, or the router; the zero one
+// for none.
+func (o *observer) hop(a netip.Addr) netip.Addr {
+	if o.lease.Address.Contains(a) {
+		return a
+	}
+	return o.lease.Router
 }
 
 func isUnreachable(err error) bool {

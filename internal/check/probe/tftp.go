@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
@@ -18,21 +19,19 @@ import (
 
 // Opcodes of TFTP (RFC 1350, section 5; RFC 2347).
 const (
-	opDATA = 3
-	opACK  = 4
-	opOACK = 6
+	opDATA  = 3
+	opACK   = 4
+	opERROR = 5
+	opOACK  = 6
 )
 
 // WhyStopped looks at a transfer by TFTP that stopped, packet by packet: whether the
 // server hears our acknowledgements, and whether it keeps to what was agreed. "" is
 // that it is neither of these. It takes StoppedTime at most.
 func WhyStopped(ctx context.Context, link string) (reason plan.Reason, message string) {
-	u, err := url.Parse(link)
-	if err != nil {
-		return "", ""
-	}
-	address, err := netip.ParseAddr(u.Hostname())
-	if err != nil || u.Port() != "" {
+	const blockSize = 1024
+	address, request := tftpRequest(link, blockSize)
+	if !address.IsValid() {
 		return "", ""
 	}
 	conn, err := net.ListenUDP("udp4", nil)
@@ -41,12 +40,7 @@ func WhyStopped(ctx context.Context, link string) (reason plan.Reason, message s
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	const blockSize = 1024
-	request := fmt.Sprintf("\x00\x01%s\x00octet\x00blksize\x00%d\x00", strings.TrimLeft(u.Path, "/"), blockSize)
-	if strings.HasPrefix(u.Path, "//") { // an absolute name
-		request = strings.Replace(request, "\x00\x01", "\x00\x01/", 1)
-	}
-	if _, err := conn.WriteToUDPAddrPort([]byte(request), netip.AddrPortFrom(address, 69)); err != nil {
+	if _, err := conn.WriteToUDPAddrPort(request, netip.AddrPortFrom(address, wire.PortTFTP)); err != nil {
 		return "", ""
 	}
 	began := time.Now()
@@ -89,13 +83,113 @@ func WhyStopped(ctx context.Context, link string) (reason plan.Reason, message s
 			break
 		}
 	}
-	abort := []byte("\x00\x05\x00\x00\x00")
 	_, _ = conn.WriteToUDPAddrPort(abort, netip.AddrPortFrom(address, port))
 	return plan.DataBlocked, fmt.Sprintf("it answers the request (%s from its port %d) again and again, and so hears none of the acknowledgements that are sent to that port", name, port)
 }
 
 // StoppedTime is how long WhyStopped takes.
 const StoppedTime = 7 * time.Second
+
+// abort ends a transfer.
+var abort = []byte("\x00\x05\x00\x00\x00")
+
+// tftpRequest is the server that a URL names, and the request for its file; the
+// zero address where that is no address, or has a port.
+func tftpRequest(link string, blockSize int) (address netip.Addr, request []byte) {
+	u, err := url.Parse(link)
+	if err != nil || u.Port() != "" {
+		return address, nil
+	}
+	address, _ = netip.ParseAddr(u.Hostname())
+	name := strings.TrimLeft(u.Path, "/")
+	if strings.HasPrefix(u.Path, "//") { // an absolute name
+		name = "/" + name
+	}
+	return address, fmt.Appendf(nil, "\x00\x01%s\x00octet\x00blksize\x00%d\x00", name, blockSize)
+}
+
+// blocks asks for the first block of a file whose blocks do not arrive, in the sizes
+// that fill a frame, PXELINUX's, and smaller ones. A size is judged by several of
+// them, and by how often the smallest ones are lost: any one packet may be.
+func (o *observer) blocks(ctx context.Context, link string) []plan.Block {
+	const few, most = 6, 12
+	patience := 500 * time.Millisecond
+	least := o.blocksOf(ctx, link, leastBlock, few, false, &patience)
+	if !least.Arrives {
+		return nil // it is not the size
+	}
+	// That chance lost as many as these is less likely than one in a thousand.
+	enough := min(int(math.Ceil(math.Log(0.001)/math.Log(float64(least.Lost+1)/float64(least.Asked+2)))), most)
+	var tried []plan.Block
+	for _, size := range []int{wholeFrame, 1408, 1024} {
+		b := o.blocksOf(ctx, link, size, enough, true, &patience)
+		if b.Asked == 0 {
+			return nil // the server is gone
+		}
+		tried = append(tried, b)
+		if b.Arrives {
+			break
+		}
+	}
+	return append(tried, least)
+}
+
+// blocksOf asks for the first block so often, or until one came. What counts is
+// whether the block follows the answer to the request. Blocks that come tell how long
+// to wait for one.
+func (o *observer) blocksOf(ctx context.Context, link string, size, often int, oneIsEnough bool, patience *time.Duration) plan.Block {
+	b := plan.Block{Size: size}
+	const most = 3 // of those that have no answer, for one that has
+	for try := 0; b.Asked < often && try < most*often && (b.Asked > 0 || try < most*2) && ctx.Err() == nil && !(b.Arrives && oneIsEnough); try++ {
+		began := time.Now()
+		switch heard, came := o.oneBlock(ctx, link, size, *patience); {
+		case !heard:
+			continue
+		case came:
+			b.Arrives = true
+			*patience = min(max(8*time.Since(began), 100*time.Millisecond), *patience)
+		default:
+			b.Lost++
+		}
+		b.Asked++
+	}
+	return b
+}
+
+// oneBlock asks for the first block, and says whether the server agreed to the
+// size, and whether the block came then. One that comes without is not counted.
+func (o *observer) oneBlock(ctx context.Context, link string, size int, patience time.Duration) (heard, came bool) {
+	address, request := tftpRequest(link, size)
+	conn, err := net.ListenUDP("udp4", nil)
+	if err != nil || !address.IsValid() {
+		return false, false
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := conn.WriteToUDPAddrPort(request, netip.AddrPortFrom(address, wire.PortTFTP)); err != nil {
+		return false, false
+	}
+	conn.SetReadDeadline(time.Now().Add(patience))
+	first, port, err := nextFrom(conn, address, 0)
+	if err != nil || len(first) < 2 || binary.BigEndian.Uint16(first) != opOACK {
+		return false, false
+	}
+	server := netip.AddrPortFrom(address, port)
+	defer func() { _, _ = conn.WriteToUDPAddrPort(abort, server) }()
+	if _, err := conn.WriteToUDPAddrPort([]byte{0, opACK, 0, 0}, server); err != nil {
+		return false, false
+	}
+	conn.SetReadDeadline(time.Now().Add(patience))
+	for {
+		p, _, err := nextFrom(conn, address, port)
+		if err != nil {
+			return true, false
+		}
+		if len(p) >= 2 && binary.BigEndian.Uint16(p) == opDATA {
+			return true, true
+		}
+	}
+}
 
 // nextFrom is what that machine sends next, from that port unless it is 0.
 func nextFrom(conn *net.UDPConn, address netip.Addr, port uint16) ([]byte, uint16, error) {

@@ -34,11 +34,12 @@ type Live struct {
 // NewLive writes to w.
 func NewLive(w io.Writer) *Live { return &Live{w, map[string]check.Step{}} }
 
-// Seen writes the steps that have ended, of a report on what is known so far. What
-// fails is for the end: by then more may be known of it.
+// Seen writes the steps that have ended, of a report on what is known so far. From
+// the first one in which something is wrong on they are for the end: by then more is
+// known of it, and a step has one outcome.
 func (l *Live) Seen(r check.Report) error {
 	for i, s := range r.Steps {
-		if s.Status == check.Fail {
+		if s.Status != check.OK {
 			r.Steps = r.Steps[:i]
 			break
 		}

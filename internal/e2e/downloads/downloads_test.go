@@ -21,10 +21,11 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/gopxeboot/gopxeboot/tftpget"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) { labtest.Main(m) }
 
 // The servers' address, and one that nobody has.
 const (
@@ -129,7 +130,7 @@ func wantError(t testing.TB, c *fetch.Client, url string, kind error) {
 }
 
 // wantDeath has the server die in the middle of a large file.
-func wantDeath(t testing.TB, c *fetch.Client, url string, server *lab.Process) {
+func wantDeath(t testing.TB, c *fetch.Client, url string, server *real.Process) {
 	t.Helper()
 	f, err := c.Open(t.Context(), url)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 )
 
 // nginx serves a directory by http and https, some of it only with a password.
-func nginx(t testing.TB, l *lab.Lab, dir string) (*lab.Process, *x509.CertPool) {
+func nginx(t testing.TB, l *lab.Lab, dir string) (*real.Process, *x509.CertPool) {
 	t.Helper()
 	etc := t.TempDir()
 	cert, key, authority := certificate(t)

@@ -67,7 +67,7 @@ var badBoots = []report{
 	{fault{"tftpd-hpa without --secure", check.TFTPRefused, isBroken, func(s *site) {
 		cmd, err := real.Program("in.tftpd", "-L", "-4", "-u", "root", s.tree)
 		labtest.Check(s, err)
-		p, err := s.lab().Servers.Start(cmd)
+		p, err := real.Start(s.lab().Servers, cmd)
 		s.started(s.lab().Servers, p, err)
 		s.dhcpd()
 	}}, []string{"the server refuses to give it", "Only absolute filenames allowed", "(code 2)", "(and 11 names more)", "--secure"}, []string{"put one there"}},
@@ -124,6 +124,23 @@ var badBoots = []report{
 		s.request.Program, s.request.BootFile = plan.GRUB, "core.0"
 	})},
 		[]string{"no GRUB configuration; the first name asked for was tftp://192.168.1.166/", "put one there: tftp://"}, []string{"or put a grub.cfg"}},
+	{fault{"the configuration is empty", check.ConfigEmpty, isBroken, configured("")},
+		[]string{configName + " has 0 bytes", "write the configuration into that file"}, []string{"none found"}},
+	{fault{"a label without KERNEL", check.KernelMissing, isBroken, configured("default linux\nlabel linux\n")},
+		[]string{"linux: file not found", "add a line KERNEL"}, []string{"put it there"}},
+	{fault{"the labels are in a file that is missing", check.LabelMissing, isBroken, configured("default linux\ninclude labels.cfg\n")},
+		[]string{"linux: file not found", "put the file there that INCLUDE names"}, []string{"upper and lower case"}},
+	{fault{"iPXE's kernel is missing", check.NotBootable, isBroken, func(s *site) {
+		s.remove(configFile)
+		s.file("boot.ipxe", "#!ipxe\nkernel nowhere\nboot\n")
+		s.dhcp.BootFile = "boot.ipxe"
+		s.dnsmasq()
+	}}, []string{"boot.ipxe:2: kernel nowhere: tftp://192.168.1.166/nowhere: file not found", "correct that line, or put what it asks for on the server"}, nil},
+	{fault{"iPXE's script is on no server", check.ConfigUnreadable, isBroken, func(s *site) {
+		s.remove(configFile)
+		s.dhcp.BootFile = "http://192.168.1.77/boot.ipxe"
+		s.dnsmasq()
+	}}, []string{"config: http://192.168.1.77/boot.ipxe: 192.168.1.77:80: no route to host", "can be reached from 192.168.1.0/24"}, nil},
 	{fault{"a web server that hangs", check.FileUnreachable, isBroken, func(s *site) {
 		s.config(kernelAt("http://192.168.1.166/vmlinuz"))
 		s.dnsmasq()

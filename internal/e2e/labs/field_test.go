@@ -166,7 +166,7 @@ var fieldFaults = []told{
 	{fault{"tftpd-hpa without --secure", check.TFTPRefused, isBroken, func(s *site) {
 		cmd, err := real.Program("in.tftpd", "-L", "-4", "-u", "root", s.tree)
 		labtest.Check(s, err)
-		p, err := s.lab().Servers.Start(cmd)
+		p, err := real.Start(s.lab().Servers, cmd)
 		s.started(s.lab().Servers, p, err)
 		s.dhcpd()
 	}}, "--secure"},

@@ -1,6 +1,7 @@
 package labs
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 var firewallReports = []report{
@@ -17,6 +20,16 @@ var firewallReports = []report{
 		labtest.DropBridged(s, s.lab())
 	}}, []string{"Dom0's own firewall", "192.168.1.166 answers", "bridge-nf-call-iptables=0", "--physdev-is-bridged"}, []string{"see that a DHCP server runs"}},
 	{fault{"dom0's bridge drops TFTP", check.Dom0Firewall, isBroken, func(s *site) {
+		s.dnsmasq()
+		labtest.DropOnBridge(s, s.lab(), lab.TFTPPort)
+	}}, []string{"Dom0's own firewall", "192.168.1.166 answers", "UDP port 69"}, []string{"firewall on it"}},
+	{fault{"dom0's bridge keeps VLANs apart, and drops TFTP", check.Dom0Firewall, isBroken, func(s *site) {
+		s.filtersVLANs(1)
+		s.dnsmasq()
+		labtest.DropOnBridge(s, s.lab(), lab.TFTPPort)
+	}}, []string{"Dom0's own firewall", "192.168.1.166 answers", "UDP port 69"}, []string{"firewall on it"}},
+	{fault{"dom0's bridge keeps VLANs apart, has a tag itself, and drops TFTP", check.Dom0Firewall, isBroken, func(s *site) {
+		s.filtersVLANs(30)
 		s.dnsmasq()
 		labtest.DropOnBridge(s, s.lab(), lab.TFTPPort)
 	}}, []string{"Dom0's own firewall", "192.168.1.166 answers", "UDP port 69"}, []string{"firewall on it"}},
@@ -37,6 +50,25 @@ var firewallReports = []report{
 		s.dhcpd()
 		s.tftpd()
 	}}, nil, nil},
+}
+
+// filtersVLANs has the bridge keep VLANs apart, with untagged ports in that one. In
+// others than 1, dom0's own end is by its tag.
+func (s *site) filtersVLANs(pvid uint16) {
+	s.Helper()
+	bridge, err := netlink.LinkByName(s.lab().Bridge())
+	labtest.Check(s, err)
+	if err := netlink.BridgeSetVlanFiltering(bridge, true); errors.Is(err, unix.EOPNOTSUPP) {
+		labtest.Missing(s, "bridges that filter VLANs: this kernel is built without")
+	} else {
+		labtest.Check(s, err)
+	}
+	if pvid == 1 {
+		return
+	}
+	labtest.Check(s, netlink.BridgeSetVlanDefaultPVID(bridge, pvid))
+	_ = netlink.BridgeVlanDel(bridge, pvid, true, true, true, false)
+	labtest.Check(s, netlink.BridgeVlanAdd(bridge, pvid, false, false, true, false))
 }
 
 func TestFirewalls(t *testing.T) { testReports(t, firewallReports) }

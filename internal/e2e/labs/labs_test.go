@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
-	lab.Main(m)
+	labtest.Main(m)
 }
 
 const (
@@ -188,7 +188,7 @@ func (s *site) nginx(statements string) {
 }
 
 // started shows a server's log when the test fails.
-func (s *site) started(h *lab.Host, p *lab.Process, err error) {
+func (s *site) started(h *lab.Host, p *real.Process, err error) {
 	s.Helper()
 	labtest.Started(s, h)(p, err)
 }

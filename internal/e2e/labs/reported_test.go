@@ -162,23 +162,29 @@ func testReports(t *testing.T, reports []report) {
 	for _, test := range reports {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t)
-			test.make(s)
-			facts, r := s.lookAt()
-			text := everything(r)
-			if r.Verdict.Code != test.code || r.ExitCode() != test.exit && (test.exit != either || r.ExitCode() == fine) {
-				t.Errorf("verdict %s (exit %d), want %s (exit %d)\n%s\n%s", r.Verdict.Code, r.ExitCode(), test.code, test.exit, text, dump(facts, r))
-			}
-			for _, words := range test.says {
-				if !strings.Contains(text, words) {
-					t.Errorf("%q is not in:\n%s", words, text)
-				}
-			}
-			for _, words := range test.never {
-				if strings.Contains(text, words) {
-					t.Errorf("%q is in:\n%s", words, text)
-				}
-			}
+			test.shows(t)
 		})
+	}
+}
+
+// shows makes the lab, and sees what is said of it.
+func (r report) shows(t *testing.T) {
+	t.Helper()
+	s := newSite(t)
+	r.make(s)
+	facts, found := s.lookAt()
+	text := everything(found)
+	if found.Verdict.Code != r.code || found.ExitCode() != r.exit && (r.exit != either || found.ExitCode() == fine) {
+		t.Errorf("verdict %s (exit %d), want %s (exit %d)\n%s\n%s", found.Verdict.Code, found.ExitCode(), r.code, r.exit, text, dump(facts, found))
+	}
+	for _, words := range r.says {
+		if !strings.Contains(text, words) {
+			t.Errorf("%q is not in:\n%s", words, text)
+		}
+	}
+	for _, words := range r.never {
+		if strings.Contains(text, words) {
+			t.Errorf("%q is in:\n%s", words, text)
+		}
 	}
 }

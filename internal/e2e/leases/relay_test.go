@@ -6,15 +6,16 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 )
 
 func TestRelay(t *testing.T) {
-	for name, serve := range map[string]func(*testing.T, *lab.Host) *lab.Process{
-		"dnsmasq": func(t *testing.T, far *lab.Host) *lab.Process {
+	for name, serve := range map[string]func(*testing.T, *lab.Host) *real.Process{
+		"dnsmasq": func(t *testing.T, far *lab.Host) *real.Process {
 			return labtest.Dnsmasq(t, far, "--dhcp-range=192.168.1.0,static,255.255.255.0,1h", fixed, "--dhcp-boot=pxelinux.0",
 				"--dhcp-option=option:router,192.168.1.166")
 		},
-		"dhcpd": func(t *testing.T, far *lab.Host) *lab.Process {
+		"dhcpd": func(t *testing.T, far *lab.Host) *real.Process {
 			return labtest.DHCPD(t, far, "eth1", `
 subnet 10.9.0.0 netmask 255.255.255.0 { }
 subnet 192.168.1.0 netmask 255.255.255.0 {

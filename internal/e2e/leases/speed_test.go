@@ -26,7 +26,7 @@ const asProgram = "DHCPTEST_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) == "" {
-		lab.Main(m)
+		labtest.Main(m)
 	}
 	if err := program(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -66,7 +66,7 @@ func TestSpeed(t *testing.T) {
 	run := func(cmd *exec.Cmd) func() (time.Duration, error) {
 		return func() (time.Duration, error) {
 			again, begin := *cmd, time.Now()
-			p, err := guest.Start(&again)
+			p, err := real.Start(guest, &again)
 			if err != nil {
 				return 0, err
 			}

@@ -16,22 +16,39 @@ import (
 // not pass there.
 func DropBridged(t testing.TB, l *lab.Lab) {
 	t.Helper()
-	if err := os.WriteFile("/sys/class/net/"+l.Bridge()+"/bridge/nf_call_iptables", []byte("1"), 0); err != nil {
-		Missing(t, "br_netfilter: "+err.Error())
-	}
-	drop(t, unix.NFPROTO_IPV4, hookForward, unix.NFT_META_OIFNAME, l.Bridge(), 0)
+	CallIPTables(t, l)
+	filter(t, nil, unix.NFPROTO_IPV4, hookForward, unix.NFT_META_OIFNAME, l.Bridge(), 0, drops)
 }
 
 // DropInput has dom0 drop all that comes to it by the lab's bridge.
 func DropInput(t testing.TB, l *lab.Lab) {
 	t.Helper()
-	drop(t, unix.NFPROTO_IPV4, hookInput, unix.NFT_META_IIFNAME, l.Bridge(), 0)
+	filter(t, nil, unix.NFPROTO_IPV4, hookInput, unix.NFT_META_IIFNAME, l.Bridge(), 0, drops)
 }
 
 // DropOnBridge has dom0's bridge drop UDP to a port of the servers' machine.
 func DropOnBridge(t testing.TB, l *lab.Lab, port uint16) {
 	t.Helper()
-	drop(t, unix.NFPROTO_BRIDGE, hookForward, unix.NFT_META_OIFNAME, Ports(t, l)[0].Attrs().Name, port)
+	filter(t, nil, unix.NFPROTO_BRIDGE, hookForward, unix.NFT_META_OIFNAME, Ports(t, l)[0].Attrs().Name, port, drops)
+}
+
+// CallIPTables has iptables see what the lab's bridge forwards, as where Docker runs.
+func CallIPTables(t testing.TB, l *lab.Lab) {
+	t.Helper()
+	if err := os.WriteFile("/sys/class/net/"+l.Bridge()+"/bridge/nf_call_iptables", []byte("1"), 0); err != nil {
+		Missing(t, "br_netfilter: "+err.Error())
+	}
+}
+
+// Reject has a host answer what comes to that port of its own by ICMP
+// "administratively prohibited", or as a router what it would forward there.
+func Reject(t testing.TB, h *lab.Host, port uint16, forwarded bool) {
+	t.Helper()
+	hook := uint32(hookInput)
+	if forwarded {
+		hook = hookForward
+	}
+	filter(t, h, unix.NFPROTO_IPV4, hook, unix.NFT_META_IIFNAME, "eth0", port, rejects)
 }
 
 // Hooks, NF_INET_LOCAL_IN and NF_INET_FORWARD; NF_BR_FORWARD is the same number.
@@ -40,11 +57,26 @@ const (
 	hookForward = 2
 )
 
-// drop makes a table of nftables' that drops what comes by a hook, from or to an
-// interface, of UDP to that port only unless it is 0. There need be no nft for it.
-func drop(t testing.TB, family uint8, hook, key uint32, name string, port uint16) {
+// verdict is what becomes of a packet.
+type verdict int
+
+const (
+	drops verdict = iota
+	rejects
+)
+
+// filter makes a table of nftables' for what comes by a hook of the host's, or of
+// dom0's where that is nil, from or to an interface, and to that port only unless it
+// is 0. There need be no nft for it.
+func filter(t testing.TB, h *lab.Host, family uint8, hook, key uint32, name string, port uint16, what verdict) {
 	t.Helper()
-	table := "lab " + name
+	in := func(f func() error) error {
+		if h == nil {
+			return f()
+		}
+		return h.Do(f)
+	}
+	table := fmt.Sprint("lab ", name, " ", port)
 	be32 := func(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 	text := func(s string) []byte { return append([]byte(s), 0) }
 	const nested = unix.NLA_F_NESTED
@@ -70,9 +102,15 @@ func drop(t testing.TB, family uint8, hook, key uint32, name string, port uint16
 		rule = append(rule, expression("payload", attr(unix.NFTA_PAYLOAD_DREG, be32(unix.NFT_REG_1)), attr(unix.NFTA_PAYLOAD_BASE, be32(unix.NFT_PAYLOAD_TRANSPORT_HEADER)),
 			attr(unix.NFTA_PAYLOAD_OFFSET, be32(2)), attr(unix.NFTA_PAYLOAD_LEN, be32(2))), equals(binary.BigEndian.AppendUint16(nil, port)))
 	}
-	rule = append(rule, expression("immediate", attr(unix.NFTA_IMMEDIATE_DREG, be32(unix.NFT_REG_VERDICT)),
-		nest(unix.NFTA_IMMEDIATE_DATA, nest(unix.NFTA_DATA_VERDICT, attr(unix.NFTA_VERDICT_CODE, be32(0)))))) // NF_DROP
-	err := nftables(family,
+	switch what {
+	case drops:
+		rule = append(rule, expression("immediate", attr(unix.NFTA_IMMEDIATE_DREG, be32(unix.NFT_REG_VERDICT)),
+			nest(unix.NFTA_IMMEDIATE_DATA, nest(unix.NFTA_DATA_VERDICT, attr(unix.NFTA_VERDICT_CODE, be32(0)))))) // NF_DROP
+	case rejects:
+		const prohibited = 13 // RFC 1812, section 5.2.7.1
+		rule = append(rule, expression("reject", attr(unix.NFTA_REJECT_TYPE, be32(unix.NFT_REJECT_ICMP_UNREACH)), attr(unix.NFTA_REJECT_ICMP_CODE, []byte{prohibited})))
+	}
+	changes := []nftMessage{
 		nftMessage{unix.NFT_MSG_NEWTABLE, []*nl.RtAttr{attr(unix.NFTA_TABLE_NAME, text(table))}},
 		nftMessage{unix.NFT_MSG_NEWCHAIN, []*nl.RtAttr{
 			attr(unix.NFTA_CHAIN_TABLE, text(table)), attr(unix.NFTA_CHAIN_NAME, text("drops")), attr(unix.NFTA_CHAIN_TYPE, text("filter")),
@@ -80,12 +118,14 @@ func drop(t testing.TB, family uint8, hook, key uint32, name string, port uint16
 		}},
 		nftMessage{unix.NFT_MSG_NEWRULE, []*nl.RtAttr{
 			attr(unix.NFTA_RULE_TABLE, text(table)), attr(unix.NFTA_RULE_CHAIN, text("drops")), nest(unix.NFTA_RULE_EXPRESSIONS, rule...),
-		}})
-	if err != nil {
+		}},
+	}
+	if err := in(func() error { return nftables(family, changes...) }); err != nil {
 		Missing(t, "nftables: "+err.Error())
 	}
 	t.Cleanup(func() {
-		if err := nftables(family, nftMessage{unix.NFT_MSG_DELTABLE, []*nl.RtAttr{attr(unix.NFTA_TABLE_NAME, text(table))}}); err != nil {
+		gone := nftMessage{unix.NFT_MSG_DELTABLE, []*nl.RtAttr{attr(unix.NFTA_TABLE_NAME, text(table))}}
+		if err := in(func() error { return nftables(family, gone) }); err != nil {
 			t.Error(err)
 		}
 	})

@@ -1,9 +1,11 @@
 // Package labtest has what tests that run in a lab share. Such a package's
-// TestMain calls lab.Main.
+// TestMain calls Main.
 package labtest
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -18,6 +20,24 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
+
+// refused is why Main could not enter a lab's namespaces.
+var refused error
+
+// Main is for TestMain: it runs a package's tests in the lab's namespaces, as
+// lab.Enter does. Where the kernel refuses those, the tests run all the same, and
+// New tells each of them why.
+func Main(m *testing.M) {
+	// A fuzz worker is started by a test binary that is inside already, and
+	// talks to it over descriptors that would not survive another start.
+	worker := slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.fuzzworker") })
+	if !worker {
+		if refused = lab.Enter(); refused != nil {
+			fmt.Fprintln(os.Stderr, "lab:", refused)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // New builds a lab that is closed when the test ends. Where the kernel allows
 // no namespaces, something is Missing.
@@ -65,10 +85,13 @@ func TempDir(t testing.TB) string {
 // program or namespaces is Missing.
 func Check(t testing.TB, err error) {
 	t.Helper()
-	if _, missing := errors.AsType[*real.MissingError](err); missing || errors.Is(err, lab.ErrOutside) {
+	_, missing := errors.AsType[*real.MissingError](err)
+	switch {
+	case errors.Is(err, lab.ErrOutside):
+		Missing(t, cmp.Or(refused, err))
+	case missing:
 		Missing(t, err)
-	}
-	if err != nil {
+	case err != nil:
 		t.Fatal(err)
 	}
 }
@@ -121,7 +144,7 @@ func Tmpfs(t testing.TB, size string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skip(err) // no namespaces: see lab.Main
+		t.Skip(err) // no namespaces: see Main
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
 	return dir

@@ -18,7 +18,7 @@ import (
 const patience = 20 * time.Second
 
 // Start starts a server on a host, and returns when it listens on the TCP port.
-func Start(t testing.TB, h *lab.Host, cmd *exec.Cmd, port int) *lab.Process {
+func Start(t testing.TB, h *lab.Host, cmd *exec.Cmd, port int) *real.Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -26,13 +26,13 @@ func Start(t testing.TB, h *lab.Host, cmd *exec.Cmd, port int) *lab.Process {
 }
 
 // Until starts a program on a host, and returns when it has printed the text.
-func Until(t testing.TB, h *lab.Host, text, program string, args ...string) *lab.Process {
+func Until(t testing.TB, h *lab.Host, text, program string, args ...string) *real.Process {
 	t.Helper()
 	return UntilPrinted(t, h, text, Program(t, program, args...))
 }
 
 // UntilPrinted is Until for a command.
-func UntilPrinted(t testing.TB, h *lab.Host, text string, cmd *exec.Cmd) *lab.Process {
+func UntilPrinted(t testing.TB, h *lab.Host, text string, cmd *exec.Cmd) *real.Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -41,8 +41,8 @@ func UntilPrinted(t testing.TB, h *lab.Host, text string, cmd *exec.Cmd) *lab.Pr
 
 // Started takes what starting a server on that host returns. When the test
 // fails, the server's log is shown.
-func Started(t testing.TB, h *lab.Host) func(*lab.Process, error) *lab.Process {
-	return func(p *lab.Process, err error) *lab.Process {
+func Started(t testing.TB, h *lab.Host) func(*real.Process, error) *real.Process {
+	return func(p *real.Process, err error) *real.Process {
 		t.Helper()
 		Check(t, err)
 		t.Cleanup(func() {
@@ -56,7 +56,7 @@ func Started(t testing.TB, h *lab.Host) func(*lab.Process, error) *lab.Process {
 
 // Dnsmasq starts dnsmasq on a host with these arguments only, beside those that
 // keep it alone, and returns when it has started.
-func Dnsmasq(t testing.TB, h *lab.Host, args ...string) *lab.Process {
+func Dnsmasq(t testing.TB, h *lab.Host, args ...string) *real.Process {
 	t.Helper()
 	return Until(t, h, "started, version", "dnsmasq", append([]string{
 		"--keep-in-foreground", "--user=root", "--group=root", "--conf-file=/dev/null", "--port=0", "--no-ping",
@@ -66,7 +66,7 @@ func Dnsmasq(t testing.TB, h *lab.Host, args ...string) *lab.Process {
 
 // DHCPD starts ISC dhcpd on an interface of a host's, with this dhcpd.conf, and
 // returns when it is ready.
-func DHCPD(t testing.TB, h *lab.Host, ifname, conf string) *lab.Process {
+func DHCPD(t testing.TB, h *lab.Host, ifname, conf string) *real.Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -75,7 +75,7 @@ func DHCPD(t testing.TB, h *lab.Host, ifname, conf string) *lab.Process {
 
 // Kea starts Kea on a host with these members of Dhcp4, as JSON, beside those
 // that keep it alone, and returns when it is ready.
-func Kea(t testing.TB, h *lab.Host, members string) *lab.Process {
+func Kea(t testing.TB, h *lab.Host, members string) *real.Process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -83,7 +83,7 @@ func Kea(t testing.TB, h *lab.Host, members string) *lab.Process {
 }
 
 // Logged waits until a server has printed the text.
-func Logged(t testing.TB, p *lab.Process, text string) {
+func Logged(t testing.TB, p *real.Process, text string) {
 	t.Helper()
 	Eventually(t, fmt.Sprintf("the server prints %q", text), func() bool { return strings.Contains(p.Log(), text) })
 }
@@ -102,7 +102,7 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 // under its own path, with rpcbind beside it. All directories but the first are
 // for clients with ports below 1024 only. The test is skipped where it can't
 // run.
-func Ganesha(t testing.TB, h *lab.Host, exports ...string) *lab.Process {
+func Ganesha(t testing.TB, h *lab.Host, exports ...string) *real.Process {
 	t.Helper()
 	rpcbind, err := real.Program("rpcbind")
 	Check(t, err)

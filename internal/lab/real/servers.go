@@ -24,11 +24,11 @@ var errOptions = errors.New("DHCP.Options are for the embedded server")
 // Dnsmasq starts dnsmasq on the host as DHCP server, and as TFTP server of the
 // tree unless that is "". It returns when dnsmasq answers. The arguments are
 // added to its command line.
-func Dnsmasq(ctx context.Context, h *lab.Host, config lab.DHCP, tree string, args ...string) (*lab.Process, error) {
+func Dnsmasq(ctx context.Context, h *lab.Host, config lab.DHCP, tree string, args ...string) (*Process, error) {
 	if len(config.Options) > 0 {
 		return nil, fmt.Errorf("start dnsmasq: %w", errOptions)
 	}
-	dir, err := h.TempDir()
+	dir, err := tempDir(h)
 	if err != nil {
 		return nil, fmt.Errorf("start dnsmasq: %w", err)
 	}
@@ -75,7 +75,7 @@ func dnsmasqArgs(d lab.DHCP, subnet netip.Prefix) []string {
 
 // DHCPD starts ISC dhcpd on the host, and returns when it answers. The
 // statements are added to its dhcpd.conf, at the top.
-func DHCPD(ctx context.Context, h *lab.Host, config lab.DHCP, statements ...string) (*lab.Process, error) {
+func DHCPD(ctx context.Context, h *lab.Host, config lab.DHCP, statements ...string) (*Process, error) {
 	if len(config.Options) > 0 {
 		return nil, fmt.Errorf("start dhcpd: %w", errOptions)
 	}
@@ -83,7 +83,7 @@ func DHCPD(ctx context.Context, h *lab.Host, config lab.DHCP, statements ...stri
 }
 
 // DHCPDWith starts ISC dhcpd on an interface of the host's, with this dhcpd.conf.
-func DHCPDWith(ctx context.Context, h *lab.Host, ifname, conf string) (*lab.Process, error) {
+func DHCPDWith(ctx context.Context, h *lab.Host, ifname, conf string) (*Process, error) {
 	dir, file, err := configFile(h, "dhcpd", "dhcpd.conf", []byte(conf))
 	if err != nil {
 		return nil, err
@@ -96,9 +96,18 @@ func DHCPDWith(ctx context.Context, h *lab.Host, ifname, conf string) (*lab.Proc
 	return startServer(ctx, h, "dhcpd", args, nil, logs("Server starting service"))
 }
 
+// tempDir is a directory for a server's files, which the lab's Close removes.
+func tempDir(h *lab.Host) (string, error) {
+	dir, err := os.MkdirTemp("", "gopxeboot-lab-")
+	if err == nil {
+		h.OnClose(func() { os.RemoveAll(dir) })
+	}
+	return dir, err
+}
+
 // configFile writes a server's configuration into a directory of its own.
 func configFile(h *lab.Host, server, name string, text []byte) (dir, file string, err error) {
-	if dir, err = h.TempDir(); err == nil {
+	if dir, err = tempDir(h); err == nil {
 		file = filepath.Join(dir, name)
 		err = os.WriteFile(file, text, 0o644)
 	}
@@ -131,7 +140,7 @@ func dhcpdConf(d lab.DHCP, subnet netip.Prefix) string {
 }
 
 // Kea starts kea-dhcp4 on the host, and returns when it answers.
-func Kea(ctx context.Context, h *lab.Host, config lab.DHCP) (*lab.Process, error) {
+func Kea(ctx context.Context, h *lab.Host, config lab.DHCP) (*Process, error) {
 	if len(config.Options) > 0 {
 		return nil, fmt.Errorf("start kea-dhcp4: %w", errOptions)
 	}
@@ -144,7 +153,7 @@ func Kea(ctx context.Context, h *lab.Host, config lab.DHCP) (*lab.Process, error
 
 // KeaWith starts kea-dhcp4 on the host with these members of Dhcp4, as JSON,
 // beside those that keep it alone.
-func KeaWith(ctx context.Context, h *lab.Host, members string) (*lab.Process, error) {
+func KeaWith(ctx context.Context, h *lab.Host, members string) (*Process, error) {
 	dir, file, err := configFile(h, "kea-dhcp4", "kea.json", []byte(`{"Dhcp4": {
 		"interfaces-config": {"interfaces": ["`+lab.HostInterface+`"], "dhcp-socket-type": "raw"},
 		"lease-database": {"type": "memfile", "persist": false},
@@ -185,21 +194,21 @@ func keaMembers(d lab.DHCP, subnet netip.Prefix) (string, error) {
 
 // TFTPD starts tftpd-hpa's in.tftpd of the tree on the host, and returns when
 // it answers. It logs to syslog only, so Log stays empty.
-func TFTPD(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error) {
+func TFTPD(ctx context.Context, h *lab.Host, tree string) (*Process, error) {
 	args := []string{"-L", "-4", "-u", "root", "-s", tree}
 	return startServer(ctx, h, "in.tftpd", args, nil, listensUDP(h, lab.TFTPPort), answersTFTP(h))
 }
 
 // ATFTPD starts atftpd of the tree on the host, and returns when it answers.
-func ATFTPD(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error) {
+func ATFTPD(ctx context.Context, h *lab.Host, tree string) (*Process, error) {
 	args := []string{"--daemon", "--no-fork", "--user", "root", "--group", "root", "--logfile", "-", "--verbose=7", tree}
 	return startServer(ctx, h, "atftpd", args, nil, listensUDP(h, lab.TFTPPort), answersTFTP(h))
 }
 
 // Nginx starts nginx on the host, which serves the tree on port 80, and returns
 // when it listens. The statements are added to its server block.
-func Nginx(ctx context.Context, h *lab.Host, tree string, statements ...string) (*lab.Process, error) {
-	dir, err := h.TempDir()
+func Nginx(ctx context.Context, h *lab.Host, tree string, statements ...string) (*Process, error) {
+	dir, err := tempDir(h)
 	if err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
@@ -220,8 +229,8 @@ http {
 // VSFTPD starts vsftpd on the host, which serves the tree to the anonymous, and
 // returns when it listens. It becomes another user, so it needs the machine's
 // root.
-func VSFTPD(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error) {
-	chroot, err := h.TempDir()
+func VSFTPD(ctx context.Context, h *lab.Host, tree string) (*Process, error) {
+	chroot, err := tempDir(h)
 	if err != nil {
 		return nil, fmt.Errorf("start vsftpd: %w", err)
 	}
@@ -241,19 +250,19 @@ func VSFTPD(ctx context.Context, h *lab.Host, tree string) (*lab.Process, error)
 	return startReady(ctx, h, cmd, listensTCP(h, 21))
 }
 
-// StartUntil starts a server program as lab.Host.Start does, and returns when it has
+// StartUntil starts a server program as Start does, and returns when it has
 // printed the text.
-func StartUntil(ctx context.Context, h *lab.Host, cmd *exec.Cmd, text string) (*lab.Process, error) {
+func StartUntil(ctx context.Context, h *lab.Host, cmd *exec.Cmd, text string) (*Process, error) {
 	return startReady(ctx, h, cmd, logs(text))
 }
 
-// StartListening starts a server program as lab.Host.Start does, and returns when it
+// StartListening starts a server program as Start does, and returns when it
 // listens on the TCP port.
-func StartListening(ctx context.Context, h *lab.Host, cmd *exec.Cmd, port int) (*lab.Process, error) {
+func StartListening(ctx context.Context, h *lab.Host, cmd *exec.Cmd, port int) (*Process, error) {
 	return startReady(ctx, h, cmd, listensTCP(h, port))
 }
 
-func startServer(ctx context.Context, h *lab.Host, name string, args, env []string, ready ...check) (*lab.Process, error) {
+func startServer(ctx context.Context, h *lab.Host, name string, args, env []string, ready ...check) (*Process, error) {
 	cmd, err := Program(name, args...)
 	if err != nil {
 		return nil, err
@@ -263,8 +272,8 @@ func startServer(ctx context.Context, h *lab.Host, name string, args, env []stri
 }
 
 // startReady starts a program and returns when all of ready give no error.
-func startReady(ctx context.Context, h *lab.Host, cmd *exec.Cmd, ready ...check) (*lab.Process, error) {
-	p, err := h.Start(cmd)
+func startReady(ctx context.Context, h *lab.Host, cmd *exec.Cmd, ready ...check) (*Process, error) {
+	p, err := Start(h, cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +284,7 @@ func startReady(ctx context.Context, h *lab.Host, cmd *exec.Cmd, ready ...check)
 		}
 		select {
 		case <-p.Done():
-			return nil, p.Failed()
+			return nil, p.failed()
 		case <-ctx.Done():
 			p.Stop()
 			return nil, fmt.Errorf("wait for %s: %w: %w; it printed:\n%s", cmd.Path, context.Cause(ctx), err, p.Log())
@@ -285,9 +294,9 @@ func startReady(ctx context.Context, h *lab.Host, cmd *exec.Cmd, ready ...check)
 }
 
 // check tells why a server is not ready yet.
-type check func(*lab.Process) error
+type check func(*Process) error
 
-func firstError(p *lab.Process, checks []check) error {
+func firstError(p *Process, checks []check) error {
 	for _, c := range checks {
 		if err := c(p); err != nil {
 			return err
@@ -300,7 +309,7 @@ func firstError(p *lab.Process, checks []check) error {
 // ready only when they say so: Kea throws away what came in while it set up
 // its packet sockets.
 func logs(text string) check {
-	return func(p *lab.Process) error {
+	return func(p *Process) error {
 		if !strings.Contains(p.Log(), text) {
 			return fmt.Errorf("it has not printed %q", text)
 		}
@@ -318,7 +327,7 @@ func listensTCP(h *lab.Host, port int) check { return listens(h, "tcp", port, "0
 // listens looks for a socket in a table of the kernel's, in this state (as in
 // include/net/tcp_states.h) unless that is "".
 func listens(h *lab.Host, protocol string, port int, state string) check {
-	return func(*lab.Process) error {
+	return func(*Process) error {
 		return h.Do(func() error {
 			for _, family := range []string{"", "6"} {
 				table, err := os.ReadFile("/proc/thread-self/net/" + protocol + family)
@@ -341,7 +350,7 @@ func listens(h *lab.Host, protocol string, port int, state string) check {
 // socket alone would not do: in.tftpd can fail later, in the process that is
 // to answer.
 func answersTFTP(h *lab.Host) check {
-	return func(*lab.Process) error {
+	return func(*Process) error {
 		return h.Do(func() error {
 			// Not connected: the answer comes from another port (RFC 1350).
 			conn, err := net.ListenUDP("udp4", nil)
