@@ -18,6 +18,10 @@ import (
 const (
 	// requestTries is how often a REQUEST is sent (PXE 2.1 §2.2.4).
 	requestTries = 4
+	// longAnswer is how long a server is waited for that took long to make its offer:
+	// what RFC 2131 §4.1 has everybody wait. A server that many guests ask at once
+	// answers each REQUEST, repeated ones too.
+	longAnswer = 4 * time.Second
 	// maxRounds is how often a client starts with DISCOVER: a server that
 	// refuses what it offered itself may never stop.
 	maxRounds = 3
@@ -150,6 +154,7 @@ type exchange struct {
 	secs      uint16               // in the last DISCOVER
 	avoid     []netip.Addr         // servers whose offer came to nothing, and addresses in use
 
+	offered  time.Duration // how long the last offer took
 	conflict conflict
 	network  Lease // what the guest has; zero before it has it
 
@@ -167,6 +172,7 @@ func (x *exchange) discover(ctx context.Context) (*decision, error) {
 	d.seen.avoid = x.avoid
 	// Late answers to an earlier round must not count in this one.
 	x.xid = transactionID(x.random.xid())
+	begin := time.Now()
 	for try := 0; !d.over(time.Now()) && ctx.Err() == nil; try++ {
 		if err := x.sendDiscover(); err != nil {
 			return nil, err
@@ -179,6 +185,9 @@ func (x *exchange) discover(ctx context.Context) (*decision, error) {
 			}
 			if r == nil {
 				break
+			}
+			if isOffer(r) {
+				x.offered = time.Since(begin)
 			}
 			if isOffer(r) && d.add(r, time.Now()) && x.Offered != nil {
 				x.Offered(newOffer(r, time.Since(x.begin)))
@@ -236,7 +245,7 @@ func (x *exchange) request(ctx context.Context, offer *reply) (*reply, error) {
 		if err := x.send(m); err != nil {
 			return nil, err
 		}
-		resend := time.Now().Add(x.wait(sent))
+		resend := time.Now().Add(max(x.wait(sent), min(2*x.offered, longAnswer)))
 		for {
 			r, err := x.receiveUntil(ctx, resend)
 			if err != nil {

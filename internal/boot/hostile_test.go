@@ -281,7 +281,7 @@ func TestHostileChildren(t *testing.T) {
 			if fault.CodeOf(err) != attack.code || !strings.Contains(fmt.Sprint(err), attack.says) {
 				t.Errorf("got code %d: %.200v", fault.CodeOf(err), err)
 			}
-			if took := time.Since(begin); took > timeout+3*time.Second {
+			if took := time.Since(begin); took > timeout+20*time.Second { // else it would take until the test is killed
 				t.Errorf("it took %v", took)
 			}
 			if grown := memoryAfter.HeapSys - memory.HeapSys; memoryAfter.HeapSys > memory.HeapSys && grown > 512<<20 {

@@ -10,6 +10,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/verify"
 )
 
@@ -30,6 +31,8 @@ func (p *pipeline) verifyIn(ctx context.Context, base string) error {
 		return errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused)
 	})
 	switch {
+	case verify.IsError(err) && (errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused)):
+		return fault.New(fault.NotBootable, "verify", err, "docs/verify.md has the command that signs the tree; its list and the signature lie in "+printable.WithoutPassword(base))
 	case verify.IsError(err):
 		return p.notVerified("verify", err)
 	case err != nil:

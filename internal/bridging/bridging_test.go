@@ -100,7 +100,8 @@ func TestBridge(t *testing.T) {
 }
 
 func TestSTP(t *testing.T) {
-	l := labtest.New(t, lab.Config{STP: true, ForwardDelay: 2 * time.Second})
+	l := labtest.New(t, lab.Config{})
+	labtest.SpanningTree(t, l, 2*time.Second)
 	ifi, err := net.InterfaceByName(l.Bridge())
 	labtest.Check(t, err)
 	stp, err := bridging.STP(ifi.Index)

@@ -178,9 +178,11 @@ func packetLoss(f *Facts) *finding {
 	return f.lossBreaks(d)
 }
 
-// lossBreaks says so where the boot does not get through, or not in time.
+// lossBreaks says so where the boot does not get through, or not in time for that
+// reason: few packets that come late make no line slow.
 func (f *Facts) lossBreaks(d *finding) *finding {
-	if slow := tooSlow(f); slow != nil && slow.status == Fail {
+	many := func(file File) bool { return file.Packets > 0 && file.Lost*10 >= file.Packets }
+	if slow := tooSlow(f); slow != nil && slow.status == Fail && slices.ContainsFunc(f.Files, many) {
 		d.status = Fail
 		d.evidence += "; " + slow.evidence
 	} else if f.getsLost() {

@@ -395,8 +395,11 @@ func brokenLabs() []brokenLab {
 			f.Files[0].Blocks = []plan.Block{{Size: 1468, Arrives: true, Asked: 3, Lost: 2}, {Size: 512, Arrives: true, Asked: 6, Lost: 2}}
 		}), PacketLoss, Fail, "2 of 3 did not come with 1468 bytes and 2 of 6"},
 		{"TFTP packets get lost, and there is no time", all(lossy, func(f *Facts) {
-			f.Files[0].Seconds, f.Limits = 300, &Limits{Seconds: 60}
+			f.Files[0].Seconds, f.Limits, f.Files[0].Packets, f.Files[0].Lost = 300, &Limits{Seconds: 60}, 100, 20
 		}), PacketLoss, Fail, "--timeout gives"},
+		{"few TFTP packets get lost, and there is no time", all(lossy, func(f *Facts) {
+			f.Files[0].Seconds, f.Limits, f.Files[0].Packets, f.Files[0].Lost = 300, &Limits{Seconds: 60}, 233, 6
+		}), TooSlow, Fail, "--timeout gives"},
 		{"large blocks only", all(file(0, "silent"), func(f *Facts) {
 			f.Files[0].Blocks = []plan.Block{{Size: 1468, Arrives: false}, {Size: 512, Arrives: true}}
 		}), TFTPLargeBlocks, Fail, "--blocksize 512"},

@@ -296,7 +296,8 @@ func TestRouters(t *testing.T) {
 
 func TestAuto(t *testing.T) {
 	t.Run("spanning tree", func(t *testing.T) {
-		l := labtest.New(t, lab.Config{STP: true, ForwardDelay: 2 * time.Second})
+		l := labtest.New(t, lab.Config{})
+		labtest.SpanningTree(t, l, 2*time.Second)
 		if g := start(t, guest.Spec{MAC: mac, Bridge: l.Bridge(), Net: guest.Auto}); g.Net != guest.Dom0 || !strings.Contains(g.Why, "STP") {
 			t.Errorf("chose %s: %s", g.Net, g.Why)
 		}
@@ -354,7 +355,8 @@ func TestAuto(t *testing.T) {
 // With spanning tree a port forwards after twice the forward delay, and not
 // before Start returns.
 func TestWaitsForForwarding(t *testing.T) {
-	l := labtest.New(t, lab.Config{STP: true, ForwardDelay: 2 * time.Second})
+	l := labtest.New(t, lab.Config{})
+	labtest.SpanningTree(t, l, 2*time.Second)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	before := interfaces(t)

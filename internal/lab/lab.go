@@ -8,12 +8,10 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
 )
 
 // ErrOutside is what New returns in a process that is not in namespaces made
@@ -29,12 +27,6 @@ type Config struct {
 	Bridge  string       // the bridge's name; xenbr0 when empty
 	Dom0    netip.Prefix // dom0's own address on the bridge; none when zero
 	Servers netip.Prefix // the servers' address; ServersAddress when zero
-
-	// STP switches the spanning tree protocol on, so that a new port forwards
-	// only after twice ForwardDelay. The kernel takes 2 s to 30 s, and 0 as
-	// its default of 15 s.
-	STP          bool
-	ForwardDelay time.Duration
 
 	// OnRequest, when not nil, is called for each request that an embedded
 	// server has answered, from several goroutines.
@@ -96,36 +88,12 @@ func (l *Lab) addBridge(config Config) error {
 	l.bridge = bridge
 	// Best effort: a kernel without IPv6 does not know the attribute.
 	_ = netlink.LinkSetIP6AddrGenMode(bridge, nl.IN6_ADDR_GEN_MODE_NONE)
-	if config.STP {
-		if err := setSpanningTree(bridge, config.ForwardDelay); err != nil {
-			return fmt.Errorf("spanning tree: %w", err)
-		}
-	}
 	if config.Dom0.IsValid() {
 		if err := netlink.AddrAdd(bridge, address(config.Dom0)); err != nil {
 			return err
 		}
 	}
 	return netlink.LinkSetUp(bridge)
-}
-
-// setSpanningTree does by hand what netlink.Bridge has no field for.
-func setSpanningTree(bridge *netlink.Bridge, delay time.Duration) error {
-	request := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_ACK)
-	message := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	message.Index = int32(bridge.Index)
-	request.AddData(message)
-	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
-	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(bridge.Type()))
-	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
-	if delay > 0 {
-		// In USER_HZ, which is 100 wherever Xen runs.
-		data.AddRtAttr(nl.IFLA_BR_FORWARD_DELAY, nl.Uint32Attr(uint32(delay/(10*time.Millisecond))))
-	}
-	data.AddRtAttr(nl.IFLA_BR_STP_STATE, nl.Uint32Attr(1))
-	request.AddData(info)
-	_, err := request.Execute(unix.NETLINK_ROUTE, 0)
-	return err
 }
 
 func address(p netip.Prefix) *netlink.Addr {

@@ -164,13 +164,17 @@ func TestNewGivesDom0AnAddress(t *testing.T) {
 	}
 }
 
-func TestNewWithSpanningTree(t *testing.T) {
-	// The port of the servers forwards after 4 s at least, so this must end by
-	// its context; Close must work on what there is by then.
-	labtest.New(t, lab.Config{Bridge: "br-plain"})
+func TestEndsByContext(t *testing.T) {
+	// The port of the host forwards after 4 s at least.
+	plain := labtest.New(t, lab.Config{Bridge: "br-plain"})
+	labtest.SpanningTree(t, plain, 2*time.Second)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	l, err := lab.New(ctx, lab.Config{STP: true, ForwardDelay: 2 * time.Second})
+	if _, err := plain.AddHost(ctx, lab.HostConfig{Name: "late"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("AddHost returned %v, want the context's end", err)
+	}
+	// Close must work on what there is by then.
+	l, err := lab.New(ctx, lab.Config{})
 	if err == nil {
 		l.Close()
 	}

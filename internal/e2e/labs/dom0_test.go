@@ -30,8 +30,8 @@ var dom0Reports = []report{
 	{fault{"the guest runs", check.MACInUse, isBroken, func(s *site) { s.dnsmasq(); s.runs() }},
 		[]string{"in use by domain 5", "dom0, which has no address in 192.168.1.0/24", "shut it down", "--net guest"}, []string{"can't be reached"}},
 	{fault{"spanning tree holds new ports", check.STPBlocking, isBroken, func(s *site) {
-		s.STP, s.ForwardDelay = true, 2*time.Second
 		s.dnsmasq()
+		labtest.SpanningTree(s, s.lab(), 2*time.Second)
 	}}, []string{"runs spanning tree: a guest's new port forwards only after 4 s", "stp_state 0", "give dom0 an address on it"}, []string{"can't be reached"}},
 	{fault{"dom0's network is asked for", check.NextServerUnreachable, isBroken, func(s *site) {
 		s.request.Net = guest.Dom0

@@ -122,7 +122,7 @@ var bridgeFaults = []fault{
 		s.spanningTree(15 * time.Second)
 	}},
 	{"spanning tree delays new ports", check.STPBlocking, warning, func(s *site) {
-		s.STP, s.ForwardDelay = true, 2*time.Second
+		labtest.SpanningTree(s, s.lab(), 2*time.Second)
 		s.request.Net = guest.Own
 		s.dnsmasq()
 	}},
@@ -646,15 +646,9 @@ func (s *site) twin() {
 // spanningTree is switched on, and the servers' port begins to listen.
 func (s *site) spanningTree(delay time.Duration) {
 	s.Helper()
-	name := s.lab().Bridge()
-	set := func(file, value string) {
-		s.Helper()
-		labtest.Check(s, os.WriteFile("/sys/class/net/"+name+"/bridge/"+file, []byte(value), 0))
-	}
-	set("forward_delay", fmt.Sprint(int(delay.Seconds()*100)))
-	bridge, err := netlink.LinkByName(name)
+	labtest.SpanningTree(s, s.lab(), delay)
+	bridge, err := netlink.LinkByName(s.lab().Bridge())
 	labtest.Check(s, err)
-	set("stp_state", "1")
 	for _, port := range labtest.Ports(s, s.lab()) {
 		labtest.Check(s, netlink.LinkSetNoMaster(port))
 		labtest.Check(s, netlink.LinkSetMaster(port, bridge))

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -94,6 +96,15 @@ func summed(frame []byte) []byte {
 		frame[udp+6], frame[udp+7] = 0, 0
 	}
 	return frame
+}
+
+// SpanningTree switches the spanning tree protocol of the lab's bridge on, so
+// that a new port forwards only after twice the delay, of 2 to 30 s.
+func SpanningTree(t testing.TB, l *lab.Lab, delay time.Duration) {
+	t.Helper()
+	bridge := filepath.Join("/sys/class/net", l.Bridge(), "bridge")
+	Check(t, os.WriteFile(filepath.Join(bridge, "forward_delay"), fmt.Append(nil, int(delay.Seconds()*100)), 0))
+	Check(t, os.WriteFile(filepath.Join(bridge, "stp_state"), []byte("1"), 0))
 }
 
 // Ports are what is plugged into the lab's bridge.

@@ -208,20 +208,16 @@ func ATFTPD(ctx context.Context, h *lab.Host, tree string) (*Process, error) {
 // Nginx starts nginx on the host, which serves the tree on port 80, and returns
 // when it listens. The statements are added to its server block.
 func Nginx(ctx context.Context, h *lab.Host, tree string, statements ...string) (*Process, error) {
-	dir, err := tempDir(h)
-	if err != nil {
-		return nil, fmt.Errorf("start nginx: %w", err)
-	}
-	conf := filepath.Join(dir, "nginx.conf")
-	text := fmt.Sprintf(`daemon off; master_process off; user root root; pid %[1]s/pid; error_log stderr; events {}
+	// Its own files are named from its directory, the prefix.
+	dir, conf, err := configFile(h, "nginx", "nginx.conf", fmt.Appendf(nil, `daemon off; master_process off; user root root; pid pid; error_log stderr; events {}
 http {
 	access_log off; sendfile on;
-	client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
-	server { listen 80; root %[2]q; %[3]s }
+	client_body_temp_path .; proxy_temp_path .; fastcgi_temp_path .; uwsgi_temp_path .; scgi_temp_path .;
+	server { listen 80; root %q; %s }
 }
-`, dir, tree, strings.Join(statements, "\n"))
-	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
-		return nil, fmt.Errorf("start nginx: %w", err)
+`, tree, strings.Join(statements, "\n")))
+	if err != nil {
+		return nil, err
 	}
 	return startServer(ctx, h, "nginx", []string{"-p", dir, "-c", conf, "-e", "stderr"}, nil, listensTCP(h, 80))
 }
