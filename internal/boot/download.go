@@ -314,7 +314,7 @@ func (m *image) failed(ctx context.Context, err error) error {
 	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, m.tooLarge(0))
 	}
-	err, try := m.p.explain(ctx, m.stage, err)
+	try, err := m.p.explain(ctx, m.stage, err)
 	return fault.In(ctx, fault.NotFetched, m.stage, err, try)
 }
 
@@ -351,8 +351,9 @@ func (m *image) tooLarge(size int64) string {
 	return fmt.Sprintf("see what that file is, or say %s %d", m.raise, size)
 }
 
-// explain is an error of a file that a server does not give, and what to do about it.
-func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (why error, try string) {
+// explain is what to do about a file that a server does not give, and the error, which
+// says more where a look was taken.
+func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (try string, why error) {
 	link := ""
 	if e, ok := errors.AsType[*fetch.Error](err); ok {
 		link = e.URL
@@ -362,17 +363,18 @@ func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (why
 		asked.Reason, asked.Message = reason, says
 		err = fmt.Errorf("%s: %s", link, says)
 	}
-	if asked.Reason == "" && (isSilent(err) || asked.Result == plan.Failed) {
-		return err, p.hint(err)
+	names := p.unknownName(link)
+	if names == nil && asked.Reason == "" && (isSilent(err) || asked.Result == plan.Failed) || names != nil && (p.child == nil || p.child.AsDom0) {
+		return p.hint(err), err
 	}
 	if given := p.given[role]; given != "" && asked.Result.Missing() {
-		return err, fmt.Sprintf("put it there, or correct %s", given)
+		return fmt.Sprintf("put it there, or correct %s", given), err
 	}
 	file := check.File{Role: string(role), URL: link, Result: asked.Result, Reason: asked.Reason, Message: asked.Message, Bytes: -1}
-	if v := check.AdviseFile(p.linted(ctx), file); v != nil {
-		return err, v.Advice
+	if v := check.AdviseFile(p.linted(ctx), file, names...); v != nil {
+		return v.Advice, err
 	}
-	return err, p.hint(err)
+	return p.hint(err), err
 }
 
 // hint is what to do where a server does not give a file.
@@ -381,13 +383,11 @@ func (p *pipeline) hint(err error) string {
 	if e, ok := errors.AsType[*fetch.Error](err); ok {
 		link = e.URL
 	}
-	if u, _ := url.Parse(link); u != nil {
-		switch _, unknown := p.unknown.Load(u.Hostname()); {
-		case unknown && p.child != nil && p.child.AsDom0:
+	if u, _ := url.Parse(link); u != nil && p.unknownName(link) != nil {
+		if p.child != nil && p.child.AsDom0 {
 			return fmt.Sprintf("see dom0's DNS (/etc/resolv.conf), or write the address of %s into the URL", u.Hostname())
-		case unknown:
-			return check.NameHint(u.Hostname())
 		}
+		return check.NameHint(u.Hostname())
 	}
 	if text := check.Hint(probe.ReasonOf(err), link); text != "" {
 		return text
