@@ -351,7 +351,8 @@ func (m *image) tooLarge(size int64) string {
 	return fmt.Sprintf("see what that file is, or say %s %d", m.raise, size)
 }
 
-// explain is what to do about a file that a server does not give, and why that is.
+// explain is what to do about a file that a server does not give, and the error, which
+// says more where a look was taken.
 func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (try string, why error) {
 	link := ""
 	if e, ok := errors.AsType[*fetch.Error](err); ok {
@@ -362,14 +363,15 @@ func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (try
 		asked.Reason, asked.Message = reason, says
 		err = fmt.Errorf("%s: %s", link, says)
 	}
-	if asked.Reason == "" && (isSilent(err) || asked.Result == plan.Failed) {
+	names := p.unknownName(link)
+	if names == nil && asked.Reason == "" && (isSilent(err) || asked.Result == plan.Failed) || names != nil && (p.child == nil || p.child.AsDom0) {
 		return p.hint(err), err
 	}
 	if given := p.given[role]; given != "" && asked.Result.Missing() {
 		return fmt.Sprintf("put it there, or correct %s", given), err
 	}
 	file := check.File{Role: string(role), URL: link, Result: asked.Result, Reason: asked.Reason, Message: asked.Message, Bytes: -1}
-	if v := check.AdviseFile(p.linted(ctx), file); v != nil {
+	if v := check.AdviseFile(p.linted(ctx), file, names...); v != nil {
 		return v.Advice, err
 	}
 	return p.hint(err), err
@@ -381,13 +383,11 @@ func (p *pipeline) hint(err error) string {
 	if e, ok := errors.AsType[*fetch.Error](err); ok {
 		link = e.URL
 	}
-	if u, _ := url.Parse(link); u != nil {
-		switch _, unknown := p.unknown.Load(u.Hostname()); {
-		case unknown && p.child != nil && p.child.AsDom0:
+	if u, _ := url.Parse(link); u != nil && p.unknownName(link) != nil {
+		if p.child != nil && p.child.AsDom0 {
 			return fmt.Sprintf("see dom0's DNS (/etc/resolv.conf), or write the address of %s into the URL", u.Hostname())
-		case unknown:
-			return check.NameHint(u.Hostname())
 		}
+		return check.NameHint(u.Hostname())
 	}
 	if text := check.Hint(probe.ReasonOf(err), link); text != "" {
 		return text

@@ -195,12 +195,12 @@ func Advise(p *plan.Plan, search []plan.Try) *Verdict {
 }
 
 // AdviseFile is the cause for which a file of what boots by a configuration is not to
-// be had; nil where none is known.
-func AdviseFile(p *plan.Plan, file File) *Verdict {
+// be had; nil where none is known. names are those that were looked up for it.
+func AdviseFile(p *plan.Plan, file File, names ...Name) *Verdict {
 	if p == nil || p.Config.URL == "" {
 		return nil
 	}
-	return advise(&Facts{Lease: p.Lease, Files: []File{file}}, p, "boot", file.Role)
+	return advise(&Facts{Lease: p.Lease, Files: []File{file}, Names: names}, p, "boot", file.Role)
 }
 
 // advise looks for the cause among those of some steps; a transfer that stopped is of

@@ -162,11 +162,16 @@ func (o *observer) lookedUp(l fetch.Lookup) {
 	if len(o.facts.Names) >= most || slices.ContainsFunc(o.facts.Names, func(n check.Name) bool { return n.Name == l.Name }) {
 		return
 	}
+	o.facts.Names = append(o.facts.Names, NameOf(l))
+}
+
+// NameOf is the record of a look-up.
+func NameOf(l fetch.Lookup) check.Name {
 	n := check.Name{Name: l.Name, Address: l.Address, Millis: plan.Millis(l.Took)}
 	for _, s := range l.Failed {
 		n.Failed = append(n.Failed, check.NameServer{Address: s.Address, Silent: s.Silent(), Message: s.Err.Error()})
 	}
-	o.facts.Names = append(o.facts.Names, n)
+	return n
 }
 
 // meant asks for names that PXELINUX does not ask for, but that an administrator may

@@ -149,6 +149,10 @@ var badBoots = []report{
 		s.dhcp.BootFile = "http://192.168.1.77/boot.ipxe"
 		s.dnsmasq()
 	}}, []string{"config: http://192.168.1.77/boot.ipxe: 192.168.1.77:80: no route to host", "can be reached from 192.168.1.0/24"}, nil},
+	{fault{"a name that DNS does not know", check.DNSNoAddress, isBroken, func(s *site) {
+		s.remove(kernelFile)
+		named(serveNames, "--local=/example/")(s)
+	}}, []string{"kernel: http://mirror.example/vmlinuz", "host-record=mirror.example,ADDRESS"}, []string{"put it there"}},
 	{fault{"a web server that hangs", check.FileUnreachable, isBroken, func(s *site) {
 		s.config(kernelAt("http://192.168.1.166/vmlinuz"))
 		s.dnsmasq()
