@@ -202,12 +202,18 @@ func (o *observer) meant(ctx context.Context) {
 		{dir + "/01:" + strings.ReplaceAll(plain, "-", ":"), "colons for dashes"},
 		{dir + "/" + strings.ReplaceAll(plain, "-", ":"), "colons for dashes, without 01-"},
 		{dir + "/01" + strings.ReplaceAll(plain, "-", ""), "without dashes"},
+		{dir + "/01-" + strings.ReplaceAll(plain, "-", ""), "without dashes behind 01-"},
 		{dir + "/" + strings.ReplaceAll(plain, "-", ""), "without dashes and 01-"},
 		{dir + "/" + mac + ".cfg", "with .cfg behind it"},
 		{dir + "/" + mac + ".txt", "with .txt behind it"},
 		{strings.ToUpper(dir) + "/" + mac, "directory in upper case"},
 		{strings.ToUpper(dir[:1]) + dir[1:] + "/" + mac, "directory in upper case"},
 		{mac, "not in " + dir},
+	}
+	for _, t := range o.facts.Search {
+		if id := t.URL[strings.LastIndexByte(t.URL, '/')+1:]; len(id) == len("00000000-0000-0000-0000-000000000000") && id != strings.ToUpper(id) {
+			names = append(names, name{dir + "/" + strings.ToUpper(id), "the UUID in upper case"})
+		}
 	}
 	if a := o.lease.Address.Addr(); a.Is4() {
 		hex := fmt.Sprintf("%x", a.AsSlice())

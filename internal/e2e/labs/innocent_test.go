@@ -1,0 +1,26 @@
+package labs
+
+import (
+	"testing"
+
+	"github.com/gopxeboot/gopxeboot/internal/check"
+)
+
+// misnamed has the configuration under another name.
+func misnamed(name string) func(*site) {
+	return with(func(s *site) { s.move(configFile, "pxelinux.cfg/"+name) })
+}
+
+// misnamedReports are about configurations under names that PXELINUX does not ask for:
+// what is for every guest is not to become this one's.
+var misnamedReports = []report{
+	{fault{"default.txt", check.ConfigMisnamed, isBroken, misnamed("default.txt")}, []string{"call it pxelinux.cfg/default, in lower case and with nothing behind it"}, []string{"01-"}},
+	{fault{"Default", check.ConfigMisnamed, isBroken, misnamed("Default")}, []string{"call it pxelinux.cfg/default,"}, []string{"01-"}},
+	{fault{"the address in lower case", check.ConfigMisnamed, isBroken, misnamed("c0a801c7")}, []string{"call it pxelinux.cfg/C0A801C7: the address in upper case"}, []string{"01-"}},
+	{fault{"the address with dots", check.ConfigMisnamed, isBroken, misnamed("192.168.1.199")}, []string{"call it pxelinux.cfg/C0A801C7: the address in hexadecimal"}, []string{"01-"}},
+	{fault{"the UUID in upper case", check.ConfigMisnamed, isBroken, misnamed("564D1C4F-0A1B-4C3D-8E5F-A0B1C2D3E4F5")}, []string{"the UUID in upper case", "call it pxelinux.cfg/564d1c4f-0a1b-4c3d-8e5f-a0b1c2d3e4f5,"}, []string{"01-"}},
+	{fault{"the MAC with .cfg behind it", check.ConfigMisnamed, isBroken, misnamed("01-00-16-3e-72-79-e3.cfg")}, []string{"call it pxelinux.cfg/01-00-16-3e-72-79-e3: lower case"}, nil},
+	{fault{"the MAC without dashes behind 01-", check.ConfigMisnamed, isBroken, misnamed("01-00163e7279e3")}, []string{"call it pxelinux.cfg/01-00-16-3e-72-79-e3: lower case, dashes"}, nil},
+}
+
+func TestMisnamed(t *testing.T) { testReports(t, misnamedReports) }
