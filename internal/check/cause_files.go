@@ -79,6 +79,10 @@ func labelMissing(f *Facts) *finding {
 	if b.Outcome != pxelinux.Error && !notThere {
 		return nil
 	}
+	if notThere && strings.HasSuffix(name, ".c32") && base(file.URL) != base(name) { // a menu, which took another command
+		return broken(fmt.Sprintf("ONTIMEOUT names %s, and there is no such label.", base(file.URL)), evidence+", and there is no file "+file.URL+" either",
+			"upper and lower case matter; correct ONTIMEOUT, or add the label").at("kernel")
+	}
 	if c.DefaultAt != "" && !strings.HasPrefix(c.DefaultAt, c.URL+":") {
 		evidence += ", DEFAULT stands in " + c.DefaultAt
 	}

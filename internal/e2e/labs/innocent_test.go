@@ -24,3 +24,34 @@ var misnamedReports = []report{
 }
 
 func TestMisnamed(t *testing.T) { testReports(t, misnamedReports) }
+
+// innocents are labs in which a boot or the check once blamed who is not at fault.
+var innocents = []report{
+	{fault{"ONTIMEOUT names no label", check.LabelMissing, isBroken, configured("ontimeout nowhere\ntimeout 10\ndefault menu.c32\nlabel linux\n kernel vmlinuz\n append initrd=initrd.img\n")},
+		[]string{"nowhere: file not found", "correct ONTIMEOUT, or add the label"}, []string{"DEFAULT"}},
+	{fault{"iPXE is given iPXE again", check.IPXELoop, isBroken, func(s *site) {
+		s.remove(configFile)
+		s.file("netboot.xyz.kpxe", "not needed")
+		s.dhcp.BootFile = "netboot.xyz.kpxe"
+		s.dnsmasq()
+	}}, []string{"config: DHCP names an iPXE program to iPXE, too", "name a script to iPXE"}, []string{"TFTP server runs"}},
+	{fault{"a TFTP server that refuses all options", check.NoConfig, isBroken, func(s *site) {
+		s.remove(configFile)
+		s.dhcpd()
+		s.refusesOptions()
+	}}, []string{"12 names tried, none found", "put one there"}, []string{"chmod", "refuses"}},
+}
+
+func TestInnocents(t *testing.T) { testBoots(t, innocents) }
+
+// refusesOptions is a TFTP server that answers each request with options by error 8
+// (RFC 2347).
+func (s *site) refusesOptions() {
+	s.Helper()
+	s.answers(func(words []string) (reply string, blksize int) {
+		if len(words) > len([]string{"name", "octet", ""}) {
+			return "\x00\x05\x00\x08no options\x00", 0
+		}
+		return "", 512
+	})
+}
