@@ -213,7 +213,7 @@ func tftpRefused(f *Facts) *finding {
 		return nil
 	}
 	t := tries[0]
-	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message), refusalHint(t.Message))
+	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message), cmp.Or(Hint(t.Reason, cmp.Or(t.At, t.URL)), refusalHint(t.Message)))
 	if len(tries) > 1 {
 		d.evidence += fmt.Sprintf(" (and %s more)", console.Count(len(tries)-1, "name"))
 	}
@@ -302,7 +302,7 @@ func configUnreadable(f *Facts) *finding {
 	for _, result := range []plan.Result{plan.Unreachable, plan.Silent} {
 		if tries := f.tries(result); len(tries) > 0 {
 			return broken("The server of the configuration can't be reached.", tries[0].URL+": "+tries[0].Message,
-				cmp.Or(Hint(tries[0].Reason, tries[0].URL), "see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it"))
+				cmp.Or(Hint(tries[0].Reason, cmp.Or(tries[0].At, tries[0].URL)), "see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it"))
 		}
 	}
 	tries := slices.DeleteFunc(slices.Clone(f.Search), func(t plan.Try) bool {

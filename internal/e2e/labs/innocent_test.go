@@ -42,6 +42,43 @@ var innocents = []report{
 	}}, []string{"12 names tried, none found", "put one there"}, []string{"chmod", "refuses"}},
 }
 
+// redirects has the web server send those who ask for the kernel on to there.
+func redirects(to string) func(*site) {
+	return func(s *site) {
+		s.config(kernelAt("http://192.168.1.166/moved/vmlinuz"))
+		s.dnsmasq()
+		s.nginx("location /moved/ { return 302 " + to + "; }")
+	}
+}
+
+// answersKernel has the web server do that with the kernel.
+func answersKernel(statement string) func(*site) {
+	return func(s *site) {
+		s.config(kernelAt("http://192.168.1.166/vmlinuz"))
+		s.dnsmasq()
+		s.nginx("location /vmlinuz { " + statement + " }")
+	}
+}
+
+// webInnocents are web servers that do another thing than refuse a file.
+var webInnocents = []report{
+	{fault{"a redirect to a machine that is down", check.FileUnreachable, isBroken, redirects("http://192.168.1.77/vmlinuz")},
+		[]string{"it redirects to http://192.168.1.77/vmlinuz", "see that 192.168.1.77, to which 192.168.1.166 redirects, is up"}, []string{"ping"}},
+	{fault{"a redirect to a port where no server is", check.HTTPRefused, isBroken, func(s *site) {
+		s.host("other", files+"/24")
+		redirects("http://192.168.1.5/vmlinuz")(s)
+	}},
+		[]string{"start the server on 192.168.1.5 ("}, []string{"start the server on 192.168.1.166"}},
+	{fault{"redirects in a circle", check.FileUnreadable, isBroken, redirects("http://192.168.1.166/moved/vmlinuz")},
+		[]string{"more than 5 redirects", "curl -IL"}, []string{"chmod"}},
+	{fault{"a Content-Encoding that is none", check.FileUnreadable, isBroken, answersKernel("add_header Content-Encoding gzip;")},
+		[]string{"without Content-Encoding", "AddEncoding"}, []string{"chmod", "flate:"}},
+	{fault{"an internal error", check.FileUnreadable, isBroken, answersKernel("return 500;")},
+		[]string{"500 Internal Server Error", "see the error log of the web server on 192.168.1.166"}, []string{"chmod"}},
+}
+
+func TestWebInnocents(t *testing.T) { testBoots(t, webInnocents) }
+
 func TestInnocents(t *testing.T) { testBoots(t, innocents) }
 
 // refusesOptions is a TFTP server that answers each request with options by error 8
