@@ -21,6 +21,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/grub"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	diskimage "github.com/gopxeboot/gopxeboot/internal/image"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -395,8 +396,12 @@ func (p *pipeline) hint(err error) string {
 	switch {
 	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
 		return "see that the file is there and that the server may read it"
-	case isOnly(err, fetch.ErrUnsupported): // an image has other words
+	case isOnly(err, fetch.ErrUnsupported):
 		return "the schemes are tftp, http, https, ftp and nfs"
+	case errors.Is(err, diskimage.ErrUnsupported):
+		return "name an image of ISO 9660, ext, FAT, squashfs or XFS"
+	case errors.Is(err, diskimage.ErrDamaged):
+		return "compare the image's size and digest with those where it was published, and download it again"
 	case errors.Is(err, fetch.ErrURL):
 		return "correct the URL"
 	case errors.Is(err, fetch.ErrForbidden):
