@@ -371,7 +371,7 @@ func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (try
 	if given := p.given[role]; given != "" && asked.Result.Missing() {
 		return fmt.Sprintf("put it there, or correct %s", given), err
 	}
-	file := check.File{Role: string(role), URL: link, Result: asked.Result, Reason: asked.Reason, Message: asked.Message, Bytes: -1}
+	file := check.File{Role: string(role), URL: link, At: asked.At, Result: asked.Result, Reason: asked.Reason, Message: asked.Message, Bytes: -1}
 	if v := check.AdviseFile(p.linted(ctx), file, names...); v != nil {
 		return v.Advice, err
 	}
