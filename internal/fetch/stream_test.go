@@ -137,6 +137,34 @@ func TestHTTPResume(t *testing.T) {
 	}
 }
 
+// A server that is waited for, and ends each time at the same byte, is given up
+// after a few: it announces more than it has.
+func TestEndsAtTheSameByte(t *testing.T) {
+	t.Parallel()
+	for name, header := range map[string]map[string]string{"ranges": {"ETag": `"v1"`}, "no ranges": nil} {
+		b := &breaking{content: make([]byte, 100_000), each: 50_000, header: header}
+		b.change = func(w http.ResponseWriter, r *http.Request, nth int) bool {
+			var from int
+			fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
+			w.Header().Set("Content-Length", strconv.Itoa(len(b.content)-from))
+			if from > 0 {
+				w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(b.content)-1, len(b.content)))
+				w.WriteHeader(206)
+			}
+			w.Write(b.content[from:b.each])
+			return true
+		}
+		server := httptest.NewServer(b)
+		defer server.Close()
+		began := time.Now()
+		_, err := get(t, patient(), server.URL+"/x")
+		server.Close() // and wait
+		if !errors.Is(err, ErrShort) || !strings.HasSuffix(err.Error(), "50000 of 100000 bytes") || len(b.asked) > 4 {
+			t.Errorf("%s: %v after %d requests and %v", name, err, len(b.asked), time.Since(began))
+		}
+	}
+}
+
 // The writer's error is no reason to ask again.
 func TestNoResumeForWriter(t *testing.T) {
 	b := &breaking{content: make([]byte, 1000), each: 1000, header: map[string]string{"ETag": `"v1"`}}
