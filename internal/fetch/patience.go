@@ -94,11 +94,20 @@ func (e *busyError) Unwrap() error { return e.error }
 
 // busy is nil for all other answers.
 func busy(resp *http.Response, now time.Time) error {
-	switch resp.StatusCode {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	if gateway(resp) || resp.StatusCode == http.StatusTooManyRequests {
 		return &busyError{statusError(resp), retryAfter(resp.Header, now)}
 	}
 	return nil
+}
+
+// gateway says whether an answer is one that proxies give for a server which
+// they can't reach.
+func gateway(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
 }
 
 // retryAfter is seconds or a date (RFC 9110, section 10.2.3).

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -94,6 +95,54 @@ func TestNoPatience(t *testing.T) {
 		if _, err := get(t, patient(), scheme+"://"+silent(t)+"/x"); !errors.Is(err, ErrTimeout) {
 			t.Errorf("%s: got %v", scheme, err)
 		}
+	}
+}
+
+// What a proxy says of a server that never answered costs as much as that server
+// would; what it says of one that has answered passes.
+func TestNoPatienceBehindProxy(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{502, 503, 504} {
+		up := false
+		asked := make(map[string]int)
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked[r.RequestURI]++
+			if n := asked[r.RequestURI]; r.URL.Host == "down.example" || r.URL.Path == "/later" && n < 3 {
+				w.WriteHeader(status)
+				return
+			}
+			up = true
+			io.WriteString(w, "content")
+		}))
+		defer proxy.Close()
+		c := patient()
+		c.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
+		if _, err := get(t, c, "http://up.example/first"); err != nil || !up {
+			t.Fatal(err)
+		}
+		if _, err := get(t, c, "http://down.example/x"); !errors.Is(err, ErrRefused) || asked["http://down.example/x"] != 1 {
+			t.Errorf("%d: %v after %d requests", status, err, asked["http://down.example/x"])
+		}
+		if got, err := get(t, c, "http://up.example/later"); err != nil || got != "content" {
+			t.Errorf("%d: got %q, %v", status, got, err)
+		}
+	}
+	// A proxy that is silent about it.
+	hang := make(chan struct{})
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Host == "down.example" {
+			<-hang
+		}
+	}))
+	defer proxy.Close()
+	defer close(hang)
+	c := patient()
+	c.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
+	if _, err := get(t, c, "http://up.example/first"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := get(t, c, "http://down.example/x"); !errors.Is(err, ErrTimeout) {
+		t.Errorf("got %v", err)
 	}
 }
 
