@@ -110,14 +110,15 @@ func gateway(resp *http.Response) bool {
 	return false
 }
 
-// retryAfter is seconds or a date (RFC 9110, section 10.2.3).
+// retryAfter is seconds or a date (RFC 9110, section 10.2.3), longest at most.
 func retryAfter(h http.Header, now time.Time) time.Duration {
+	const longest = 24 * time.Hour // longer than any deadline
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
+		return min(time.Duration(seconds)*time.Second, longest)
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return max(at.Sub(now), 0)
+		return min(max(at.Sub(now), 0), longest) // Sub's largest has no room for a pause
 	}
 	return 0
 }

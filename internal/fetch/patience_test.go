@@ -68,15 +68,17 @@ func TestPatienceEnds(t *testing.T) {
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
-		w.Header().Set("Retry-After", "3600")
+		w.Header().Set("Retry-After", r.URL.Query().Get("after"))
 		w.WriteHeader(503)
 	}))
 	defer server.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	_, err := patient().Open(ctx, server.URL)
-	if !errors.Is(err, ErrRefused) || err.Error() != server.URL+"/: refused by server: 503 Service Unavailable" || asked.Load() != 1 {
-		t.Errorf("got %v after %d requests", err, asked.Load())
+	for i, after := range []string{"3600", "2147483647", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := patient().Open(ctx, server.URL+"/?after="+url.QueryEscape(after))
+		if !errors.Is(err, ErrRefused) || !strings.HasSuffix(err.Error(), ": refused by server: 503 Service Unavailable") || asked.Load() != int64(i+1) {
+			t.Errorf("%s: got %v after %d requests", after, err, asked.Load())
+		}
 	}
 }
 
