@@ -35,8 +35,8 @@ func hopeless(useless int, patient, stalled bool) bool {
 	return useless > 10
 }
 
-// maxEnds is how many connections of a server that is waited for may end at the
-// same byte: it has no more, whatever it announces.
+// maxEnds is how many connections of a server that is waited for may end, or say
+// what is no HTTP, at the same byte: it has no more, whatever it announces.
 const maxEnds = 3
 
 // permanent is an error that another attempt would not change.
@@ -59,7 +59,7 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 	buffer := make([]byte, 128<<10)
 	got := &received{w: w}
 	got.sum.SetSeed(maphash.MakeSeed())
-	for useless, ends := 0, 0; ; { // in a row, without a byte: connections, and those that ended in order
+	for useless, ends := 0, 0; ; { // in a row, without a byte: connections, and those that ended
 		before, from := got.n, &reader{Reader: s.body}
 		_, err := io.CopyBuffer(got, from, buffer)
 		if err == nil {
@@ -71,7 +71,7 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 		if got.n > before {
 			useless, ends = 0, 0
 		}
-		if ends++; got.left > 0 || !errors.Is(err, io.ErrUnexpectedEOF) {
+		if ends++; got.left > 0 || passes(err) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			ends = 0
 		}
 		patient := s.patient && ends <= maxEnds

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -162,6 +163,31 @@ func TestEndsAtTheSameByte(t *testing.T) {
 		if !errors.Is(err, ErrShort) || !strings.HasSuffix(err.Error(), "50000 of 100000 bytes") || len(b.asked) > 4 {
 			t.Errorf("%s: %v after %d requests and %v", name, err, len(b.asked), time.Since(began))
 		}
+	}
+}
+
+// So is one that breaks HTTP's rules there each time.
+func TestGarbageEachTime(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1); r.URL.Path == "/first" {
+			return
+		}
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nzz\r\n")
+			conn.Close()
+		}
+	}))
+	defer server.Close()
+	c := patient()
+	if _, err := get(t, c, server.URL+"/first"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := get(t, c, server.URL+"/x")
+	if err == nil || !strings.HasSuffix(err.Error(), "invalid byte in chunk length") || asked.Load() > 5 {
+		t.Errorf("%v after %d requests", err, asked.Load())
 	}
 }
 
