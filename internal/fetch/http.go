@@ -264,16 +264,25 @@ func (h *httpFile) fits(resp *http.Response, begin int64) error {
 // content is what an answer brings. It is asked for as it is; a server that
 // packs it all the same has to say so.
 func (h *httpFile) content(resp *http.Response) (io.ReadCloser, error) {
-	switch said := strings.ToLower(resp.Header.Get("Content-Encoding")); said {
+	var packed []string
+	for said := range strings.SplitSeq(strings.ToLower(strings.Join(resp.Header.Values("Content-Encoding"), ",")), ",") {
+		switch said = strings.TrimSpace(said); said {
+		case "gzip", "x-gzip", "br", "zstd", "deflate", "compress", "x-compress":
+			packed = append(packed, said)
+		}
+	}
+	switch how := strings.Join(packed, ", "); how {
+	case "":
+		return resp.Body, nil
 	case "gzip", "x-gzip":
 		// Apache's AddEncoding says so of every file.gz, as it is.
 		if h.packed = !strings.HasSuffix(h.url.Path, ".gz"); h.packed {
 			return &gunzip{packed: resp.Body}, nil
 		}
-	case "br", "zstd", "deflate", "compress", "x-compress":
-		return nil, fmt.Errorf("%w: it comes packed with %s, which was not asked for", ErrRefused, said)
+		return resp.Body, nil
+	default:
+		return nil, fmt.Errorf("%w: it comes packed with %s, which was not asked for", ErrRefused, how)
 	}
-	return resp.Body, nil
 }
 
 type gunzip struct {
