@@ -154,7 +154,7 @@ func noServer(f *Facts) *finding {
 		evidence += "; none either to " + console.Count(n, "question") + " asked in other ways (other architecture, without option 60, another MAC, ...)"
 	}
 	return broken("No DHCP server answers.", evidence,
-		"see that a DHCP server runs and listens in that network, that it has a pool for it, that it serves guests it does not know (dhcpd: deny unknown-clients, dnsmasq: dhcp-ignore=tag:!known), and that it logs this guest's DISCOVER; between networks a relay (ip helper-address) must pass it on"+f.madeUp())
+		"see that a DHCP server runs and listens in that network, that it has a pool for it, that it serves guests it does not know (dhcpd: deny unknown-clients, deny booting; dnsmasq: dhcp-ignore=tag:!known), and that it logs this guest's DISCOVER; between networks a relay (ip helper-address) must pass it on"+f.madeUp())
 }
 
 // madeUp reminds of it that no server can know this guest.
@@ -526,6 +526,9 @@ func noNextServer(f *Facts) *finding {
 		return nil
 	}
 	next := netip.Addr{}
+	if s := f.NextServer; s != nil && s.TFTP == PortAnswers && s.HasFile {
+		next = s.Address
+	}
 	for _, s := range f.Others {
 		if s.TFTP == PortAnswers {
 			next = s.Address
@@ -583,8 +586,11 @@ func filenameGarbage(f *Facts) *finding {
 		if raw == v.Value && strings.IndexFunc(v.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\'' }) < 0 {
 			continue
 		}
-		d := warning(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, v.Origin.Label()),
-			"write the name without spaces, quotes and line ends, and as text and not as a string of bytes; ROMs take what stands behind it for a part of it")
+		hint := "write the name without spaces, quotes and line ends, and as text and not as a string of bytes; ROMs take what stands behind it for a part of it"
+		if strings.Contains(raw, `\x00`) && v.Origin.Option != 0 {
+			hint = fmt.Sprintf("name it once: a server that sends option %d twice sends one that is both (RFC 3396; dnsmasq: dhcp-boot, and no dhcp-option=%[1]d beside it)", v.Origin.Option)
+		}
+		d := warning(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, v.Origin.Label()), hint)
 		if len(f.Search) > 0 && f.found() == nil && f.NextServer != nil && f.NextServer.TFTP == PortAnswers {
 			d.status = Fail
 		}

@@ -176,6 +176,7 @@ func tftpSilent(f *Facts) *finding {
 			hint += "; see that the router knows the way there, and that the server knows the way back to " + f.Lease.Address.Masked().String()
 		case s.MAC != "":
 			evidence += ", while the way there is up: " + s.MAC + " answers ARP"
+			hint += fmt.Sprintf("; see that the server's own netmask is right (there: ip route get %s)", f.Lease.Address.Addr())
 		}
 		return broken(fmt.Sprintf("The TFTP server %s does not answer.", s.Address), evidence, hint)
 	}
@@ -213,26 +214,31 @@ func tftpRefused(f *Facts) *finding {
 		return nil
 	}
 	t := tries[0]
-	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message), cmp.Or(Hint(t.Reason, cmp.Or(t.At, t.URL)), refusalHint(t.Message)))
+	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message), cmp.Or(Hint(t.Reason, cmp.Or(t.At, t.URL)), refusalHint(t.URL, t.Message)))
 	if len(tries) > 1 {
 		d.evidence += fmt.Sprintf(" (and %s more)", console.Count(len(tries)-1, "name"))
 	}
 	if found := f.found(); found != nil {
 		d.status = Warn
-		d.summary = fmt.Sprintf("The server refuses %s, and so %s is used.", base(t.URL), base(found.URL))
+		d.summary = fmt.Sprintf("The server refuses %s, and so %s is used.", cmp.Or(base(t.URL), t.URL), base(found.URL))
 	}
 	return d
 }
 
 // refusalHint goes by what servers say with the error's number.
-func refusalHint(message string) string {
+func refusalHint(link, message string) string {
 	switch message = strings.ToLower(message); {
 	case strings.Contains(message, "absolute"):
 		return "start the TFTP server with its root directory, to which names are relative (tftpd-hpa: --secure DIRECTORY), or name the boot file with its whole path"
+	case strings.Contains(message, "is a directory") && strings.HasSuffix(link, "/"):
+		return "name a file there, as option 209 does not take a directory, or leave the option out"
 	case strings.Contains(message, "is a directory"):
 		return "a directory has that name: put a file in its place"
 	}
-	return "let everybody read the file and pass the directories on the way (chmod a+r, a+x), and see that it is below the server's root"
+	if message == "" || slices.ContainsFunc([]string{"(code 2)", "permission", "denied", "access"}, func(word string) bool { return strings.Contains(message, word) }) {
+		return "let everybody read the file and pass the directories on the way (chmod a+r, a+x), and see that it is below the server's root; SELinux refuses, too (restorecon -R), and dnsmasq with tftp-secure what its user does not own"
+	}
+	return "see the TFTP server's log for that file"
 }
 
 func configEmpty(f *Facts) *finding {
@@ -302,7 +308,7 @@ func configUnreadable(f *Facts) *finding {
 	for _, result := range []plan.Result{plan.Unreachable, plan.Silent} {
 		if tries := f.tries(result); len(tries) > 0 {
 			return broken("The server of the configuration can't be reached.", tries[0].URL+": "+tries[0].Message,
-				cmp.Or(Hint(tries[0].Reason, cmp.Or(tries[0].At, tries[0].URL)), "see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it"))
+				cmp.Or(Hint(tries[0].Reason, cmp.Or(tries[0].At, tries[0].URL)), fmt.Sprintf("see that %s is up and can be reached from %s, and the path prefix (option 210) or the boot file that names it", whose("it", tries[0].URL, tries[0].At), f.Lease.Address.Masked())))
 		}
 	}
 	tries := slices.DeleteFunc(slices.Clone(f.Search), func(t plan.Try) bool {
@@ -312,6 +318,14 @@ func configUnreadable(f *Facts) *finding {
 		return broken("The configuration can't be read.", tries[0].URL+": "+tries[0].Message, "see the server's log for that file")
 	}
 	return nil
+}
+
+// whose is a server, in words; at is where a redirect of it leads.
+func whose(words, link, at string) string {
+	if at == "" {
+		return words
+	}
+	return fmt.Sprintf("%s, to which %s redirects,", hostOf(at), hostOf(link))
 }
 
 func noConfig(f *Facts) *finding {
@@ -342,7 +356,7 @@ func noConfig(f *Facts) *finding {
 		d.hint += "; or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"
 	}
 	if s := f.NextServer; s != nil && s.Asked != "" && !s.HasFile {
-		d.evidence += fmt.Sprintf("; nor is the boot file %s", s.Asked)
+		d.evidence += fmt.Sprintf("; the boot file %s is not there either", s.Asked)
 		d.hint += "; as the boot file is not there either, see the TFTP server's root directory and the boot file's path"
 	}
 	return d
