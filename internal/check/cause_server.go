@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
@@ -47,7 +48,7 @@ func nextServerUnreachable(f *Facts) *finding {
 	}
 	hint, write := "correct next-server, or let the machine answer in this network", []Stanza(nil)
 	if b := f.better(); b != nil {
-		hint, write = fmt.Sprintf("a TFTP server answers at %s (%s): name that one", b.Address, b.Why), bootStanzas(b.Address, f.Lease.BootFile)
+		hint, write = fmt.Sprintf("a TFTP server answers at %s (%s): name that one", b.Address, b.Why)+f.inProxy(), f.bootStanzas(b.Address, f.Lease.BootFile)
 	}
 	address := fmt.Sprintf("The next-server %s can't be reached", s.Address)
 	switch {
@@ -105,6 +106,30 @@ func (f *Facts) notAnother(a netip.Addr) string {
 	return noMachine(a, f.Lease.Address)
 }
 
+// inProxy says which server a hint is for where a proxyDHCP server names what boots,
+// and what of it; "" where none does.
+func (f *Facts) inProxy() string {
+	v := f.merged(ValueBootFile)
+	if v == nil || !slices.ContainsFunc(f.Offers, func(o Offer) bool { return o.Proxy && (o.Server == v.From || o.From == v.From) }) {
+		return ""
+	}
+	return fmt.Sprintf(", in the proxyDHCP server %s (dnsmasq: in the place of its pxe-service)", v.From)
+}
+
+// bootStanzas is bootStanzas for who names what boots: a dnsmasq that is a proxyDHCP
+// server goes by pxe-service, and says nothing without one.
+func (f *Facts) bootStanzas(next netip.Addr, file string) []Stanza {
+	list := bootStanzas(next, file)
+	if f.inProxy() != "" && next.IsValid() {
+		system := "x86PC"
+		if f.Subject.Arch != 0 {
+			system = strconv.Itoa(int(f.Subject.Arch))
+		}
+		list[0].Text = fmt.Sprintf("pxe-service=%s,Boot,%s,%s", system, inStanza(cmp.Or(file, "pxelinux.0")), next)
+	}
+	return list
+}
+
 func nextServerWrong(f *Facts) *finding {
 	s, b := f.NextServer, f.better()
 	if s == nil || b == nil {
@@ -134,7 +159,7 @@ func nextServerWrong(f *Facts) *finding {
 			bootStanzas(b.Address, f.Lease.BootFile)...).at(step)
 	}
 	return broken(fmt.Sprintf("The next-server %s is the wrong machine.", s.Address),
-		fmt.Sprintf("%s, and %s (%s) %s", evidence, b.Address, b.Why, has), "name the right one", bootStanzas(b.Address, f.Lease.BootFile)...).at(step)
+		fmt.Sprintf("%s, and %s (%s) %s", evidence, b.Address, b.Why, has), "name the right one"+f.inProxy(), f.bootStanzas(b.Address, f.Lease.BootFile)...).at(step)
 }
 
 func tftpNotRunning(f *Facts) *finding {
@@ -340,7 +365,7 @@ func noConfig(f *Facts) *finding {
 	if i := slices.IndexFunc(f.Search, func(t plan.Try) bool { return t.Meant == MeantRoot && t.Result == plan.Found }); i >= 0 {
 		return broken("The configuration is not in the boot file's directory.",
 			fmt.Sprintf("%s asked for, from %s on, and none is there; but %s is", console.Count(len(asked), "name"), first, f.Search[i].URL),
-			fmt.Sprintf("DHCP says boot file %s, and PXELINUX looks for everything in its directory below the TFTP server's root: say the boot file as the TFTP server sees it, or move the configuration there", f.Lease.BootFile), bootStanzas(f.Lease.NextServer, base(f.Lease.BootFile))...)
+			fmt.Sprintf("DHCP says boot file %s, and PXELINUX looks for everything in its directory below the TFTP server's root: say the boot file as the TFTP server sees it%s, or move the configuration there", f.Lease.BootFile, f.inProxy()), f.bootStanzas(f.Lease.NextServer, base(f.Lease.BootFile))...)
 	}
 	d := broken("The server has no configuration for this guest.",
 		fmt.Sprintf("%s asked for, from %s to %s, and none is there", console.Count(len(asked), "name"), first, last),

@@ -128,6 +128,16 @@ func TestMoreInnocents(t *testing.T) { testBoots(t, moreInnocents) }
 
 // saidReports are labs that boot, or that a boot says less of.
 var saidReports = []report{
+	{fault{"a pxe-service with a dead server, and dhcp-boot with the right one", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.wait = 3 * time.Second
+		s.proxyHere("--pxe-service=x86PC,Linux,pxelinux,192.168.1.77", "--dhcp-boot=pxelinux.0,,192.168.1.166")
+		s.besides()
+	}}, []string{"in the proxyDHCP server 192.168.1.166", "in the place of its pxe-service"}, nil},
+	{fault{"a boot file in another directory, by a proxy", check.NoConfig, isBroken, func(s *site) {
+		s.wait = 3 * time.Second
+		s.proxyHere("--pxe-service=x86PC,Linux,nowhere/pxelinux")
+		s.besides()
+	}}, []string{"in the place of its pxe-service", "pxe-service=x86PC,Boot,pxelinux.0,192.168.1.166"}, nil},
 	{fault{"option 67 comes twice", check.FilenameGarbage, warning, args("--dhcp-option-force=67,other/pxelinux.0")},
 		[]string{"name it once", "option 67 twice", "dhcp-option=67"}, []string{"quotes"}},
 	{fault{"option 209 names a directory", check.TFTPRefused, warning, args("--dhcp-option-force=209,pxelinux.cfg/")},
