@@ -356,10 +356,37 @@ func (f *Facts) breaks(o Offer) Status {
 }
 
 // rogueServer: two servers answer and do not say the same.
+// twoBoots: a proxyDHCP server and another server say what to boot. Which of them a ROM
+// takes depends on its maker, and on who answers first.
+func twoBoots(f *Facts) *finding {
+	says := func(o Offer) string {
+		if menu := o.Value(ValueMenu); menu != "" {
+			return "the menu " + menu
+		}
+		return cmp.Or(o.Value(ValueBootFile), o.Value(ValueConfigFile), o.Value(ValuePathPrefix))
+	}
+	for i, a := range f.Offers {
+		for _, b := range f.Offers[i+1:] {
+			if !a.Proxy && !b.Proxy || a.Server == b.Server || says(a) == "" || says(b) == "" || says(a) == says(b) {
+				continue
+			}
+			d := warning(fmt.Sprintf("Two servers say what to boot, and not the same: %s and %s.", a.Server, b.Server),
+				fmt.Sprintf("%s (MAC %s) says %s, and %s (MAC %s) %s: which one counts depends on the ROM, and on who answers first",
+					a.Server, cmp.Or(a.ServerMAC, "none"), says(a), b.Server, cmp.Or(b.ServerMAC, "none"), says(b)),
+				"let one of them say what to boot: take the boot file out of the other one, or switch it off")
+			if f.failsLater() {
+				d.status = Fail
+			}
+			return d
+		}
+	}
+	return nil
+}
+
 func rogueServer(f *Facts) *finding {
 	offers := f.addressOffers()
 	if len(offers) < 2 || wrongVLANServer(f) != nil {
-		return nil
+		return twoBoots(f)
 	}
 	own := chosen(offers)
 	for _, o := range offers {
@@ -388,7 +415,7 @@ func rogueServer(f *Facts) *finding {
 		}
 		return d
 	}
-	return nil
+	return twoBoots(f)
 }
 
 func (o Offer) Value(name ValueName) string {

@@ -33,7 +33,12 @@ func answerTooLate(f *Facts) *finding {
 	if o.Value(ValueBootFile) == "" {
 		what = cmp.Or(o.Value(ValueMenu), o.Value(ValueConfigFile), o.Value(ValuePathPrefix))
 	}
-	seconds := func(ms float64) string { return fmt.Sprintf("%.1f s", ms/1000) }
+	seconds := func(ms float64) string {
+		if ms < 100 {
+			return fmt.Sprintf("%.0f ms", math.Ceil(ms))
+		}
+		return fmt.Sprintf("%.1f s", ms/1000)
+	}
 	began := "at once"
 	if taken.After >= 100 {
 		began = "after " + seconds(taken.After)

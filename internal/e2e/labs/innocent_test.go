@@ -138,6 +138,24 @@ var saidReports = []report{
 		s.proxyHere("--pxe-service=x86PC,Linux,nowhere/pxelinux")
 		s.besides()
 	}}, []string{"in the place of its pxe-service", "pxe-service=x86PC,Boot,pxelinux.0,192.168.1.166"}, nil},
+	{fault{"a router with an old boot file, and a proxyDHCP server", check.RogueServer, either, func(s *site) {
+		s.wait = 3 * time.Second
+		s.proxyHere("--pxe-service=x86PC,Linux,pxelinux")
+		s.dhcp.BootFile, s.dhcp.NextServer, s.dhcp.Router = "old/pxelinux.0", nobody, netip.Addr{}
+		s.dnsmasqOn(s.host("router", "192.168.1.1/24"), "")
+	}}, []string{"Two servers say what to boot, and not the same: ", "the menu Linux", "old/pxelinux.0"}, nil},
+	{fault{"two proxyDHCP servers", check.RogueServer, either, func(s *site) {
+		s.wait = 3 * time.Second
+		s.proxyHere("--pxe-service=x86PC,Linux,pxelinux")
+		labtest.Dnsmasq(s, s.host("second", files+"/24"), "--dhcp-range=192.168.1.0,proxy", "--pxe-service=x86PC,Windows,wdsnbp.com,192.168.1.77")
+		s.besides()
+	}}, []string{"the menu Linux", "the menu Windows"}, nil},
+	{fault{"two proxyDHCP servers, one for UEFI only", check.Fine, fine, func(s *site) {
+		s.wait = 3 * time.Second
+		s.proxyHere("--pxe-service=x86PC,Linux,pxelinux")
+		labtest.Dnsmasq(s, s.host("second", files+"/24"), "--dhcp-range=192.168.1.0,proxy", "--pxe-service=X86-64_EFI,Windows,wdsmgfw.efi")
+		s.besides()
+	}}, nil, nil},
 	{fault{"option 67 comes twice", check.FilenameGarbage, warning, args("--dhcp-option-force=67,other/pxelinux.0")},
 		[]string{"name it once", "option 67 twice", "dhcp-option=67"}, []string{"quotes"}},
 	{fault{"option 209 names a directory", check.TFTPRefused, warning, args("--dhcp-option-force=209,pxelinux.cfg/")},
