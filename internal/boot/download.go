@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,11 +45,8 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, fetch.ErrEmpty) {
 			return err
 		}
-		missing := d.Boot.Kernel
-		if e, ok := errors.AsType[*fetch.Error](err); ok {
-			missing = e.URL
-		}
-		if p.check.Absent(missing) != nil { // whoever says so is not to choose
+		missing := cmp.Or(urlOf(err), d.Boot.Kernel)
+		if p.check.Absent(missing) != nil { // who says so is not to choose
 			return err
 		}
 		next, nextErr := d.NotFound(ctx, missing)
@@ -355,45 +352,50 @@ func (m *image) tooLarge(size int64) string {
 // explain is what to do about a file that a server does not give, and the error, which
 // says more where a look was taken.
 func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (try string, why error) {
-	link := ""
-	if e, ok := errors.AsType[*fetch.Error](err); ok {
-		link = e.URL
-	}
-	asked := probe.Asked(link, err, 0)
+	link := urlOf(err)
+	asked, names := probe.Asked(link, err, 0), p.unknownName(link)
 	if reason, says := p.whyStopped(ctx, link, err); reason != "" {
 		asked.Reason, asked.Message = reason, says
 		err = fmt.Errorf("%s: %s", link, says)
 	}
-	names := p.unknownName(link)
-	if names == nil && asked.Reason == "" && (isSilent(err) || asked.Result == plan.Failed) || names != nil && (p.child == nil || p.child.AsDom0) {
+	switch known := names != nil || asked.Reason != ""; {
+	case strings.HasPrefix(link, "file:"), names != nil && (p.child == nil || p.child.AsDom0), !known && (isSilent(err) || asked.Result == plan.Failed):
 		return p.hint(err), err
+	case p.given[role] != "" && asked.Result.Missing():
+		return "put it there, or correct " + p.given[role], err
 	}
-	if given := p.given[role]; given != "" && asked.Result.Missing() {
-		return fmt.Sprintf("put it there, or correct %s", given), err
-	}
-	file := check.File{Role: string(role), URL: link, At: asked.At, Result: asked.Result, Reason: asked.Reason, Message: asked.Message, Bytes: -1}
-	if v := check.AdviseFile(p.linted(ctx), file, names...); v != nil {
+	if v := check.AdviseFile(p.linted(ctx), string(role), asked, names...); v != nil {
 		return v.Advice, err
 	}
 	return p.hint(err), err
 }
 
+// urlOf is what was asked for when an error came; "" where it does not say.
+func urlOf(err error) string {
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		return e.URL
+	}
+	return ""
+}
+
 // hint is what to do where a server does not give a file.
 func (p *pipeline) hint(err error) string {
-	link := ""
-	if e, ok := errors.AsType[*fetch.Error](err); ok {
-		link = e.URL
-	}
-	if u, _ := url.Parse(link); u != nil && p.unknownName(link) != nil {
+	link := urlOf(err)
+	if names := p.unknownName(link); names != nil {
 		if p.child != nil && p.child.AsDom0 {
-			return fmt.Sprintf("see dom0's DNS (/etc/resolv.conf), or write the address of %s into the URL", u.Hostname())
+			return fmt.Sprintf("see dom0's DNS (/etc/resolv.conf), or write the address of %s into the URL", names[0].Name)
 		}
-		return check.NameHint(u.Hostname())
+		return check.NameHint(names[0].Name)
 	}
 	if text := check.Hint(probe.ReasonOf(err), link); text != "" {
 		return text
 	}
-	switch {
+	notGiven := errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrEmpty) || errors.Is(err, fetch.ErrRefused)
+	switch name, ofDom0 := strings.CutPrefix(link, "file://"); {
+	case ofDom0 && p.files.Local == nil:
+		return "a configuration can't name files of dom0's: put the file on the server"
+	case ofDom0 && notGiven:
+		return "see the file in dom0: ls -lL " + name
 	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
 		return "see that the file is there and that the server may read it"
 	case isOnly(err, fetch.ErrUnsupported):
@@ -410,6 +412,8 @@ func (p *pipeline) hint(err error) string {
 		return p.reach()
 	case errors.Is(err, fetch.ErrShort), errors.Is(err, fetch.ErrLong), errors.Is(err, fetch.ErrChanged):
 		return "see the server's log, and that the file is whole there"
+	case errors.Is(err, fetch.ErrTooBig):
+		return "see what that file is"
 	case errors.Is(err, fetch.ErrTooSlow):
 		return "see what the network and the server are busy with"
 	case errors.Is(err, fetch.ErrRefused):

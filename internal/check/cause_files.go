@@ -338,9 +338,14 @@ func tftpLargeBlocks(f *Facts) *finding {
 // downloads are the files that were asked for, those of the configuration first.
 func (f *Facts) downloads() (files []File) {
 	for _, t := range f.Searched() {
-		files = append(files, File{Role: "config", URL: t.URL, Result: t.Result, Reason: t.Reason, Message: t.Message, Blocks: t.Blocks, Rejected: t.Rejected})
+		files = append(files, fileOf("config", t))
 	}
 	return append(files, f.Files...)
+}
+
+// fileOf is a file by what came of asking for it.
+func fileOf(role string, t plan.Try) File {
+	return File{Role: role, URL: t.URL, At: t.At, Result: t.Result, Reason: t.Reason, Bytes: -1, Message: t.Message, Rejected: t.Rejected, Blocks: t.Blocks}
 }
 
 // lostSize is the smallest TFTP block size of which none arrived, and the largest of

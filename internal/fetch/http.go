@@ -78,12 +78,13 @@ func (h *httpFile) roundTrip(r *http.Request) (resp *http.Response, err error) {
 	if c.RootCAs != nil && h.transport.TLSClientConfig == nil && (r.URL.Scheme == "https" || to.Scheme == "https") {
 		h.transport.TLSClientConfig = &tls.Config{RootCAs: c.RootCAs()}
 	}
-	server := net.JoinHostPort(to.Hostname(), cmp.Or(to.Port(), map[string]string{"http": "80", "https": "443"}[to.Scheme]))
+	// What a proxy answers says nothing of a server that has yet to answer.
+	server, origin := hostPort(to), hostPort(r.URL)
 	silence := h.silence.get()
 	defer h.silence.set(silence)
-	err = c.patiently(h.ctx, server, func() (err error) {
+	err = c.patiently(h.ctx, origin, func() (err error) {
 		header := silence
-		if c.Servers.know(server) {
+		if c.Servers.know(origin) {
 			header = 0
 		}
 		h.silence.set(header)
@@ -94,7 +95,9 @@ func (h *httpFile) roundTrip(r *http.Request) (resp *http.Response, err error) {
 		if resp, err = h.transport.RoundTrip(r); err != nil {
 			return inWordsOf(err, server) // that of a connection is in words
 		}
-		c.Servers.note(server)
+		if server == origin || !gateway(resp) {
+			c.Servers.note(origin)
+		}
 		if err = busy(resp, time.Now()); err != nil {
 			resp.Body.Close()
 			resp = nil
@@ -102,6 +105,10 @@ func (h *httpFile) roundTrip(r *http.Request) (resp *http.Response, err error) {
 		return err
 	})
 	return resp, err
+}
+
+func hostPort(u *url.URL) string {
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme]))
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -261,16 +268,25 @@ func (h *httpFile) fits(resp *http.Response, begin int64) error {
 // content is what an answer brings. It is asked for as it is; a server that
 // packs it all the same has to say so.
 func (h *httpFile) content(resp *http.Response) (io.ReadCloser, error) {
-	switch said := strings.ToLower(resp.Header.Get("Content-Encoding")); said {
+	var packed []string
+	for said := range strings.SplitSeq(strings.ToLower(strings.Join(resp.Header.Values("Content-Encoding"), ",")), ",") {
+		switch said = strings.TrimSpace(said); said {
+		case "gzip", "x-gzip", "br", "zstd", "deflate", "compress", "x-compress":
+			packed = append(packed, said)
+		}
+	}
+	switch how := strings.Join(packed, ", "); how {
+	case "":
+		return resp.Body, nil
 	case "gzip", "x-gzip":
 		// Apache's AddEncoding says so of every file.gz, as it is.
 		if h.packed = !strings.HasSuffix(h.url.Path, ".gz"); h.packed {
 			return &gunzip{packed: resp.Body}, nil
 		}
-	case "br", "zstd", "deflate", "compress", "x-compress":
-		return nil, fmt.Errorf("%w: it comes packed with %s, which was not asked for", ErrEncoding, said)
+		return resp.Body, nil
+	default:
+		return nil, fmt.Errorf("%w: it comes packed with %s, which was not asked for", ErrEncoding, how)
 	}
-	return resp.Body, nil
 }
 
 type gunzip struct {

@@ -60,7 +60,7 @@ func Search(tried []plan.Try, told func(link string) plan.Try) (list []plan.Try)
 func Asked(link string, err error, took time.Duration) plan.Try {
 	t := plan.Try{URL: link, Result: result(err), Millis: plan.Millis(took)}
 	if err != nil {
-		t.Message, t.Reason = reason(err), ReasonOf(err)
+		t.Message, t.Reason = message(err), ReasonOf(err)
 	}
 	t.At = redirectedTo(err)
 	return t
@@ -77,7 +77,7 @@ func (o *observer) note(ctx context.Context, link string, ask func() (content []
 	content, at, err := ask()
 	t := Asked(link, err, time.Since(began))
 	if err != nil {
-		t.Rejected = o.rejected(ctx, link, err)
+		t.Rejected = rejected(ctx, link, err)
 	}
 	if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
 		t.Reason, t.Message, t.Blocks = o.stopped(ctx, link, t.Message)
@@ -155,8 +155,8 @@ func redirectedTo(err error) string {
 	return ""
 }
 
-// reason is an error without the URL, which is known.
-func reason(err error) string {
+// message is an error without the URL, which is known.
+func message(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "no answer in the time that was left"
 	}
@@ -384,7 +384,7 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 		f.Result = result(err)
 	}
 	if err != nil {
-		f.Message, f.Reason, f.At, f.Rejected = reason(err), ReasonOf(err), redirectedTo(err), o.rejected(ctx, link, err)
+		f.Message, f.Reason, f.At, f.Rejected = message(err), ReasonOf(err), redirectedTo(err), rejected(ctx, link, err)
 		if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
 			f.Reason, f.Message, f.Blocks = o.stopped(ctx, link, f.Message)
 		}
