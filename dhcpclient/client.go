@@ -59,7 +59,8 @@ type Client struct {
 	// ±20 % jitter. nil is 1, 2, 4, 8, 16 s.
 	Retransmit []time.Duration
 	// ProxyWait is how long after the first offer a boot file is waited for,
-	// from a proxyDHCP or another server, when none has come yet. 0 is
+	// from a proxyDHCP or another server, when none has come yet, and an eighth
+	// of it where a proxyDHCP server says that it can be asked for one. 0 is
 	// DefaultProxyWait, negative is not at all.
 	ProxyWait time.Duration
 	// ProbeWait is how long after the REQUEST another station may say that it

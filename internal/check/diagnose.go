@@ -212,6 +212,7 @@ func AdviseFile(p *plan.Plan, role string, asked plan.Try, names ...Name) *Verdi
 // the server's step, whatever was asked for, and that iPXE has no script of DHCP's.
 func advise(f *Facts, p *plan.Plan, steps ...string) *Verdict {
 	f.Decided(p)
+	f.Subject.Net = p.Net
 	for _, c := range causes {
 		if !slices.Contains(steps, c.step) && c.code != TFTPDataBlocked && c.code != TFTPNoOACK && (c.code != IPXELoop || p.Config.URL != "") {
 			continue

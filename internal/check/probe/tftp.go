@@ -127,6 +127,10 @@ func (o *observer) blocks(ctx context.Context, link string) []plan.Block {
 	patience := 500 * time.Millisecond
 	least := o.blocksOf(ctx, link, leastBlock, few, false, &patience)
 	if !least.Arrives {
+		const tiny = 128
+		if b := o.blocksOf(ctx, link, tiny, few, true, &patience); b.Arrives && least.Asked > 0 {
+			return []plan.Block{least, b}
+		}
 		return nil // it is not the size
 	}
 	// That chance lost as many as these is less likely than one in a thousand.

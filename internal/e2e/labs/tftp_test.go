@@ -52,6 +52,7 @@ var tftpReports = []report{
 	}}, dataBlocked[1:], []string{"does not answer"}},
 	{fault{"frames above 1440 get lost", check.Fine, fine, func(s *site) { s.narrow(1440); s.dnsmasq() }}, []string{"blocks of 1468 bytes do not arrive, those of 1408 do"}, []string{"duplex"}},
 	{fault{"frames above 1300 get lost", check.TFTPLargeBlocks, either, func(s *site) { s.narrow(1300); s.dhcpd(); s.tftpd() }}, []string{"--blocksize 1024", "tftp-mtu="}, []string{"duplex"}},
+	{fault{"frames above 540 get lost", check.TFTPLargeBlocks, isBroken, func(s *site) { s.narrow(540); s.dhcpd(); s.tftpd() }}, []string{"blocks of 512 bytes do not arrive", "those of 128 do"}, []string{"is up and can be reached"}},
 	{fault{"a TFTP server that agrees to nothing and sends large blocks", check.TFTPNoOACK, either, func(s *site) {
 		s.dhcpd()
 		s.presumes()
