@@ -130,15 +130,24 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 	}
 }
 
-// openFile opens a regular file, and waits for nothing else, such as a FIFO's other end.
+// openFile opens a regular file, and waits for nothing else, such as a FIFO's other
+// end. What is to be written has no other name.
 func openFile(name string, flags int) (*os.File, error) {
 	file, err := os.OpenFile(name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%s is no file", name)
+	case flags&os.O_RDWR != 0 && info.Sys().(*syscall.Stat_t).Nlink > 1:
+		err = fmt.Errorf("%s has other names (hard links)", name)
+	}
+	if err != nil {
 		file.Close()
-		return nil, fmt.Errorf("%s is no file", name)
+		return nil, err
 	}
 	return file, nil
 }

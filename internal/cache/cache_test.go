@@ -397,3 +397,20 @@ func TestNoFile(t *testing.T) {
 		}
 	}
 }
+
+// A part that is another file, too, is not written.
+func TestHardLink(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, filepath.Join(dir, "cache"), 1000)
+	name, other := c.name("a", digest("x")), filepath.Join(dir, "other")
+	labtest.Check(t, os.Mkdir(filepath.Dir(name), 0o700))
+	labtest.Check(t, os.WriteFile(other, []byte("other"), 0o600))
+	labtest.Check(t, os.Link(other, name+".part"))
+	if _, err := c.Get("a", digest("x")); err == nil || errors.Is(err, ErrMiss) {
+		t.Errorf("got %v", err)
+	}
+	put(t, c, "y") // which looks for parts to remove
+	if got, err := os.ReadFile(other); err != nil || string(got) != "other" {
+		t.Errorf("it became %q, %v", got, err)
+	}
+}
