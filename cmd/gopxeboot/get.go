@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/deadline"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/urfave/cli/v2"
@@ -87,6 +89,8 @@ func getAction(c *cli.Context) error {
 	case output == "-" && c.Bool("json"):
 		return usage(errors.New("--json and -o - both want standard output"), "")
 	}
+	ctx, cancel := deadline.With(c.Context, o.Timeout)
+	defer cancel()
 	var files []*os.File
 	var made []*newFile // nil for what was there
 	defer func() {
@@ -96,17 +100,17 @@ func getAction(c *cli.Context) error {
 		}
 	}()
 	for _, url := range urls {
-		f, isNew, err := create(output, url)
+		f, isNew, err := create(ctx, output, url)
 		if err == nil && isNew != nil && slices.ContainsFunc(made, func(m *newFile) bool { return m != nil && m.name == isNew.name }) {
 			err = fmt.Errorf("two URLs name a file %s", isNew.name)
 			f.Close()
 		}
 		if err != nil {
-			return fault.New(fault.NoOutput, "get", err, "-o names another file")
+			return fault.In(ctx, fault.NoOutput, "get", err, "-o names another file")
 		}
 		files, made = append(files, f), append(made, isNew)
 	}
-	downloads, failure := boot.Get(c.Context, o, urls, files, con)
+	downloads, failure := boot.Get(ctx, o, urls, files, con)
 	for i := range downloads {
 		if downloads[i].Error != "" {
 			continue // nothing came
@@ -168,9 +172,28 @@ func (f *newFile) discard() {
 	}
 }
 
+// openExisting opens what was there. A FIFO waits for a process that reads it.
+func openExisting(ctx context.Context, name string) (*os.File, error) {
+	type opened struct {
+		*os.File
+		error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+		done <- opened{f, err}
+	}()
+	select {
+	case o := <-done:
+		return o.File, o.error
+	case <-ctx.Done():
+		return nil, fmt.Errorf("no process reads %s: %w", name, context.Cause(ctx))
+	}
+}
+
 // create opens where a URL's content goes. A file that -o did not name must not
 // be there yet.
-func create(output, url string) (*os.File, *newFile, error) {
+func create(ctx context.Context, output, url string) (*os.File, *newFile, error) {
 	if output == "-" {
 		return os.Stdout, nil, nil
 	}
@@ -188,7 +211,7 @@ func create(output, url string) (*os.File, *newFile, error) {
 			return os.Stdout, nil, nil // /dev/stdout: opened again it would begin anew
 		}
 		if _, err := os.Lstat(output); !errors.Is(err, fs.ErrNotExist) { // or a link that leads nowhere
-			f, err := os.Create(output)
+			f, err := openExisting(ctx, output)
 			return f, nil, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -309,11 +310,19 @@ func (m *image) failed(ctx context.Context, err error) error {
 		return m.p.notVerified(m.stage, err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		return fault.In(ctx, fault.NoOutput, m.stage, err, m.makeRoom())
+	case isWrite(err):
+		return fault.In(ctx, fault.NoOutput, m.stage, err, "see what reads the output")
 	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, m.tooLarge(0))
 	}
 	try, err := m.p.explain(ctx, m.stage, err)
 	return fault.In(ctx, fault.NotFetched, m.stage, err, try)
+}
+
+// isWrite says whether a file could not be written: a pipe that nothing reads.
+func isWrite(err error) bool {
+	file, ok := errors.AsType[*fs.PathError](err)
+	return ok && file.Op == "write"
 }
 
 // where is what there has to be room in.
