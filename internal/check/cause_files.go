@@ -105,7 +105,7 @@ func write(l plan.Finding) string { return fmt.Sprintf("write in %s:%d: %s", l.F
 // the writer meant; nil for none. Where there are more labels it may be in
 // another one than boots.
 func (f *Facts) misread(role string) *plan.Finding {
-	if f.Config == nil || len(f.Config.Labels) != 1 {
+	if f.Config == nil || len(f.Config.Labels) != 1 || f.givenBy(role) != "" {
 		return nil
 	}
 	codes := []pxelinux.Code{pxelinux.KernelWords, pxelinux.EqualsSign, pxelinux.KernelBackslash, pxelinux.ImpliedKernel}
@@ -368,7 +368,7 @@ func missing(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), fileHint(f))
+		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), fileHint(f, role))
 		if f.Boot != nil && f.Boot.Instead != "" {
 			d.status = Warn
 			d.summary = fmt.Sprintf("The %s is not there, and so %s boots.", role, f.Boot.Instead)
@@ -378,15 +378,34 @@ func missing(role string) func(*Facts) *finding {
 }
 
 // fileHint tells the rule that most people get wrong.
-func fileHint(f *Facts) string {
-	hint := "put it there, or correct its name in " + f.configName()
+func fileHint(f *Facts, role string) string {
+	hint := "put it there, or correct " + f.namedBy(role)
 	switch {
+	case f.givenBy(role) != "":
+		return hint
 	case f.Boot != nil && f.Boot.Program == plan.IPXE:
 		return hint + "; names are relative to the script's directory, and those that begin with / to the server's"
 	case f.Boot != nil && f.Boot.Program == plan.GRUB:
 		return hint + "; names begin at the server's root directory"
 	}
 	return hint + "; names are relative to the boot file's directory, also those that begin with /"
+}
+
+// givenBy is the option that names a file in the place of the configuration's; "" for
+// none.
+func (f *Facts) givenBy(role string) string {
+	switch {
+	case role == "kernel" && f.Subject.Kernel != "":
+		return "--kernel"
+	case role == "initrd" && f.Subject.Ramdisk != "":
+		return "--ramdisk"
+	}
+	return ""
+}
+
+// namedBy is what names a file, for a hint.
+func (f *Facts) namedBy(role string) string {
+	return cmp.Or(f.givenBy(role), "its name in "+f.configName())
 }
 
 // configName is the configuration's, for a hint.
@@ -439,7 +458,7 @@ func truncated(role string) func(*Facts) *finding {
 			evidence := ""
 			switch k := file.Kernel; {
 			case file.Result == plan.Empty:
-				return f.named(role, broken(fmt.Sprintf("The %s is empty.", role), file.URL+" has 0 bytes", "copy it there again (a full disk cuts files off: df), or correct its name in "+f.configName()))
+				return f.named(role, broken(fmt.Sprintf("The %s is empty.", role), file.URL+" has 0 bytes", "copy it there again (a full disk cuts files off: df), or correct "+f.namedBy(role)))
 			case file.Result == plan.Short && file.Read >= file.Bytes:
 				evidence = file.Message
 			case file.Result == plan.Short:
