@@ -198,6 +198,9 @@ func TestVerify(t *testing.T) {
 		{"a page for a list", func(t *testing.T, tree, _ string) {
 			writeFile(t, filepath.Join(tree, "SHA256SUMS"), "<html>\n")
 		}, []string{"--key=KEYS/openpgp"}, 5, "SHA256SUMS.asc: it does not belong to the list"},
+		{"a list that is too large", func(t *testing.T, tree, _ string) {
+			writeFile(t, filepath.Join(tree, "SHA256SUMS"), strings.Repeat("#", 5<<20))
+		}, []string{"--key=KEYS/openpgp"}, 6, "SHA256SUMS: larger than allowed: 5242880 bytes of 4194304; see what that file is"},
 		{"iPXE", nil, []string{"--bootfile=boot.ipxe", "--key=KEYS/minisign"}, 0, "verify: by minisign "},
 		{"iPXE's script", change("boot.ipxe"), []string{"--bootfile=boot.ipxe", "--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/boot.ipxe has the SHA-256 "},
 		{"iPXE's next script", change("next.ipxe"), []string{"--bootfile=boot.ipxe", "--key=KEYS/minisign"}, 5, "tftp://192.168.1.166/next.ipxe has the SHA-256 "},

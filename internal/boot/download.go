@@ -412,6 +412,8 @@ func (p *pipeline) hint(err error) string {
 		return p.reach()
 	case errors.Is(err, fetch.ErrShort), errors.Is(err, fetch.ErrLong), errors.Is(err, fetch.ErrChanged):
 		return "see the server's log, and that the file is whole there"
+	case errors.Is(err, fetch.ErrTooBig):
+		return "see what that file is"
 	case errors.Is(err, fetch.ErrTooSlow):
 		return "see what the network and the server are busy with"
 	case errors.Is(err, fetch.ErrRefused):

@@ -36,7 +36,7 @@ func (p *pipeline) verifyIn(ctx context.Context, base string) error {
 	case verify.IsError(err):
 		return p.notVerified("verify", err)
 	case err != nil:
-		return fault.In(ctx, fault.NotFetched, "verify", err, p.reach())
+		return fault.In(ctx, fault.NotFetched, "verify", err, p.hint(err))
 	}
 	if how := p.check.How(); how != "" {
 		p.say.Stage("verify: by %s", how)

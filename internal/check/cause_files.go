@@ -79,6 +79,10 @@ func labelMissing(f *Facts) *finding {
 	if b.Outcome != pxelinux.Error && !notThere {
 		return nil
 	}
+	if notThere && strings.HasSuffix(name, ".c32") && base(file.URL) != base(name) { // a menu, which took another command
+		return broken(fmt.Sprintf("ONTIMEOUT names %s, and there is no such label.", base(file.URL)), evidence+", and there is no file "+file.URL+" either",
+			"upper and lower case matter; correct ONTIMEOUT, or add the label").at("kernel")
+	}
 	if c.DefaultAt != "" && !strings.HasPrefix(c.DefaultAt, c.URL+":") {
 		evidence += ", DEFAULT stands in " + c.DefaultAt
 	}
@@ -334,7 +338,7 @@ func (f *Facts) downloads() (files []File) {
 
 // fileOf is a file by what came of asking for it.
 func fileOf(role string, t plan.Try) File {
-	return File{Role: role, URL: t.URL, Result: t.Result, Reason: t.Reason, Bytes: -1, Message: t.Message, Rejected: t.Rejected, Blocks: t.Blocks}
+	return File{Role: role, URL: t.URL, At: t.At, Result: t.Result, Reason: t.Reason, Bytes: -1, Message: t.Message, Rejected: t.Rejected, Blocks: t.Blocks}
 }
 
 // lostSize is the smallest TFTP block size of which none arrived, and the largest of
@@ -423,7 +427,7 @@ func refused(role string) func(*Facts) *finding {
 			return nil
 		}
 		hint := refusalHint(file.Message)
-		if web := Hint(file.Reason, file.URL); web != "" {
+		if web := Hint(file.Reason, cmp.Or(file.At, file.URL)); web != "" {
 			hint = web
 		} else if strings.HasPrefix(file.URL, "http") {
 			hint = "see the web server's log, its rules for that file (allow, deny), and whether it may read it (chmod a+r, and a+x for the directories)"
@@ -438,10 +442,14 @@ func unreachable(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		hint := Hint(file.Reason, file.URL)
+		at := cmp.Or(file.At, file.URL)
+		hint, which := Hint(file.Reason, at), "the server in that URL"
+		if file.At != "" {
+			which = fmt.Sprintf("%s, to which %s redirects,", hostOf(at), hostOf(file.URL))
+		}
 		d := broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
-			cmp.Or(hint, "see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String()))
-		if s := f.NextServer; hint == "" && s != nil && s.TFTP == PortAnswers && hostOf(file.URL) == s.Address.String() && !strings.HasPrefix(file.URL, "tftp:") {
+			cmp.Or(hint, fmt.Sprintf("see that %s is up and can be reached from %s", which, f.Lease.Address.Masked())))
+		if s := f.NextServer; hint == "" && s != nil && s.TFTP == PortAnswers && hostOf(at) == s.Address.String() && !strings.HasPrefix(file.URL, "tftp:") {
 			d.evidence += "; that machine is up, and answers TFTP"
 			d.hint = fmt.Sprintf("see that the server of that URL runs on it, what of its firewall or on the way drops TCP from %s, and whether large frames get through (ping -M do -s 1472 %s)", f.Lease.Address.Masked(), s.Address)
 		}

@@ -213,7 +213,7 @@ func tftpRefused(f *Facts) *finding {
 		return nil
 	}
 	t := tries[0]
-	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message), refusalHint(t.Message))
+	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message), cmp.Or(Hint(t.Reason, cmp.Or(t.At, t.URL)), refusalHint(t.Message)))
 	if len(tries) > 1 {
 		d.evidence += fmt.Sprintf(" (and %s more)", console.Count(len(tries)-1, "name"))
 	}
@@ -255,7 +255,6 @@ func configMisnamed(f *Facts) *finding {
 		return nil
 	}
 	t := f.Search[i]
-	want := "pxelinux.cfg/01-" + strings.ReplaceAll(strings.ToLower(f.Subject.MAC), ":", "-")
 	if dir, file := path.Split(f.Lease.BootFile); f.found() == nil && f.Lease.PathPrefix == "" && path.Base(dir) == "pxelinux.cfg" {
 		up := path.Join(path.Dir(path.Clean(dir)), file)
 		return broken("The boot file is in pxelinux.cfg itself, and PXELINUX looks for a pxelinux.cfg below it.",
@@ -263,12 +262,30 @@ func configMisnamed(f *Facts) *finding {
 			"move the boot file up, and name it there", bootStanzas(f.Lease.NextServer, up)...)
 	}
 	d := broken("The configuration has a name that PXELINUX does not ask for.", fmt.Sprintf("%s is there (%s)", t.URL, t.Meant),
-		"call it "+want+": lower case, dashes, and 01- for Ethernet before the MAC")
+		"call it pxelinux.cfg/"+f.meantName(base(t.URL)))
 	if found := f.found(); found != nil {
 		d.status = Warn
 		d.summary = fmt.Sprintf("%s is never asked for, and so %s is used.", base(t.URL), base(found.URL))
 	}
 	return d
+}
+
+// meantName is the name that PXELINUX asks for in the place of a configuration's, and
+// its rule: one for every guest is not to become this guest's.
+func (f *Facts) meantName(name string) string {
+	name = strings.TrimSuffix(strings.TrimSuffix(name, ".cfg"), ".txt")
+	mac := "01-" + strings.ReplaceAll(strings.ToLower(f.Subject.MAC), ":", "-")
+	asked := f.Searched()
+	i := slices.IndexFunc(asked, func(t plan.Try) bool { return strings.EqualFold(base(t.URL), name) })
+	switch a := f.Lease.Address.Addr(); {
+	case a.Is4() && name == a.String():
+		return fmt.Sprintf("%X: the address in hexadecimal, upper case", a.AsSlice())
+	case i < 0, strings.EqualFold(name, mac):
+		return mac + ": lower case, dashes, and 01- for Ethernet before the MAC"
+	case a.Is4() && strings.EqualFold(name, fmt.Sprintf("%x", a.AsSlice())):
+		return base(asked[i].URL) + ": the address in upper case"
+	}
+	return base(asked[i].URL) + ", in lower case and with nothing behind it"
 }
 
 func configUnreadable(f *Facts) *finding {
@@ -285,7 +302,7 @@ func configUnreadable(f *Facts) *finding {
 	for _, result := range []plan.Result{plan.Unreachable, plan.Silent} {
 		if tries := f.tries(result); len(tries) > 0 {
 			return broken("The server of the configuration can't be reached.", tries[0].URL+": "+tries[0].Message,
-				cmp.Or(Hint(tries[0].Reason, tries[0].URL), "see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it"))
+				cmp.Or(Hint(tries[0].Reason, cmp.Or(tries[0].At, tries[0].URL)), "see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it"))
 		}
 	}
 	tries := slices.DeleteFunc(slices.Clone(f.Search), func(t plan.Try) bool {

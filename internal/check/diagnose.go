@@ -209,11 +209,11 @@ func AdviseFile(p *plan.Plan, role string, asked plan.Try, names ...Name) *Verdi
 }
 
 // advise looks for the cause among those of some steps; a transfer that stopped is of
-// the server's step, whatever was asked for.
+// the server's step, whatever was asked for, and that iPXE has no script of DHCP's.
 func advise(f *Facts, p *plan.Plan, steps ...string) *Verdict {
 	f.Decided(p)
 	for _, c := range causes {
-		if !slices.Contains(steps, c.step) && c.code != TFTPDataBlocked && c.code != TFTPNoOACK {
+		if !slices.Contains(steps, c.step) && c.code != TFTPDataBlocked && c.code != TFTPNoOACK && (c.code != IPXELoop || p.Config.URL != "") {
 			continue
 		}
 		if d := c.find(f); d != nil && d.status == Fail {

@@ -78,12 +78,13 @@ func (h *httpFile) roundTrip(r *http.Request) (resp *http.Response, err error) {
 	if c.RootCAs != nil && h.transport.TLSClientConfig == nil && (r.URL.Scheme == "https" || to.Scheme == "https") {
 		h.transport.TLSClientConfig = &tls.Config{RootCAs: c.RootCAs()}
 	}
-	server := net.JoinHostPort(to.Hostname(), cmp.Or(to.Port(), map[string]string{"http": "80", "https": "443"}[to.Scheme]))
+	// What a proxy answers says nothing of a server that has yet to answer.
+	server, origin := hostPort(to), hostPort(r.URL)
 	silence := h.silence.get()
 	defer h.silence.set(silence)
-	err = c.patiently(h.ctx, server, func() (err error) {
+	err = c.patiently(h.ctx, origin, func() (err error) {
 		header := silence
-		if c.Servers.know(server) {
+		if c.Servers.know(origin) {
 			header = 0
 		}
 		h.silence.set(header)
@@ -94,7 +95,9 @@ func (h *httpFile) roundTrip(r *http.Request) (resp *http.Response, err error) {
 		if resp, err = h.transport.RoundTrip(r); err != nil {
 			return inWordsOf(err, server) // that of a connection is in words
 		}
-		c.Servers.note(server)
+		if server == origin || !gateway(resp) {
+			c.Servers.note(origin)
+		}
 		if err = busy(resp, time.Now()); err != nil {
 			resp.Body.Close()
 			resp = nil
@@ -102,6 +105,10 @@ func (h *httpFile) roundTrip(r *http.Request) (resp *http.Response, err error) {
 		return err
 	})
 	return resp, err
+}
+
+func hostPort(u *url.URL) string {
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme]))
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -139,12 +146,16 @@ func (h *httpFile) get(bytes string) (*http.Response, error) {
 		req.Header.Set("If-Range", version(h.first))
 	}
 	resp, err := h.client.Do(req)
+	to := req.URL.String()
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // without the URL once more
+		err, to = e.Err, e.URL // without the URL once more
 	}
 	if err == nil && bytes == "" && resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
-		err = statusError(resp)
+		err, to = statusError(resp), resp.Request.URL.String()
+	}
+	if to = printable.Redacted(to); err != nil && to != printable.Redacted(req.URL.String()) {
+		err = &Redirected{to, err}
 	}
 	return resp, err
 }
@@ -160,11 +171,11 @@ func (h *httpFile) checkRedirect(r *http.Request, via []*http.Request) error {
 	to := printable.Redacted(r.URL.String())
 	switch {
 	case len(via) > maxRedirects:
-		return fmt.Errorf("%w: more than %d redirects", ErrRefused, maxRedirects)
+		return fmt.Errorf("%w: more than %d redirects", ErrRedirect, maxRedirects)
 	case r.URL.Scheme != "http" && r.URL.Scheme != "https":
-		return fmt.Errorf("%w: redirect to %s", ErrRefused, to)
+		return fmt.Errorf("%w: redirect to %s", ErrRedirect, to)
 	case r.URL.Scheme == "http" && via[len(via)-1].URL.Scheme == "https":
-		return fmt.Errorf("%w: redirect from https to %s", ErrRefused, to)
+		return fmt.Errorf("%w: redirect from https to %s", ErrRedirect, to)
 	}
 	// The password is for the server that it was given for, and for that one
 	// also when it sends us on to another file.
@@ -257,16 +268,25 @@ func (h *httpFile) fits(resp *http.Response, begin int64) error {
 // content is what an answer brings. It is asked for as it is; a server that
 // packs it all the same has to say so.
 func (h *httpFile) content(resp *http.Response) (io.ReadCloser, error) {
-	switch said := strings.ToLower(resp.Header.Get("Content-Encoding")); said {
+	var packed []string
+	for said := range strings.SplitSeq(strings.ToLower(strings.Join(resp.Header.Values("Content-Encoding"), ",")), ",") {
+		switch said = strings.TrimSpace(said); said {
+		case "gzip", "x-gzip", "br", "zstd", "deflate", "compress", "x-compress":
+			packed = append(packed, said)
+		}
+	}
+	switch how := strings.Join(packed, ", "); how {
+	case "":
+		return resp.Body, nil
 	case "gzip", "x-gzip":
 		// Apache's AddEncoding says so of every file.gz, as it is.
 		if h.packed = !strings.HasSuffix(h.url.Path, ".gz"); h.packed {
 			return &gunzip{packed: resp.Body}, nil
 		}
-	case "br", "zstd", "deflate", "compress", "x-compress":
-		return nil, fmt.Errorf("%w: it comes packed with %s, which was not asked for", ErrRefused, said)
+		return resp.Body, nil
+	default:
+		return nil, fmt.Errorf("%w: it comes packed with %s, which was not asked for", ErrEncoding, how)
 	}
-	return resp.Body, nil
 }
 
 type gunzip struct {
@@ -282,7 +302,7 @@ func (g *gunzip) Read(p []byte) (n int, err error) {
 		n, err = g.reader.Read(p)
 	}
 	if _, corrupt := errors.AsType[flate.CorruptInputError](err); corrupt || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
-		err = &permanent{fmt.Errorf("%w: what it says is packed is not: %w", ErrRefused, err)}
+		err = &permanent{fmt.Errorf("%w: it says Content-Encoding: gzip, and what it sends is not packed so", ErrEncoding)}
 	}
 	return n, err
 }
@@ -328,17 +348,15 @@ func escapePath(s string) string {
 
 func statusError(resp *http.Response) error {
 	kind := ErrRefused
-	switch resp.StatusCode {
-	case http.StatusNotFound, http.StatusGone:
+	switch code := resp.StatusCode; {
+	case code == http.StatusNotFound, code == http.StatusGone:
 		kind = ErrNotFound
-	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
+	case code == http.StatusUnauthorized, code == http.StatusProxyAuthRequired:
 		kind = ErrLogin
+	case code >= http.StatusInternalServerError:
+		kind = ErrFails
 	}
-	where := ""
-	if resp.Request.Response != nil { // we were redirected
-		where = " from " + printable.Redacted(resp.Request.URL.String())
-	}
-	return fmt.Errorf("%w: %s%s", kind, printable.Line(resp.Status, maxMessage), where)
+	return fmt.Errorf("%w: %s", kind, printable.Line(resp.Status, maxMessage))
 }
 
 // cookies is what lpxelinux.0 tells a server about the machine, for scripts

@@ -94,21 +94,31 @@ func (e *busyError) Unwrap() error { return e.error }
 
 // busy is nil for all other answers.
 func busy(resp *http.Response, now time.Time) error {
-	switch resp.StatusCode {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	if gateway(resp) || resp.StatusCode == http.StatusTooManyRequests {
 		return &busyError{statusError(resp), retryAfter(resp.Header, now)}
 	}
 	return nil
 }
 
-// retryAfter is seconds or a date (RFC 9110, section 10.2.3).
+// gateway says whether an answer is one that proxies give for a server which
+// they can't reach.
+func gateway(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// retryAfter is seconds or a date (RFC 9110, section 10.2.3), longest at most.
 func retryAfter(h http.Header, now time.Time) time.Duration {
+	const longest = 24 * time.Hour // longer than any deadline
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
+		return min(time.Duration(seconds)*time.Second, longest)
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return max(at.Sub(now), 0)
+		return min(max(at.Sub(now), 0), longest) // Sub's largest has no room for a pause
 	}
 	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -67,15 +68,17 @@ func TestPatienceEnds(t *testing.T) {
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
-		w.Header().Set("Retry-After", "3600")
+		w.Header().Set("Retry-After", r.URL.Query().Get("after"))
 		w.WriteHeader(503)
 	}))
 	defer server.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	_, err := patient().Open(ctx, server.URL)
-	if !errors.Is(err, ErrRefused) || err.Error() != server.URL+"/: refused by server: 503 Service Unavailable" || asked.Load() != 1 {
-		t.Errorf("got %v after %d requests", err, asked.Load())
+	for i, after := range []string{"3600", "2147483647", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := patient().Open(ctx, server.URL+"/?after="+url.QueryEscape(after))
+		if !errors.Is(err, ErrRefused) || !strings.HasSuffix(err.Error(), ": refused by server: 503 Service Unavailable") || asked.Load() != int64(i+1) {
+			t.Errorf("%s: got %v after %d requests", after, err, asked.Load())
+		}
 	}
 }
 
@@ -94,6 +97,54 @@ func TestNoPatience(t *testing.T) {
 		if _, err := get(t, patient(), scheme+"://"+silent(t)+"/x"); !errors.Is(err, ErrTimeout) {
 			t.Errorf("%s: got %v", scheme, err)
 		}
+	}
+}
+
+// What a proxy says of a server that never answered costs as much as that server
+// would; what it says of one that has answered passes.
+func TestNoPatienceBehindProxy(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{502, 503, 504} {
+		up := false
+		asked := make(map[string]int)
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked[r.RequestURI]++
+			if n := asked[r.RequestURI]; r.URL.Host == "down.example" || r.URL.Path == "/later" && n < 3 {
+				w.WriteHeader(status)
+				return
+			}
+			up = true
+			io.WriteString(w, "content")
+		}))
+		defer proxy.Close()
+		c := patient()
+		c.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
+		if _, err := get(t, c, "http://up.example/first"); err != nil || !up {
+			t.Fatal(err)
+		}
+		if _, err := get(t, c, "http://down.example/x"); !errors.Is(err, ErrRefused) || asked["http://down.example/x"] != 1 {
+			t.Errorf("%d: %v after %d requests", status, err, asked["http://down.example/x"])
+		}
+		if got, err := get(t, c, "http://up.example/later"); err != nil || got != "content" {
+			t.Errorf("%d: got %q, %v", status, got, err)
+		}
+	}
+	// A proxy that is silent about it.
+	hang := make(chan struct{})
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Host == "down.example" {
+			<-hang
+		}
+	}))
+	defer proxy.Close()
+	defer close(hang)
+	c := patient()
+	c.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
+	if _, err := get(t, c, "http://up.example/first"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := get(t, c, "http://down.example/x"); !errors.Is(err, ErrTimeout) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -35,6 +35,10 @@ func hopeless(useless int, patient, stalled bool) bool {
 	return useless > 10
 }
 
+// maxEnds is how many connections of a server that is waited for may end, or say
+// what is no HTTP, at the same byte: it has no more, whatever it announces.
+const maxEnds = 3
+
 // permanent is an error that another attempt would not change.
 type permanent struct{ error }
 
@@ -55,7 +59,7 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 	buffer := make([]byte, 128<<10)
 	got := &received{w: w}
 	got.sum.SetSeed(maphash.MakeSeed())
-	for useless := 0; ; {
+	for useless, ends := 0, 0; ; { // in a row, without a byte: connections, and those that ended
 		before, from := got.n, &reader{Reader: s.body}
 		_, err := io.CopyBuffer(got, from, buffer)
 		if err == nil {
@@ -65,15 +69,19 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 			return got.n, err
 		}
 		if got.n > before {
-			useless = 0
+			useless, ends = 0, 0
 		}
+		if ends++; got.left > 0 || passes(err) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			ends = 0
+		}
+		patient := s.patient && ends <= maxEnds
 		s.body.Close()
 		stalled := isTimeout(err)
 		if stalled && s.patient { // the next one gets more time, as this was not enough
 			s.silence.set(2 * s.silence.get())
 		}
 		for broke := err; ; {
-			if useless++; hopeless(useless, s.patient, stalled) || !wait(s.ctx, useless, 0) {
+			if useless++; hopeless(useless, patient, stalled) || !wait(s.ctx, useless, 0) {
 				return got.n, broke
 			}
 			body, begin, err := s.open(got.n - int64(len(got.end)))

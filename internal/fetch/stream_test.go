@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,6 +135,59 @@ func TestHTTPResume(t *testing.T) {
 				t.Error("requests (-want +got)\n", diff)
 			}
 		})
+	}
+}
+
+// A server that is waited for, and ends each time at the same byte, is given up
+// after a few: it announces more than it has.
+func TestEndsAtTheSameByte(t *testing.T) {
+	t.Parallel()
+	for name, header := range map[string]map[string]string{"ranges": {"ETag": `"v1"`}, "no ranges": nil} {
+		b := &breaking{content: make([]byte, 100_000), each: 50_000, header: header}
+		b.change = func(w http.ResponseWriter, r *http.Request, nth int) bool {
+			var from int
+			fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
+			w.Header().Set("Content-Length", strconv.Itoa(len(b.content)-from))
+			if from > 0 {
+				w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(b.content)-1, len(b.content)))
+				w.WriteHeader(206)
+			}
+			w.Write(b.content[from:b.each])
+			return true
+		}
+		server := httptest.NewServer(b)
+		defer server.Close()
+		began := time.Now()
+		_, err := get(t, patient(), server.URL+"/x")
+		server.Close() // and wait
+		if !errors.Is(err, ErrShort) || !strings.HasSuffix(err.Error(), "50000 of 100000 bytes") || len(b.asked) > 4 {
+			t.Errorf("%s: %v after %d requests and %v", name, err, len(b.asked), time.Since(began))
+		}
+	}
+}
+
+// So is one that breaks HTTP's rules there each time.
+func TestGarbageEachTime(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1); r.URL.Path == "/first" {
+			return
+		}
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nzz\r\n")
+			conn.Close()
+		}
+	}))
+	defer server.Close()
+	c := patient()
+	if _, err := get(t, c, server.URL+"/first"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := get(t, c, server.URL+"/x")
+	if err == nil || !strings.HasSuffix(err.Error(), "invalid byte in chunk length") || asked.Load() > 5 {
+		t.Errorf("%v after %d requests", err, asked.Load())
 	}
 }
 

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -95,6 +96,9 @@ func (k *Key) Verify(text, signature []byte, now time.Time) (by string, err erro
 	if len(signature) > MaxSignature {
 		return "", fmt.Errorf("%d bytes are more than a signature has", len(signature))
 	}
+	if len(signature) == 0 {
+		return "", errors.New("it is empty")
+	}
 	if k.minisign != nil {
 		return k.verifyMinisign(text, signature)
 	}
@@ -117,6 +121,9 @@ func (k *Key) verifyMinisign(text, signature []byte) (string, error) {
 
 var errChanged = errors.New("it does not belong to the list: one of them was changed")
 
+// weak are digests for which two texts with the same one can be made.
+var weak = map[crypto.Hash]bool{crypto.MD5: true, crypto.SHA1: true, crypto.RIPEMD160: true}
+
 func (k *Key) verifyOpenPGP(text, signature []byte, now time.Time) (string, error) {
 	var r io.Reader = bytes.NewReader(signature)
 	if bytes.HasPrefix(bytes.TrimSpace(signature), []byte("-----BEGIN PGP")) {
@@ -126,11 +133,18 @@ func (k *Key) verifyOpenPGP(text, signature []byte, now time.Time) (string, erro
 		}
 		r = block.Body
 	}
-	_, signer, err := openpgp.VerifyDetachedSignature(k.openpgp, bytes.NewReader(text), r, &packet.Config{Time: func() time.Time { return now }})
+	sig, signer, err := openpgp.VerifyDetachedSignature(k.openpgp, bytes.NewReader(text), r, &packet.Config{Time: func() time.Time { return now }})
 	_, changed := errors.AsType[pgp.SignatureError](err)
+	const date = "2 January 2006, 15:04 MST"
 	switch {
+	case err == nil && weak[sig.Hash]:
+		return "", fmt.Errorf("it is over a digest by %v, which can be forged: sign with gpg --digest-algo SHA256", sig.Hash)
+	case err == nil && sig.CreationTime.Before(signer.PrimaryKey.CreationTime): // as gpgv
+		return "", errors.New("it was made before the key was")
 	case err == nil:
 		return fingerprint(signer), nil
+	case sig != nil && sig.CreationTime.After(now):
+		return "", fmt.Errorf("it was made on %s, and dom0's clock says %s", sig.CreationTime.UTC().Format(date), now.UTC().Format(date))
 	case errors.Is(err, pgp.ErrUnknownIssuer):
 		return "", fmt.Errorf("it is by another key, and --key is %s", k)
 	case errors.Is(err, pgp.ErrSignatureExpired):

@@ -2,6 +2,8 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
+	"crypto"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -99,7 +101,8 @@ func TestVerify(t *testing.T) {
 		{"OpenPGP, expired", short, list, short.sign(list), now.Add(2 * time.Hour), "it has expired"},
 		{"no signature of OpenPGP", pgp, list, []byte("<html>"), now, "it is not to be verified: "},
 		{"a key for a signature", pgp, list, pgp.public, now, "it is no detached signature of OpenPGP"},
-		{"nothing", pgp, list, nil, now, "it is by another key"},
+		{"nothing", pgp, list, nil, now, "it is empty"},
+		{"nothing, minisign", mini, list, nil, now, "it is empty"},
 		{"too much", pgp, list, make([]byte, MaxSignature+1), now, "bytes are more than a signature has"},
 	} {
 		by, err := c.key.key(t).Verify(c.text, c.sig, c.at)
@@ -108,6 +111,73 @@ func TestVerify(t *testing.T) {
 		}
 	}
 }
+
+// TestVerifyOpenPGP has signatures that OpenPGP would let pass, or that are of a
+// wrong time.
+func TestVerifyOpenPGP(t *testing.T) {
+	list := []byte(hello.String() + "  linux\n")
+	entity, err := openpgp.NewEntity("Tree", "", "tree@example.org", &packet.Config{Time: func() time.Time { return now }, RSABits: 2048})
+	labtest.Check(t, err)
+	var public bytes.Buffer
+	labtest.Check(t, entity.Serialize(&public))
+	key := signer{public: public.Bytes()}.key(t)
+	for _, c := range []struct {
+		hash crypto.Hash
+		at   time.Duration // from now
+		err  string
+	}{
+		{crypto.SHA256, 0, ""},
+		{crypto.SHA512, 0, ""},
+		{crypto.SHA256, time.Hour, "it was made on 28 November 2026, 13:00 UTC, and dom0's clock says 28 November 2026, 12:00 UTC"},
+	} {
+		var signature bytes.Buffer
+		config := &packet.Config{DefaultHash: c.hash, Time: func() time.Time { return now.Add(c.at) }}
+		labtest.Check(t, openpgp.DetachSign(&signature, entity, bytes.NewReader(list), config))
+		by, err := key.Verify(list, signature.Bytes(), now)
+		if (by == "") != (c.err != "") || fmt.Sprint(err) != cmp.Or(c.err, "<nil>") {
+			t.Errorf("%v, %v later: %q, %v", c.hash, c.at, by, err)
+		}
+	}
+	for signature, want := range map[string]string{
+		gpgSHA1:  "it is over a digest by SHA-1, which can be forged: sign with gpg --digest-algo SHA256",
+		gpgEarly: "it was made before the key was",
+	} {
+		if by, err := (signer{public: []byte(gpgKey)}).key(t).Verify(list, []byte(signature), now); fmt.Sprint(err) != want {
+			t.Errorf("got %q, %v, want %s", by, err, want)
+		}
+	}
+}
+
+// What gpg made of the list with --digest-algo SHA1, and an hour before its key;
+// go-crypto makes neither.
+const (
+	gpgKey = `-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mDMEawq0MBYJKwYBBAHaRw8BAQdA2O91wTJaL/lv4KoTh/V2FdQ4iqftGOBnUBQg
+sKar6Oe0A3RAeIiQBBMWCAA4FiEE1L4kiMqeJ4K9LQeinvcYYMIFQ0sFAmsKtDAC
+GwMFCwkIBwIGFQoJCAsCBBYCAwECHgECF4AACgkQnvcYYMIFQ0smfAD/dcc0PP0r
+s67BAnBGZ8qTNceQGYM2M5t0UlFBNZi1kewBAPBbIC/IivRuwIn+tQiFcmYbmppg
+3CVQ+GsL9QJlo4YF
+=BJwo
+-----END PGP PUBLIC KEY BLOCK-----
+`
+	gpgSHA1 = `-----BEGIN PGP SIGNATURE-----
+
+iHUEABYCAB0WIQTUviSIyp4ngr0tB6Ke9xhgwgVDSwUCawq0MAAKCRCe9xhgwgVD
+S/Z+AP0fPlyC5VpkiledUywn+5C+DoD28p/Q5xKPowMjmnm2LgD9EeZ6yFXtNWEZ
+ijnLYrwgzUUZLUPEabuz1mMWT+JLswY=
+=d+Kh
+-----END PGP SIGNATURE-----
+`
+	gpgEarly = `-----BEGIN PGP SIGNATURE-----
+
+iHUEABYIAB0WIQTUviSIyp4ngr0tB6Ke9xhgwgVDSwUCawqmIAAKCRCe9xhgwgVD
+SzydAQCnobaNefogd0gy45SRIgSPW1bdyx840XaoyrzTMnaJ8QD+OI7s//GKVJfm
+nJZz0yIyprCWrnIFqlqAhBAOmfE6bQM=
+=fn3K
+-----END PGP SIGNATURE-----
+`
+)
 
 func TestParseKey(t *testing.T) {
 	_, private, err := minisign.GenerateKey(rand.Reader)

@@ -62,6 +62,7 @@ func Asked(link string, err error, took time.Duration) plan.Try {
 	if err != nil {
 		t.Message, t.Reason = message(err), ReasonOf(err)
 	}
+	t.At = redirectedTo(err)
 	return t
 }
 
@@ -136,11 +137,20 @@ func ReasonOf(err error) plan.Reason {
 	}{
 		{fetch.ErrPortClosed, plan.PortClosed}, {fetch.ErrCertExpired, plan.CertExpired}, {fetch.ErrUnknownCA, plan.UnknownCA},
 		{fetch.ErrCertName, plan.CertName}, {fetch.ErrNoTLS, plan.NoTLS}, {fetch.ErrLogin, plan.NoLogin}, {fetch.ErrHangs, plan.Hangs},
-		{fetch.ErrUnheard, plan.DataBlocked},
+		{fetch.ErrUnheard, plan.DataBlocked}, {fetch.ErrFails, plan.Fails}, {fetch.ErrRedirect, plan.Redirect}, {fetch.ErrEncoding, plan.Encoding},
 	} {
 		if errors.Is(err, of.kind) {
 			return of.Reason
 		}
+	}
+	return ""
+}
+
+// redirectedTo is the URL that the error is about, where the one that was asked for
+// redirects; "" where it does not.
+func redirectedTo(err error) string {
+	if e, ok := errors.AsType[*fetch.Redirected](err); ok {
+		return e.To
 	}
 	return ""
 }
@@ -202,12 +212,18 @@ func (o *observer) meant(ctx context.Context) {
 		{dir + "/01:" + strings.ReplaceAll(plain, "-", ":"), "colons for dashes"},
 		{dir + "/" + strings.ReplaceAll(plain, "-", ":"), "colons for dashes, without 01-"},
 		{dir + "/01" + strings.ReplaceAll(plain, "-", ""), "without dashes"},
+		{dir + "/01-" + strings.ReplaceAll(plain, "-", ""), "without dashes behind 01-"},
 		{dir + "/" + strings.ReplaceAll(plain, "-", ""), "without dashes and 01-"},
 		{dir + "/" + mac + ".cfg", "with .cfg behind it"},
 		{dir + "/" + mac + ".txt", "with .txt behind it"},
 		{strings.ToUpper(dir) + "/" + mac, "directory in upper case"},
 		{strings.ToUpper(dir[:1]) + dir[1:] + "/" + mac, "directory in upper case"},
 		{mac, "not in " + dir},
+	}
+	for _, t := range o.facts.Search {
+		if id := t.URL[strings.LastIndexByte(t.URL, '/')+1:]; len(id) == len("00000000-0000-0000-0000-000000000000") && id != strings.ToUpper(id) {
+			names = append(names, name{dir + "/" + strings.ToUpper(id), "the UUID in upper case"})
+		}
 	}
 	if a := o.lease.Address.Addr(); a.Is4() {
 		hex := fmt.Sprintf("%x", a.AsSlice())
@@ -368,7 +384,7 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 		f.Result = result(err)
 	}
 	if err != nil {
-		f.Message, f.Reason, f.Rejected = message(err), ReasonOf(err), rejected(ctx, link, err)
+		f.Message, f.Reason, f.At, f.Rejected = message(err), ReasonOf(err), redirectedTo(err), rejected(ctx, link, err)
 		if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
 			f.Reason, f.Message, f.Blocks = o.stopped(ctx, link, f.Message)
 		}

@@ -162,9 +162,12 @@ var badBoots = []report{
 
 // A boot that fails says what is wrong first and what to do about it, as the check
 // that it names does.
-func TestBadBoots(t *testing.T) {
+func TestBadBoots(t *testing.T) { testBoots(t, badBoots) }
+
+func testBoots(t *testing.T, labs []report) {
+	t.Helper()
 	t.Parallel()
-	for _, test := range badBoots {
+	for _, test := range labs {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)

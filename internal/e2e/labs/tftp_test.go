@@ -69,6 +69,19 @@ func TestTFTP(t *testing.T) { testReports(t, tftpReports) }
 // does not say so.
 func (s *site) presumes() {
 	s.Helper()
+	s.answers(func(words []string) (reply string, blksize int) {
+		blksize = 512
+		if i := slices.Index(words, "blksize"); i >= 0 {
+			blksize, _ = strconv.Atoi(words[i+1])
+		}
+		return "", blksize
+	})
+}
+
+// answers is a TFTP server on the servers' machine that takes the words of a request,
+// the name first, and answers by that packet, or by blocks of that size.
+func (s *site) answers(request func(words []string) (reply string, blksize int)) {
+	s.Helper()
 	h := s.lab().Servers
 	var conn *net.UDPConn
 	labtest.Check(s, h.Do(func() (err error) {
@@ -94,16 +107,16 @@ func (s *site) presumes() {
 				block = int(b[2])<<8 | int(b[3])
 			case n >= 4 && b[1] == 1:
 				words := strings.Split(string(b[2:n]), "\x00")
+				reply, size := request(words)
 				content, err := os.ReadFile(filepath.Join(s.tree, words[0]))
-				if err != nil {
-					conn.WriteToUDPAddrPort([]byte("\x00\x05\x00\x01not found\x00"), from)
+				if err != nil && reply == "" {
+					reply = "\x00\x05\x00\x01not found\x00"
+				}
+				if reply != "" {
+					conn.WriteToUDPAddrPort([]byte(reply), from)
 					continue
 				}
-				t := transfer{content, 512}
-				if i := slices.Index(words, "blksize"); i >= 0 {
-					t.size, _ = strconv.Atoi(words[i+1])
-				}
-				transfers[from] = t
+				transfers[from] = transfer{content, size}
 			default:
 				continue
 			}
