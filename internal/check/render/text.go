@@ -4,6 +4,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
@@ -35,14 +36,10 @@ type Live struct {
 func NewLive(w io.Writer) *Live { return &Live{w, map[string]check.Step{}} }
 
 // Seen writes the steps that have ended, of a report on what is known so far. From
-// the first one in which something is wrong on they are for the end: by then more is
-// known of it, and a step has one outcome.
+// the first one on that may still change they are for the end: a step has one outcome.
 func (l *Live) Seen(r check.Report) error {
-	for i, s := range r.Steps {
-		if s.Status != check.OK {
-			r.Steps = r.Steps[:i]
-			break
-		}
+	if i := slices.IndexFunc(r.Steps, func(s check.Step) bool { return s.Open }); i >= 0 {
+		r.Steps = r.Steps[:i]
 	}
 	return l.steps(r.Steps)
 }

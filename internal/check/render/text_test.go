@@ -55,8 +55,8 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// A step is written when it has ended; from one in which something is wrong on they
-// stand at the end.
+// A step is written when it has ended, also with a warning; from one on that may
+// still change they stand at the end.
 func TestLive(t *testing.T) {
 	step := func(name string, status check.Status, detail string) check.Step {
 		return check.Step{Name: name, Status: status, Detail: detail}
@@ -72,7 +72,10 @@ func TestLive(t *testing.T) {
 	}
 	bridge, dhcp := step("bridge", check.OK, "xenbr0"), step("dhcp", check.Warn, "two")
 	seen("ok    bridge  xenbr0\n", bridge)
-	seen("", bridge, dhcp, step("server", check.Fail, "silent"), step("config", check.OK, "none"))
+	vif := step("vif", check.Warn, "another address")
+	seen("warn  vif     another address\n", bridge, vif)
+	dhcp.Open = true
+	seen("", bridge, vif, dhcp, step("server", check.Fail, "silent"), step("config", check.OK, "none"))
 	b.Reset()
 	if err := l.End(check.Report{Steps: []check.Step{bridge, step("dhcp", check.Warn, "three"), step("server", check.Fail, "wrong")}, Verdict: check.Verdict{Code: check.Fine, Summary: "No."}}, false); err != nil {
 		t.Fatal(err)
