@@ -65,8 +65,8 @@ func labelMissing(f *Facts) *finding {
 	evidence := fmt.Sprintf("%s has %s", c.URL, labelList(c.Labels)) + unread(c)
 	if b.Named != "" && b.Label == "" && !slices.Contains(c.Labels, b.Named) {
 		hint := "upper and lower case matter; correct --label"
-		if i := slices.IndexFunc(c.Labels, func(l string) bool { return strings.EqualFold(l, b.Named) }); i >= 0 {
-			hint = fmt.Sprintf("upper and lower case matter: --label %s", c.Labels[i])
+		if l := firstOf(c.Labels, func(l string) bool { return strings.EqualFold(l, b.Named) }); l != nil {
+			hint = fmt.Sprintf("upper and lower case matter: --label %s", *l)
 		}
 		return broken(fmt.Sprintf("There is no label %s.", b.Named), evidence, hint)
 	}
@@ -90,8 +90,8 @@ func labelMissing(f *Facts) *finding {
 		evidence += ", and there is no file " + file.URL + " either"
 	}
 	hint := "upper and lower case matter; correct DEFAULT, or add the label"
-	if i := slices.IndexFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.DefaultNoLabel && l.Fix != "" }); i >= 0 {
-		hint = write(c.Findings[i])
+	if l := firstOf(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.DefaultNoLabel && l.Fix != "" }); l != nil {
+		hint = write(*l)
 	} else if slices.ContainsFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.IncludeMissing }) {
 		hint = "put the file there that INCLUDE names, which may have the label, or correct DEFAULT"
 	}
@@ -117,8 +117,8 @@ func (f *Facts) misread(role string) *plan.Finding {
 		codes = []pxelinux.Code{pxelinux.InitrdEmpty, pxelinux.InitrdWords, pxelinux.InitrdBackslash}
 	}
 	for _, code := range codes { // a label names no kernel because of a line that is passed over
-		if i := slices.IndexFunc(f.Config.Findings, func(l plan.Finding) bool { return l.Code == code }); i >= 0 {
-			return &f.Config.Findings[i]
+		if l := firstOf(f.Config.Findings, func(l plan.Finding) bool { return l.Code == code }); l != nil {
+			return l
 		}
 	}
 	return nil
@@ -279,20 +279,12 @@ func includeMissing(f *Facts) *finding {
 
 // file is the first of that role; nil for none.
 func (f *Facts) file(role string) *File {
-	i := slices.IndexFunc(f.Files, func(file File) bool { return file.Role == role })
-	if i < 0 {
-		return nil
-	}
-	return &f.Files[i]
+	return firstOf(f.Files, func(file File) bool { return file.Role == role })
 }
 
 // with is the first file of that role with one of the results.
 func (f *Facts) with(role string, results ...plan.Result) *File {
-	i := slices.IndexFunc(f.Files, func(file File) bool { return file.Role == role && slices.Contains(results, file.Result) })
-	if i < 0 {
-		return nil
-	}
-	return &f.Files[i]
+	return firstOf(f.Files, func(file File) bool { return file.Role == role && slices.Contains(results, file.Result) })
 }
 
 // tftpLargeBlocks: what is larger than the MTU of a link on the way, and may
