@@ -383,8 +383,14 @@ func rogueServer(f *Facts) *finding {
 	return nil
 }
 
+// Find is what an offer says of one thing; nil for nothing.
+func (o Offer) Find(name ValueName) *Value {
+	return firstOf(o.Values, func(v Value) bool { return v.Name == name })
+}
+
+// Value is Find's value; "" for nothing.
 func (o Offer) Value(name ValueName) string {
-	if v := firstOf(o.Values, func(v Value) bool { return v.Name == name }); v != nil {
+	if v := o.Find(name); v != nil {
 		return v.Value
 	}
 	return ""

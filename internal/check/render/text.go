@@ -22,10 +22,6 @@ func JSON(w io.Writer, r check.Report, p *plan.Plan, f *check.Facts) error {
 	}{r, p, f})
 }
 
-// Text writes a line a step, the verdict, and a line a note, or all of its
-// details.
-func Text(w io.Writer, r check.Report, details bool) error { return NewLive(w).End(r, details) }
-
 // Live is a report that is written while a look goes on.
 type Live struct {
 	w     io.Writer
@@ -67,7 +63,8 @@ func (l *Live) steps(steps []check.Step) error {
 	return err
 }
 
-// End writes what is left of the whole report.
+// End writes what is left of the whole report: a line a step, the verdict, and a line
+// a note, or all of its details.
 func (l *Live) End(r check.Report, details bool) error {
 	if err := l.steps(r.Steps); err != nil {
 		return err

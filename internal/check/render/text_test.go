@@ -20,11 +20,11 @@ func TestText(t *testing.T) {
 	}
 	const want = "ok    dhcp    a? (1.2 ms)\nFAIL  config  http://u:***@h/\n\nNone?. [no-config]\nseen: http://u:***@h/\ntry:  name it\n      Kea: x\nnote: a file? [include-missing]\n"
 	var b bytes.Buffer
-	if err := Text(&b, r, false); err != nil || b.String() != want {
+	if err := NewLive(&b).End(r, false); err != nil || b.String() != want {
 		t.Errorf("(%v, -want +got):\n%s", err, cmp.Diff(want, b.String()))
 	}
 	b.Reset()
-	if err := Text(&b, r, true); err != nil || b.String() != want+"      http://u:***@h/x\n" {
+	if err := NewLive(&b).End(r, true); err != nil || b.String() != want+"      http://u:***@h/x\n" {
 		t.Errorf("%v, with details it is %q", err, b.String())
 	}
 	if got := Verdict(check.Verdict{Code: check.Fine, Summary: "It boots."}); got != "It boots. [ok]\n" {
