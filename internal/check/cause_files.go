@@ -382,6 +382,9 @@ func missing(role string) func(*Facts) *finding {
 
 // misspelt is what to write in the place of a name that can't be meant; "" for others.
 func (f *Facts) misspelt(file *File) string {
+	if f.givenBy(file.Role) != "" {
+		return ""
+	}
 	_, path, _ := strings.Cut(file.URL, "://")
 	for _, scheme := range []string{"http:/", "https:/", "ftp:/", "tftp:/"} {
 		if _, rest, ok := strings.Cut(path, "/"+scheme); ok {
