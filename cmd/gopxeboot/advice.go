@@ -39,17 +39,17 @@ var labStages = []plan.Stage{plan.StageDHCP, plan.StageConfig, plan.StageBoot, "
 // of is the command for a failure; "" where a check would tell nothing of it.
 func (a *advice) of(err error) string {
 	e, ok := errors.AsType[*fault.Error](err)
-	if _, down := errors.AsType[*guest.DownError](err); a != nil && ok && (down || errors.Is(err, guest.ErrNoBridge)) {
+	if a == nil || !ok {
+		return ""
+	}
+	if _, down := errors.AsType[*guest.DownError](err); down || errors.Is(err, guest.ErrNoBridge) {
 		return a.ofBridge(err)
 	}
-	if a == nil || !ok || !slices.Contains(labStages, e.Stage) {
+	if !slices.Contains(labStages, e.Stage) {
 		return ""
 	}
 	if a.options.Repository != nil && e.Stage != plan.StageDHCP { // a check does not go through a location
 		return ""
-	}
-	if e.Stage == "kernel" && a.options.Kernel != "" || e.Stage == "initrd" && a.options.Ramdisk != "" {
-		return "" // it looks at what the configuration names
 	}
 	switch e.Code {
 	case fault.NoLease, fault.NoConfig, fault.NotBootable, fault.NotFetched, fault.OutOfTime:

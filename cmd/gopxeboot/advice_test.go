@@ -77,6 +77,8 @@ func TestFailureAdvice(t *testing.T) {
 		{kernel("http://mirror.example/vmlinuz"), both[1:], nil, "no-dns"},
 		{initrd("gone"), both[1:], nil, "initrd-missing"},
 		{initrd("page"), both[1:], nil, "initrd-wrong"},
+		{kernel(lab.SampleKernel), both[1:], []string{"--kernel=gone"}, "kernel-missing"},
+		{kernel(lab.SampleKernel), both[1:], []string{"--ramdisk=page"}, "initrd-wrong"},
 		{initrd("http://192.168.1.166/initrd.img"), both[1:], nil, "http-refused"},
 	} {
 		args := append([]string{"--timeout=30"}, test.args...)

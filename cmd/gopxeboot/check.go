@@ -35,7 +35,7 @@ func checkCommand() *cli.Command {
 		UsageText: "gopxeboot check [OPTIONS] [VIF|GUEST]\ngopxeboot check --replay FILE [OPTIONS] [VIF]",
 		Description: "Goes through a guest's boot without taking anything, prints a line a step, and ends with one verdict: " +
 			"what is wrong first, how that shows, and what to change. GUEST is a guest's name, uuid or domain id. With neither GUEST nor a MAC, it asks as a guest that the lab does not know.",
-		Flags: append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), transferFlags(), limitFlags()),
+		Flags: append(slices.Concat(guestFlags(), leaseFlags(), programFlags(), imageFlags("the lab"), transferFlags(), limitFlags()),
 			typeFlag(""), vifFlag(), confFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON: steps, verdict, and what plan prints"},
 			&cli.BoolFlag{Name: "watch", Usage: "look again and again until interrupted, and say when the verdict changes"},
@@ -168,7 +168,7 @@ func checkUse(c *cli.Context) error {
 	case c.IsSet("replay"):
 		return onlyThese(c, "with --replay", "replay mac config-dir label guest-type watch json report v q")
 	case c.IsSet("count"):
-		return notThese(c, "with --count", "request quick address router bootfile config-dir label program set server ca proxy output-directory max-kernel max-initrd")
+		return notThese(c, "with --count", "request quick address router bootfile config-dir label program set kernel ramdisk server ca proxy output-directory max-kernel max-initrd")
 	case c.IsSet("address"):
 		return notThese(c, "with --address", "request wait rate dhcp-timeout retransmit proxy-wait arp-probe")
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/deadline"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/urfave/cli/v2"
@@ -87,33 +89,29 @@ func getAction(c *cli.Context) error {
 	case output == "-" && c.Bool("json"):
 		return usage(errors.New("--json and -o - both want standard output"), "")
 	}
-	var files []*os.File
-	var made []*newFile // nil for what was there
+	ctx, cancel := deadline.With(c.Context, o.Timeout)
+	defer cancel()
+	targets, err := openTargets(ctx, output, urls)
 	defer func() {
-		for i, f := range files {
-			f.Close()
-			made[i].discard()
+		for _, t := range targets {
+			t.discard()
 		}
 	}()
-	for _, url := range urls {
-		f, isNew, err := create(output, url)
-		if err == nil && isNew != nil && slices.ContainsFunc(made, func(m *newFile) bool { return m != nil && m.name == isNew.name }) {
-			err = fmt.Errorf("two URLs name a file %s", isNew.name)
-			f.Close()
-		}
-		if err != nil {
-			return fault.New(fault.NoOutput, "get", err, "-o names another file")
-		}
-		files, made = append(files, f), append(made, isNew)
+	if err != nil {
+		return fault.In(ctx, fault.NoOutput, "get", err, otherFile)
 	}
-	downloads, failure := boot.Get(c.Context, o, urls, files, con)
+	files := make([]*os.File, len(targets))
+	for i, t := range targets {
+		files[i] = t.File
+	}
+	downloads, failure := boot.Get(ctx, o, urls, files, con)
 	for i := range downloads {
 		if downloads[i].Error != "" {
 			continue // nothing came
 		}
-		if err := made[i].publish(); err != nil {
+		if err := targets[i].publish(); err != nil {
 			downloads[i].Error = err.Error()
-			failure = cmp.Or(failure, fault.New(fault.NoOutput, "get", err, "-o names another file"))
+			failure = cmp.Or(failure, fault.New(fault.NoOutput, "get", err, otherFile))
 		}
 	}
 	if c.Bool("json") {
@@ -124,77 +122,105 @@ func getAction(c *cli.Context) error {
 	return failure
 }
 
-// newFile is a file that get makes. It has no name until all of it is there, and is
-// what it has to be, where the file system can do that.
-type newFile struct {
+// otherFile is what to do about a file that can't be written to.
+const otherFile = "-o names another file"
+
+// target is where a URL's content goes. A file that get makes has no name until all of
+// it is there, and is what it has to be, where the file system can do that.
+type target struct {
 	*os.File
-	name  string
-	named bool
+	name  string // of the file that get makes; "" for what was there
+	named bool   // it has its name already
 }
 
-func makeFile(name string) (f *newFile, err error) {
-	f = &newFile{name: name}
+// openTargets opens where the URLs' contents go; also with an error, those that it
+// could open.
+func openTargets(ctx context.Context, output string, urls []string) (list []*target, err error) {
+	for _, url := range urls {
+		t, err := openTarget(ctx, output, url)
+		if err != nil {
+			return list, err
+		}
+		if t.name != "" && slices.ContainsFunc(list, func(o *target) bool { return o.name == t.name }) {
+			t.discard()
+			return list, fmt.Errorf("two URLs name a file %s", t.name)
+		}
+		list = append(list, t)
+	}
+	return list, nil
+}
+
+// openTarget opens where a URL's content goes. A file that -o did not name must not
+// be there yet.
+func openTarget(ctx context.Context, output, url string) (*target, error) {
+	switch output {
+	case "-":
+		return &target{File: os.Stdout}, nil
+	case "":
+		name, _, _ := strings.Cut(url, "?")
+		_, name, _ = strings.Cut(name, "://")
+		if !strings.Contains(name, "/") || strings.HasSuffix(name, "/") {
+			return nil, fmt.Errorf("%s names no file", url)
+		}
+		return makeTarget(path.Base(name))
+	}
+	info, err := os.Stat(output)
+	if stdout, other := os.Stdout.Stat(); err == nil && other == nil && os.SameFile(info, stdout) {
+		return &target{File: os.Stdout}, nil // /dev/stdout: opened again it would begin anew
+	}
+	if _, err := os.Lstat(output); errors.Is(err, fs.ErrNotExist) {
+		return makeTarget(output)
+	}
+	f, err := openExisting(ctx, output) // also where a link leads nowhere
+	return &target{File: f}, err
+}
+
+func makeTarget(name string) (*target, error) {
 	if _, err := os.Lstat(name); err == nil {
 		return nil, fmt.Errorf("there is a file %s already", name)
 	}
 	if fd, err := unix.Open(filepath.Dir(name), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o644); err == nil {
-		f.File = os.NewFile(uintptr(fd), name)
-		return f, nil
+		return &target{os.NewFile(uintptr(fd), name), name, false}, nil
 	}
-	f.named = true
-	f.File, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	return f, err
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	return &target{f, name, true}, err
 }
 
 // publish gives it its name, and keeps it. It fails when the name is taken.
-func (f *newFile) publish() error {
-	if f == nil {
-		return nil
-	}
-	if !f.named {
+func (t *target) publish() error {
+	if t.name != "" && !t.named {
 		// By way of /proc: a bare descriptor needs CAP_DAC_READ_SEARCH (open(2)).
-		if err := unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, f.name, unix.AT_SYMLINK_FOLLOW); err != nil {
-			return &fs.PathError{Op: "name the file", Path: f.name, Err: err}
+		if err := unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", t.Fd()), unix.AT_FDCWD, t.name, unix.AT_SYMLINK_FOLLOW); err != nil {
+			return &fs.PathError{Op: "name the file", Path: t.name, Err: err}
 		}
 	}
-	f.named = false // it stays
+	t.named = false // it stays
 	return nil
 }
 
-// discard removes what was not published.
-func (f *newFile) discard() {
-	if f != nil && f.named {
-		os.Remove(f.name)
+// discard closes it, and removes what was not published.
+func (t *target) discard() {
+	t.Close()
+	if t.named {
+		os.Remove(t.name)
 	}
 }
 
-// create opens where a URL's content goes. A file that -o did not name must not
-// be there yet.
-func create(output, url string) (*os.File, *newFile, error) {
-	if output == "-" {
-		return os.Stdout, nil, nil
+// openExisting opens what was there. A FIFO waits for a process that reads it.
+func openExisting(ctx context.Context, name string) (*os.File, error) {
+	type opened struct {
+		*os.File
+		error
 	}
-	name := output
-	if output == "" {
-		name, _, _ = strings.Cut(url, "?")
-		_, name, _ = strings.Cut(name, "://")
-		if !strings.Contains(name, "/") || strings.HasSuffix(name, "/") {
-			return nil, nil, fmt.Errorf("%s names no file", url)
-		}
-		name = path.Base(name)
-	} else {
-		info, err := os.Stat(output)
-		if stdout, other := os.Stdout.Stat(); err == nil && other == nil && os.SameFile(info, stdout) {
-			return os.Stdout, nil, nil // /dev/stdout: opened again it would begin anew
-		}
-		if _, err := os.Lstat(output); !errors.Is(err, fs.ErrNotExist) { // or a link that leads nowhere
-			f, err := os.Create(output)
-			return f, nil, err
-		}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+		done <- opened{f, err}
+	}()
+	select {
+	case o := <-done:
+		return o.File, o.error
+	case <-ctx.Done():
+		return nil, fmt.Errorf("no process reads %s: %w", name, context.Cause(ctx))
 	}
-	f, err := makeFile(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	return f.File, f, nil
 }

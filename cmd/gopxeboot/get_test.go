@@ -66,6 +66,44 @@ func TestGetIntoStdout(t *testing.T) {
 	}
 }
 
+// TestGetIntoPipe has what reads the output go away, or take nothing.
+func TestGetIntoPipe(t *testing.T) {
+	l := labtest.New(t, lab.Config{Dom0: netip.MustParsePrefix("192.168.1.1/24")})
+	tree := sampleTree(t)
+	labtest.Check(t, os.WriteFile(filepath.Join(tree, "large"), make([]byte, 1<<20), 0o644)) // more than a pipe takes
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, tree))
+	for _, who := range []string{"", vif} {
+		args := []string{"get", "--timeout=3", "-o", "-", "tftp://192.168.1.166/large"}
+		if who != "" {
+			args = append(args, who)
+		}
+		gone, w, err := os.Pipe()
+		labtest.Check(t, err)
+		gone.Close()
+		cmd := command(t.Context(), args...)
+		var log bytes.Buffer
+		cmd.Stdout, cmd.Stderr = w, &log
+		cmd.Run()
+		w.Close()
+		if code := cmd.ProcessState.ExitCode(); code != 7 || !strings.Contains(log.String(), "broken pipe; see what reads the output") {
+			t.Errorf("%q: a pipe that nothing reads: exit %d: %s", who, code, &log)
+		}
+		for name, read := range map[string]bool{"nothing reads it": false, "what reads it takes nothing": true} {
+			fifo := filepath.Join(t.TempDir(), "fifo")
+			labtest.Check(t, unix.Mkfifo(fifo, 0o600))
+			if read {
+				r, err := os.OpenFile(fifo, os.O_RDONLY|unix.O_NONBLOCK, 0)
+				labtest.Check(t, err)
+				defer r.Close()
+			}
+			args[3] = fifo
+			if o := gopxeboot(t, args...); o.Code != 8 {
+				t.Errorf("%q: a FIFO: %s: exit %d: %s", who, name, o.Code, o.Stderr)
+			}
+		}
+	}
+}
+
 // What is there already does not count for the largest file that is taken.
 func TestGetBehindMuch(t *testing.T) {
 	l := labtest.New(t, lab.Config{})

@@ -12,12 +12,18 @@ import (
 
 // locationFlags name what boots where no PXELINUX configuration does.
 func locationFlags() []cli.Flag {
-	return []cli.Flag{
+	return append(imageFlags("the lab or of the location"),
 		&cli.StringFlag{Name: "location", Usage: "boot the installer of this repository: a `URL`, nfs:HOST:/PATH, nfs+iso:HOST:/PATH, or dom0's directory, image or device; --arch may say amd64 or i386"},
-		&cli.StringFlag{Name: "kernel", Usage: "boot this `FILE` of the lab or of the location, or this URL, instead of what is found there"},
-		&cli.StringFlag{Name: "ramdisk", Usage: "use this `FILE` of the lab or of the location, or this URL, as initrd"},
 		&cli.StringFlag{Name: "distro", Usage: "look for this `KIND` of installer, and tell it where the location is: rhlike, sleslike, debianlike or pygrub"},
 		&cli.StringFlag{Name: "release", Usage: "look for this `RELEASE` of Debian or Ubuntu"},
+	)
+}
+
+// imageFlags name files in the place of those that are found where it says.
+func imageFlags(where string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "kernel", Usage: "boot this `FILE` of " + where + ", or this URL, instead of what is found there"},
+		&cli.StringFlag{Name: "ramdisk", Usage: "use this `FILE` of " + where + ", or this URL, as initrd"},
 	}
 }
 

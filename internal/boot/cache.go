@@ -131,18 +131,19 @@ func (p *pipeline) openOrCached(ctx context.Context, url string, want *verify.Wa
 // one all of it. It asks more rarely the longer it waits, so that what it waits
 // in excess is a small part of that.
 func whileBusy(ctx context.Context, ask func() (*os.File, error)) (*os.File, error) {
-	begin, patience := time.Now(), time.Minute
+	begin, patience, longest := time.Now(), time.Minute, time.Second
 	if end, ok := ctx.Deadline(); ok {
 		patience = time.Until(end) * 2 / 3
+		longest = max(longest, patience/50) // a child may ask for 256 files in all
 	}
-	for most := max(time.Second, patience/50); ; { // a child may ask for 256 files in all
+	for {
 		file, err := ask()
 		waited := time.Since(begin)
 		if !errors.Is(err, syscall.EAGAIN) || waited >= patience {
 			return file, err
 		}
 		select {
-		case <-time.After(min(max(20*time.Millisecond, waited/8), most, patience-waited)):
+		case <-time.After(min(max(20*time.Millisecond, waited/8), longest, patience-waited)):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

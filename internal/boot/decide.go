@@ -117,44 +117,68 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 		}
 	}
 	v := check.Advise(p.linted(ctx), tried)
-	try := adviceOf(v)
 	if last.Result != plan.NotFound && !strings.Contains(err.Error(), last.URL) { // a script's
 		err = fmt.Errorf("%s: %w", printable.WithoutPassword(last.URL), err)
 	}
-	u, _ := url.Parse(last.URL)
-	switch {
-	case errors.Is(err, pxelinux.ErrNoConfig) && v != nil && v.Code == check.TFTPRefused:
-		err = fmt.Errorf("%w: the server refuses to give it: %s", pxelinux.ErrNoConfig, v.Evidence)
-	case errors.Is(err, pxelinux.ErrNoConfig) && v != nil && v.Code == check.ConfigEmpty:
-		err = fmt.Errorf("%w: %s", pxelinux.ErrNoConfig, v.Evidence)
-	case (errors.Is(err, pxelinux.ErrNoConfig) || errors.Is(err, grub.ErrNoConfig)) && len(tried) > 0:
-		asked := fmt.Sprintf("the first name asked for was %s, the last %s", tried[0].URL, last.URL)
-		if try = asked + "; " + try; v == nil {
-			try = asked
-		}
-	case errors.Is(err, pxelinux.ErrNoConfig), errors.Is(err, grub.ErrNoConfig):
-	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet && !lease.ServerID.IsValid():
-		try = fmt.Sprintf("--router ADDRESS names the way there: the server is not in %s", lease.Address.Masked())
-	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet:
-		try = fmt.Sprintf("DHCP names no router (option 3), and the server is not in %s", lease.Address.Masked())
-	case errors.Is(err, unix.ENETUNREACH):
-		try = "dom0 has no route there: --net guest needs none"
-	case try != "" && (last.Reason != "" || u == nil || u.Scheme != "tftp" || !isSilent(err)):
-	case u != nil && u.Host != "" && u.Scheme != "tftp":
-		try = fmt.Sprintf("see that the server of %s is up and can be reached from %s", printable.Text(last.URL), plan.Text(lease.Address))
-	default:
-		try = fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", plan.Text(lease.NextServer), plan.Text(lease.Address))
-	}
-	if other := lease.Option66; other != "" && u != nil && u.Hostname() == lease.NextServer.String() {
-		try += fmt.Sprintf("; DHCP names %s in option 66, where no ROM asks: if the files are there, name it as next-server", other)
-		if _, err := netip.ParseAddr(other); err == nil {
-			try += ", or say --server " + other
+	told := false // by the server, why it gives none
+	if v != nil && errors.Is(err, pxelinux.ErrNoConfig) {
+		switch v.Code {
+		case check.TFTPRefused:
+			told, err = true, fmt.Errorf("%w: the server refuses to give it: %s", pxelinux.ErrNoConfig, v.Evidence)
+		case check.ConfigEmpty:
+			told, err = true, fmt.Errorf("%w: %s", pxelinux.ErrNoConfig, v.Evidence)
 		}
 	}
+	try := adviceOf(v)
+	switch none := errors.Is(err, pxelinux.ErrNoConfig) || errors.Is(err, grub.ErrNoConfig); {
+	case !none:
+		try = p.reachAdvice(lease, last, err, try)
+	case !told && len(tried) > 0:
+		if try != "" {
+			try = "; " + try
+		}
+		try = fmt.Sprintf("the first name asked for was %s, the last %s%s", tried[0].URL, last.URL, try)
+	}
+	try += otherServer(lease, last.URL)
 	if p.unresolved != nil {
 		try = fmt.Sprintf("DHCP names a next-server that can't be looked up (%v): name its address, or a DNS server that knows it", p.unresolved)
 	}
 	return fault.In(ctx, fault.NoConfig, "config", err, try)
+}
+
+// reachAdvice is what to do where the server of the last name that was asked for can't
+// be had; known is what check knows to do.
+func (p *pipeline) reachAdvice(lease *dhcpclient.Lease, last *plan.Try, err error, known string) string {
+	u, _ := url.Parse(last.URL)
+	web := u == nil || u.Scheme != "tftp"
+	switch {
+	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet && !lease.ServerID.IsValid():
+		return fmt.Sprintf("--router ADDRESS names the way there: the server is not in %s", lease.Address.Masked())
+	case errors.Is(err, unix.ENETUNREACH) && p.child.OwnNet:
+		return fmt.Sprintf("DHCP names no router (option 3), and the server is not in %s", lease.Address.Masked())
+	case errors.Is(err, unix.ENETUNREACH):
+		return "dom0 has no route there: --net guest needs none"
+	case known != "" && (last.Reason != "" || web || !isSilent(err)):
+		return known
+	case web && u != nil && u.Host != "":
+		return fmt.Sprintf("see that the server of %s is up and can be reached from %s", printable.Text(last.URL), plan.Text(lease.Address))
+	}
+	return fmt.Sprintf("see that a TFTP server runs on %s and can be reached from %s", plan.Text(lease.NextServer), plan.Text(lease.Address))
+}
+
+// otherServer ends advice where DHCP names another server, which no ROM asks; "" where
+// it names none, or next-server was not asked.
+func otherServer(lease *dhcpclient.Lease, asked string) string {
+	other := lease.Option66
+	u, _ := url.Parse(asked)
+	if other == "" || u == nil || u.Hostname() != lease.NextServer.String() {
+		return ""
+	}
+	text := fmt.Sprintf("; DHCP names %s in option 66, where no ROM asks: if the files are there, name it as next-server", other)
+	if _, err := netip.ParseAddr(other); err == nil {
+		text += ", or say --server " + other
+	}
+	return text
 }
 
 // isSilent says whether an error is that of a server from which nothing came.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -309,11 +310,19 @@ func (m *image) failed(ctx context.Context, err error) error {
 		return m.p.notVerified(m.stage, err)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
 		return fault.In(ctx, fault.NoOutput, m.stage, err, m.makeRoom())
+	case isWrite(err):
+		return fault.In(ctx, fault.NoOutput, m.stage, err, "see what reads the output")
 	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, m.tooLarge(0))
 	}
 	try, err := m.p.explain(ctx, m.stage, err)
 	return fault.In(ctx, fault.NotFetched, m.stage, err, try)
+}
+
+// isWrite says whether a file could not be written: a pipe that nothing reads.
+func isWrite(err error) bool {
+	file, ok := errors.AsType[*fs.PathError](err)
+	return ok && file.Op == "write"
 }
 
 // where is what there has to be room in.
@@ -390,20 +399,17 @@ func (p *pipeline) hint(err error) string {
 	if text := check.Hint(probe.ReasonOf(err), link); text != "" {
 		return text
 	}
-	notGiven := errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrEmpty) || errors.Is(err, fetch.ErrRefused)
-	switch name, ofDom0 := strings.CutPrefix(link, "file://"); {
-	case ofDom0 && p.files.Local == nil:
-		return "a configuration can't name files of dom0's: put the file on the server"
-	case ofDom0 && notGiven:
-		return "see the file in dom0: ls -lL " + name
-	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
-		return "see that the file is there and that the server may read it"
+	switch {
 	case isOnly(err, fetch.ErrUnsupported):
 		return "the schemes are tftp, http, https, ftp and nfs"
 	case errors.Is(err, diskimage.ErrUnsupported):
 		return "name an image of ISO 9660, ext, FAT, squashfs or XFS"
 	case errors.Is(err, diskimage.ErrDamaged):
 		return "compare the image's size and digest with those where it was published, and download it again"
+	case strings.HasPrefix(link, "file:"):
+		return p.localHint(link)
+	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
+		return "see that the file is there and that the server may read it"
 	case errors.Is(err, fetch.ErrURL):
 		return "correct the URL"
 	case errors.Is(err, fetch.ErrForbidden):
@@ -420,6 +426,18 @@ func (p *pipeline) hint(err error) string {
 		return "see the server's log for that file, and that the server may read it"
 	}
 	return p.reach()
+}
+
+// localHint is what to do about a file of dom0's that can't be read.
+func (p *pipeline) localHint(link string) string {
+	name, inside, inImage := strings.Cut(strings.TrimPrefix(link, "file://"), "!/")
+	switch {
+	case p.files.Local == nil:
+		return "files of dom0's are read for a --location only: put the file on the server"
+	case inImage:
+		return fmt.Sprintf("see that dom0 has the image %s, and that has %s", name, inside)
+	}
+	return "see the file in dom0: ls -lL " + name
 }
 
 // isOnly says whether an error of package fetch is that one, without more words.

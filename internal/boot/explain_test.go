@@ -10,6 +10,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
+	diskimage "github.com/gopxeboot/gopxeboot/internal/image"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -33,7 +34,9 @@ func TestExplain(t *testing.T) {
 	}{
 		{"dom0's, missing", &pipeline{files: fetch.Client{Local: local}}, "file:///srv/vmlinuz", fetch.ErrNotFound, "see the file in dom0: ls -lL /srv/vmlinuz", ""},
 		{"dom0's, refused", &pipeline{files: fetch.Client{Local: local}}, "file:///srv/vmlinuz", fetch.ErrRefused, "see the file in dom0: ls -lL /srv/vmlinuz", ""},
-		{"dom0's, by a configuration", &pipeline{}, "file:///srv/vmlinuz", fetch.ErrRefused, "a configuration can't name files of dom0's: put the file on the server", ""},
+		{"dom0's, in an image", &pipeline{files: fetch.Client{Local: local}}, "file:///srv/a.iso!/boot/vmlinuz", fetch.ErrNotFound, "see that dom0 has the image /srv/a.iso, and that has boot/vmlinuz", ""},
+		{"dom0's, a damaged image", &pipeline{files: fetch.Client{Local: local}}, "file:///srv/a.iso!/boot/vmlinuz", diskimage.ErrDamaged, "compare the image's size and digest", ""},
+		{"dom0's, by a configuration", &pipeline{}, "file:///srv/vmlinuz", fetch.ErrRefused, "files of dom0's are read for a --location only: put the file on the server", ""},
 		{"of a configuration", &pipeline{}, "tftp://192.0.2.1/vmlinuz", fetch.ErrNotFound, "correct its name in tftp://192.0.2.1/pxelinux.cfg/default", ""},
 		{"of an option", &pipeline{}, "tftp://192.0.2.1/vmlinuz", fetch.ErrNotFound, "put it there, or correct --kernel", "--kernel"},
 		{"silent", &pipeline{}, "http://192.0.2.1/vmlinuz", fetch.ErrNoServer, "see that the server is up and can be reached from dom0", ""},

@@ -47,8 +47,20 @@ func Get(ctx context.Context, o Options, urls []string, files []*os.File, con *c
 	if err := p.verifyAs(&t.Transfer); err != nil {
 		return nil, err
 	}
-	err := t.download(ctx, p, func(i int) *os.File { return files[i] })
-	return p.Downloads, err
+	done := make(chan error, 1)
+	go func() { done <- t.download(ctx, p, func(i int) *os.File { return files[i] }) }()
+	select {
+	case err := <-done:
+		return p.Downloads, err
+	case <-ctx.Done():
+	}
+	const rest = 2 * time.Second // for the words of what the context has ended
+	select {
+	case err := <-done:
+		return p.Downloads, err
+	case <-time.After(rest): // it writes to a pipe
+		return nil, fault.In(ctx, fault.OutOfTime, "get", errors.New("what reads the output takes no more"), "")
+	}
 }
 
 // keepFlags returns what gives files the flags that they have now (O_NONBLOCK): a

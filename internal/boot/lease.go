@@ -25,16 +25,8 @@ func (f *firmware) machine(lease *dhcpclient.Lease, wanted program.Wanted) progr
 	return program.Machine{MAC: f.MAC, UUID: f.UUID, Arch: f.ROM.Arch, Lease: *lease, Wanted: wanted}
 }
 
-// placed is a connection that has the name of the guest's bridge: what its
-// interface is called in the child is no help to anybody.
-type placed struct {
-	dhcpclient.FrameConn
-	where string
-}
-
-func (p placed) String() string { return p.where }
-
-// named is the same of one that a look closes.
+// named is a connection that has the name of the guest's bridge: what its interface is
+// called in the child does not help a reader.
 type named struct {
 	guest.Conn
 	where string
@@ -60,7 +52,7 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 		return nil, err
 	}
 	begin := time.Now()
-	client := &dhcpclient.Client{Conn: placed{conn, p.child.Where}, MAC: f.MAC, UUID: f.UUID, ROM: f.ROM, Offered: p.offered}
+	client := &dhcpclient.Client{Conn: named{conn, p.child.Where}, MAC: f.MAC, UUID: f.UUID, ROM: f.ROM, Offered: p.offered}
 	f.Timing.apply(client)
 	client.Warn = func(text string) { p.say.Warn("dhcp: " + text) }
 	if !boots {
@@ -148,7 +140,7 @@ func (p *pipeline) leaseAsIPXE(ctx context.Context, f *firmware, client *dhcpcli
 	return lease
 }
 
-// givenLease is lease where somebody said what DHCP would.
+// givenLease is lease where the command line says what DHCP would.
 func (p *pipeline) givenLease(ctx context.Context, f *firmware) (*dhcpclient.Lease, error) {
 	lease := f.Lease
 	if err := p.confine(ctx); err != nil {

@@ -97,7 +97,7 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 		return nil, err
 	}
 	for {
-		file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+		file, err := openFile(name, os.O_RDONLY)
 		if err == nil {
 			now := time.Now()
 			os.Chtimes(name, now, now) // who was used last goes last; read-only, there is no order
@@ -106,7 +106,7 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		part, err := os.OpenFile(name+".part", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+		part, err := openFile(name+".part", os.O_RDWR|os.O_CREATE)
 		if err != nil {
 			return nil, err
 		}
@@ -128,6 +128,28 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 		}
 		part.Close()
 	}
+}
+
+// openFile opens a regular file, and waits for nothing else, such as a FIFO's other
+// end. What is to be written has no other name.
+func openFile(name string, flags int) (*os.File, error) {
+	file, err := os.OpenFile(name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%s is no file", name)
+	case flags&os.O_RDWR != 0 && info.Sys().(*syscall.Stat_t).Nlink > 1:
+		err = fmt.Errorf("%s has other names (hard links)", name)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
 }
 
 // sameFile says whether a file still has a name.
@@ -179,7 +201,7 @@ func (c *Cache) Put(space string, d verify.Digest, from io.ReaderAt, offset, siz
 	}
 	delete(c.held, name)
 	part.Close()
-	return os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	return openFile(name, os.O_RDONLY)
 }
 
 // copy copies what has to have that size and digest, until Close.
@@ -236,7 +258,7 @@ func (c *Cache) drop(name string) {
 // Check removes a file that is not what its name says.
 func (c *Cache) Check(space string, d verify.Digest) {
 	name := c.name(space, d)
-	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	file, err := openFile(name, os.O_RDONLY)
 	if err != nil {
 		return
 	}
@@ -340,7 +362,7 @@ func (c *Cache) makeRoom(space string, size int64) error {
 
 // remove removes a part that no process downloads.
 func remove(name string) bool {
-	part, err := os.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	part, err := openFile(name, os.O_RDWR)
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist)
 	}

@@ -374,3 +374,43 @@ func TestStorm(t *testing.T) {
 		t.Errorf("%d downloads", downloads.Load())
 	}
 }
+
+// What has a name in the cache and is no file is an error, at once.
+func TestNoFile(t *testing.T) {
+	for _, suffix := range []string{"", ".part"} {
+		for kind, make := range map[string]func(name string) error{
+			"FIFO":      func(name string) error { return unix.Mkfifo(name, 0o600) },
+			"directory": func(name string) error { return os.Mkdir(name, 0o700) },
+			"link":      func(name string) error { return os.Symlink("/dev/null", name) },
+		} {
+			dir := t.TempDir()
+			c := open(t, filepath.Join(dir, "cache"), 1000)
+			name := c.name("a", digest("x"))
+			labtest.Check(t, os.Mkdir(filepath.Dir(name), 0o700))
+			labtest.Check(t, make(name+suffix))
+			ended := time.AfterFunc(10*time.Second, func() { panic(kind + suffix + " is waited for") })
+			if file, err := c.Get("a", digest("x")); err == nil || errors.Is(err, ErrMiss) || errors.Is(err, ErrBusy) {
+				t.Errorf("%s%s: got %v, %v", kind, suffix, file, err)
+			}
+			c.Check("a", digest("x"))
+			ended.Stop()
+		}
+	}
+}
+
+// A part that is another file, too, is not written.
+func TestHardLink(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, filepath.Join(dir, "cache"), 1000)
+	name, other := c.name("a", digest("x")), filepath.Join(dir, "other")
+	labtest.Check(t, os.Mkdir(filepath.Dir(name), 0o700))
+	labtest.Check(t, os.WriteFile(other, []byte("other"), 0o600))
+	labtest.Check(t, os.Link(other, name+".part"))
+	if _, err := c.Get("a", digest("x")); err == nil || errors.Is(err, ErrMiss) {
+		t.Errorf("got %v", err)
+	}
+	put(t, c, "y") // which looks for parts to remove
+	if got, err := os.ReadFile(other); err != nil || string(got) != "other" {
+		t.Errorf("it became %q, %v", got, err)
+	}
+}

@@ -31,3 +31,18 @@ func TestAdviseFile(t *testing.T) {
 		t.Errorf("missing: %+v", v)
 	}
 }
+
+// A file that an option names is not looked for in the configuration.
+func TestGivenFile(t *testing.T) {
+	f := &Facts{
+		Subject: Subject{Ramdisk: "gone"},
+		Config:  &plan.Config{URL: "tftp://192.0.2.1/pxelinux.cfg/default", Labels: []string{"linux"}},
+		Files:   []File{{Role: "kernel", Result: plan.NotFound}, {Role: "initrd", Result: plan.NotFound}},
+	}
+	if d := missing("initrd")(f); d == nil || d.hint != "put it there, or correct --ramdisk" {
+		t.Errorf("initrd: %+v", d)
+	}
+	if d := missing("kernel")(f); d == nil || !strings.Contains(d.hint, "correct its name in "+f.Config.URL) {
+		t.Errorf("kernel: %+v", d)
+	}
+}

@@ -31,11 +31,7 @@ func (f *Facts) unanswered() bool {
 
 // asked is what came of asking in another way; nil when no server answered.
 func (f *Facts) asked(name string) *Variant {
-	i := slices.IndexFunc(f.Variants, func(v Variant) bool { return v.Name == name && v.Answered })
-	if i < 0 {
-		return nil
-	}
-	return &f.Variants[i]
+	return firstOf(f.Variants, func(v Variant) bool { return v.Name == name && v.Answered })
 }
 
 // given says that the lease is --address's: DHCP is not asked.
@@ -45,11 +41,7 @@ func (f *Facts) given() bool {
 }
 
 func (f *Facts) merged(name ValueName) *Value {
-	i := slices.IndexFunc(f.Merged, func(v Value) bool { return v.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &f.Merged[i]
+	return firstOf(f.Merged, func(v Value) bool { return v.Name == name })
 }
 
 // otherArchOnly: the server answers, or has a boot file, but for machines of
@@ -242,8 +234,8 @@ func proxySilent(f *Facts) *finding {
 	what, evidence := "proxyDHCP", fmt.Sprintf("the offer of %s does not say what to boot; it was asked there, and said nothing", server)
 	if !slices.ContainsFunc(f.Offers, func(o Offer) bool { return o.Proxy && o.Server == server }) {
 		what, evidence = "boot", fmt.Sprintf("a PXE boot menu names %s; it was asked there, and said nothing", server)
-		if i := slices.IndexFunc(f.Offers, func(o Offer) bool { return o.Value(ValueMenu) != "" }); i >= 0 {
-			evidence = fmt.Sprintf("%s names it in its PXE boot menu (option 43); it was asked there, and said nothing", f.Offers[i].Server)
+		if o := firstOf(f.Offers, func(o Offer) bool { return o.Value(ValueMenu) != "" }); o != nil {
+			evidence = fmt.Sprintf("%s names it in its PXE boot menu (option 43); it was asked there, and said nothing", o.Server)
 		}
 	}
 	d := warning(fmt.Sprintf("The %s server %s does not answer on port 4011.", what, server), evidence,
@@ -262,8 +254,8 @@ func (f *Facts) addressOffers() []Offer {
 // chosen is the offer whose address the guest takes; the first when none is
 // marked.
 func chosen(offers []Offer) Offer {
-	if i := slices.IndexFunc(offers, func(o Offer) bool { return o.Chosen }); i >= 0 {
-		return offers[i]
+	if o := firstOf(offers, func(o Offer) bool { return o.Chosen }); o != nil {
+		return *o
 	}
 	return offers[0]
 }
@@ -418,12 +410,17 @@ func rogueServer(f *Facts) *finding {
 	return twoBoots(f)
 }
 
+// Find is what an offer says of one thing; nil for nothing.
+func (o Offer) Find(name ValueName) *Value {
+	return firstOf(o.Values, func(v Value) bool { return v.Name == name })
+}
+
+// Value is Find's value; "" for nothing.
 func (o Offer) Value(name ValueName) string {
-	i := slices.IndexFunc(o.Values, func(v Value) bool { return v.Name == name })
-	if i < 0 {
-		return ""
+	if v := o.Find(name); v != nil {
+		return v.Value
 	}
-	return o.Values[i].Value
+	return ""
 }
 
 func (o Offer) nextServer() netip.Addr {

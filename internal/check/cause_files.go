@@ -65,8 +65,8 @@ func labelMissing(f *Facts) *finding {
 	evidence := fmt.Sprintf("%s has %s", c.URL, labelList(c.Labels)) + unread(c)
 	if b.Named != "" && b.Label == "" && !slices.Contains(c.Labels, b.Named) {
 		hint := "upper and lower case matter; correct --label"
-		if i := slices.IndexFunc(c.Labels, func(l string) bool { return strings.EqualFold(l, b.Named) }); i >= 0 {
-			hint = fmt.Sprintf("upper and lower case matter: --label %s", c.Labels[i])
+		if l := firstOf(c.Labels, func(l string) bool { return strings.EqualFold(l, b.Named) }); l != nil {
+			hint = fmt.Sprintf("upper and lower case matter: --label %s", *l)
 		}
 		return broken(fmt.Sprintf("There is no label %s.", b.Named), evidence, hint)
 	}
@@ -97,8 +97,8 @@ func labelMissing(f *Facts) *finding {
 		evidence += ", and there is no file " + file.URL + " either"
 	}
 	hint := "upper and lower case matter; correct DEFAULT, or add the label"
-	if i := slices.IndexFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.DefaultNoLabel && l.Fix != "" }); i >= 0 {
-		hint = write(c.Findings[i])
+	if l := firstOf(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.DefaultNoLabel && l.Fix != "" }); l != nil {
+		hint = write(*l)
 	} else if slices.ContainsFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.IncludeMissing }) {
 		hint = "put the file there that INCLUDE names, which may have the label, or correct DEFAULT"
 	}
@@ -116,7 +116,7 @@ func write(l plan.Finding) string { return fmt.Sprintf("write in %s:%d: %s", l.F
 // the writer meant; nil for none. Where there are more labels it may be in
 // another one than boots.
 func (f *Facts) misread(role string) *plan.Finding {
-	if f.Config == nil || len(f.Config.Labels) != 1 {
+	if f.Config == nil || len(f.Config.Labels) != 1 || f.givenBy(role) != "" {
 		return nil
 	}
 	codes := []pxelinux.Code{pxelinux.KernelWords, pxelinux.EqualsSign, pxelinux.KernelBackslash, pxelinux.ImpliedKernel}
@@ -124,8 +124,8 @@ func (f *Facts) misread(role string) *plan.Finding {
 		codes = []pxelinux.Code{pxelinux.InitrdEmpty, pxelinux.InitrdWords, pxelinux.InitrdBackslash}
 	}
 	for _, code := range codes { // a label names no kernel because of a line that is passed over
-		if i := slices.IndexFunc(f.Config.Findings, func(l plan.Finding) bool { return l.Code == code }); i >= 0 {
-			return &f.Config.Findings[i]
+		if l := firstOf(f.Config.Findings, func(l plan.Finding) bool { return l.Code == code }); l != nil {
+			return l
 		}
 	}
 	return nil
@@ -286,20 +286,12 @@ func includeMissing(f *Facts) *finding {
 
 // file is the first of that role; nil for none.
 func (f *Facts) file(role string) *File {
-	i := slices.IndexFunc(f.Files, func(file File) bool { return file.Role == role })
-	if i < 0 {
-		return nil
-	}
-	return &f.Files[i]
+	return firstOf(f.Files, func(file File) bool { return file.Role == role })
 }
 
 // with is the first file of that role with one of the results.
 func (f *Facts) with(role string, results ...plan.Result) *File {
-	i := slices.IndexFunc(f.Files, func(file File) bool { return file.Role == role && slices.Contains(results, file.Result) })
-	if i < 0 {
-		return nil
-	}
-	return &f.Files[i]
+	return firstOf(f.Files, func(file File) bool { return file.Role == role && slices.Contains(results, file.Result) })
 }
 
 // tftpLargeBlocks: what is larger than the MTU of a link on the way, and may
@@ -379,7 +371,7 @@ func missing(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), cmp.Or(f.misspelt(file), fileHint(f)))
+		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), cmp.Or(f.misspelt(file), fileHint(f, role)))
 		if f.Boot != nil && f.Boot.Instead != "" {
 			d.status = Warn
 			d.summary = fmt.Sprintf("The %s is not there, and so %s boots.", role, f.Boot.Instead)
@@ -403,15 +395,34 @@ func (f *Facts) misspelt(file *File) string {
 }
 
 // fileHint tells the rule that most people get wrong.
-func fileHint(f *Facts) string {
-	hint := "put it there, or correct its name in " + f.configName()
+func fileHint(f *Facts, role string) string {
+	hint := "put it there, or correct " + f.namedBy(role)
 	switch {
+	case f.givenBy(role) != "":
+		return hint
 	case f.Boot != nil && f.Boot.Program == plan.IPXE:
 		return hint + "; names are relative to the script's directory, and those that begin with / to the server's"
 	case f.Boot != nil && f.Boot.Program == plan.GRUB:
 		return hint + "; names begin at the server's root directory"
 	}
 	return hint + "; names are relative to the boot file's directory, also those that begin with /"
+}
+
+// givenBy is the option that names a file in the place of the configuration's; "" for
+// none.
+func (f *Facts) givenBy(role string) string {
+	switch {
+	case role == "kernel" && f.Subject.Kernel != "":
+		return "--kernel"
+	case role == "initrd" && f.Subject.Ramdisk != "":
+		return "--ramdisk"
+	}
+	return ""
+}
+
+// namedBy is what names a file, for a hint.
+func (f *Facts) namedBy(role string) string {
+	return cmp.Or(f.givenBy(role), "its name in "+f.configName())
 }
 
 // configName is the configuration's, for a hint.
@@ -470,7 +481,7 @@ func truncated(role string) func(*Facts) *finding {
 			evidence := ""
 			switch k := file.Kernel; {
 			case file.Result == plan.Empty:
-				return f.named(role, broken(fmt.Sprintf("The %s is empty.", role), file.URL+" has 0 bytes", "copy it there again (a full disk cuts files off: df), or correct its name in "+f.configName()))
+				return f.named(role, broken(fmt.Sprintf("The %s is empty.", role), file.URL+" has 0 bytes", "copy it there again (a full disk cuts files off: df), or correct "+f.namedBy(role)))
 			case file.Result == plan.Short && file.Read >= file.Bytes:
 				evidence = file.Message
 			case file.Result == plan.Short:

@@ -4,19 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"slices"
 )
 
 // late is the first offer that says what to boot and that the guest does not wait
 // for; nil for none.
 func (f *Facts) late() *Offer {
-	i := slices.IndexFunc(f.Offers, func(o Offer) bool {
+	return firstOf(f.Offers, func(o Offer) bool {
 		return f.Waited > 0 && o.After > f.Waited && (o.boots() || o.Value(ValueMenu) != "")
 	})
-	if i < 0 {
-		return nil
-	}
-	return &f.Offers[i]
 }
 
 // TooLate says that the guest would know what to boot if it waited longer.

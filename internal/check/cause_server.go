@@ -21,9 +21,8 @@ func (f *Facts) better() *Station {
 		return s
 	}
 	for _, hasFile := range []bool{true, false} {
-		i := slices.IndexFunc(f.Others, func(s Station) bool { return s.TFTP == PortAnswers && s.HasFile == hasFile })
-		if i >= 0 {
-			return &f.Others[i]
+		if s := firstOf(f.Others, func(s Station) bool { return s.TFTP == PortAnswers && s.HasFile == hasFile }); s != nil {
+			return s
 		}
 	}
 	return nil
@@ -215,11 +214,7 @@ func tftpSilent(f *Facts) *finding {
 
 // found is the name under which PXELINUX finds the configuration; nil for none.
 func (f *Facts) found() *plan.Try {
-	i := slices.IndexFunc(f.Search, func(t plan.Try) bool { return t.Result == plan.Found && t.Meant == "" })
-	if i < 0 {
-		return nil
-	}
-	return &f.Search[i]
+	return firstOf(f.Search, func(t plan.Try) bool { return t.Result == plan.Found && t.Meant == "" })
 }
 
 // Searched are the names that the boot program asks for.

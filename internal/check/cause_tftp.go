@@ -11,11 +11,7 @@ import (
 // stopped is the first file that stopped to come for this reason; nil for none.
 func (f *Facts) stopped(reason plan.Reason) *File {
 	files := f.downloads()
-	i := slices.IndexFunc(files, func(file File) bool { return file.Reason == reason })
-	if i < 0 {
-		return nil
-	}
-	return &files[i]
+	return firstOf(files, func(file File) bool { return file.Reason == reason })
 }
 
 // tftpDataBlocked: a TFTP server answers from another port than 69 (RFC 1350,

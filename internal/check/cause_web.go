@@ -62,14 +62,15 @@ func hostOf(link string) string {
 	return u.Hostname()
 }
 
-// web is a finding about a server that could not be had, at is where a redirect of it
-// leads; nil where the reason says no more than the result.
-func web(reason plan.Reason, link, at, message, what string) *finding {
-	c, ok := webCodes[reason]
-	if !ok || reason == plan.PortClosed && !strings.HasPrefix(link, "http") {
+// web is a finding about the server of a file that could not be had; nil where the
+// reason says no more than the result.
+func web(file File) *finding {
+	c, ok := webCodes[file.Reason]
+	if !ok || file.Reason == plan.PortClosed && !strings.HasPrefix(file.URL, "http") {
 		return nil
 	}
-	d := broken(fmt.Sprintf(c.summary, cmp.Or(hostOf(at), hostOf(link), "the server")), fmt.Sprintf("%s is to come from %s%s", what, link, because(message)), Hint(reason, cmp.Or(at, link)))
+	d := broken(fmt.Sprintf(c.summary, cmp.Or(hostOf(file.At), hostOf(file.URL), "the server")), fmt.Sprintf("the %s is to come from %s%s", file.Role, file.URL, because(file.Message)),
+		Hint(file.Reason, cmp.Or(file.At, file.URL)))
 	d.code = c.code
 	return d
 }
@@ -79,7 +80,7 @@ func configNotServed(f *Facts) *finding {
 		return nil
 	}
 	for _, t := range f.Searched() {
-		if d := web(t.Reason, t.URL, t.At, t.Message, "the configuration"); d != nil {
+		if d := web(fileOf("configuration", t)); d != nil {
 			return d
 		}
 	}
@@ -92,6 +93,6 @@ func notServed(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		return web(file.Reason, file.URL, file.At, file.Message, "the "+role)
+		return web(*file)
 	}
 }

@@ -172,8 +172,9 @@ func Diagnose(f Facts) Report {
 			continue
 		}
 		step := cmp.Or(d.step, c.step)
+		d.code = cmp.Or(d.code, c.code)
 		found[step] = append(found[step], d)
-		v := d.verdict(cmp.Or(d.code, c.code))
+		v := d.verdict(d.code)
 		if d.status == Fail && first == nil {
 			first = v
 		}
@@ -187,6 +188,10 @@ func Diagnose(f Facts) Report {
 	}
 	return Report{f.steps(found), *verdict, notes}
 }
+
+// settled are the causes of warnings that stay what they are, whatever later steps come
+// to: all that they go by is known when their step ends.
+var settled = []Code{VIFAddress, AddressInUse, ConfigEmpty, ConfigMisnamed, TFTPRefused, DNSSilent, DNSNoAddress, NoDNS, ConfigProblems}
 
 // Advise is the cause for which a configuration is not to be had, or boots nothing, by
 // a plan and what servers did in its search; nil where none is known.
@@ -247,6 +252,7 @@ func (f *Facts) steps(found map[string][]*finding) []Step {
 		step := Step{Name: s.name, Status: OK, Detail: detail, Millis: ms}
 		var wrong []string
 		for _, d := range found[s.name] {
+			step.Open = step.Open || !slices.Contains(settled, d.code)
 			if d.status == Fail { // what else is wrong here comes of it
 				step.Status, wrong = Fail, []string{strings.TrimSuffix(d.summary, ".")}
 				break

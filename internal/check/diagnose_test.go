@@ -629,15 +629,15 @@ func TestSteps(t *testing.T) {
 	f.Files[1].Result, f.Files[1].Message = "not found", "1 File not found"
 	got := Diagnose(f).Steps
 	want := []Step{
-		{"bridge", OK, "xenbr0, uplink eth0, as the guest with a port of its own", 0},
-		{"dhcp", OK, "192.168.1.1 offers 192.168.1.199/24, next-server 192.168.1.166 (siaddr), boot file pxelinux.0 (file)", 2.2},
-		{"server", OK, "TFTP at 192.168.1.166 answers, in the guest's network", 1.1},
-		{"config", OK, "tftp://192.168.1.166/pxelinux.cfg/01-00-16-3e-72-79-e3 (214 bytes, 2 labels, after 3 names)", 1.5},
-		{"boot", OK, "label linux: tftp://192.168.1.166/debian/linux", 0},
-		{"kernel", OK, "tftp://192.168.1.166/debian/linux, 7.6 MiB, bzImage 6.12.48+deb13-amd64 x86_64 for Xen PV and PVH, about 0.1 s", 0.8},
-		{"initrd", Fail, "The initrd is not there", 0.7},
-		{"args", OK, "71 bytes of 1023", 0},
-		{"space", OK, "48.6 MiB needed in /var/run/xen/gopxeboot, 2.1 GiB free", 0},
+		{"bridge", OK, "xenbr0, uplink eth0, as the guest with a port of its own", 0, false},
+		{"dhcp", OK, "192.168.1.1 offers 192.168.1.199/24, next-server 192.168.1.166 (siaddr), boot file pxelinux.0 (file)", 2.2, false},
+		{"server", OK, "TFTP at 192.168.1.166 answers, in the guest's network", 1.1, false},
+		{"config", OK, "tftp://192.168.1.166/pxelinux.cfg/01-00-16-3e-72-79-e3 (214 bytes, 2 labels, after 3 names)", 1.5, false},
+		{"boot", OK, "label linux: tftp://192.168.1.166/debian/linux", 0, false},
+		{"kernel", OK, "tftp://192.168.1.166/debian/linux, 7.6 MiB, bzImage 6.12.48+deb13-amd64 x86_64 for Xen PV and PVH, about 0.1 s", 0.8, false},
+		{"initrd", Fail, "The initrd is not there", 0.7, true},
+		{"args", OK, "71 bytes of 1023", 0, false},
+		{"space", OK, "48.6 MiB needed in /var/run/xen/gopxeboot, 2.1 GiB free", 0, false},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

@@ -146,6 +146,11 @@ type Subject struct {
 	Random      bool   `json:"random"`       // the MAC is made up for this look
 	IP          string `json:"ip"`           // the vif's ip=, which is no lease; "" when there is none
 
+	// Kernel and Ramdisk are what the options of these names have in the place of the
+	// configuration's; "" for none.
+	Kernel  string `json:"kernel,omitempty"`
+	Ramdisk string `json:"ramdisk,omitempty"`
+
 	GuestType xenout.GuestType `json:"guest_type"` // "" when not known
 }
 

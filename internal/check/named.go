@@ -91,15 +91,11 @@ func (f *Facts) Found(name string, a netip.Addr, err error) {
 // namedServer is the machine that an offer names in another place than siaddr,
 // and that has the boot file; nil for none.
 func (f *Facts) namedServer() *Station {
-	i := slices.IndexFunc(f.Others, func(s Station) bool {
+	return firstOf(f.Others, func(s Station) bool {
 		return s.TFTP == PortAnswers && s.HasFile && slices.ContainsFunc(f.Offers, func(o Offer) bool {
 			return slices.ContainsFunc(o.BootServers, func(b BootServer) bool { return b.Address == s.Address })
 		})
 	})
-	if i < 0 {
-		return nil
-	}
-	return &f.Others[i]
 }
 
 // elsewhereNamed is a boot server of which nothing is known: a name that can't be

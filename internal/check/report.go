@@ -31,6 +31,8 @@ type Step struct {
 	Status Status  `json:"status"`
 	Detail string  `json:"detail"` // one line
 	Millis float64 `json:"ms"`
+	// Open says that what later steps come to may change it, while a look goes on.
+	Open bool `json:"-"`
 }
 
 // Verdict is what is wrong first, in words. Hint is Advice, and then a line for

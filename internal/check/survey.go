@@ -213,13 +213,7 @@ func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 		o.VLAN = m.VLANs[0]
 	}
 	if a := m.Offer.Address; a.IsValid() {
-		bits := 24
-		if mask := m.Option(1); len(mask) == 4 {
-			if ones, size := net.IPMask(mask).Size(); size == 32 {
-				bits = ones
-			}
-		}
-		o.Address = netip.PrefixFrom(a, bits)
+		o.Address = Masked(a, &m.Message)
 	}
 	add := func(name ValueName, value string, origin Origin) {
 		if value != "" {
@@ -249,6 +243,15 @@ func (f *Facts) offer(s *survey.Survey, m *survey.Seen) Offer {
 		o.Options = append(o.Options, Option{option.Code, option.Name(), option.Text()})
 	}
 	return o
+}
+
+// Masked is an address with the netmask of a message (option 1), 24 bits without one.
+func Masked(a netip.Addr, m *survey.Message) netip.Prefix {
+	bits := 24
+	if ones, size := net.IPMask(m.Option(1)).Size(); size == 32 {
+		bits = ones
+	}
+	return netip.PrefixFrom(a, bits)
 }
 
 // otherVLAN: a server speaks in another VLAN than the guest's.

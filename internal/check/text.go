@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
@@ -89,4 +90,13 @@ func quoteBytes(b []byte) string {
 	}
 	s.WriteByte('"')
 	return s.String()
+}
+
+// firstOf is the first of a list that is so; nil for none.
+func firstOf[T any](list []T, is func(T) bool) *T {
+	i := slices.IndexFunc(list, is)
+	if i < 0 {
+		return nil
+	}
+	return &list[i]
 }

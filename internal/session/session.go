@@ -152,7 +152,8 @@ func Run(ctx context.Context, s Spec, job any, con *console.Console) (Answer, er
 			return known, fault.In(ctx, fault.Own, "network", err, "")
 		}
 	}
-	done, err := converse(ctx, life, g, t.AsDom0, s.Person, seen, con)
+	c := conversation{guest: g, names: t.AsDom0, person: s.Person, seen: seen, con: con}
+	done, err := c.run(ctx, life)
 	if done.Plan == nil {
 		return known, err
 	}
@@ -217,58 +218,79 @@ func tellNetwork(g *guest.Guest, mac net.HardwareAddr, why string, con *console.
 // maxNames is how many names dom0 resolves for one child, which asks once for each.
 const maxNames = 256
 
-// converse answers the child until it says how it ended: that answer has a plan,
-// and its error is the child's. The child may ask for names only where it
-// downloads as dom0, and for a user. life is how long it is listened to.
-func converse(ctx, life context.Context, g *guest.Guest, names bool, person *Person, seen func(*check.Facts), con *console.Console) (Answer, error) {
-	configured, resolved := false, 0
-	var asks *asking
-	defer func() { asks.end() }()
+// conversation is what a child asks its parent for until it says how it ended.
+type conversation struct {
+	guest  *guest.Guest
+	names  bool    // it may ask for names, as it downloads as dom0
+	person *Person // it may ask for a choice; nil for not
+	seen   func(*check.Facts)
+	con    *console.Console
+
+	configured bool
+	resolved   int
+	asks       *asking
+}
+
+// run answers the child until it says how it ended: that answer has a plan, and its
+// error is the child's. life is how long it is listened to.
+func (c *conversation) run(ctx, life context.Context) (Answer, error) {
+	defer func() { c.asks.end() }()
 	for {
-		a, err := receive(life, g)
-		if err != nil {
-			return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
+		a, err := receive(life, c.guest)
+		ended := false
+		if err == nil {
+			ended, err = c.answer(ctx, &a)
+		}
+		if _, ours := errors.AsType[*fault.Error](err); err != nil && !ours {
+			err = fault.In(ctx, fault.Own, "network", err, "")
 		}
 		switch {
-		case a.Line != nil:
-			Print(con)(*a.Line)
-		case a.Configure != nil:
-			err := configureOnce(g, a.Configure, &configured)
-			if router, ok := errors.AsType[*guest.RouterError](err); ok {
-				// A machine with that lease has no usable router either, and
-				// boots from what is on its own network.
-				con.Warn(fmt.Sprintf("dhcp: %v; only %s is reached: correct option 3 (routers) in the DHCP server", router, a.Configure.Address.Masked()))
-				err = nil
-			}
-			if err != nil {
-				return Answer{}, fault.In(ctx, fault.NoLease, "dhcp", err, "")
-			}
-			if err := g.Send(struct{}{}); err != nil {
-				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
-			}
-		case a.Resolve != "" && names:
-			if resolved++; resolved > maxNames {
-				return Answer{}, fault.In(ctx, fault.Own, "network", fmt.Errorf("the guest's process asks for more than %d names", maxNames), "")
-			}
-			if err := g.Send(resolveForChild(ctx, a.Resolve)); err != nil {
-				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
-			}
-		case a.Offer != nil && asks.over():
-			if asks, err = person.ask(ctx, g, a.Offer, asks, con); err != nil {
-				return Answer{}, fault.In(ctx, fault.Own, "network", err, "")
-			}
-		case a.Checked != nil && asks != nil:
-			asks.answered(*a.Checked)
-		case a.Seen != nil:
-			seen(a.Seen)
-		case a.Complete:
-			asks.completed()
-		case a.Plan != nil:
+		case err != nil:
+			return Answer{}, err
+		case ended:
 			return a.Answer, a.Failure.err(ctx)
-		default:
-			return Answer{}, fault.In(ctx, fault.Own, "network", errors.New("the guest's process sent a message that says nothing"), "")
 		}
 	}
+}
+
+// answer does what one message asks for, and says whether it is the last one.
+func (c *conversation) answer(ctx context.Context, a *answer) (last bool, err error) {
+	switch {
+	case a.Line != nil:
+		Print(c.con)(*a.Line)
+	case a.Configure != nil:
+		err := configureOnce(c.guest, a.Configure, &c.configured)
+		if router, ok := errors.AsType[*guest.RouterError](err); ok {
+			// A machine with that lease has no usable router either, and
+			// boots from what is on its own network.
+			c.con.Warn(fmt.Sprintf("dhcp: %v; only %s is reached: correct option 3 (routers) in the DHCP server", router, a.Configure.Address.Masked()))
+			err = nil
+		}
+		if err != nil {
+			return false, fault.In(ctx, fault.NoLease, "dhcp", err, "")
+		}
+		return false, c.guest.Send(struct{}{})
+	case a.Resolve != "" && c.names:
+		if c.resolved++; c.resolved > maxNames {
+			return false, fmt.Errorf("the guest's process asks for more than %d names", maxNames)
+		}
+		return false, c.guest.Send(resolveForChild(ctx, a.Resolve))
+	case a.Offer != nil && c.asks.over():
+		asks, err := c.person.ask(ctx, c.guest, a.Offer, c.asks, c.con)
+		c.asks = asks
+		return false, err
+	case a.Checked != nil && c.asks != nil:
+		c.asks.answered(*a.Checked)
+	case a.Seen != nil:
+		c.seen(a.Seen)
+	case a.Complete:
+		c.asks.completed()
+	case a.Plan != nil:
+		return true, nil
+	default:
+		return false, errors.New("the guest's process sent a message that says nothing")
+	}
+	return false, nil
 }
 
 // reportGrace is how long after the deadline a child may say how it ended: it gives up

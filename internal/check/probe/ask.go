@@ -119,12 +119,12 @@ func (o *observer) storm(ctx context.Context) {
 	var all sync.WaitGroup
 	ticker := time.NewTicker(max(gap, time.Microsecond))
 	defer ticker.Stop()
-	for i := range count {
-		if ctx.Err() != nil {
-			break
-		}
+	for i := 0; i < count && ctx.Err() == nil; i++ {
 		all.Go(func() { took[i] = o.oneOfMany(ctx, o.task.MACs[i]) })
-		<-ticker.C
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
 	}
 	all.Wait()
 	took = slices.DeleteFunc(took, func(d time.Duration) bool { return d == 0 })

@@ -75,18 +75,10 @@ func (o *observer) openAndNote(ctx context.Context, link string) (io.ReadCloser,
 func (o *observer) note(ctx context.Context, link string, ask func() (content []byte, at string, err error)) (io.ReadCloser, error) {
 	began := time.Now()
 	content, at, err := ask()
-	t := Asked(link, err, time.Since(began))
-	if err != nil {
-		t.Rejected = rejected(ctx, link, err)
-	}
-	if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
-		t.Reason, t.Message, t.Blocks = o.stopped(ctx, link, t.Message)
-	}
+	t := o.asking(ctx, link, err, time.Since(began))
 	o.tries[link] = t
-	_, path, _ := strings.Cut(link, "://")
-	host, name, _ := strings.Cut(path, "/")
 	// A name of the search path that is not there is no failure.
-	o.event(began, kindOf(link), host, name+": "+string(t.Result), t.Result != plan.Found && !t.Result.Missing())
+	o.requested(began, link, t.Result, t.Result != plan.Found && !t.Result.Missing())
 	if errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrRefused) {
 		return nil, fmt.Errorf("%w: %w", pxelinux.ErrNotFound, err)
 	}
@@ -96,13 +88,31 @@ func (o *observer) note(ctx context.Context, link string, ask func() (content []
 	return program.NewFile(content, at), nil
 }
 
-// kindOf is what a request is called that asks for a URL.
-func kindOf(link string) string {
-	scheme, _, _ := strings.Cut(link, ":")
-	if scheme == "tftp" {
-		return "RRQ"
+// asking is Asked, and looks why no file came.
+func (o *observer) asking(ctx context.Context, link string, err error, took time.Duration) plan.Try {
+	t := Asked(link, err, took)
+	if err != nil {
+		t.Rejected = rejected(ctx, link, err)
 	}
-	return strings.ToUpper(scheme)
+	if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
+		if reason, says := WhyStopped(ctx, link); reason != "" {
+			t.Reason, t.Message = reason, says
+		} else {
+			t.Reason, t.Blocks = "", o.blocks(ctx, link)
+		}
+	}
+	return t
+}
+
+// requested records that a URL was asked for.
+func (o *observer) requested(began time.Time, link string, result plan.Result, failed bool) {
+	scheme, path, _ := strings.Cut(link, "://")
+	host, name, _ := strings.Cut(path, "/")
+	kind := strings.ToUpper(scheme)
+	if scheme == "tftp" {
+		kind = "RRQ"
+	}
+	o.event(began, kind, host, name+": "+string(result), failed)
 }
 
 // result is what an error means for a file.
@@ -338,8 +348,6 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 		patience = min(patience, time.Until(end)/3)
 	}
 	read = &head{most: most, until: time.Now().Add(patience)}
-	_, path, _ := strings.Cut(link, "://")
-	host, name, _ := strings.Cut(path, "/")
 	began := time.Now()
 	// Of a transfer that goes so slowly that it writes nothing until then the count
 	// of its blocks tells the rate.
@@ -384,15 +392,13 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 		f.Result = result(err)
 	}
 	if err != nil {
-		f.Message, f.Reason, f.At, f.Rejected = message(err), ReasonOf(err), redirectedTo(err), rejected(ctx, link, err)
-		if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
-			f.Reason, f.Message, f.Blocks = o.stopped(ctx, link, f.Message)
-		}
+		t := o.asking(ctx, link, err, 0)
+		f.Message, f.Reason, f.At, f.Rejected, f.Blocks = t.Message, t.Reason, t.At, t.Rejected, t.Blocks
 	}
 	if f.Bytes < 0 && err == nil && !cut && read.Len() < most {
 		f.Bytes = f.Read // it was all
 	}
-	o.event(began, kindOf(link), host, name+": "+string(f.Result), f.Result != plan.Found)
+	o.requested(began, link, f.Result, f.Result != plan.Found)
 	return f, read
 }
 
@@ -438,11 +444,3 @@ const leastBlock = 512
 
 // wholeFrame is the largest TFTP block in one Ethernet frame of the usual size.
 const wholeFrame = 1468
-
-// stopped says why a file stopped to come by TFTP.
-func (o *observer) stopped(ctx context.Context, link, message string) (plan.Reason, string, []plan.Block) {
-	if reason, says := WhyStopped(ctx, link); reason != "" {
-		return reason, says, nil
-	}
-	return "", message, o.blocks(ctx, link)
-}

@@ -63,7 +63,7 @@ func (o *observer) byFrames(ctx context.Context, s *check.Station, hop netip.Add
 func (o *observer) askByFrames(ctx context.Context, conn dhcpclient.FrameConn, s *check.Station, to net.HardwareAddr, name string) bool {
 	times, isAnswer := 3, func([]byte) bool { return true }
 	if name == "" {
-		times, isAnswer = 6, func(p []byte) bool { return len(p) > 1 && p[1] == opERROR }
+		times, isAnswer = 6, func(p []byte) bool { return len(p) > 1 && p[1] == wire.TFTPError }
 		name = "no-file-of-this-name"
 	}
 	own := netip.AddrPortFrom(o.lease.Address.Addr(), wire.PortDHCPClient)

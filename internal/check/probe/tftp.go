@@ -17,14 +17,6 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
-// Opcodes of TFTP (RFC 1350, section 5; RFC 2347).
-const (
-	opDATA  = 3
-	opACK   = 4
-	opERROR = 5
-	opOACK  = 6
-)
-
 // WhyStopped looks at a transfer by TFTP that stopped, packet by packet: whether the
 // server hears our acknowledgements, and whether it keeps to what was agreed. "" is
 // that it is neither of these. It takes StoppedTime at most.
@@ -43,20 +35,20 @@ func WhyStopped(ctx context.Context, link string) (reason plan.Reason, message s
 		return "", ""
 	}
 	op := binary.BigEndian.Uint16(first)
-	if op == opDATA && len(first) > 4+512 {
+	if op == wire.TFTPData && len(first) > 4+512 {
 		return plan.NoOACK, fmt.Sprintf("asked for blocks of %d bytes it sends such of %d, without agreeing by an OACK (RFC 2347)", blockSize, len(first)-4)
 	}
-	ack := []byte{0, opACK, 0, 0}
+	ack := []byte{0, wire.TFTPAck, 0, 0}
 	switch op {
-	case opDATA:
+	case wire.TFTPData:
 		copy(ack[2:], first[2:4])
-	case opOACK:
+	case wire.TFTPOACK:
 	default:
 		return "", ""
 	}
 	// A server sends again after a second or two, atftpd after five.
 	const patience = StoppedTime - time.Second
-	name := map[uint16]string{opDATA: "DATA 1", opOACK: "OACK"}[op]
+	name := map[uint16]string{wire.TFTPData: "DATA 1", wire.TFTPOACK: "OACK"}[op]
 	for again := 0; ; again++ {
 		// One packet may get lost.
 		for range 3 {
@@ -182,12 +174,12 @@ func (o *observer) oneBlock(ctx context.Context, link string, size int, patience
 	defer end()
 	conn.SetReadDeadline(time.Now().Add(patience))
 	first, port, err := nextFrom(conn, address, 0)
-	if err != nil || len(first) < 2 || binary.BigEndian.Uint16(first) != opOACK {
+	if err != nil || len(first) < 2 || binary.BigEndian.Uint16(first) != wire.TFTPOACK {
 		return false, false
 	}
 	server := netip.AddrPortFrom(address, port)
 	defer func() { _, _ = conn.WriteToUDPAddrPort(abort, server) }()
-	if _, err := conn.WriteToUDPAddrPort([]byte{0, opACK, 0, 0}, server); err != nil {
+	if _, err := conn.WriteToUDPAddrPort([]byte{0, wire.TFTPAck, 0, 0}, server); err != nil {
 		return false, false
 	}
 	conn.SetReadDeadline(time.Now().Add(patience))
@@ -196,7 +188,7 @@ func (o *observer) oneBlock(ctx context.Context, link string, size int, patience
 		if err != nil {
 			return true, false
 		}
-		if len(p) >= 2 && binary.BigEndian.Uint16(p) == opDATA {
+		if len(p) >= 2 && binary.BigEndian.Uint16(p) == wire.TFTPData {
 			return true, true
 		}
 	}

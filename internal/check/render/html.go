@@ -239,19 +239,14 @@ func newOfferTable(offers []check.Offer) offerTable {
 		row := offerRow{Name: name}
 		var given, said []string // by those that give an address, and by all that say something
 		for _, o := range t.Offers {
-			value := o.Value(name)
+			cell, value := o.Find(name), o.Value(name)
 			if !o.Proxy {
 				given = append(given, value)
 			}
 			if value != "" {
 				said = append(said, value)
 			}
-			i := slices.IndexFunc(o.Values, func(v check.Value) bool { return v.Name == name })
-			if i < 0 {
-				row.Cells = append(row.Cells, nil)
-			} else {
-				row.Cells = append(row.Cells, &o.Values[i])
-			}
+			row.Cells = append(row.Cells, cell)
 		}
 		row.Differs = differ(given) || differ(said)
 		if name == check.ValueAddress { // two servers offer two; of one network

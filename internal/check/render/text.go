@@ -4,6 +4,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
@@ -21,10 +22,6 @@ func JSON(w io.Writer, r check.Report, p *plan.Plan, f *check.Facts) error {
 	}{r, p, f})
 }
 
-// Text writes a line a step, the verdict, and a line a note, or all of its
-// details.
-func Text(w io.Writer, r check.Report, details bool) error { return NewLive(w).End(r, details) }
-
 // Live is a report that is written while a look goes on.
 type Live struct {
 	w     io.Writer
@@ -35,14 +32,10 @@ type Live struct {
 func NewLive(w io.Writer) *Live { return &Live{w, map[string]check.Step{}} }
 
 // Seen writes the steps that have ended, of a report on what is known so far. From
-// the first one in which something is wrong on they are for the end: by then more is
-// known of it, and a step has one outcome.
+// the first one on that may still change they are for the end: a step has one outcome.
 func (l *Live) Seen(r check.Report) error {
-	for i, s := range r.Steps {
-		if s.Status != check.OK {
-			r.Steps = r.Steps[:i]
-			break
-		}
+	if i := slices.IndexFunc(r.Steps, func(s check.Step) bool { return s.Open }); i >= 0 {
+		r.Steps = r.Steps[:i]
 	}
 	return l.steps(r.Steps)
 }
@@ -70,7 +63,8 @@ func (l *Live) steps(steps []check.Step) error {
 	return err
 }
 
-// End writes what is left of the whole report.
+// End writes what is left of the whole report: a line a step, the verdict, and a line
+// a note, or all of its details.
 func (l *Live) End(r check.Report, details bool) error {
 	if err := l.steps(r.Steps); err != nil {
 		return err

@@ -20,11 +20,11 @@ func TestText(t *testing.T) {
 	}
 	const want = "ok    dhcp    a? (1.2 ms)\nFAIL  config  http://u:***@h/\n\nNone?. [no-config]\nseen: http://u:***@h/\ntry:  name it\n      Kea: x\nnote: a file? [include-missing]\n"
 	var b bytes.Buffer
-	if err := Text(&b, r, false); err != nil || b.String() != want {
+	if err := NewLive(&b).End(r, false); err != nil || b.String() != want {
 		t.Errorf("(%v, -want +got):\n%s", err, cmp.Diff(want, b.String()))
 	}
 	b.Reset()
-	if err := Text(&b, r, true); err != nil || b.String() != want+"      http://u:***@h/x\n" {
+	if err := NewLive(&b).End(r, true); err != nil || b.String() != want+"      http://u:***@h/x\n" {
 		t.Errorf("%v, with details it is %q", err, b.String())
 	}
 	if got := Verdict(check.Verdict{Code: check.Fine, Summary: "It boots."}); got != "It boots. [ok]\n" {
@@ -55,8 +55,8 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// A step is written when it has ended; from one in which something is wrong on they
-// stand at the end.
+// A step is written when it has ended, also with a warning; from one on that may
+// still change they stand at the end.
 func TestLive(t *testing.T) {
 	step := func(name string, status check.Status, detail string) check.Step {
 		return check.Step{Name: name, Status: status, Detail: detail}
@@ -72,7 +72,10 @@ func TestLive(t *testing.T) {
 	}
 	bridge, dhcp := step("bridge", check.OK, "xenbr0"), step("dhcp", check.Warn, "two")
 	seen("ok    bridge  xenbr0\n", bridge)
-	seen("", bridge, dhcp, step("server", check.Fail, "silent"), step("config", check.OK, "none"))
+	vif := step("vif", check.Warn, "another address")
+	seen("warn  vif     another address\n", bridge, vif)
+	dhcp.Open = true
+	seen("", bridge, vif, dhcp, step("server", check.Fail, "silent"), step("config", check.OK, "none"))
 	b.Reset()
 	if err := l.End(check.Report{Steps: []check.Step{bridge, step("dhcp", check.Warn, "three"), step("server", check.Fail, "wrong")}, Verdict: check.Verdict{Code: check.Fine, Summary: "No."}}, false); err != nil {
 		t.Fatal(err)

@@ -179,23 +179,35 @@ func addressed(frame []byte, m survey.Message) []byte {
 
 // setSubject says who the guest is, by the DISCOVER that began it.
 func setSubject(f *check.Facts, s *survey.Survey) (mac net.HardwareAddr) {
-	i := slices.IndexFunc(s.Messages, func(m survey.Seen) bool { return m.Sent })
-	if i < 0 {
+	m := firstSent(s)
+	if m == nil {
 		return wire.NoMAC
 	}
-	m := &s.Messages[i]
 	f.Subject.MAC = m.CHAddr.String()
 	f.Subject.VendorClass = printable.Text(string(m.Option(60)))
-	if arch := m.Option(93); len(arch) >= 2 {
-		f.Subject.Arch = uint16(arch[0])<<8 | uint16(arch[1])
-	}
-	if id := m.Option(97); len(id) == 17 {
-		f.Subject.UUID = survey.Option{Code: 97, Value: id}.Text()
-	}
+	f.Subject.Arch = archOf(&m.Message)
+	f.Subject.UUID = uuidOf(m)
 	if len(m.VLANs) > 0 {
 		f.Subject.VLAN = m.VLANs[len(m.VLANs)-1]
 	}
 	return m.CHAddr
+}
+
+// firstSent is the first message of the guest's; nil for none.
+func firstSent(s *survey.Survey) *survey.Seen {
+	i := slices.IndexFunc(s.Messages, func(m survey.Seen) bool { return m.Sent })
+	if i < 0 {
+		return nil
+	}
+	return &s.Messages[i]
+}
+
+// uuidOf is option 97; "" without one.
+func uuidOf(m *survey.Seen) string {
+	if id := m.Option(97); len(id) == 17 {
+		return survey.Option{Code: 97, Value: id}.Text()
+	}
+	return ""
 }
 
 // addressesOf are those that the guest has or may have.
@@ -248,11 +260,8 @@ func setRequest(f *check.Facts, s *survey.Survey, end time.Time) {
 // machineOf is the guest as its boot program finds itself.
 func machineOf(s *survey.Survey, o Options) program.Machine {
 	m := program.Machine{Wanted: program.Wanted{ConfigDir: o.ConfigDir, Label: o.Label}}
-	if i := slices.IndexFunc(s.Messages, func(m survey.Seen) bool { return m.Sent }); i >= 0 {
-		m.MAC = s.Messages[i].CHAddr
-		if id := s.Messages[i].Option(97); len(id) == 17 {
-			m.UUID = survey.Option{Code: 97, Value: id}.Text()
-		}
+	if first := firstSent(s); first != nil {
+		m.MAC, m.UUID = first.CHAddr, uuidOf(first)
 	}
 	if s.Lease != nil {
 		m.Lease = *s.Lease

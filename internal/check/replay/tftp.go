@@ -11,6 +11,7 @@ import (
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
 const (
@@ -98,22 +99,13 @@ type tftpState struct {
 // answered says whether anything came back.
 func (t *transfer) answered() bool { return !t.firstAnswer.IsZero() }
 
-// The packets of RFC 1350 and RFC 2347.
-const (
-	opRRQ   = 1
-	opDATA  = 3
-	opACK   = 4
-	opERROR = 5
-	opOACK  = 6
-)
-
 // tftp looks at a datagram.
 func (w *watch) tftp(p wirePacket) {
 	if len(p.data) < 4 {
 		return
 	}
 	op := binary.BigEndian.Uint16(p.data)
-	if p.sent && p.to == portTFTP && op == opRRQ {
+	if p.sent && p.to == wire.PortTFTP && op == wire.TFTPRead {
 		w.readRequest(p)
 		return
 	}
@@ -127,24 +119,24 @@ func (w *watch) tftp(p wirePacket) {
 	}
 	t.last = p.at
 	switch {
-	case p.sent && op == opACK:
+	case p.sent && op == wire.TFTPAck:
 		if binary.BigEndian.Uint16(p.data[2:]) > 0 {
 			t.acked, t.largest = true, max(t.largest, t.lastSize)
 		}
-	case p.sent && op == opERROR:
+	case p.sent && op == wire.TFTPError:
 		t.aborted = !t.whole
 		w.event(p, "ERROR", "stops the transfer of "+printable.Text(t.name)+": "+errorText(p.data[2:]))
 	case p.sent:
-	case op == opOACK:
+	case op == wire.TFTPOACK:
 		w.answer(t, p)
 		t.accepted = true
 		w.options(t, p)
-	case op == opDATA:
+	case op == wire.TFTPData:
 		w.answer(t, p)
 		t.accepted = true
 		w.block(t, p)
-	case op == opERROR && (t.aborted || t.whole): // what the guest's own end made of it
-	case op == opERROR && t.refusal == "":
+	case op == wire.TFTPError && (t.aborted || t.whole): // what the guest's own end made of it
+	case op == wire.TFTPError && t.refusal == "":
 		if !t.accepted {
 			w.answer(t, p)
 			t.code = int(binary.BigEndian.Uint16(p.data[2:]))

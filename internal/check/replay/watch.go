@@ -14,11 +14,8 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
-// The ports on the wire that matter to a boot.
-const (
-	portTFTP = 69
-	portHTTP = 80
-)
+// portHTTP is that of a URL without one.
+const portHTTP = 80
 
 // sameTime is how long after a frame the same one may be seen again on another
 // interface or a mirrored port, and none that was sent again.
@@ -269,7 +266,7 @@ func (w *watch) icmp(p wirePacket) {
 	}
 	w.event(p, "ICMP", text).Failed = true
 	t := w.open[binary.BigEndian.Uint16(about[ports:])]
-	if t != nil && t.server == to && !t.answered() && port == portTFTP && result != "" {
+	if t != nil && t.server == to && !t.answered() && port == wire.PortTFTP && result != "" {
 		t.unreachable, t.firstAnswer = result, p.at
 	}
 }

@@ -2,8 +2,8 @@ package replay
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -24,11 +24,15 @@ type way struct {
 
 func wayOf(m *survey.Message) way {
 	const broadcast = 0x8000
-	w := way{broadcast: m.Flags&broadcast != 0, pxe: strings.HasPrefix(string(m.Option(60)), "PXEClient")}
+	return way{arch: archOf(m), broadcast: m.Flags&broadcast != 0, pxe: strings.HasPrefix(string(m.Option(60)), "PXEClient")}
+}
+
+// archOf is option 93; 0, that of a BIOS, without one.
+func archOf(m *survey.Message) uint16 {
 	if arch := m.Option(93); len(arch) >= 2 {
-		w.arch = uint16(arch[0])<<8 | uint16(arch[1])
+		return binary.BigEndian.Uint16(arch)
 	}
-	return w
+	return 0
 }
 
 // variant is what is other in this way than in the guest's own.
@@ -121,11 +125,7 @@ func (q *question) answer(at time.Time, m *survey.Message) {
 	if !q.Answered {
 		q.Answered, q.Server, q.Millis = true, m.From.Addr(), plan.Millis(at.Sub(q.at))
 		if a := m.YIAddr; a.IsValid() && !a.IsUnspecified() {
-			bits := 24
-			if ones, size := net.IPMask(m.Option(1)).Size(); size == 32 {
-				bits = ones
-			}
-			q.Address = netip.PrefixFrom(a, bits)
+			q.Address = check.Masked(a, m)
 		}
 	}
 	if q.BootFile == "" {

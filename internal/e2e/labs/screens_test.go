@@ -117,7 +117,7 @@ func TestScreens(t *testing.T) {
 					t.Fatalf("verdict %+v, want %s\n%s", r.Verdict, screen.code, dump(facts, r))
 				}
 				var page bytes.Buffer
-				labtest.Check(t, render.Text(&page, r, false))
+				labtest.Check(t, render.NewLive(&page).End(r, false))
 				text := strings.NewReplacer(s.request.OutputDirectory, "/var/lib/xen", s.tree, "/srv/tftp").Replace(page.String())
 				ran[i] = fmt.Sprintf("%s:\n\n```\n%s```\n\n", screen.title, replaced(text, byChance))
 			})
