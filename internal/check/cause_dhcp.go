@@ -494,6 +494,11 @@ func addressInUse(f *Facts) *finding {
 	if f.given() {
 		return broken(fmt.Sprintf("--address says %s, which another station has.", offered), evidence, "say one that is free")
 	}
+	if f.ARPForAll {
+		return broken("A machine answers ARP for every address of the guest's network, and so each one looks taken.",
+			fmt.Sprintf("%s answers ARP for %s, which is offered, and for addresses of %s taken at random", in, offered, f.Lease.Address.Masked()),
+			"switch proxy ARP off in that machine for this network (Linux: sysctl -w net.ipv4.conf.all.proxy_arp=0, and of its interface, and proxy_arp_pvlan; Cisco: no ip local-proxy-arp)")
+	}
 	const hint = "find that station, or take the address out of the pool; two DHCP servers with the same pool do this, too"
 	d := warning(fmt.Sprintf("The DHCP server offers %s, which another station has.", offered), evidence, hint)
 	switch {

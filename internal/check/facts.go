@@ -30,15 +30,17 @@ type Facts struct {
 	Capture string    `json:"capture"` // the file that this was read from; "" when it is live
 	Subject Subject   `json:"subject"`
 
-	Bridge   *Bridge    `json:"bridge,omitempty"` // nil from a capture
-	Events   []Event    `json:"events,omitempty"`
-	Offers   []Offer    `json:"offers,omitempty"` // in the order of their arrival
-	Waited   float64    `json:"waited"`           // when the guest takes an offer, since the first DISCOVER: it does not see later ones
-	Variants []Variant  `json:"variants,omitempty"`
-	Unsteady bool       `json:"unsteady"`         // no server answered the guest until it asked again, after the variants
-	Merged   []Value    `json:"merged,omitempty"` // what the guest would go by
-	Lease    plan.Lease `json:"lease"`            // the same, as addresses
-	Request  *Request   `json:"request,omitempty"`
+	Bridge *Bridge `json:"bridge,omitempty"` // nil from a capture
+	Events []Event `json:"events,omitempty"`
+	Offers []Offer `json:"offers,omitempty"` // in the order of their arrival
+	// ARPForAll says that who has the guest's address answers ARP for any.
+	ARPForAll bool       `json:"arp_for_all,omitempty"`
+	Waited    float64    `json:"waited"` // when the guest takes an offer, since the first DISCOVER: it does not see later ones
+	Variants  []Variant  `json:"variants,omitempty"`
+	Unsteady  bool       `json:"unsteady"`         // no server answered the guest until it asked again, after the variants
+	Merged    []Value    `json:"merged,omitempty"` // what the guest would go by
+	Lease     plan.Lease `json:"lease"`            // the same, as addresses
+	Request   *Request   `json:"request,omitempty"`
 
 	SilentProxies []netip.Addr `json:"silent_proxies,omitempty"` // proxyDHCP and boot servers that were asked on port 4011 and did not answer
 

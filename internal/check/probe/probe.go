@@ -3,8 +3,10 @@ package probe
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"net/url"
@@ -136,6 +138,9 @@ func (o *observer) walk(ctx context.Context) error {
 		return err
 	}
 	l := o.lease
+	if l != nil && o.facts.Lease.InUseBy != "" {
+		o.facts.ARPForAll = o.answersAll(ctx, l.Address, o.facts.Lease.InUseBy)
+	}
 	if l == nil || o.facts.Lease.InUseBy != "" {
 		return nil
 	}
@@ -174,6 +179,24 @@ func (o *observer) walk(ctx context.Context) error {
 		o.bootFiles(ctx, d)
 	}
 	return nil
+}
+
+// answersAll says whether that machine answers ARP for whatever address of the network
+// it is asked for, which is proxy ARP.
+func (o *observer) answersAll(ctx context.Context, network netip.Prefix, holder string) bool {
+	const asked = 3
+	if !network.Addr().Is4() || network.Bits() > 28 {
+		return false
+	}
+	first := network.Masked().Addr().As4()
+	for range asked {
+		a := binary.BigEndian.Uint32(first[:]) + 1 + rand.Uint32N(1<<(32-network.Bits())-2)
+		address := netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, a)))
+		if address == network.Addr() || o.arp(ctx, netip.IPv4Unspecified(), address).String() != holder {
+			return false
+		}
+	}
+	return true
 }
 
 // given takes the lease that the command line says, unless another station has

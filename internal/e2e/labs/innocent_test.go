@@ -5,12 +5,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
+	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 )
 
@@ -156,6 +158,10 @@ var saidReports = []report{
 		labtest.Dnsmasq(s, s.host("second", files+"/24"), "--dhcp-range=192.168.1.0,proxy", "--pxe-service=X86-64_EFI,Windows,wdsmgfw.efi")
 		s.besides()
 	}}, nil, nil},
+	{fault{"a router answers ARP for every address", check.AddressInUse, isBroken, func(s *site) {
+		s.dnsmasq()
+		s.answersARP(s.host("router", "192.168.1.1/24"))
+	}}, []string{"A machine answers ARP for every address", "addresses of 192.168.1.0/24 taken at random", "proxy_arp=0", "no ip local-proxy-arp"}, []string{"find that station", "out of the pool"}},
 	{fault{"option 67 comes twice", check.FilenameGarbage, warning, args("--dhcp-option-force=67,other/pxelinux.0")},
 		[]string{"name it once", "option 67 twice", "dhcp-option=67"}, []string{"quotes"}},
 	{fault{"option 209 names a directory", check.TFTPRefused, warning, args("--dhcp-option-force=209,pxelinux.cfg/")},
@@ -181,6 +187,31 @@ var saidReports = []report{
 }
 
 func TestSaid(t *testing.T) { testReports(t, saidReports) }
+
+// answersARP has a machine answer ARP for whatever address is asked for.
+func (s *site) answersARP(h *lab.Host) {
+	s.Helper()
+	var wire *packet.Conn
+	labtest.Check(s, h.Do(func() error {
+		wire = labtest.Wire(s, lab.HostInterface)
+		return nil
+	}))
+	s.Cleanup(func() { wire.Close() })
+	go func() {
+		b := make([]byte, 1514)
+		for {
+			n, _, err := wire.ReadFrom(b)
+			if err != nil {
+				return // closed
+			}
+			if n < 42 || b[12] != 8 || b[13] != 6 || b[21] != 1 { // no request
+				continue
+			}
+			reply := slices.Concat(b[6:12], h.MAC, b[12:20], []byte{0, 2}, h.MAC, b[38:42], b[22:32])
+			_, _ = wire.WriteTo(reply, &packet.Addr{HardwareAddr: net.HardwareAddr(reply[:6])})
+		}
+	}()
+}
 
 // hangsUp is a web server that sends the beginning of each file.
 func (s *site) hangsUp() {
