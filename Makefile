@@ -73,7 +73,7 @@ goldens: servers ## the same of PXELINUX, its menu and GRUB, and write their ans
 test-xen: dist ## the .deb's bootloader on real Xen with real xl, pygrub and libvirt, in QEMU: a line a case, five minutes; XEN=4.17 another version, XEN=all each and slow cases
 	$(GO) test -C internal/xenlab -count=1 -run TestXen -xen $(XEN) -program $$(echo $(CURDIR)/build/dist/*_amd64.deb) -timeout 3h
 
-bench: build servers ## compare our downloads with curl's, tftp-hpa's and atftp's: docs/performance.md, some 8 minutes
+bench: build servers ## compare our downloads with curl's, tftp-hpa's and atftp's: docs/performance.md, a quarter of an hour
 	$(GO) run ./internal/bench -o docs/performance.md
 
 servers: ## fetch the Debian servers that the tests use into build/servers

@@ -73,7 +73,7 @@ func TestBoot(t *testing.T) {
 			return lan.PXE(id, all(edits...))(request)
 		}}
 	}
-	exchange := []string{"0s DISCOVER", "0s REQUEST 10.0.0.42 of 10.0.0.1"}
+	const promised = DefaultProxyWait / promisedShare
 
 	for _, c := range []struct {
 		name    string
@@ -81,30 +81,37 @@ func TestBoot(t *testing.T) {
 		sent    []string // after the exchange for the address
 		arps    []string
 		warned  []string
+		wait    time.Duration // for what is said beside a proxy that promises to
 		took    time.Duration
 		lease   string // server, next-server, boot file, menu's line, local
 	}{
 		{name: "a proxy that is asked", servers: []*server{bare(), asked("10.0.0.3", file("pxelinux.0"))},
-			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.3:4011"},
-			arps:  []string{"0s 10.0.0.42 who has 10.0.0.3", "0s 10.0.0.42 is at " + guestMAC.String()},
+			sent: []string{"250ms REQUEST from 10.0.0.42 to 10.0.0.3:4011"},
+			arps: []string{"250ms 10.0.0.42 who has 10.0.0.3", "250ms 10.0.0.42 is at " + guestMAC.String()},
+			wait: promised, took: promised,
 			lease: "10.0.0.1 10.0.0.3 pxelinux.0  false"},
 		{name: "that names another server", servers: []*server{bare(), asked("10.0.0.3", file("pxelinux.0"), siaddr("10.0.0.9"))},
-			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.3:4011"},
+			sent: []string{"250ms REQUEST from 10.0.0.42 to 10.0.0.3:4011"},
+			wait: promised, took: promised,
 			lease: "10.0.0.1 10.0.0.9 pxelinux.0  false"},
 		{name: "by its name", servers: []*server{bare(), asked("10.0.0.3", file("pxelinux.0"), option(66, "boot.lab"))},
-			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.3:4011"},
+			sent: []string{"250ms REQUEST from 10.0.0.42 to 10.0.0.3:4011"},
+			wait: promised, took: promised,
 			lease: "10.0.0.1 10.0.0.1 pxelinux.0  false"},
 		{name: "that answers with an OFFER", servers: []*server{bare(), asked("10.0.0.3", file("pxelinux.0"), option(53, "\x02"))},
-			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.3:4011"},
+			sent: []string{"250ms REQUEST from 10.0.0.42 to 10.0.0.3:4011"},
+			wait: promised, took: promised,
 			lease: "10.0.0.1 10.0.0.3 pxelinux.0  false"},
 		{name: "with PXELINUX's options inside 43", servers: []*server{bare(),
 			asked("10.0.0.3", file("pxelinux.0"), menu43("\xd1\x03cfg\xd2\x02p/"))},
-			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.3:4011"},
+			sent: []string{"250ms REQUEST from 10.0.0.42 to 10.0.0.3:4011"},
+			wait: promised, took: promised,
 			lease: "10.0.0.1 10.0.0.3 pxelinux.0  false cfg p/"},
 		{name: "behind a router", servers: []*server{edited(option(3, "\x0a\x00\x00\xfe")),
 			func() *server { s := asked("192.168.7.3", file("pxelinux.0")); return s }()},
-			sent:  []string{"0s REQUEST from 10.0.0.42 to 192.168.7.3:4011"},
-			arps:  []string{"0s 10.0.0.42 who has 10.0.0.254", "0s 10.0.0.42 is at " + guestMAC.String()},
+			sent: []string{"250ms REQUEST from 10.0.0.42 to 192.168.7.3:4011"},
+			arps: []string{"250ms 10.0.0.42 who has 10.0.0.254", "250ms 10.0.0.42 is at " + guestMAC.String()},
+			wait: promised, took: promised,
 			lease: "10.0.0.1 192.168.7.3 pxelinux.0  false"},
 		{name: "that is silent", servers: []*server{{ID: "10.0.0.3"}, plain()},
 			sent:   silentFrom(0, "10.0.0.3:4011"),
@@ -117,9 +124,12 @@ func TestBoot(t *testing.T) {
 				"1.5s 10.0.0.42 who has 10.0.0.3", "1.75s 10.0.0.42 who has 10.0.0.3"},
 			took: 2 * time.Second, lease: "10.0.0.1 10.0.0.1 plain.0  false"},
 		{name: "the second of two", servers: []*server{{ID: "10.0.0.3"}, asked("10.0.0.4", file("pxelinux.0")), bare()},
-			sent:   append(silentFrom(0, "10.0.0.3:4011"), "2s REQUEST from 10.0.0.42 to 10.0.0.4:4011"),
+			sent:   append(silentFrom(promised, "10.0.0.3:4011"), "2.25s REQUEST from 10.0.0.42 to 10.0.0.4:4011"),
 			warned: []string{"the proxyDHCP server 10.0.0.3 does not answer on port 4011 what to boot"},
-			took:   2 * time.Second, lease: "10.0.0.1 10.0.0.4 pxelinux.0  false"},
+			wait:   promised, took: promised + 2*time.Second, lease: "10.0.0.1 10.0.0.4 pxelinux.0  false"},
+		{name: "one that promises, and one that says it later", servers: []*server{bare(), {ID: "10.0.0.3"},
+			{ID: "10.0.0.4", BootFile: "told.0", Edit: siaddr("10.0.0.5"), After: 100 * time.Millisecond}},
+			wait: 100 * time.Millisecond, took: 100 * time.Millisecond, lease: "10.0.0.1 10.0.0.5 told.0  false"},
 		{name: "one that need not be asked is before one that must", servers: []*server{asked("10.0.0.3", file("asked.0")),
 			{ID: "10.0.0.4", BootFile: "told.0", Edit: siaddr("10.0.0.5")}, bare()},
 			lease: "10.0.0.1 10.0.0.5 told.0  false"},
@@ -136,7 +146,8 @@ func TestBoot(t *testing.T) {
 			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.4:4011"},
 			lease: "10.0.0.1 10.0.0.5 linux.0 Linux false"},
 		{name: "a menu of a proxy that is asked", servers: []*server{bare(), asked("10.0.0.3", menu43(noCasts, atOnce, listed4, twoLines)), bootServer("10.0.0.4", file("linux.0"))},
-			sent:  []string{"0s REQUEST from 10.0.0.42 to 10.0.0.3:4011", "0s REQUEST from 10.0.0.42 to 10.0.0.4:4011"},
+			sent: []string{"250ms REQUEST from 10.0.0.42 to 10.0.0.3:4011", "250ms REQUEST from 10.0.0.42 to 10.0.0.4:4011"},
+			wait: promised, took: promised,
 			lease: "10.0.0.1 10.0.0.4 linux.0 Linux false"},
 		{name: "a menu without a time-out", servers: []*server{edited(menu43(noCasts, untimed, listed4, twoLines)), bootServer("10.0.0.4", file("linux.0"))},
 			sent:   []string{"0s REQUEST from 10.0.0.42 to 10.0.0.4:4011"},
@@ -187,7 +198,7 @@ func TestBoot(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				sent := w.Journal
+				sent, exchange := w.Journal, []string{"0s DISCOVER", c.wait.String() + " REQUEST 10.0.0.42 of 10.0.0.1"}
 				if len(sent) < 2 || !cmp.Equal(sent[:2], exchange) {
 					t.Errorf("exchange %q, want %q", sent, exchange)
 				} else if diff := cmp.Diff(c.sent, append([]string(nil), sent[2:]...)); diff != "" {

@@ -67,9 +67,9 @@ func TestCapture(t *testing.T) {
 	}
 	want := []string{
 		"0s DISCOVER to 255.255.255.255:67", "0s OFFER of 10.0.0.3", "500ms OFFER of 10.0.0.1",
-		"500ms 0.0.0.0 asks for 10.0.0.42", "500ms REQUEST to 255.255.255.255:67", "1s ACK of 10.0.0.1",
-		"1s 10.0.0.42 asks for 10.0.0.3", "1s 10.0.0.3 is there", "1s REQUEST to 10.0.0.3:4011",
-		"1s 10.0.0.3 asks for 10.0.0.42", "1s 10.0.0.42 is there", "1s ACK of 10.0.0.3",
+		"750ms 0.0.0.0 asks for 10.0.0.42", "750ms REQUEST to 255.255.255.255:67", "1.25s ACK of 10.0.0.1",
+		"1.25s 10.0.0.42 asks for 10.0.0.3", "1.25s 10.0.0.3 is there", "1.25s REQUEST to 10.0.0.3:4011",
+		"1.25s 10.0.0.3 asks for 10.0.0.42", "1.25s 10.0.0.42 is there", "1.25s ACK of 10.0.0.3",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

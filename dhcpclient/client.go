@@ -22,9 +22,12 @@ const (
 	// what RFC 2131 §4.1 has everybody wait. A server that many guests ask at once
 	// answers each REQUEST, repeated ones too.
 	longAnswer = 4 * time.Second
-	// maxRounds is how often a client starts with DISCOVER: a server that
-	// refuses what it offered itself may never stop.
+	// A client starts with DISCOVER again where what was offered comes to nothing,
+	// which may never stop. After maxRounds ends what is not confirmed or in use, and
+	// after maxNaks what the server refuses that offered it: dnsmasq keeps no offer
+	// back, so that of many guests which come together several may get the same one.
 	maxRounds = 3
+	maxNaks   = 6
 )
 
 // What a [Client] does where its fields say nothing.
@@ -56,7 +59,8 @@ type Client struct {
 	// ±20 % jitter. nil is 1, 2, 4, 8, 16 s.
 	Retransmit []time.Duration
 	// ProxyWait is how long after the first offer a boot file is waited for,
-	// from a proxyDHCP or another server, when none has come yet. 0 is
+	// from a proxyDHCP or another server, when none has come yet, and an eighth
+	// of it where a proxyDHCP server says that it can be asked for one. 0 is
 	// DefaultProxyWait, negative is not at all.
 	ProxyWait time.Duration
 	// ProbeWait is how long after the REQUEST another station may say that it
@@ -93,7 +97,7 @@ func (c *Client) Lease(ctx context.Context) (*Lease, error) {
 	}
 	defer end()
 	var refusal error // what came of the offer before
-	for range maxRounds {
+	for rounds, naks := 0, 0; rounds < maxRounds && naks < maxNaks; {
 		d, err := x.discover(ctx)
 		if err != nil {
 			return nil, err
@@ -112,10 +116,15 @@ func (c *Client) Lease(ctx context.Context) (*Lease, error) {
 			return x.lease(ctx, offer, ack, seen)
 		case ctx.Err() != nil:
 			return nil, err
-		case errors.Is(err, ErrNak), errors.Is(err, ErrNoAck):
+		case errors.Is(err, ErrNak):
+			naks++
+			x.avoid = append(x.avoid, offer.server())
+		case errors.Is(err, ErrNoAck):
+			rounds++
 			x.avoid = append(x.avoid, offer.server())
 		case errors.Is(err, ErrInUse):
 			// RFC 2131 §3.1 would wait 10 s, against loops; maxRounds ends them.
+			rounds++
 			x.avoid = append(x.avoid, offer.yourAddress())
 		default:
 			return nil, err

@@ -23,6 +23,10 @@ func (x *exchange) decision() *decision {
 	}
 }
 
+// promisedShare of the wait for a boot file is for who says it at once beside a proxy
+// that only promises to.
+const promisedShare = 8
+
 // made says whether it is time to decide.
 func (d *decision) made(now time.Time) bool { return d.complete || !now.Before(d.giveUp) }
 
@@ -52,6 +56,9 @@ func (d *decision) add(r *reply, now time.Time) (first bool) {
 	d.seen.add(r)
 	if d.complete = d.seen.complete(); d.complete {
 		d.giveUp = now
+	} else if d.seen.promised() {
+		// It may have nothing for this architecture, and a second proxy have it.
+		d.giveUp = earlier(d.giveUp, now.Add(d.proxyWait/promisedShare))
 	} else if len(d.seen.addresses) > 0 {
 		d.giveUp = earlier(d.giveUp, now.Add(d.proxyWait))
 	}

@@ -132,11 +132,16 @@ func (o *offers) best() *reply {
 	})
 }
 
-// complete says whether nothing better need be waited for. A proxy that does
-// not say what to boot yet will do so when it is asked.
+// complete says whether nothing better need be waited for.
 func (o *offers) complete() bool {
 	best := o.best()
-	return best != nil && !o.avoided(best) && (bootable(best) || len(o.proxies) > 0)
+	return best != nil && !o.avoided(best) && (bootable(best) || slices.ContainsFunc(o.proxies, bootable))
+}
+
+// promised says whether a proxy may say what to boot when it is asked.
+func (o *offers) promised() bool {
+	best := o.best()
+	return best != nil && !o.avoided(best) && len(o.proxies) > 0
 }
 
 func (o *offers) avoided(r *reply) bool {

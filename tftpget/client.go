@@ -168,8 +168,12 @@ func start(ctx context.Context, server netip.AddrPort, name string, o options, c
 	}
 	if aboutOptions(err) {
 		d := newDownload(ctx, server, name, o, counted)
-		if d.ask(plainTerms) == nil {
+		plain := d.ask(plainTerms)
+		if plain == nil {
 			return d, nil
+		}
+		if _, ok := errors.AsType[*serverError](plain); ok {
+			err = plain // that is about the file, and not about the options
 		}
 	}
 	return nil, err

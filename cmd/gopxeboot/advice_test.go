@@ -50,6 +50,7 @@ func TestFailureAdvice(t *testing.T) {
 		return kernel(lab.SampleKernel) + " initrd " + url + "\n"
 	}
 	both := []string{"plan", ""}
+	guests := 0
 	for i, test := range []struct {
 		config   string
 		commands []string // that fail
@@ -61,7 +62,7 @@ func TestFailureAdvice(t *testing.T) {
 		{"", both, []string{"--bootfile=https://192.168.1.166/pxelinux.0"}, "http-refused"},
 		{"", both, []string{"--bootfile=ftp://192.168.1.166/pxelinux.0"}, "config-unreadable"},
 		{"", both, []string{"--config-dir=it's nowhere"}, "no-config"},
-		{"", both, []string{"--label=nolabel"}, "label-missing"},
+		{kernel(lab.SampleKernel), both, []string{"--label=nolabel"}, "label-missing"},
 		{"# nothing\n", both, nil, "no-default"},
 		{"default hdt\nlabel hdt\n com32 hdt.c32\n", both, nil, "com32-only"},
 		{"default x\nlabel x\n kernel pxelinux.0\n", both, nil, "boot-program"},
@@ -86,7 +87,10 @@ func TestFailureAdvice(t *testing.T) {
 			args = append(args, "--config-dir="+dir)
 		}
 		for _, command := range test.commands {
+			guests++
+			vif := fmt.Sprintf("mac=00:16:3e:72:81:%02x,bridge=xenbr0", guests)
 			t.Run(strings.Join(append(test.args, test.verdict, command), " "), func(t *testing.T) {
+				t.Parallel() // most of it is waiting
 				words := append([]string{"--output-directory=" + t.TempDir()}, args...)
 				if command != "" {
 					words = append([]string{command}, args...)

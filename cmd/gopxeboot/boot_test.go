@@ -486,7 +486,7 @@ func TestNoSpace(t *testing.T) {
 	if o.Code != 7 || o.Stdout != "" {
 		t.Errorf("%+v", o)
 	}
-	contains(t, o.Stderr, "MiB needed", "make room")
+	contains(t, o.Stderr, "MiB needed", "make room in "+dir+", or")
 	equal(t, "left", entries(t, dir), []string(nil))
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +31,11 @@ func TestMain(m *testing.M) {
 	}
 	if filepath.Base(os.Args[0]) == "gopxeboot" {
 		main()
+	}
+	flag.Parse()
+	// Boots of a broken lab mostly wait.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
 	}
 	labtest.Main(m)
 }

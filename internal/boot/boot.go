@@ -80,6 +80,7 @@ func Boot(ctx context.Context, o Options, out *handover.Output, con *console.Con
 	defer func() {
 		if err != nil {
 			h.Discard()
+			err = h.WithDirectory(err)
 		}
 	}()
 	p, err := o.fetch(ctx, h, con) // bootTask.run, in the child

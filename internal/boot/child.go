@@ -3,10 +3,13 @@ package boot
 import (
 	"context"
 	"net/netip"
+	"net/url"
 	"os"
 	"sync"
 
 	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/check/probe"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
@@ -35,7 +38,7 @@ type pipeline struct {
 	// file, and can't be removed.
 	cached   bool
 	unusable []verify.Digest
-	// unknown has the names that DNS has no address of.
+	// unknown has the names that DNS has no address of, as check.Name.
 	unknown sync.Map
 	// asked is what servers did when a boot program asked for configurations, as
 	// plan.Try by their URLs.
@@ -97,13 +100,26 @@ func (p *pipeline) prepare(t *Transfer, nextServer netip.Addr) error {
 	p.files.Warn = p.say.Warn
 	p.files.LookedUp = func(l fetch.Lookup) {
 		if !l.Address.IsValid() {
-			p.unknown.Store(l.Name, true)
+			p.unknown.Store(l.Name, probe.NameOf(l))
 		}
 	}
 	if err := t.apply(&p.files); err != nil {
 		return fault.New(fault.Usage, "https", err, "")
 	}
 	return p.verifyAs(t)
+}
+
+// unknownName is what came of looking up the server in a URL; nil where it has an address.
+func (p *pipeline) unknownName(link string) []check.Name {
+	u, err := url.Parse(link)
+	if err != nil {
+		return nil
+	}
+	n, _ := p.unknown.Load(u.Hostname())
+	if n, ok := n.(check.Name); ok {
+		return []check.Name{n}
+	}
+	return nil
 }
 
 // confine gives up everything that the rest needs no more.

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +22,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/fetch"
 	"github.com/gopxeboot/gopxeboot/internal/grub"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	diskimage "github.com/gopxeboot/gopxeboot/internal/image"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/program"
@@ -45,11 +46,8 @@ func (p *pipeline) download(ctx context.Context, d *program.Decision, l *limits,
 		if !errors.Is(err, fetch.ErrNotFound) && !errors.Is(err, fetch.ErrEmpty) {
 			return err
 		}
-		missing := d.Boot.Kernel
-		if e, ok := errors.AsType[*fetch.Error](err); ok {
-			missing = e.URL
-		}
-		if p.check.Absent(missing) != nil { // whoever says so is not to choose
+		missing := cmp.Or(urlOf(err), d.Boot.Kernel)
+		if p.check.Absent(missing) != nil { // who says so is not to choose
 			return err
 		}
 		next, nextErr := d.NotFound(ctx, missing)
@@ -317,7 +315,7 @@ func (m *image) failed(ctx context.Context, err error) error {
 	case errors.Is(err, fetch.ErrTooBig):
 		return fault.In(ctx, fault.NotFetched, m.stage, err, m.tooLarge(0))
 	}
-	err, try := m.p.explain(ctx, m.stage, err)
+	try, err := m.p.explain(ctx, m.stage, err)
 	return fault.In(ctx, fault.NotFetched, m.stage, err, try)
 }
 
@@ -360,52 +358,61 @@ func (m *image) tooLarge(size int64) string {
 	return fmt.Sprintf("see what that file is, or say %s %d", m.raise, size)
 }
 
-// explain is an error of a file that a server does not give, and what to do about it.
-func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (why error, try string) {
-	link := ""
-	if e, ok := errors.AsType[*fetch.Error](err); ok {
-		link = e.URL
-	}
-	asked := probe.Asked(link, err, 0)
+// explain is what to do about a file that a server does not give, and the error, which
+// says more where a look was taken.
+func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (try string, why error) {
+	link := urlOf(err)
+	asked, names := probe.Asked(link, err, 0), p.unknownName(link)
 	if reason, says := p.whyStopped(ctx, link, err); reason != "" {
 		asked.Reason, asked.Message = reason, says
 		err = fmt.Errorf("%s: %s", link, says)
 	}
-	if asked.Reason == "" && (isSilent(err) || asked.Result == plan.Failed) {
-		return err, p.hint(err)
+	switch known := names != nil || asked.Reason != ""; {
+	case strings.HasPrefix(link, "file:"), names != nil && (p.child == nil || p.child.AsDom0), !known && (isSilent(err) || asked.Result == plan.Failed):
+		return p.hint(err), err
+	case p.given[role] != "" && asked.Result.Missing():
+		return "put it there, or correct " + p.given[role], err
 	}
-	if given := p.given[role]; given != "" && asked.Result.Missing() {
-		return err, fmt.Sprintf("put it there, or correct %s", given)
+	if v := check.AdviseFile(p.linted(ctx), string(role), asked, names...); v != nil {
+		return v.Advice, err
 	}
-	file := check.File{Role: string(role), URL: link, Result: asked.Result, Reason: asked.Reason, Message: asked.Message, Bytes: -1}
-	if v := check.AdviseFile(p.linted(ctx), file); v != nil {
-		return err, v.Advice
+	return p.hint(err), err
+}
+
+// urlOf is what was asked for when an error came; "" where it does not say.
+func urlOf(err error) string {
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		return e.URL
 	}
-	return err, p.hint(err)
+	return ""
 }
 
 // hint is what to do where a server does not give a file.
 func (p *pipeline) hint(err error) string {
-	link := ""
-	if e, ok := errors.AsType[*fetch.Error](err); ok {
-		link = e.URL
-	}
-	if u, _ := url.Parse(link); u != nil {
-		switch _, unknown := p.unknown.Load(u.Hostname()); {
-		case unknown && p.child != nil && p.child.AsDom0:
-			return fmt.Sprintf("see dom0's DNS (/etc/resolv.conf), or write the address of %s into the URL", u.Hostname())
-		case unknown:
-			return check.NameHint(u.Hostname())
+	link := urlOf(err)
+	if names := p.unknownName(link); names != nil {
+		if p.child != nil && p.child.AsDom0 {
+			return fmt.Sprintf("see dom0's DNS (/etc/resolv.conf), or write the address of %s into the URL", names[0].Name)
 		}
+		return check.NameHint(names[0].Name)
 	}
 	if text := check.Hint(probe.ReasonOf(err), link); text != "" {
 		return text
 	}
-	switch {
+	notGiven := errors.Is(err, fetch.ErrNotFound) || errors.Is(err, fetch.ErrEmpty) || errors.Is(err, fetch.ErrRefused)
+	switch name, ofDom0 := strings.CutPrefix(link, "file://"); {
+	case ofDom0 && p.files.Local == nil:
+		return "a configuration can't name files of dom0's: put the file on the server"
+	case ofDom0 && notGiven:
+		return "see the file in dom0: ls -lL " + name
 	case errors.Is(err, fetch.ErrNotFound), errors.Is(err, fetch.ErrEmpty):
 		return "see that the file is there and that the server may read it"
-	case isOnly(err, fetch.ErrUnsupported): // an image has other words
+	case isOnly(err, fetch.ErrUnsupported):
 		return "the schemes are tftp, http, https, ftp and nfs"
+	case errors.Is(err, diskimage.ErrUnsupported):
+		return "name an image of ISO 9660, ext, FAT, squashfs or XFS"
+	case errors.Is(err, diskimage.ErrDamaged):
+		return "compare the image's size and digest with those where it was published, and download it again"
 	case errors.Is(err, fetch.ErrURL):
 		return "correct the URL"
 	case errors.Is(err, fetch.ErrForbidden):

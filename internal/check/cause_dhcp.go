@@ -154,7 +154,7 @@ func noServer(f *Facts) *finding {
 		evidence += "; none either to " + console.Count(n, "question") + " asked in other ways (other architecture, without option 60, another MAC, ...)"
 	}
 	return broken("No DHCP server answers.", evidence,
-		"see that a DHCP server runs and listens in that network, that it has a pool for it, that it serves guests it does not know (dhcpd: deny unknown-clients, dnsmasq: dhcp-ignore=tag:!known), and that it logs this guest's DISCOVER; between networks a relay (ip helper-address) must pass it on"+f.madeUp())
+		"see that a DHCP server runs and listens in that network, that it has a pool for it, that it serves guests it does not know (dhcpd: deny unknown-clients, deny booting; dnsmasq: dhcp-ignore=tag:!known), and that it logs this guest's DISCOVER; between networks a relay (ip helper-address) must pass it on"+f.madeUp())
 }
 
 // madeUp reminds of it that no server can know this guest.
@@ -356,10 +356,37 @@ func (f *Facts) breaks(o Offer) Status {
 }
 
 // rogueServer: two servers answer and do not say the same.
+// twoBoots: a proxyDHCP server and another server say what to boot. Which of them a ROM
+// takes depends on its maker, and on who answers first.
+func twoBoots(f *Facts) *finding {
+	says := func(o Offer) string {
+		if menu := o.Value(ValueMenu); menu != "" {
+			return "the menu " + menu
+		}
+		return cmp.Or(o.Value(ValueBootFile), o.Value(ValueConfigFile), o.Value(ValuePathPrefix))
+	}
+	for i, a := range f.Offers {
+		for _, b := range f.Offers[i+1:] {
+			if !a.Proxy && !b.Proxy || a.Server == b.Server || says(a) == "" || says(b) == "" || says(a) == says(b) {
+				continue
+			}
+			d := warning(fmt.Sprintf("Two servers say what to boot, and not the same: %s and %s.", a.Server, b.Server),
+				fmt.Sprintf("%s (MAC %s) says %s, and %s (MAC %s) %s: which one counts depends on the ROM, and on who answers first",
+					a.Server, cmp.Or(a.ServerMAC, "none"), says(a), b.Server, cmp.Or(b.ServerMAC, "none"), says(b)),
+				"let one of them say what to boot: take the boot file out of the other one, or switch it off")
+			if f.failsLater() {
+				d.status = Fail
+			}
+			return d
+		}
+	}
+	return nil
+}
+
 func rogueServer(f *Facts) *finding {
 	offers := f.addressOffers()
 	if len(offers) < 2 || wrongVLANServer(f) != nil {
-		return nil
+		return twoBoots(f)
 	}
 	own := chosen(offers)
 	for _, o := range offers {
@@ -388,7 +415,7 @@ func rogueServer(f *Facts) *finding {
 		}
 		return d
 	}
-	return nil
+	return twoBoots(f)
 }
 
 func (o Offer) Value(name ValueName) string {
@@ -526,6 +553,9 @@ func noNextServer(f *Facts) *finding {
 		return nil
 	}
 	next := netip.Addr{}
+	if s := f.NextServer; s != nil && s.TFTP == PortAnswers && s.HasFile {
+		next = s.Address
+	}
 	for _, s := range f.Others {
 		if s.TFTP == PortAnswers {
 			next = s.Address
@@ -583,8 +613,11 @@ func filenameGarbage(f *Facts) *finding {
 		if raw == v.Value && strings.IndexFunc(v.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\'' }) < 0 {
 			continue
 		}
-		d := warning(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, v.Origin.Label()),
-			"write the name without spaces, quotes and line ends, and as text and not as a string of bytes; ROMs take what stands behind it for a part of it")
+		hint := "write the name without spaces, quotes and line ends, and as text and not as a string of bytes; ROMs take what stands behind it for a part of it"
+		if strings.Contains(raw, `\x00`) && v.Origin.Option != 0 {
+			hint = fmt.Sprintf("name it once: a server that sends option %d twice sends one that is both (RFC 3396; dnsmasq: dhcp-boot, and no dhcp-option=%[1]d beside it)", v.Origin.Option)
+		}
+		d := warning(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, v.Origin.Label()), hint)
 		if len(f.Search) > 0 && f.found() == nil && f.NextServer != nil && f.NextServer.TFTP == PortAnswers {
 			d.status = Fail
 		}

@@ -99,10 +99,10 @@ func (f *Facts) dns(n Name, link string) *finding {
 			evidence += fmt.Sprintf("; another one says %s", n.Address)
 		}
 		return broken(fmt.Sprintf("The DNS server %s %s not answer.", list(silent), verb), cost+evidence,
-			fmt.Sprintf("see that it runs and can be reached from %s; or %s", f.Lease.Address.Masked(), know), dnsStanzas()...)
+			fmt.Sprintf("see that the DNS server %s can be reached from %s; or %s", list(silent), f.Lease.Address.Masked(), know), dnsStanzas()...)
 	case !n.Address.IsValid() && slices.ContainsFunc(n.Failed, func(s NameServer) bool { return !s.Silent }):
 		d := broken(fmt.Sprintf("DNS has no address of %s.", n.Name), evidence,
-			fmt.Sprintf("correct the name in the URL, or add it to the DNS server (dnsmasq: host-record=%s,ADDRESS)", n.Name))
+			fmt.Sprintf("correct the name %s in the URL, or add it to the DNS server, which has no address of it (dnsmasq: host-record=%[1]s,ADDRESS)", n.Name))
 		d.code = DNSNoAddress
 		return d
 	}

@@ -79,6 +79,17 @@ func labelMissing(f *Facts) *finding {
 	if b.Outcome != pxelinux.Error && !notThere {
 		return nil
 	}
+	if b.Outcome == pxelinux.Error && strings.HasSuffix(name, ".c32") && len(c.Labels) == 0 {
+		hint := "add a label to it, or name another configuration"
+		if slices.ContainsFunc(c.Findings, func(l plan.Finding) bool { return l.Code == pxelinux.IncludeMissing }) {
+			hint = "put the file there that INCLUDE names, which may have the labels"
+		}
+		return broken("The menu has no labels.", evidence, hint)
+	}
+	if notThere && strings.HasSuffix(name, ".c32") && base(file.URL) != base(name) { // a menu, which took another command
+		return broken(fmt.Sprintf("ONTIMEOUT names %s, and there is no such label.", base(file.URL)), evidence+", and there is no file "+file.URL+" either",
+			"upper and lower case matter; correct ONTIMEOUT, or add the label").at("kernel")
+	}
 	if c.DefaultAt != "" && !strings.HasPrefix(c.DefaultAt, c.URL+":") {
 		evidence += ", DEFAULT stands in " + c.DefaultAt
 	}
@@ -327,9 +338,14 @@ func tftpLargeBlocks(f *Facts) *finding {
 // downloads are the files that were asked for, those of the configuration first.
 func (f *Facts) downloads() (files []File) {
 	for _, t := range f.Searched() {
-		files = append(files, File{Role: "config", URL: t.URL, Result: t.Result, Reason: t.Reason, Message: t.Message, Blocks: t.Blocks, Rejected: t.Rejected})
+		files = append(files, fileOf("config", t))
 	}
 	return append(files, f.Files...)
+}
+
+// fileOf is a file by what came of asking for it.
+func fileOf(role string, t plan.Try) File {
+	return File{Role: role, URL: t.URL, At: t.At, Result: t.Result, Reason: t.Reason, Bytes: -1, Message: t.Message, Rejected: t.Rejected, Blocks: t.Blocks}
 }
 
 // lostSize is the smallest TFTP block size of which none arrived, and the largest of
@@ -363,13 +379,27 @@ func missing(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), fileHint(f))
+		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), cmp.Or(f.misspelt(file), fileHint(f)))
 		if f.Boot != nil && f.Boot.Instead != "" {
 			d.status = Warn
 			d.summary = fmt.Sprintf("The %s is not there, and so %s boots.", role, f.Boot.Instead)
 		}
 		return f.named(role, d)
 	}
+}
+
+// misspelt is what to write in the place of a name that can't be meant; "" for others.
+func (f *Facts) misspelt(file *File) string {
+	_, path, _ := strings.Cut(file.URL, "://")
+	for _, scheme := range []string{"http:/", "https:/", "ftp:/", "tftp:/"} {
+		if _, rest, ok := strings.Cut(path, "/"+scheme); ok {
+			return fmt.Sprintf("write the URL with two slashes in %s: %s/%s", f.configName(), scheme, rest)
+		}
+	}
+	if file.Role == "initrd" && strings.HasSuffix(path, "/") {
+		return fmt.Sprintf("correct the line in %s: an = or a comma has no name behind it; names stand without spaces, as in initrd=a,b", f.configName())
+	}
+	return ""
 }
 
 // fileHint tells the rule that most people get wrong.
@@ -398,8 +428,10 @@ func refused(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		hint := refusalHint(file.Message)
-		if web := Hint(file.Reason, file.URL); web != "" {
+		hint := refusalHint(file.URL, file.Message)
+		if other := f.misspelt(file); other != "" {
+			hint = other
+		} else if web := Hint(file.Reason, cmp.Or(file.At, file.URL)); web != "" {
 			hint = web
 		} else if strings.HasPrefix(file.URL, "http") {
 			hint = "see the web server's log, its rules for that file (allow, deny), and whether it may read it (chmod a+r, and a+x for the directories)"
@@ -414,10 +446,14 @@ func unreachable(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		hint := Hint(file.Reason, file.URL)
+		at := cmp.Or(file.At, file.URL)
+		hint := Hint(file.Reason, at)
+		if hint == "" && !f.Lease.Router.IsValid() && f.Subject.Net != "dom0" && strings.HasSuffix(file.Message, "network is unreachable") {
+			hint = fmt.Sprintf("name the router of the guest's network in DHCP (option 3): %s is not in %s", hostOf(at), f.Lease.Address.Masked())
+		}
 		d := broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
-			cmp.Or(hint, "see that the server in that URL is up and can be reached from "+f.Lease.Address.Masked().String()))
-		if s := f.NextServer; hint == "" && s != nil && s.TFTP == PortAnswers && hostOf(file.URL) == s.Address.String() && !strings.HasPrefix(file.URL, "tftp:") {
+			cmp.Or(hint, fmt.Sprintf("see that %s is up and can be reached from %s", whose("the server in that URL", file.URL, file.At), f.Lease.Address.Masked())))
+		if s := f.NextServer; hint == "" && s != nil && s.TFTP == PortAnswers && hostOf(at) == s.Address.String() && !strings.HasPrefix(file.URL, "tftp:") {
 			d.evidence += "; that machine is up, and answers TFTP"
 			d.hint = fmt.Sprintf("see that the server of that URL runs on it, what of its firewall or on the way drops TCP from %s, and whether large frames get through (ping -M do -s 1472 %s)", f.Lease.Address.Masked(), s.Address)
 		}
@@ -444,7 +480,11 @@ func truncated(role string) func(*Facts) *finding {
 			default:
 				continue
 			}
-			return f.named(role, broken(fmt.Sprintf("The %s is truncated.", role), file.URL+": "+evidence, "copy it again; a disk that is full cuts files off, and some TFTP servers do at 32 MiB"))
+			hint := "copy it again; a disk that is full cuts files off, and some TFTP servers do at 32 MiB"
+			if file.Result == plan.Short && strings.HasPrefix(file.URL, "http") && (file.Bytes < 0 || file.Read < file.Bytes) {
+				hint = "see the error log of the web server, which ended the connection too early: a limit of time or size, there or in a proxy on the way"
+			}
+			return f.named(role, broken(fmt.Sprintf("The %s is truncated.", role), file.URL+": "+evidence, hint))
 		}
 		return nil
 	}
@@ -468,8 +508,11 @@ func kernelNotLinux(f *Facts) *finding {
 	what := cmp.Or(file.Kernel.Format, "none")
 	if file.Kernel.Format == string(kernel.Multiboot) {
 		hint = "name the guest's Linux kernel there: a hypervisor such as Xen boots machines, and no guest"
-	} else if m := file.Misfit; m != nil && !strings.HasPrefix(file.Kernel.Format, string(kernel.HTML)) {
-		what, hint = m.Text, m.Try
+	} else if m := file.Misfit; m != nil {
+		what = m.Text
+		if !strings.HasPrefix(file.Kernel.Format, string(kernel.HTML)) {
+			hint = m.Try
+		}
 	}
 	return broken("The kernel is no kernel that a guest can boot.", fmt.Sprintf("%s is %s", file.URL, what), hint)
 }

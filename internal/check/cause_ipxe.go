@@ -34,7 +34,7 @@ func ipxeLoop(f *Facts) *finding {
 	}
 	return broken("DHCP names an iPXE program to iPXE, too: it does not look at the user class.",
 		fmt.Sprintf("the ROM is given %s, and iPXE, with the user class iPXE and with Tinkerbell's, %s", f.Lease.ROMBootFile, f.Lease.BootFile),
-		"name a script to iPXE", stanzas(
+		"name a script to iPXE, also where that program has one of its own inside (netboot.xyz), which can't be read here", stanzas(
 			fmt.Sprintf("dhcp-userclass=set:ipxe,iPXE\ndhcp-boot=tag:!ipxe,%s\ndhcp-boot=tag:ipxe,boot.ipxe", inStanza(f.Lease.ROMBootFile)),
 			fmt.Sprintf(`if exists user-class and option user-class = "iPXE" { filename "boot.ipxe"; } else { filename %q; }`, inStanza(f.Lease.ROMBootFile)),
 			`"client-classes": [ { "name": "ipxe", "test": "substring(option[77].hex,0,4) == 'iPXE'", "boot-file-name": "boot.ipxe" } ]`)...).unless(f.Boot)

@@ -33,10 +33,19 @@ func answerTooLate(f *Facts) *finding {
 	if o.Value(ValueBootFile) == "" {
 		what = cmp.Or(o.Value(ValueMenu), o.Value(ValueConfigFile), o.Value(ValuePathPrefix))
 	}
-	seconds := func(ms float64) string { return fmt.Sprintf("%.1f s", ms/1000) }
+	seconds := func(ms float64) string {
+		if ms < 100 {
+			return fmt.Sprintf("%.0f ms", math.Ceil(ms))
+		}
+		return fmt.Sprintf("%.1f s", ms/1000)
+	}
+	began := "at once"
+	if taken.After >= 100 {
+		began = "after " + seconds(taken.After)
+	}
 	d := broken(fmt.Sprintf("The DHCP server %s says what to boot, but too late.", o.Server),
-		fmt.Sprintf("%s says %s %s after the guest asked; %s offers an address and nothing to boot after %s, and that is taken after %s",
-			o.Server, what, seconds(o.After), taken.Server, seconds(taken.After), seconds(f.Waited)),
+		fmt.Sprintf("%s says %s %s after the guest asked; %s offers an address and nothing to boot %s, and that is taken after %s",
+			o.Server, what, seconds(o.After), taken.Server, began, seconds(f.Waited)),
 		fmt.Sprintf("wait for it with --proxy-wait %ds in bootloader_args; for all machines, ", max(5, int(math.Ceil(o.After/1000+1)))))
 	if o.Proxy {
 		d.summary = fmt.Sprintf("The proxyDHCP server %s says what to boot, but too late.", o.Server)

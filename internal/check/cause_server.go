@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
@@ -47,7 +48,7 @@ func nextServerUnreachable(f *Facts) *finding {
 	}
 	hint, write := "correct next-server, or let the machine answer in this network", []Stanza(nil)
 	if b := f.better(); b != nil {
-		hint, write = fmt.Sprintf("a TFTP server answers at %s (%s): name that one", b.Address, b.Why), bootStanzas(b.Address, f.Lease.BootFile)
+		hint, write = fmt.Sprintf("a TFTP server answers at %s (%s): name that one", b.Address, b.Why)+f.inProxy(), f.bootStanzas(b.Address, f.Lease.BootFile)
 	}
 	address := fmt.Sprintf("The next-server %s can't be reached", s.Address)
 	switch {
@@ -105,6 +106,30 @@ func (f *Facts) notAnother(a netip.Addr) string {
 	return noMachine(a, f.Lease.Address)
 }
 
+// inProxy says which server a hint is for where a proxyDHCP server names what boots,
+// and what of it; "" where none does.
+func (f *Facts) inProxy() string {
+	v := f.merged(ValueBootFile)
+	if v == nil || !slices.ContainsFunc(f.Offers, func(o Offer) bool { return o.Proxy && (o.Server == v.From || o.From == v.From) }) {
+		return ""
+	}
+	return fmt.Sprintf(", in the proxyDHCP server %s (dnsmasq: in the place of its pxe-service)", v.From)
+}
+
+// bootStanzas is bootStanzas for who names what boots: a dnsmasq that is a proxyDHCP
+// server goes by pxe-service, and says nothing without one.
+func (f *Facts) bootStanzas(next netip.Addr, file string) []Stanza {
+	list := bootStanzas(next, file)
+	if f.inProxy() != "" && next.IsValid() {
+		system := "x86PC"
+		if f.Subject.Arch != 0 {
+			system = strconv.Itoa(int(f.Subject.Arch))
+		}
+		list[0].Text = fmt.Sprintf("pxe-service=%s,Boot,%s,%s", system, inStanza(cmp.Or(file, "pxelinux.0")), next)
+	}
+	return list
+}
+
 func nextServerWrong(f *Facts) *finding {
 	s, b := f.NextServer, f.better()
 	if s == nil || b == nil {
@@ -134,7 +159,7 @@ func nextServerWrong(f *Facts) *finding {
 			bootStanzas(b.Address, f.Lease.BootFile)...).at(step)
 	}
 	return broken(fmt.Sprintf("The next-server %s is the wrong machine.", s.Address),
-		fmt.Sprintf("%s, and %s (%s) %s", evidence, b.Address, b.Why, has), "name the right one", bootStanzas(b.Address, f.Lease.BootFile)...).at(step)
+		fmt.Sprintf("%s, and %s (%s) %s", evidence, b.Address, b.Why, has), "name the right one"+f.inProxy(), f.bootStanzas(b.Address, f.Lease.BootFile)...).at(step)
 }
 
 func tftpNotRunning(f *Facts) *finding {
@@ -176,6 +201,7 @@ func tftpSilent(f *Facts) *finding {
 			hint += "; see that the router knows the way there, and that the server knows the way back to " + f.Lease.Address.Masked().String()
 		case s.MAC != "":
 			evidence += ", while the way there is up: " + s.MAC + " answers ARP"
+			hint += fmt.Sprintf("; see that the server's own netmask is right (there: ip route get %s)", f.Lease.Address.Addr())
 		}
 		return broken(fmt.Sprintf("The TFTP server %s does not answer.", s.Address), evidence, hint)
 	}
@@ -213,26 +239,31 @@ func tftpRefused(f *Facts) *finding {
 		return nil
 	}
 	t := tries[0]
-	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message), refusalHint(t.Message))
+	d := broken("The server refuses to give the configuration.", fmt.Sprintf("%s: %s", t.URL, t.Message), cmp.Or(Hint(t.Reason, cmp.Or(t.At, t.URL)), refusalHint(t.URL, t.Message)))
 	if len(tries) > 1 {
 		d.evidence += fmt.Sprintf(" (and %s more)", console.Count(len(tries)-1, "name"))
 	}
 	if found := f.found(); found != nil {
 		d.status = Warn
-		d.summary = fmt.Sprintf("The server refuses %s, and so %s is used.", base(t.URL), base(found.URL))
+		d.summary = fmt.Sprintf("The server refuses %s, and so %s is used.", cmp.Or(base(t.URL), t.URL), base(found.URL))
 	}
 	return d
 }
 
 // refusalHint goes by what servers say with the error's number.
-func refusalHint(message string) string {
+func refusalHint(link, message string) string {
 	switch message = strings.ToLower(message); {
 	case strings.Contains(message, "absolute"):
 		return "start the TFTP server with its root directory, to which names are relative (tftpd-hpa: --secure DIRECTORY), or name the boot file with its whole path"
+	case strings.Contains(message, "is a directory") && strings.HasSuffix(link, "/"):
+		return "name a file there, as option 209 does not take a directory, or leave the option out"
 	case strings.Contains(message, "is a directory"):
 		return "a directory has that name: put a file in its place"
 	}
-	return "let everybody read the file and pass the directories on the way (chmod a+r, a+x), and see that it is below the server's root"
+	if message == "" || slices.ContainsFunc([]string{"(code 2)", "permission", "denied", "access"}, func(word string) bool { return strings.Contains(message, word) }) {
+		return "let everybody read the file and pass the directories on the way (chmod a+r, a+x), and see that it is below the server's root; SELinux refuses, too (restorecon -R), and dnsmasq with tftp-secure what its user does not own"
+	}
+	return "see the TFTP server's log for that file"
 }
 
 func configEmpty(f *Facts) *finding {
@@ -255,7 +286,6 @@ func configMisnamed(f *Facts) *finding {
 		return nil
 	}
 	t := f.Search[i]
-	want := "pxelinux.cfg/01-" + strings.ReplaceAll(strings.ToLower(f.Subject.MAC), ":", "-")
 	if dir, file := path.Split(f.Lease.BootFile); f.found() == nil && f.Lease.PathPrefix == "" && path.Base(dir) == "pxelinux.cfg" {
 		up := path.Join(path.Dir(path.Clean(dir)), file)
 		return broken("The boot file is in pxelinux.cfg itself, and PXELINUX looks for a pxelinux.cfg below it.",
@@ -263,12 +293,30 @@ func configMisnamed(f *Facts) *finding {
 			"move the boot file up, and name it there", bootStanzas(f.Lease.NextServer, up)...)
 	}
 	d := broken("The configuration has a name that PXELINUX does not ask for.", fmt.Sprintf("%s is there (%s)", t.URL, t.Meant),
-		"call it "+want+": lower case, dashes, and 01- for Ethernet before the MAC")
+		"call it pxelinux.cfg/"+f.meantName(base(t.URL)))
 	if found := f.found(); found != nil {
 		d.status = Warn
 		d.summary = fmt.Sprintf("%s is never asked for, and so %s is used.", base(t.URL), base(found.URL))
 	}
 	return d
+}
+
+// meantName is the name that PXELINUX asks for in the place of a configuration's, and
+// its rule: one for every guest is not to become this guest's.
+func (f *Facts) meantName(name string) string {
+	name = strings.TrimSuffix(strings.TrimSuffix(name, ".cfg"), ".txt")
+	mac := "01-" + strings.ReplaceAll(strings.ToLower(f.Subject.MAC), ":", "-")
+	asked := f.Searched()
+	i := slices.IndexFunc(asked, func(t plan.Try) bool { return strings.EqualFold(base(t.URL), name) })
+	switch a := f.Lease.Address.Addr(); {
+	case a.Is4() && name == a.String():
+		return fmt.Sprintf("%X: the address in hexadecimal, upper case", a.AsSlice())
+	case i < 0, strings.EqualFold(name, mac):
+		return mac + ": lower case, dashes, and 01- for Ethernet before the MAC"
+	case a.Is4() && strings.EqualFold(name, fmt.Sprintf("%x", a.AsSlice())):
+		return base(asked[i].URL) + ": the address in upper case"
+	}
+	return base(asked[i].URL) + ", in lower case and with nothing behind it"
 }
 
 func configUnreadable(f *Facts) *finding {
@@ -285,7 +333,7 @@ func configUnreadable(f *Facts) *finding {
 	for _, result := range []plan.Result{plan.Unreachable, plan.Silent} {
 		if tries := f.tries(result); len(tries) > 0 {
 			return broken("The server of the configuration can't be reached.", tries[0].URL+": "+tries[0].Message,
-				cmp.Or(Hint(tries[0].Reason, tries[0].URL), "see that it is up and can be reached from "+f.Lease.Address.Masked().String()+", and the path prefix (option 210) or the boot file that names it"))
+				cmp.Or(Hint(tries[0].Reason, cmp.Or(tries[0].At, tries[0].URL)), fmt.Sprintf("see that %s is up and can be reached from %s, and the path prefix (option 210) or the boot file that names it", whose("it", tries[0].URL, tries[0].At), f.Lease.Address.Masked())))
 		}
 	}
 	tries := slices.DeleteFunc(slices.Clone(f.Search), func(t plan.Try) bool {
@@ -295,6 +343,14 @@ func configUnreadable(f *Facts) *finding {
 		return broken("The configuration can't be read.", tries[0].URL+": "+tries[0].Message, "see the server's log for that file")
 	}
 	return nil
+}
+
+// whose is a server, in words; at is where a redirect of it leads.
+func whose(words, link, at string) string {
+	if at == "" {
+		return words
+	}
+	return fmt.Sprintf("%s, to which %s redirects,", hostOf(at), hostOf(link))
 }
 
 func noConfig(f *Facts) *finding {
@@ -309,7 +365,7 @@ func noConfig(f *Facts) *finding {
 	if i := slices.IndexFunc(f.Search, func(t plan.Try) bool { return t.Meant == MeantRoot && t.Result == plan.Found }); i >= 0 {
 		return broken("The configuration is not in the boot file's directory.",
 			fmt.Sprintf("%s asked for, from %s on, and none is there; but %s is", console.Count(len(asked), "name"), first, f.Search[i].URL),
-			fmt.Sprintf("DHCP says boot file %s, and PXELINUX looks for everything in its directory below the TFTP server's root: say the boot file as the TFTP server sees it, or move the configuration there", f.Lease.BootFile), bootStanzas(f.Lease.NextServer, base(f.Lease.BootFile))...)
+			fmt.Sprintf("DHCP says boot file %s, and PXELINUX looks for everything in its directory below the TFTP server's root: say the boot file as the TFTP server sees it%s, or move the configuration there", f.Lease.BootFile, f.inProxy()), f.bootStanzas(f.Lease.NextServer, base(f.Lease.BootFile))...)
 	}
 	d := broken("The server has no configuration for this guest.",
 		fmt.Sprintf("%s asked for, from %s to %s, and none is there", console.Count(len(asked), "name"), first, last),
@@ -325,7 +381,7 @@ func noConfig(f *Facts) *finding {
 		d.hint += "; or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"
 	}
 	if s := f.NextServer; s != nil && s.Asked != "" && !s.HasFile {
-		d.evidence += fmt.Sprintf("; nor is the boot file %s", s.Asked)
+		d.evidence += fmt.Sprintf("; the boot file %s is not there either", s.Asked)
 		d.hint += "; as the boot file is not there either, see the TFTP server's root directory and the boot file's path"
 	}
 	return d

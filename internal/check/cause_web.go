@@ -39,6 +39,12 @@ func Hint(reason plan.Reason, link string) string {
 		return fmt.Sprintf("name the server in the URL as its certificate does, or give it a certificate for %s", host)
 	case plan.NoTLS:
 		return "say http:// in the URL, or the port where it speaks TLS"
+	case plan.Fails:
+		return fmt.Sprintf("see the error log of the web server on %s, and of the program behind it: by its answer it is at fault itself, and not the request", host)
+	case plan.Redirect:
+		return "see where the web server sends those who ask for that URL (curl -IL), and name the URL where the file is"
+	case plan.Encoding:
+		return "have the web server send the file as it is, without Content-Encoding (Apache: AddEncoding and mod_deflate, nginx: gzip and add_header)"
 	case plan.Hangs:
 		return fmt.Sprintf("see the log and the load of the program that has the port on %s, and start it again: it takes connections, so the way there is not at fault", host)
 	case plan.NoLogin:
@@ -56,14 +62,14 @@ func hostOf(link string) string {
 	return u.Hostname()
 }
 
-// web is a finding about a server that could not be had; nil where the reason
-// says no more than the result.
-func web(reason plan.Reason, link, message, what string) *finding {
+// web is a finding about a server that could not be had, at is where a redirect of it
+// leads; nil where the reason says no more than the result.
+func web(reason plan.Reason, link, at, message, what string) *finding {
 	c, ok := webCodes[reason]
 	if !ok || reason == plan.PortClosed && !strings.HasPrefix(link, "http") {
 		return nil
 	}
-	d := broken(fmt.Sprintf(c.summary, cmp.Or(hostOf(link), "the server")), fmt.Sprintf("%s is to come from %s%s", what, link, because(message)), Hint(reason, link))
+	d := broken(fmt.Sprintf(c.summary, cmp.Or(hostOf(at), hostOf(link), "the server")), fmt.Sprintf("%s is to come from %s%s", what, link, because(message)), Hint(reason, cmp.Or(at, link)))
 	d.code = c.code
 	return d
 }
@@ -73,7 +79,7 @@ func configNotServed(f *Facts) *finding {
 		return nil
 	}
 	for _, t := range f.Searched() {
-		if d := web(t.Reason, t.URL, t.Message, "the configuration"); d != nil {
+		if d := web(t.Reason, t.URL, t.At, t.Message, "the configuration"); d != nil {
 			return d
 		}
 	}
@@ -86,6 +92,6 @@ func notServed(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		return web(file.Reason, file.URL, file.Message, "the "+role)
+		return web(file.Reason, file.URL, file.At, file.Message, "the "+role)
 	}
 }

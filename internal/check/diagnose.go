@@ -195,20 +195,26 @@ func Advise(p *plan.Plan, search []plan.Try) *Verdict {
 }
 
 // AdviseFile is the cause for which a file of what boots by a configuration is not to
-// be had; nil where none is known.
-func AdviseFile(p *plan.Plan, file File) *Verdict {
-	if p == nil || p.Config.URL == "" {
+// be had, by what came of asking for it; nil where none is known. names are those that
+// were looked up for it. Where there is no configuration, only the way there is judged.
+func AdviseFile(p *plan.Plan, role string, asked plan.Try, names ...Name) *Verdict {
+	steps := []string{"boot", role}
+	switch {
+	case p == nil || !p.Lease.Address.IsValid():
 		return nil
+	case p.Config.URL == "":
+		steps = nil
 	}
-	return advise(&Facts{Lease: p.Lease, Files: []File{file}}, p, "boot", file.Role)
+	return advise(&Facts{Lease: p.Lease, Files: []File{fileOf(role, asked)}, Names: names}, p, steps...)
 }
 
 // advise looks for the cause among those of some steps; a transfer that stopped is of
-// the server's step, whatever was asked for.
+// the server's step, whatever was asked for, and that iPXE has no script of DHCP's.
 func advise(f *Facts, p *plan.Plan, steps ...string) *Verdict {
 	f.Decided(p)
+	f.Subject.Net = p.Net
 	for _, c := range causes {
-		if !slices.Contains(steps, c.step) && c.code != TFTPDataBlocked && c.code != TFTPNoOACK {
+		if !slices.Contains(steps, c.step) && c.code != TFTPDataBlocked && c.code != TFTPNoOACK && (c.code != IPXELoop || p.Config.URL != "") {
 			continue
 		}
 		if d := c.find(f); d != nil && d.status == Fail {

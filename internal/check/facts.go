@@ -400,6 +400,7 @@ type NameServer struct {
 type File struct {
 	Role   string      `json:"role"` // kernel or initrd
 	URL    string      `json:"url"`
+	At     string      `json:"at,omitempty"` // the URL to which a redirect leads, where that went wrong
 	Result plan.Result `json:"result"`
 	Reason plan.Reason `json:"reason,omitempty"`
 	Bytes  int64       `json:"bytes"` // as announced; -1 when the server does not say

@@ -18,6 +18,9 @@ var (
 	ErrForbidden         = errors.New("not to be asked")     // by Client.Refuse
 	ErrLogin       error = loginRefused{}                    // HTTP 401 and 407, a login that FTP refuses: ErrRefused for all of a server's files
 	ErrRefused           = tftpget.ErrRefused                // any other answer that is no file: not allowed, a directory, a damaged image
+	ErrFails       error = &refusal{"fails"}                 // HTTP 5xx: ErrRefused of a server that is at fault itself
+	ErrRedirect    error = &refusal{"redirect"}              // ErrRefused of a redirect that is not followed
+	ErrEncoding    error = &refusal{"encoding"}              // ErrRefused of a Content-Encoding that can't be undone
 	ErrTimeout           = tftpget.ErrTimeout                // silence
 	ErrHangs       error = hangs{}                           // ErrTimeout of a server that took the connection
 	ErrUnheard           = tftpget.ErrUnheard                // ErrTimeout of a TFTP server that hears no acknowledgement
@@ -46,6 +49,21 @@ type loginRefused struct{}
 
 func (loginRefused) Error() string { return "login refused" }
 func (loginRefused) Unwrap() error { return ErrRefused }
+
+// refusal is a kind of ErrRefused with its words.
+type refusal struct{ kind string }
+
+func (*refusal) Error() string { return ErrRefused.Error() }
+func (*refusal) Unwrap() error { return ErrRefused }
+
+// Redirected is an error of what the server that was asked redirects to.
+type Redirected struct {
+	To  string // a URL, printable, without a password
+	Err error
+}
+
+func (e *Redirected) Error() string { return fmt.Sprintf("it redirects to %s: %v", e.To, e.Err) }
+func (e *Redirected) Unwrap() error { return e.Err }
 
 // Error is what Open and File.WriteTo return.
 type Error struct {

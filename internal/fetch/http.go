@@ -146,12 +146,16 @@ func (h *httpFile) get(bytes string) (*http.Response, error) {
 		req.Header.Set("If-Range", version(h.first))
 	}
 	resp, err := h.client.Do(req)
+	to := req.URL.String()
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // without the URL once more
+		err, to = e.Err, e.URL // without the URL once more
 	}
 	if err == nil && bytes == "" && resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
-		err = statusError(resp)
+		err, to = statusError(resp), resp.Request.URL.String()
+	}
+	if to = printable.Redacted(to); err != nil && to != printable.Redacted(req.URL.String()) {
+		err = &Redirected{to, err}
 	}
 	return resp, err
 }
@@ -167,11 +171,11 @@ func (h *httpFile) checkRedirect(r *http.Request, via []*http.Request) error {
 	to := printable.Redacted(r.URL.String())
 	switch {
 	case len(via) > maxRedirects:
-		return fmt.Errorf("%w: more than %d redirects", ErrRefused, maxRedirects)
+		return fmt.Errorf("%w: more than %d redirects", ErrRedirect, maxRedirects)
 	case r.URL.Scheme != "http" && r.URL.Scheme != "https":
-		return fmt.Errorf("%w: redirect to %s", ErrRefused, to)
+		return fmt.Errorf("%w: redirect to %s", ErrRedirect, to)
 	case r.URL.Scheme == "http" && via[len(via)-1].URL.Scheme == "https":
-		return fmt.Errorf("%w: redirect from https to %s", ErrRefused, to)
+		return fmt.Errorf("%w: redirect from https to %s", ErrRedirect, to)
 	}
 	// The password is for the server that it was given for, and for that one
 	// also when it sends us on to another file.
@@ -281,7 +285,7 @@ func (h *httpFile) content(resp *http.Response) (io.ReadCloser, error) {
 		}
 		return resp.Body, nil
 	default:
-		return nil, fmt.Errorf("%w: it comes packed with %s, which was not asked for", ErrRefused, how)
+		return nil, fmt.Errorf("%w: it comes packed with %s, which was not asked for", ErrEncoding, how)
 	}
 }
 
@@ -298,7 +302,7 @@ func (g *gunzip) Read(p []byte) (n int, err error) {
 		n, err = g.reader.Read(p)
 	}
 	if _, corrupt := errors.AsType[flate.CorruptInputError](err); corrupt || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
-		err = &permanent{fmt.Errorf("%w: what it says is packed is not: %w", ErrRefused, err)}
+		err = &permanent{fmt.Errorf("%w: it says Content-Encoding: gzip, and what it sends is not packed so", ErrEncoding)}
 	}
 	return n, err
 }
@@ -344,17 +348,15 @@ func escapePath(s string) string {
 
 func statusError(resp *http.Response) error {
 	kind := ErrRefused
-	switch resp.StatusCode {
-	case http.StatusNotFound, http.StatusGone:
+	switch code := resp.StatusCode; {
+	case code == http.StatusNotFound, code == http.StatusGone:
 		kind = ErrNotFound
-	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
+	case code == http.StatusUnauthorized, code == http.StatusProxyAuthRequired:
 		kind = ErrLogin
+	case code >= http.StatusInternalServerError:
+		kind = ErrFails
 	}
-	where := ""
-	if resp.Request.Response != nil { // we were redirected
-		where = " from " + printable.Redacted(resp.Request.URL.String())
-	}
-	return fmt.Errorf("%w: %s%s", kind, printable.Line(resp.Status, maxMessage), where)
+	return fmt.Errorf("%w: %s", kind, printable.Line(resp.Status, maxMessage))
 }
 
 // cookies is what lpxelinux.0 tells a server about the machine, for scripts

@@ -2,6 +2,7 @@ package handover
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -35,6 +36,15 @@ func period(left int64) time.Duration {
 
 // MakeRoom is what to try where there is not enough.
 const MakeRoom = "make room, or name a larger --output-directory"
+
+// WithDirectory has an error whose advice is MakeRoom say where: who downloads is not
+// told.
+func (h *Handover) WithDirectory(err error) error {
+	if e, ok := errors.AsType[*fault.Error](err); ok && e.Try == MakeRoom {
+		return fault.New(e.Code, e.Stage, e.Err, fmt.Sprintf("make room in %s, or name a larger --output-directory", h.spec.OutputDirectory))
+	}
+	return err
+}
 
 // use is a file's size and what it takes on disk, both in bytes.
 func (f *resultFile) use() (size, taken int64, err error) {

@@ -127,9 +127,12 @@ const (
 	CertName    Reason = "certificate of another server"
 	NoTLS       Reason = "no TLS"
 	NoLogin     Reason = "login refused"
-	Hangs       Reason = "says nothing" // of a server that takes a connection
-	DataBlocked Reason = "data blocked" // TFTP's, behind the answer to the request
-	NoOACK      Reason = "no OACK"      // TFTP blocks of a size that was not agreed to
+	Fails       Reason = "fails"            // of a web server that is at fault itself (5xx)
+	Redirect    Reason = "redirect"         // one that is not followed
+	Encoding    Reason = "content encoding" // one that can't be undone
+	Hangs       Reason = "says nothing"     // of a server that takes a connection
+	DataBlocked Reason = "data blocked"     // TFTP's, behind the answer to the request
+	NoOACK      Reason = "no OACK"          // TFTP blocks of a size that was not agreed to
 )
 
 // Try is one name that was asked for.
@@ -137,7 +140,8 @@ type Try struct {
 	URL     string  `json:"url"`
 	Result  Result  `json:"result"`
 	Reason  Reason  `json:"reason,omitempty"`
-	Message string  `json:"message"` // the server's own words, or what went wrong
+	Message string  `json:"message"`      // the server's own words, or what went wrong
+	At      string  `json:"at,omitempty"` // the URL to which a redirect leads, where that went wrong
 	Millis  float64 `json:"ms"`
 	// Meant says that the boot program does not ask for this name, but that
 	// somebody may have thought so, and why: "upper case", "without 01-", ...

@@ -60,8 +60,9 @@ func Search(tried []plan.Try, told func(link string) plan.Try) (list []plan.Try)
 func Asked(link string, err error, took time.Duration) plan.Try {
 	t := plan.Try{URL: link, Result: result(err), Millis: plan.Millis(took)}
 	if err != nil {
-		t.Message, t.Reason = reason(err), ReasonOf(err)
+		t.Message, t.Reason = message(err), ReasonOf(err)
 	}
+	t.At = redirectedTo(err)
 	return t
 }
 
@@ -76,7 +77,7 @@ func (o *observer) note(ctx context.Context, link string, ask func() (content []
 	content, at, err := ask()
 	t := Asked(link, err, time.Since(began))
 	if err != nil {
-		t.Rejected = o.rejected(ctx, link, err)
+		t.Rejected = rejected(ctx, link, err)
 	}
 	if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
 		t.Reason, t.Message, t.Blocks = o.stopped(ctx, link, t.Message)
@@ -136,7 +137,7 @@ func ReasonOf(err error) plan.Reason {
 	}{
 		{fetch.ErrPortClosed, plan.PortClosed}, {fetch.ErrCertExpired, plan.CertExpired}, {fetch.ErrUnknownCA, plan.UnknownCA},
 		{fetch.ErrCertName, plan.CertName}, {fetch.ErrNoTLS, plan.NoTLS}, {fetch.ErrLogin, plan.NoLogin}, {fetch.ErrHangs, plan.Hangs},
-		{fetch.ErrUnheard, plan.DataBlocked},
+		{fetch.ErrUnheard, plan.DataBlocked}, {fetch.ErrFails, plan.Fails}, {fetch.ErrRedirect, plan.Redirect}, {fetch.ErrEncoding, plan.Encoding},
 	} {
 		if errors.Is(err, of.kind) {
 			return of.Reason
@@ -145,8 +146,17 @@ func ReasonOf(err error) plan.Reason {
 	return ""
 }
 
-// reason is an error without the URL, which is known.
-func reason(err error) string {
+// redirectedTo is the URL that the error is about, where the one that was asked for
+// redirects; "" where it does not.
+func redirectedTo(err error) string {
+	if e, ok := errors.AsType[*fetch.Redirected](err); ok {
+		return e.To
+	}
+	return ""
+}
+
+// message is an error without the URL, which is known.
+func message(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "no answer in the time that was left"
 	}
@@ -162,11 +172,16 @@ func (o *observer) lookedUp(l fetch.Lookup) {
 	if len(o.facts.Names) >= most || slices.ContainsFunc(o.facts.Names, func(n check.Name) bool { return n.Name == l.Name }) {
 		return
 	}
+	o.facts.Names = append(o.facts.Names, NameOf(l))
+}
+
+// NameOf is the record of a look-up.
+func NameOf(l fetch.Lookup) check.Name {
 	n := check.Name{Name: l.Name, Address: l.Address, Millis: plan.Millis(l.Took)}
 	for _, s := range l.Failed {
 		n.Failed = append(n.Failed, check.NameServer{Address: s.Address, Silent: s.Silent(), Message: s.Err.Error()})
 	}
-	o.facts.Names = append(o.facts.Names, n)
+	return n
 }
 
 // meant asks for names that PXELINUX does not ask for, but that an administrator may
@@ -197,12 +212,18 @@ func (o *observer) meant(ctx context.Context) {
 		{dir + "/01:" + strings.ReplaceAll(plain, "-", ":"), "colons for dashes"},
 		{dir + "/" + strings.ReplaceAll(plain, "-", ":"), "colons for dashes, without 01-"},
 		{dir + "/01" + strings.ReplaceAll(plain, "-", ""), "without dashes"},
+		{dir + "/01-" + strings.ReplaceAll(plain, "-", ""), "without dashes behind 01-"},
 		{dir + "/" + strings.ReplaceAll(plain, "-", ""), "without dashes and 01-"},
 		{dir + "/" + mac + ".cfg", "with .cfg behind it"},
 		{dir + "/" + mac + ".txt", "with .txt behind it"},
 		{strings.ToUpper(dir) + "/" + mac, "directory in upper case"},
 		{strings.ToUpper(dir[:1]) + dir[1:] + "/" + mac, "directory in upper case"},
 		{mac, "not in " + dir},
+	}
+	for _, t := range o.facts.Search {
+		if id := t.URL[strings.LastIndexByte(t.URL, '/')+1:]; len(id) == len("00000000-0000-0000-0000-000000000000") && id != strings.ToUpper(id) {
+			names = append(names, name{dir + "/" + strings.ToUpper(id), "the UUID in upper case"})
+		}
 	}
 	if a := o.lease.Address.Addr(); a.Is4() {
 		hex := fmt.Sprintf("%x", a.AsSlice())
@@ -363,7 +384,7 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 		f.Result = result(err)
 	}
 	if err != nil {
-		f.Message, f.Reason, f.Rejected = reason(err), ReasonOf(err), o.rejected(ctx, link, err)
+		f.Message, f.Reason, f.At, f.Rejected = message(err), ReasonOf(err), redirectedTo(err), rejected(ctx, link, err)
 		if errors.Is(err, fetch.ErrTimeout) && strings.HasPrefix(link, "tftp:") {
 			f.Reason, f.Message, f.Blocks = o.stopped(ctx, link, f.Message)
 		}

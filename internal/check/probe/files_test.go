@@ -44,10 +44,10 @@ func TestResult(t *testing.T) {
 		}
 	}
 	inner := &fetch.Error{URL: "tftp://10.0.0.2/vmlinuz", Err: errors.New("access violation")}
-	if got := reason(fmt.Errorf("get it: %w", inner)); got != "access violation" {
+	if got := message(fmt.Errorf("get it: %w", inner)); got != "access violation" {
 		t.Errorf("the reason with its URL: %q", got)
 	}
-	if got := reason(context.DeadlineExceeded); strings.Contains(got, "context") {
+	if got := message(context.DeadlineExceeded); strings.Contains(got, "context") {
 		t.Errorf("Go's words: %q", got)
 	}
 }

@@ -68,7 +68,7 @@ func (o *observer) askByFrames(ctx context.Context, conn dhcpclient.FrameConn, s
 	}
 	own := netip.AddrPortFrom(o.lease.Address.Addr(), wire.PortDHCPClient)
 	request := wire.Datagram{
-		Source: own, Destination: netip.AddrPortFrom(s.Address, wire.PortTFTP), Payload: []byte("\x00\x01" + name + "\x00octet\x00"),
+		Source: own, Destination: netip.AddrPortFrom(s.Address, wire.PortTFTP), Payload: readRequest(name),
 	}.Frame(o.task.Machine.MAC, to)
 	frame := make([]byte, 2048)
 	for try := 0; try < times && ctx.Err() == nil; try++ {

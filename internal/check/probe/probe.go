@@ -449,16 +449,12 @@ func (o *observer) searchPath() []string {
 // answersFrom is the address, other than the one that was asked, from which a
 // TFTP answer comes; the zero one when none comes.
 func (o *observer) answersFrom(ctx context.Context, s check.Station) (other netip.Addr) {
-	conn, err := net.ListenUDP("udp4", nil) // takes what anybody says
+	conn, end, err := sendRequest(ctx, s.Address, readRequest(s.Asked))
 	if err != nil {
 		return other
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer end()
 	conn.SetDeadline(time.Now().Add(o.files.TFTP.Timeout))
-	if _, err := conn.WriteToUDPAddrPort([]byte("\x00\x01"+s.Asked+"\x00octet\x00"), netip.AddrPortFrom(s.Address, 69)); err != nil {
-		return other
-	}
 	_, from, err := conn.ReadFromUDPAddrPort(make([]byte, 1500))
 	if from := from.Addr().Unmap(); err == nil && from != s.Address {
 		other = from
@@ -516,7 +512,7 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 		s.TFTP = check.PortAnswers
 	case errors.Is(err, fetch.ErrNoServer):
 		s.TFTP = check.PortClosed
-		s.Rejected = o.rejection(ctx, netip.AddrPortFrom(a, wire.PortTFTP), "\x00\x01"+s.Asked+"\x00octet\x00")
+		s.Rejected = rejection(ctx, netip.AddrPortFrom(a, wire.PortTFTP), readRequest(s.Asked))
 		if s.Rejected.Filtered() {
 			s.TFTP = check.PortUnreachable
 		}
@@ -527,7 +523,7 @@ func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.
 		o.failed("%v", err)
 	case isUnreachable(err):
 		s.TFTP = check.PortUnreachable
-		s.Rejected = o.rejected(ctx, link, err)
+		s.Rejected = rejected(ctx, link, err)
 	default:
 		// Something odd, but something.
 		s.TFTP = check.PortAnswers

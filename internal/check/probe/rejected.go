@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/plan"
+	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"golang.org/x/sys/unix"
 )
 
 // rejected is what the network says in the place of a server of files, of which this
 // error tells no more than that it can't be reached; nil for nothing. It is asked
-// by UDP also where the file is to come by TCP, which tells who says so to nobody: a
+// by UDP also where the file is to come by TCP, which does not tell who says so: a
 // firewall that prohibits one mostly prohibits the other.
-func (o *observer) rejected(ctx context.Context, link string, err error) *plan.Rejected {
+func rejected(ctx context.Context, link string, err error) *plan.Rejected {
 	if !isUnreachable(err) {
 		return nil
 	}
@@ -27,17 +28,17 @@ func (o *observer) rejected(ctx context.Context, link string, err error) *plan.R
 	}
 	if u, err := url.Parse(link); err == nil && !to.IsValid() {
 		a, _ := netip.ParseAddr(u.Hostname())
-		to = netip.AddrPortFrom(a, 69)
+		to = netip.AddrPortFrom(a, wire.PortTFTP)
 	}
 	if !to.Addr().Is4() {
 		return nil
 	}
-	return o.rejection(ctx, to, "\x00\x01pxelinux.0\x00octet\x00")
+	return rejection(ctx, to, readRequest("pxelinux.0"))
 }
 
 // rejection sends a datagram, and waits for ICMP in place of an answer. What our own
 // kernel says of a machine that does not answer ARP is none.
-func (o *observer) rejection(ctx context.Context, to netip.AddrPort, text string) *plan.Rejected {
+func rejection(ctx context.Context, to netip.AddrPort, request []byte) *plan.Rejected {
 	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(to))
 	if err != nil {
 		return nil
@@ -54,7 +55,7 @@ func (o *observer) rejection(ctx context.Context, to netip.AddrPort, text string
 	}
 	own := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
 	for range 3 { // a machine sends few of these in a second
-		_, _ = conn.Write([]byte(text))
+		_, _ = conn.Write(request)
 		conn.SetReadDeadline(time.Now().Add(400 * time.Millisecond))
 		_, err := conn.Read(make([]byte, 1500))
 		if _, isErrno := errors.AsType[unix.Errno](err); !isErrno {

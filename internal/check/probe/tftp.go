@@ -30,19 +30,12 @@ const (
 // that it is neither of these. It takes StoppedTime at most.
 func WhyStopped(ctx context.Context, link string) (reason plan.Reason, message string) {
 	const blockSize = 1024
-	address, request := tftpRequest(link, blockSize)
-	if !address.IsValid() {
-		return "", ""
-	}
-	conn, err := net.ListenUDP("udp4", nil)
+	address, request := requestOf(link, blockSize)
+	conn, end, err := sendRequest(ctx, address, request)
 	if err != nil {
 		return "", ""
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if _, err := conn.WriteToUDPAddrPort(request, netip.AddrPortFrom(address, wire.PortTFTP)); err != nil {
-		return "", ""
-	}
+	defer end()
 	began := time.Now()
 	conn.SetReadDeadline(began.Add(time.Second))
 	first, port, err := nextFrom(conn, address, 0)
@@ -93,9 +86,27 @@ const StoppedTime = 7 * time.Second
 // abort ends a transfer.
 var abort = []byte("\x00\x05\x00\x00\x00")
 
-// tftpRequest is the server that a URL names, and the request for its file; the
+// readRequest asks for a file, without options (RFC 1350, section 5).
+func readRequest(name string) []byte { return []byte("\x00\x01" + name + "\x00octet\x00") }
+
+// sendRequest sends a request to a TFTP server from a port of its own, which takes the
+// answers of all machines until ctx or the caller ends it.
+func sendRequest(ctx context.Context, server netip.Addr, request []byte) (conn *net.UDPConn, end func(), err error) {
+	if conn, err = net.ListenUDP("udp4", nil); err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	if _, err = conn.WriteToUDPAddrPort(request, netip.AddrPortFrom(server, wire.PortTFTP)); err != nil {
+		stop()
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, func() { stop(); conn.Close() }, nil
+}
+
+// requestOf is the server that a URL names, and the request for its file; the
 // zero address where that is no address, or has a port.
-func tftpRequest(link string, blockSize int) (address netip.Addr, request []byte) {
+func requestOf(link string, blockSize int) (address netip.Addr, request []byte) {
 	u, err := url.Parse(link)
 	if err != nil || u.Port() != "" {
 		return address, nil
@@ -105,7 +116,7 @@ func tftpRequest(link string, blockSize int) (address netip.Addr, request []byte
 	if strings.HasPrefix(u.Path, "//") { // an absolute name
 		name = "/" + name
 	}
-	return address, fmt.Appendf(nil, "\x00\x01%s\x00octet\x00blksize\x00%d\x00", name, blockSize)
+	return address, fmt.Appendf(readRequest(name), "blksize\x00%d\x00", blockSize)
 }
 
 // blocks asks for the first block of a file whose blocks do not arrive, in the sizes
@@ -116,6 +127,10 @@ func (o *observer) blocks(ctx context.Context, link string) []plan.Block {
 	patience := 500 * time.Millisecond
 	least := o.blocksOf(ctx, link, leastBlock, few, false, &patience)
 	if !least.Arrives {
+		const tiny = 128
+		if b := o.blocksOf(ctx, link, tiny, few, true, &patience); b.Arrives && least.Asked > 0 {
+			return []plan.Block{least, b}
+		}
 		return nil // it is not the size
 	}
 	// That chance lost as many as these is less likely than one in a thousand.
@@ -159,16 +174,12 @@ func (o *observer) blocksOf(ctx context.Context, link string, size, often int, o
 // oneBlock asks for the first block, and says whether the server agreed to the
 // size, and whether the block came then. One that comes without is not counted.
 func (o *observer) oneBlock(ctx context.Context, link string, size int, patience time.Duration) (heard, came bool) {
-	address, request := tftpRequest(link, size)
-	conn, err := net.ListenUDP("udp4", nil)
-	if err != nil || !address.IsValid() {
+	address, request := requestOf(link, size)
+	conn, end, err := sendRequest(ctx, address, request)
+	if err != nil {
 		return false, false
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if _, err := conn.WriteToUDPAddrPort(request, netip.AddrPortFrom(address, wire.PortTFTP)); err != nil {
-		return false, false
-	}
+	defer end()
 	conn.SetReadDeadline(time.Now().Add(patience))
 	first, port, err := nextFrom(conn, address, 0)
 	if err != nil || len(first) < 2 || binary.BigEndian.Uint16(first) != opOACK {

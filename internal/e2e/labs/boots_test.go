@@ -149,6 +149,10 @@ var badBoots = []report{
 		s.dhcp.BootFile = "http://192.168.1.77/boot.ipxe"
 		s.dnsmasq()
 	}}, []string{"config: http://192.168.1.77/boot.ipxe: 192.168.1.77:80: no route to host", "can be reached from 192.168.1.0/24"}, nil},
+	{fault{"a name that DNS does not know", check.DNSNoAddress, isBroken, func(s *site) {
+		s.remove(kernelFile)
+		named(serveNames, "--local=/example/")(s)
+	}}, []string{"kernel: http://mirror.example/vmlinuz", "host-record=mirror.example,ADDRESS"}, []string{"put it there"}},
 	{fault{"a web server that hangs", check.FileUnreachable, isBroken, func(s *site) {
 		s.config(kernelAt("http://192.168.1.166/vmlinuz"))
 		s.dnsmasq()
@@ -158,9 +162,12 @@ var badBoots = []report{
 
 // A boot that fails says what is wrong first and what to do about it, as the check
 // that it names does.
-func TestBadBoots(t *testing.T) {
+func TestBadBoots(t *testing.T) { testBoots(t, badBoots) }
+
+func testBoots(t *testing.T, labs []report) {
+	t.Helper()
 	t.Parallel()
-	for _, test := range badBoots {
+	for _, test := range labs {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)

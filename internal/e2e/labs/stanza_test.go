@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
@@ -70,6 +71,10 @@ func TestStanzas(t *testing.T) {
 			"dnsmasq":   "dhcp-option-force=66," + files + "\ndhcp-option-force=67,pxelinux.0",
 			"ISC dhcpd": `next-server 192.168.1.166; filename "pxelinux.0"; option tftp-server-name "` + files + `";`,
 		}, false, nil},
+		{"wrong next-server, by a proxy", check.NextServerWrong, []dialect{{"dnsmasq", func(s *site, stanza string) { s.proxyHere(dnsmasqArguments(stanza)...) }}}, func(s *site) {
+			s.wait = 3 * time.Second
+			s.besides()
+		}, map[string]string{"dnsmasq": "pxe-service=x86PC,Linux,pxelinux,192.168.1.77"}, false, nil},
 		{"for UEFI only, by a proxy", check.OtherArchOnly, []dialect{{"dnsmasq", func(s *site, stanza string) { s.proxyHere(dnsmasqArguments(stanza)...) }}}, (*site).besides,
 			map[string]string{"dnsmasq": "pxe-service=X86-64_EFI,Boot,bootx64.efi"}, true, nil},
 		{"for UEFI only, by dnsmasq", check.OtherArchOnly, []dialect{inDnsmasq, inDHCPD}, func(s *site) {

@@ -52,6 +52,7 @@ var tftpReports = []report{
 	}}, dataBlocked[1:], []string{"does not answer"}},
 	{fault{"frames above 1440 get lost", check.Fine, fine, func(s *site) { s.narrow(1440); s.dnsmasq() }}, []string{"blocks of 1468 bytes do not arrive, those of 1408 do"}, []string{"duplex"}},
 	{fault{"frames above 1300 get lost", check.TFTPLargeBlocks, either, func(s *site) { s.narrow(1300); s.dhcpd(); s.tftpd() }}, []string{"--blocksize 1024", "tftp-mtu="}, []string{"duplex"}},
+	{fault{"frames above 540 get lost", check.TFTPLargeBlocks, isBroken, func(s *site) { s.narrow(540); s.dhcpd(); s.tftpd() }}, []string{"blocks of 512 bytes do not arrive", "those of 128 do"}, []string{"is up and can be reached"}},
 	{fault{"a TFTP server that agrees to nothing and sends large blocks", check.TFTPNoOACK, either, func(s *site) {
 		s.dhcpd()
 		s.presumes()
@@ -68,6 +69,19 @@ func TestTFTP(t *testing.T) { testReports(t, tftpReports) }
 // presumes is a TFTP server that sends blocks of the size that is asked for, and
 // does not say so.
 func (s *site) presumes() {
+	s.Helper()
+	s.answers(func(words []string) (reply string, blksize int) {
+		blksize = 512
+		if i := slices.Index(words, "blksize"); i >= 0 {
+			blksize, _ = strconv.Atoi(words[i+1])
+		}
+		return "", blksize
+	})
+}
+
+// answers is a TFTP server on the servers' machine that takes the words of a request,
+// the name first, and answers by that packet, or by blocks of that size.
+func (s *site) answers(request func(words []string) (reply string, blksize int)) {
 	s.Helper()
 	h := s.lab().Servers
 	var conn *net.UDPConn
@@ -94,16 +108,16 @@ func (s *site) presumes() {
 				block = int(b[2])<<8 | int(b[3])
 			case n >= 4 && b[1] == 1:
 				words := strings.Split(string(b[2:n]), "\x00")
+				reply, size := request(words)
 				content, err := os.ReadFile(filepath.Join(s.tree, words[0]))
-				if err != nil {
-					conn.WriteToUDPAddrPort([]byte("\x00\x05\x00\x01not found\x00"), from)
+				if err != nil && reply == "" {
+					reply = "\x00\x05\x00\x01not found\x00"
+				}
+				if reply != "" {
+					conn.WriteToUDPAddrPort([]byte(reply), from)
 					continue
 				}
-				t := transfer{content, 512}
-				if i := slices.Index(words, "blksize"); i >= 0 {
-					t.size, _ = strconv.Atoi(words[i+1])
-				}
-				transfers[from] = t
+				transfers[from] = transfer{content, size}
 			default:
 				continue
 			}

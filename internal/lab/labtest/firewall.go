@@ -91,6 +91,12 @@ func filter(t testing.TB, h *lab.Host, family uint8, hook, key uint32, name stri
 	expression := func(name string, data ...*nl.RtAttr) *nl.RtAttr {
 		return nest(unix.NFTA_LIST_ELEM, attr(unix.NFTA_EXPR_NAME, text(name)), nest(unix.NFTA_EXPR_DATA, data...))
 	}
+	priority := int32(0) // nft's "filter" (NF_IP_PRI_FILTER)
+	if family == unix.NFPROTO_BRIDGE {
+		// NF_BR_PRI_FILTER_BRIDGED. br_netfilter takes frames over at -1, and gives them
+		// back behind 0.
+		priority = -200
+	}
 	equals := func(value []byte) *nl.RtAttr {
 		return expression("cmp", attr(unix.NFTA_CMP_SREG, be32(unix.NFT_REG_1)), attr(unix.NFTA_CMP_OP, be32(unix.NFT_CMP_EQ)),
 			nest(unix.NFTA_CMP_DATA, attr(unix.NFTA_DATA_VALUE, value)))
@@ -114,7 +120,7 @@ func filter(t testing.TB, h *lab.Host, family uint8, hook, key uint32, name stri
 		nftMessage{unix.NFT_MSG_NEWTABLE, []*nl.RtAttr{attr(unix.NFTA_TABLE_NAME, text(table))}},
 		nftMessage{unix.NFT_MSG_NEWCHAIN, []*nl.RtAttr{
 			attr(unix.NFTA_CHAIN_TABLE, text(table)), attr(unix.NFTA_CHAIN_NAME, text("drops")), attr(unix.NFTA_CHAIN_TYPE, text("filter")),
-			nest(unix.NFTA_CHAIN_HOOK, attr(unix.NFTA_HOOK_HOOKNUM, be32(hook)), attr(unix.NFTA_HOOK_PRIORITY, be32(0))),
+			nest(unix.NFTA_CHAIN_HOOK, attr(unix.NFTA_HOOK_HOOKNUM, be32(hook)), attr(unix.NFTA_HOOK_PRIORITY, be32(uint32(priority)))),
 		}},
 		nftMessage{unix.NFT_MSG_NEWRULE, []*nl.RtAttr{
 			attr(unix.NFTA_RULE_TABLE, text(table)), attr(unix.NFTA_RULE_CHAIN, text("drops")), nest(unix.NFTA_RULE_EXPRESSIONS, rule...),
