@@ -347,15 +347,15 @@ func (f *Facts) breaks(o Offer) Status {
 	return Warn
 }
 
-// rogueServer: two servers answer and do not say the same.
 // twoBoots: a proxyDHCP server and another server say what to boot. Which of them a ROM
-// takes depends on its maker, and on who answers first.
+// takes depends on its maker, and on who answers first. Options 209 and 210 alone, which
+// PXELINUX reads, are no boot file.
 func twoBoots(f *Facts) *finding {
 	says := func(o Offer) string {
 		if menu := o.Value(ValueMenu); menu != "" {
 			return "the menu " + menu
 		}
-		return cmp.Or(o.Value(ValueBootFile), o.Value(ValueConfigFile), o.Value(ValuePathPrefix))
+		return o.Value(ValueBootFile)
 	}
 	for i, a := range f.Offers {
 		for _, b := range f.Offers[i+1:] {
@@ -375,6 +375,7 @@ func twoBoots(f *Facts) *finding {
 	return nil
 }
 
+// rogueServer: two servers answer and do not say the same.
 func rogueServer(f *Facts) *finding {
 	offers := f.addressOffers()
 	if len(offers) < 2 || wrongVLANServer(f) != nil {
