@@ -148,7 +148,7 @@ func TestVerify(t *testing.T) {
 		{"no list", remove("SHA256SUMS"), []string{"--key=KEYS/minisign"}, 5, "; docs/verify.md has the command that signs the tree; its list and the signature lie in tftp://192.168.1.166/"},
 		{"no signature", remove("SHA256SUMS.minisig"), []string{"--key=KEYS/minisign"}, 5, "SHA256SUMS.minisig: file not found"},
 		{"another configuration", unsigned("default linux\nlabel linux\n kernel vmlinuz\n"), []string{"--key=KEYS/minisign"}, 5, "01-00-16-3e-72-79-e3 has the SHA-256 "},
-		{"a configuration that nobody signed", func(t *testing.T, tree, keys string) {
+		{"a configuration without a signature", func(t *testing.T, tree, keys string) {
 			remove("pxelinux.cfg/01-00-16-3e-72-79-e3")(t, tree, keys)
 			sign(t, tree, keys, sumsOf(t, tree, "pxelinux.cfg", "SHA256SUMS"), 0)
 			writeFile(t, filepath.Join(tree, "pxelinux.cfg/default"), "default linux\nlabel linux\n kernel vmlinuz\n")
