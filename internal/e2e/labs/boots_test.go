@@ -16,7 +16,6 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
-	"github.com/gopxeboot/gopxeboot/internal/lab/real"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
 
@@ -73,10 +72,7 @@ var badBoots = []report{
 		s.tftpd()
 	}}, []string{"config: no PXELINUX configuration: the server refuses to give it: ", `said "File must have global read permissions" (code 2)`, "chmod a+r"}, []string{"put one there"}},
 	{fault{"tftpd-hpa without --secure", check.TFTPRefused, isBroken, func(s *site) {
-		cmd, err := real.Program("in.tftpd", "-L", "-4", "-u", "root", s.tree)
-		labtest.Check(s, err)
-		p, err := real.Start(s.lab().Servers, cmd)
-		s.started(s.lab().Servers, p, err)
+		s.tftpdWith(s.lab().Servers)
 		s.dhcpd()
 	}}, []string{"the server refuses to give it", "Only absolute filenames allowed", "(code 2)", "(and 11 names more)", "--secure"}, []string{"put one there"}},
 	{fault{"a firewall before the data ports", check.TFTPDataBlocked, isBroken, func(s *site) {
@@ -166,35 +162,35 @@ func TestBadBoots(t *testing.T) { testBoots(t, badBoots) }
 
 func testBoots(t *testing.T, labs []report) {
 	t.Helper()
-	t.Parallel()
-	for _, test := range labs {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			test.make(s)
-			err := s.boot()
-			if (err == nil) != (test.code == check.Fine) {
-				t.Fatalf("it ends with %v", err)
-			}
-			text := fmt.Sprint(err)
-			for _, words := range test.says {
-				if !strings.Contains(text, words) {
-					t.Errorf("%q is not in: %s", words, text)
-				}
-			}
-			for _, words := range test.never {
-				if strings.Contains(text, words) {
-					t.Errorf("%q is in: %s", words, text)
-				}
-			}
-			facts, r := s.lookAt()
-			if r.Verdict.Code != test.code && (test.code != check.Fine || r.Status() == check.Fail) {
-				t.Errorf("the check says %s, want %s\n%s", r.Verdict.Code, test.code, dump(facts, r))
-			}
-			if err != nil && !strings.Contains(text, r.Verdict.Advice) {
-				t.Errorf("the check's hint, %q, is not in: %s", r.Verdict.Advice, text)
-			}
-		})
+	atOnce(t, labs, report.boots)
+}
+
+// boots has the lab's guest boot, and the check look at it.
+func (r report) boots(t *testing.T) {
+	t.Helper()
+	s := newSite(t)
+	r.make(s)
+	err := s.boot()
+	if (err == nil) != (r.code == check.Fine) {
+		t.Fatalf("it ends with %v", err)
+	}
+	text := fmt.Sprint(err)
+	for _, words := range r.says {
+		if !strings.Contains(text, words) {
+			t.Errorf("%q is not in: %s", words, text)
+		}
+	}
+	for _, words := range r.never {
+		if strings.Contains(text, words) {
+			t.Errorf("%q is in: %s", words, text)
+		}
+	}
+	facts, found := s.lookAt()
+	if found.Verdict.Code != r.code && (r.code != check.Fine || found.Status() == check.Fail) {
+		t.Errorf("the check says %s, want %s\n%s", found.Verdict.Code, r.code, dump(facts, found))
+	}
+	if err != nil && !strings.Contains(text, found.Verdict.Advice) {
+		t.Errorf("the check's hint, %q, is not in: %s", found.Verdict.Advice, text)
 	}
 }
 

@@ -42,8 +42,8 @@ const (
 )
 
 var (
-	server = lab.ServersAddress.Addr()
-	nobody = netip.MustParseAddr("192.168.1.77") // nobody's address
+	server    = lab.ServersAddress.Addr()
+	noMachine = netip.MustParseAddr("192.168.1.77") // no machine has that address
 )
 
 // with is a healthy lab after one change.
@@ -256,7 +256,7 @@ var dhcpFaults = []fault{
 
 var serverFaults = []fault{
 	{"next-server is nobody", check.NextServerUnreachable, isBroken, func(s *site) {
-		s.dhcp.NextServer = nobody
+		s.dhcp.NextServer = noMachine
 		s.dnsmasqOn(s.lab().Servers, "")
 	}},
 	{"next-server is in another network, without a router", check.NextServerUnreachable, isBroken, func(s *site) {
@@ -264,7 +264,7 @@ var serverFaults = []fault{
 		s.dhcpd()
 	}},
 	{"next-server is behind a router that is down", check.NextServerUnreachable, isBroken, func(s *site) {
-		s.dhcp.NextServer, s.dhcp.Router = netip.MustParseAddr("10.99.0.1"), nobody
+		s.dhcp.NextServer, s.dhcp.Router = netip.MustParseAddr("10.99.0.1"), noMachine
 		s.dhcpd()
 	}},
 	{"next-server has no TFTP, and the DHCP server has", check.NextServerWrong, isBroken, func(s *site) {
@@ -438,7 +438,7 @@ var twoFaults = []fault{
 		s.file(kernelFile, linux(nil))
 	})},
 	{"next-server is nobody, and the name has garbage", check.NextServerUnreachable, isBroken, func(s *site) {
-		s.dhcp.NextServer, s.dhcp.BootFile = nobody, "pxelinux.0\r"
+		s.dhcp.NextServer, s.dhcp.BootFile = noMachine, "pxelinux.0\r"
 		s.dhcpd()
 	}},
 	{"prompt without a timeout, and no kernel", check.KernelMissing, isBroken, with(func(s *site) {

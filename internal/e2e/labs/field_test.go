@@ -164,10 +164,7 @@ var fieldFaults = []told{
 		s.atftpd()
 	}}, configFile},
 	{fault{"tftpd-hpa without --secure", check.TFTPRefused, isBroken, func(s *site) {
-		cmd, err := real.Program("in.tftpd", "-L", "-4", "-u", "root", s.tree)
-		labtest.Check(s, err)
-		p, err := real.Start(s.lab().Servers, cmd)
-		s.started(s.lab().Servers, p, err)
+		s.tftpdWith(s.lab().Servers)
 		s.dhcpd()
 	}}, "--secure"},
 	{fault{"byte order mark before DEFAULT", check.NoDefault, isBroken, configured("\ufeff" + goodConfig)}, `\ufeffDEFAULT`},

@@ -143,7 +143,7 @@ var saidReports = []report{
 	{fault{"a router with an old boot file, and a proxyDHCP server", check.RogueServer, either, func(s *site) {
 		s.wait = 3 * time.Second
 		s.proxyHere("--pxe-service=x86PC,Linux,pxelinux")
-		s.dhcp.BootFile, s.dhcp.NextServer, s.dhcp.Router = "old/pxelinux.0", nobody, netip.Addr{}
+		s.dhcp.BootFile, s.dhcp.NextServer, s.dhcp.Router = "old/pxelinux.0", noMachine, netip.Addr{}
 		s.dnsmasqOn(s.host("router", "192.168.1.1/24"), "")
 	}}, []string{"Two servers say what to boot, and not the same: ", "the menu Linux", "old/pxelinux.0"}, nil},
 	{fault{"two proxyDHCP servers", check.RogueServer, either, func(s *site) {

@@ -174,6 +174,15 @@ func (s *site) tftpd() {
 	s.started(s.lab().Servers, p, err)
 }
 
+// tftpdWith is tftpd-hpa on a host, with these words.
+func (s *site) tftpdWith(h *lab.Host, words ...string) {
+	s.Helper()
+	cmd, err := real.Program("in.tftpd", append(append([]string{"-L", "-4", "-u", "root"}, words...), s.tree)...)
+	labtest.Check(s, err)
+	p, err := real.Start(h, cmd)
+	s.started(h, p, err)
+}
+
 func (s *site) atftpd() {
 	s.Helper()
 	p, err := real.ATFTPD(s.Context(), s.lab().Servers, s.tree)

@@ -47,7 +47,7 @@ var namedReports = []report{
 	}}, []string{"The next-server 192.168.1.166 is the wrong machine", "option 66", "dhcp-boot=pxelinux.0,," + files}, []string{"firewall"}},
 	{fault{"option 66, and no machine where siaddr leads", check.NextServerWrong, isBroken, func(s *site) {
 		s.tftpAt(files)
-		s.dhcp.NextServer = nobody
+		s.dhcp.NextServer = noMachine
 		s.dnsmasqOn(s.lab().Servers, "", "--dhcp-option-force=66,"+files)
 	}}, []string{"The next-server 192.168.1.77 is the wrong machine", "option 66", "dhcp-boot=pxelinux.0,," + files}, nil},
 	{fault{"option 66 has a NUL behind it", check.NextServerWrong, isBroken, func(s *site) {

@@ -37,10 +37,7 @@ func (s *site) secondAddress(address string) {
 	labtest.Check(s, h.Do(func() error { return labtest.AddAddress("eth0", address+"/24") }))
 	s.dhcp.NextServer = netip.MustParseAddr(address)
 	s.dhcpd("server-identifier 192.168.1.166;")
-	cmd, err := real.Program("in.tftpd", "-L", "-4", "-s", "-u", "root", "--address", "192.168.1.166:69", s.tree)
-	labtest.Check(s, err)
-	p, err := real.Start(h, cmd)
-	s.started(h, p, err)
+	s.tftpdWith(h, "-s", "--address", "192.168.1.166:69")
 }
 
 // usedPool is dnsmasq with a pool whose first address a machine has that does not
@@ -187,10 +184,7 @@ func (s *site) behindRouter() *lab.Host {
 		}
 		return netlink.RouteAdd(&netlink.Route{LinkIndex: eth1.Attrs().Index, Dst: &net.IPNet{IP: net.IPv4(192, 9, 0, 2), Mask: net.CIDRMask(32, 32)}, Gw: net.IPv4(10, 9, 0, 2)})
 	}))
-	cmd, err := real.Program("in.tftpd", "-L", "-4", "-s", "-u", "root", "--address", "192.9.0.2:69", s.tree)
-	labtest.Check(s, err)
-	p, err := real.Start(far, cmd)
-	s.started(far, p, err)
+	s.tftpdWith(far, "-s", "--address", "192.9.0.2:69")
 	s.dhcp.Router = server
 	return far
 }

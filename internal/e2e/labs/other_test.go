@@ -75,7 +75,7 @@ var otherFaults = []fault{
 		s.dnsmasq("--dhcp-option-force=209,lab.cfg")
 	}},
 	{"--server and --bootfile put it right", check.Fine, fine, func(s *site) {
-		s.dhcp.NextServer, s.dhcp.BootFile = nobody, ""
+		s.dhcp.NextServer, s.dhcp.BootFile = noMachine, ""
 		s.request.Server, s.request.BootFile = server, "pxelinux.0"
 		s.dnsmasq()
 	}},
@@ -111,7 +111,7 @@ var otherFaults = []fault{
 	}},
 	{"dhcpd declares the guest in another subnet", check.PoolEmpty, isBroken, func(s *site) {
 		s.elsewhere()
-		s.dhcp.Fixed[lab.SampleMAC] = nobody
+		s.dhcp.Fixed[lab.SampleMAC] = noMachine
 		s.dhcpd("authoritative;")
 		s.tftpd()
 	}},
@@ -165,7 +165,7 @@ var otherFaults = []fault{
 	{"proxyDHCP that names a dead server, and has the files", check.NextServerWrong, isBroken, func(s *site) {
 		s.dhcp.BootFile, s.dhcp.NextServer = "", netip.Addr{}
 		s.dnsmasqOn(s.lab().Servers, "")
-		s.proxyFor(nobody)
+		s.proxyFor(noMachine)
 	}},
 	{"two dnsmasqs with the same configuration", check.Fine, fine, func(s *site) {
 		s.dnsmasq()
