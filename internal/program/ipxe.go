@@ -311,10 +311,8 @@ func unnamedIPXE(file string, err error) error {
 func IsText(head []byte) bool { return !bytes.Contains(head, []byte{0}) }
 
 func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
 	select {
-	case <-t.C:
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
