@@ -502,14 +502,8 @@ func (o *observer) asked() string {
 // station asks a machine whether it is there, and whether it speaks TFTP.
 func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.Station {
 	l := o.lease
-	s := check.Station{Address: a, Why: why, Route: check.RouteNone, Asked: o.asked()}
+	s := check.Station{Address: a, Why: why, Route: routeTo(l, a), Asked: o.asked()}
 	hop := o.hop(a)
-	switch {
-	case hop == a:
-		s.Route = check.RouteDirect
-	case hop.IsValid():
-		s.Route = check.RouteRouter
-	}
 	claimed := o.claims(hop)
 	defer claimed.stop()
 	if hop.IsValid() {
@@ -566,6 +560,17 @@ func (o *observer) hop(a netip.Addr) netip.Addr {
 		return a
 	}
 	return o.lease.Router
+}
+
+// routeTo is the way to an address with that lease.
+func routeTo(l *dhcpclient.Lease, a netip.Addr) check.Route {
+	switch {
+	case l.Address.Contains(a):
+		return check.RouteDirect
+	case l.Router.IsValid():
+		return check.RouteRouter
+	}
+	return check.RouteNone
 }
 
 func isUnreachable(err error) bool {

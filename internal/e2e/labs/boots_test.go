@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
@@ -149,6 +151,24 @@ var badBoots = []report{
 		s.remove(kernelFile)
 		named(serveNames, "--local=/example/")(s)
 	}}, []string{"kernel: http://mirror.example/vmlinuz", "host-record=mirror.example,ADDRESS"}, []string{"put it there"}},
+	{fault{"a router that is down", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.dhcp.NextServer, s.dhcp.Router = netip.MustParseAddr("10.99.0.1"), noMachine
+		s.dhcpd()
+	}}, []string{"correct the router (option 3)", "see that it is up"}, []string{"a TFTP server runs"}},
+	{fault{"a router that is the guest's own address", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.dhcp.NextServer, s.dhcp.Router = netip.MustParseAddr("10.99.0.1"), lab.SampleAddress
+		s.dhcpd()
+	}}, []string{"correct the router (option 3)"}, []string{"a TFTP server runs"}},
+	{fault{"a next-server that is no machine", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.dhcp.NextServer = noMachine
+		s.dhcpd()
+	}}, []string{"correct next-server"}, []string{"a TFTP server runs"}},
+	{fault{"no TFTP server runs", check.TFTPNotRunning, isBroken, func(s *site) { s.dhcpd() }},
+		[]string{"systemctl status tftpd-hpa"}, []string{"can be reached"}},
+	{fault{"a TFTP server that is silent", check.TFTPSilent, isBroken, func(s *site) {
+		s.dhcpd()
+		s.deaf(s.lab().Servers)
+	}}, []string{"see that the TFTP server runs"}, nil},
 	{fault{"a web server that hangs", check.FileUnreachable, isBroken, func(s *site) {
 		s.config(kernelAt("http://192.168.1.166/vmlinuz"))
 		s.dnsmasq()
