@@ -100,12 +100,14 @@ func Server(ctx context.Context, l *dhcpclient.Lease, link string) *check.Statio
 	if !address.Is4() {
 		return nil
 	}
-	s := &check.Station{Address: address, Why: "next-server", Route: routeTo(l, address), TFTP: check.PortSilent, MAC: "a machine"} // it is not known which
+	s := &check.Station{Address: address, Why: "next-server", Route: routeTo(l, address), TFTP: check.PortSilent}
 	_, s.Asked, _ = strings.Cut(strings.TrimPrefix(link, "tftp://"), "/")
 	var own bool
-	switch s.Rejected, own = told(ctx, netip.AddrPortFrom(address, wire.PortTFTP), request, int(ServerTime/tellTime)); {
+	s.Rejected, own = told(ctx, netip.AddrPortFrom(address, wire.PortTFTP), request, int(ServerTime/tellTime))
+	s.MACUnknown = !own
+	switch {
 	case own:
-		s.TFTP, s.MAC = check.PortUnreachable, ""
+		s.TFTP = check.PortUnreachable
 	case s.Rejected != nil && s.Rejected.Code == 3 && !s.Rejected.Filtered():
 		s.TFTP = check.PortClosed
 	case s.Rejected != nil:
