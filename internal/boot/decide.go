@@ -257,16 +257,13 @@ func (p *pipeline) openHead(ctx context.Context, url string) (io.ReadCloser, err
 func (p *pipeline) post(ctx context.Context, url, form string) (io.ReadCloser, error) {
 	files := p.files
 	files.Form, files.UserAgent, files.SysAppend = form, agentOfIPXE, nil
-	ctx, cancel := context.WithCancel(ctx)
 	began := time.Now()
-	unanswered := time.AfterFunc(heldAlone, p.held.stop)
-	f, content, at, err := files.Hold(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
-	unanswered.Stop()
+	content, at, err := p.held.ReadHead(ctx, &files, url, ipxe.HeadSize, program.IsText, program.MaxConfig, func(content []byte) bool {
+		return form == "" && !ipxe.IsScript(content)
+	})
 	if err != nil {
-		cancel()
 		return nil, p.notOpened(url, err, began)
 	}
-	p.held.add(at, held{f, cancel, time.Now()}, form == "" && !ipxe.IsScript(content))
 	return program.NewFile(content, at), nil
 }
 

@@ -95,7 +95,7 @@ func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, ke
 }
 
 func (p *pipeline) fetchOnce(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
-	p.held.keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
+	p.held.Keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)

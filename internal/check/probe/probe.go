@@ -83,6 +83,7 @@ type observer struct {
 	lease   *dhcpclient.Lease
 	first   *dhcpclient.Lease // the ROM's, where iPXE has another; else nil
 	files   fetch.Client
+	held    fetch.Holds
 	tries   map[string]plan.Try
 	// ask is for a configuration file; at is where it is after redirects, if that is known.
 	ask func(ctx context.Context, url string) (content []byte, at string, err error)
@@ -99,8 +100,12 @@ func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 	o.look = func(ctx context.Context, url, form string) ([]byte, string, error) {
 		files := o.files
 		files.Form = form
-		return files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+		return o.held.ReadHead(ctx, &files, url, ipxe.HeadSize, program.IsText, program.MaxConfig, func(content []byte) bool {
+			return form == "" && !ipxe.IsScript(content)
+		})
 	}
+	o.held.Begin()
+	defer o.held.Keep()
 	o.ask = func(ctx context.Context, url string) ([]byte, string, error) {
 		if o.machine.RunsIPXE() { // which looks at what boots, too
 			return o.look(ctx, url, "")
