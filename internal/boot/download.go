@@ -373,6 +373,9 @@ func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (try
 	case p.given[role] != "" && asked.Result.Missing():
 		return "put it there, or correct " + p.given[role], err
 	}
+	if asked.Result == plan.NotFound && p.child != nil && timeFor(ctx, probe.ThereTime) {
+		asked.There = probe.There(ctx, &p.files, p.Plan, string(role), link)
+	}
 	if v := check.AdviseFile(p.linted(ctx), string(role), asked, names...); v != nil {
 		return v.Advice, err
 	}

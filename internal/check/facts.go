@@ -430,6 +430,7 @@ type File struct {
 	Message string `json:"message"` // the server's own words, or what went wrong
 	// Rejected is what the network said.
 	Rejected *plan.Rejected `json:"rejected,omitempty"`
+	There    *plan.There    `json:"there,omitempty"`  // what may be meant, where it is not there
 	Blocks   []plan.Block   `json:"blocks,omitempty"` // TFTP block sizes, tried one after the other
 	Kernel   *Kernel        `json:"kernel,omitempty"` // what is in it; nil when not looked at
 	Kind     string         `json:"kind,omitempty"`   // what an initrd is, by its first bytes

@@ -288,12 +288,18 @@ func (o *observer) bootFiles(ctx context.Context, d *program.Decision) {
 	boot := &d.Boot
 	o.held.Keep(append(slices.Clone(boot.Initrds), boot.Kernel)...)
 	k := o.kernel(ctx, boot.Kernel)
+	if k.Result == plan.NotFound && o.machine.Kernel == "" {
+		k.There = There(ctx, &o.files, o.plan, k.Role, k.URL)
+	}
 	o.facts.Files = append(o.facts.Files, k)
 	o.seen()
 	for _, link := range boot.Initrds {
 		f := o.initrd(ctx, link)
 		if f.Result == plan.Found && f.Bytes > 0 && k.Rate > 0 && sameServer(link, boot.Kernel) {
 			f.Rate, f.Seconds = k.Rate, float64(f.Bytes)/k.Rate
+		}
+		if f.Result == plan.NotFound && o.machine.Ramdisk == "" {
+			f.There = There(ctx, &o.files, o.plan, f.Role, f.URL)
 		}
 		o.facts.Files = append(o.facts.Files, f)
 	}
