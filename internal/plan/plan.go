@@ -150,6 +150,14 @@ type Try struct {
 	Blocks []Block `json:"blocks,omitempty"`
 	// Rejected is what the network said in the server's place.
 	Rejected *Rejected `json:"rejected,omitempty"`
+	// There is what may be meant where it is not there.
+	There *There `json:"there,omitempty"`
+}
+
+// There is a file that is there, under another name than the one that was asked for.
+type There struct {
+	URL  string `json:"url"`
+	Name string `json:"name"` // as it is to be written
 }
 
 // Block is a TFTP block size, in bytes, and whether blocks of it arrive: one in a
