@@ -3,9 +3,13 @@
 package resume
 
 import (
-	"hash/maphash"
+	"hash/crc32"
 	"io"
 )
+
+// sums tell a file that was changed meanwhile, which is an accident: who wants to
+// mislead can send another file at once. CPUs have an instruction for this one.
+var sums = crc32.MakeTable(crc32.Castagnoli)
 
 // Writer stands between a file that may have to be asked for once more and who
 // takes it. What comes again is compared, and not written again.
@@ -14,13 +18,12 @@ type Writer struct {
 	changed error
 	overlap int
 
-	n    int64        // bytes written
-	sum  maphash.Hash // of all of them
-	last []byte       // of them, overlap at most
+	n    int64  // bytes written
+	sum  uint32 // of all of them
+	last []byte // of them, overlap at most
 
-	left  int64 // to compare
-	again maphash.Hash
-	want  uint64
+	left        int64 // to compare
+	again, want uint32
 }
 
 // New is a Writer to w that fails with that error where what comes again is not
@@ -38,20 +41,19 @@ func (r *Writer) From() int64 { return r.n - int64(len(r.last)) }
 
 // Restart is told where the bytes begin that come now: at 0, or at From.
 func (r *Writer) Restart(begin int64) {
-	r.left, r.want = r.n-begin, r.sum.Sum64()
+	r.left, r.again, r.want = r.n-begin, 0, r.sum
 	if begin > 0 {
-		r.want = maphash.Bytes(r.sum.Seed(), r.last)
+		r.want = crc32.Update(0, sums, r.last)
 	}
-	r.again.SetSeed(r.sum.Seed())
 }
 
 func (r *Writer) Write(p []byte) (written int, err error) {
 	if r.left > 0 {
 		written = int(min(r.left, int64(len(p))))
-		r.again.Write(p[:written])
+		r.again = crc32.Update(r.again, sums, p[:written])
 		r.left -= int64(written)
 		p = p[written:]
-		if r.left == 0 && r.again.Sum64() != r.want {
+		if r.left == 0 && r.again != r.want {
 			return written, r.changed
 		}
 	}
@@ -60,7 +62,7 @@ func (r *Writer) Write(p []byte) (written int, err error) {
 	}
 	n, err := r.w.Write(p)
 	r.n += int64(n)
-	r.sum.Write(p[:n])
+	r.sum = crc32.Update(r.sum, sums, p[:n])
 	last := p[max(0, n-r.overlap):n]
 	kept := copy(r.last, r.last[max(0, len(r.last)+len(last)-r.overlap):])
 	r.last = append(r.last[:kept], last...)
