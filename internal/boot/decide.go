@@ -36,7 +36,7 @@ func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Deci
 	if failed != nil && failed.Stage == plan.StageConfig {
 		return d, p.noConfig(ctx, &m.Lease, failed.Err)
 	}
-	p.say.Stage("config: %s (%s, %s)", d.Config.URL, after(len(d.Config.Tried)), took(begin))
+	p.say.Stage("config: %s (after %s, %s)", d.Config.URL, console.Count(len(d.Config.Tried), "name"), took(begin))
 	return d, p.boots(ctx, d, failed)
 }
 
@@ -268,11 +268,3 @@ func (p *pipeline) post(ctx context.Context, url, form string) (io.ReadCloser, e
 }
 
 func took(begin time.Time) string { return console.Took(plan.Millis(time.Since(begin))) }
-
-// after is how many names were asked for.
-func after(names int) string {
-	if names == 1 {
-		return "after 1 name"
-	}
-	return fmt.Sprintf("after %d names", names)
-}

@@ -131,22 +131,30 @@ func TestWatchFull(t *testing.T) {
 
 // The less may still be written, the sooner is looked again.
 func TestPeriod(t *testing.T) {
-	dir := labtest.Tmpfs(t, "1G")
+	dir := labtest.Tmpfs(t, "4G")
 	kernel, initrd := written(t, dir, "", 128<<20), written(t, dir, "", 2<<30)
 	for _, test := range []struct {
-		size   int64 // of the kernel
-		period time.Duration
-	}{{0, 12 * time.Millisecond}, {28 << 20, 9 * time.Millisecond}, {127 << 20, 5 * time.Millisecond}} {
-		if err := kernel.Truncate(test.size); err != nil {
+		kernel, initrd int64 // sizes
+		period         time.Duration
+	}{
+		{0, 0, longestPeriod},
+		{127 << 20, 0, longestPeriod}, // together they may still have 2 GiB
+		{0, 1 << 30, 112 * time.Millisecond},
+		{128 << 20, 1 << 30, 100 * time.Millisecond},
+		{128 << 20, 2<<30 - 1, leastPeriod},
+	} {
+		if err := errors.Join(kernel.Truncate(test.kernel), initrd.Truncate(test.initrd)); err != nil {
 			t.Fatal(err)
 		}
 		left, err := overgrown([]*resultFile{kernel, initrd})
 		if got := period(left); err != nil || got != test.period {
-			t.Errorf("a kernel of %d bytes: after %v, want %v (%v)", test.size, got, test.period, err)
+			t.Errorf("%d and %d bytes: after %v, want %v (%v)", test.kernel, test.initrd, got, test.period, err)
 		}
 	}
-	left, err := overgrown([]*resultFile{initrd})
-	if got := period(left); err != nil || got != longestPeriod {
+	dir = labtest.Tmpfs(t, "1G") // with less room than they may have
+	kernel, initrd = written(t, dir, "", 128<<20), written(t, dir, "", 2<<30)
+	left, err := overgrown([]*resultFile{kernel, initrd})
+	if got := period(left); err != nil || got != 95*time.Millisecond {
 		t.Errorf("with %d MiB left after %v (%v)", left>>20, got, err)
 	}
 	if got := period(-1); got != leastPeriod {

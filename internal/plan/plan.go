@@ -167,6 +167,7 @@ type Block struct {
 	Arrives bool `json:"arrives"`
 	Asked   int  `json:"asked,omitempty"` // how often one was asked for; 0 when not counted
 	Lost    int  `json:"lost,omitempty"`  // how often none came
+	All     bool `json:"all,omitempty"`   // one answer was all: the last block, or that there is no such file
 }
 
 // Rejected is an ICMP message in place of an answer: "destination unreachable" (RFC

@@ -64,7 +64,7 @@ func Serve(do func(context.Context, *Child) (Answer, error)) int {
 // end tells how it ended. What is too large to tell, a boot does without, which
 // needs to know what boots and no more; whoever asks for the plan gets an error.
 func (c *Child) end(found Answer, failed error) error {
-	err := c.send(answer{Answer: found, Failure: newFailure(failed)})
+	err := c.send(answer{Answer: found, Facts: (*facts)(found.Facts), Failure: newFailure(failed)})
 	if !errors.Is(err, guest.ErrTooLarge) {
 		return err
 	}
@@ -96,7 +96,7 @@ func (c *Child) Seen(f check.Facts) {
 	const most = 64 << 10
 	f.Events = nil
 	if text, err := json.Marshal(f); err == nil && len(text) <= most {
-		c.send(answer{Seen: &f})
+		c.send(answer{Seen: (*facts)(&f)})
 	}
 }
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -31,21 +32,30 @@ type terms struct {
 // answer is one message of the child: exactly one of its fields up to Plan is
 // set. Plan is the last one, and the fields behind it belong to it.
 type answer struct {
-	Line      *Line        `json:",omitempty"`
-	Configure *configure   `json:",omitempty"`
-	Resolve   string       `json:",omitempty"` // a host's name, for who downloads as dom0
-	Offer     *menu.Offer  `json:",omitempty"` // for the user; the next one when this one has ended
-	Checked   *checked     `json:",omitempty"` // what was asked of a password
-	Seen      *check.Facts `json:",omitempty"` // of a look, what is known so far
-	Complete  bool         `json:",omitempty"` // nothing but the user is waited for
+	Line      *Line       `json:",omitempty"`
+	Configure *configure  `json:",omitempty"`
+	Resolve   string      `json:",omitempty"` // a host's name, for who downloads as dom0
+	Offer     *menu.Offer `json:",omitempty"` // for the user; the next one when this one has ended
+	Checked   *checked    `json:",omitempty"` // what was asked of a password
+	Seen      *facts      `json:",omitempty"` // of a look, what is known so far
+	Complete  bool        `json:",omitempty"` // nothing but the user is waited for
 	Answer
+	Facts   *facts   `json:",omitempty"` // Answer's
 	Failure *failure `json:",omitempty"`
 }
+
+// facts are those of a look on their way to the parent. They say themselves what
+// they are as JSON, so that package json goes through their many types only where
+// there are any: at its first message it does so for all that one may hold.
+type facts check.Facts
+
+func (f *facts) MarshalJSON() ([]byte, error)    { return json.Marshal((*check.Facts)(f)) }
+func (f *facts) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, (*check.Facts)(f)) }
 
 // Answer is what a child found out.
 type Answer struct {
 	Plan      *plan.Plan   `json:",omitempty"`
-	Facts     *check.Facts `json:",omitempty"` // of a look
+	Facts     *check.Facts `json:"-"`          // of a look
 	Downloads []Download   `json:",omitempty"` // of get
 
 	// Runs is the guest's interface where it runs already, so that the child is in

@@ -248,6 +248,7 @@ func (c *conversation) run(ctx, life context.Context) (Answer, error) {
 		case err != nil:
 			return Answer{}, err
 		case ended:
+			a.Answer.Facts = (*check.Facts)(a.Facts)
 			return a.Answer, a.Failure.err(ctx)
 		}
 	}
@@ -282,7 +283,7 @@ func (c *conversation) answer(ctx context.Context, a *answer) (last bool, err er
 	case a.Checked != nil && c.asks != nil:
 		c.asks.answered(*a.Checked)
 	case a.Seen != nil:
-		c.seen(a.Seen)
+		c.seen((*check.Facts)(a.Seen))
 	case a.Complete:
 		c.asks.completed()
 	case a.Plan != nil:

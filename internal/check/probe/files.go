@@ -62,7 +62,9 @@ func Asked(link string, err error, took time.Duration) plan.Try {
 	if err != nil {
 		t.Message, t.Reason = message(err), ReasonOf(err)
 	}
-	t.At = redirectedTo(err)
+	if e, ok := errors.AsType[*fetch.Redirected](err); ok {
+		t.At = e.To
+	}
 	return t
 }
 
@@ -152,15 +154,6 @@ func ReasonOf(err error) plan.Reason {
 		if errors.Is(err, of.kind) {
 			return of.Reason
 		}
-	}
-	return ""
-}
-
-// redirectedTo is the URL that the error is about, where the one that was asked for
-// redirects; "" where it does not.
-func redirectedTo(err error) string {
-	if e, ok := errors.AsType[*fetch.Redirected](err); ok {
-		return e.To
 	}
 	return ""
 }

@@ -477,7 +477,7 @@ func (o *observer) searchPath() []string {
 // answersFrom is the address, other than the one that was asked, from which a
 // TFTP answer comes; the zero one when none comes.
 func (o *observer) answersFrom(ctx context.Context, s check.Station) (other netip.Addr) {
-	conn, end, err := sendRequest(ctx, s.Address, readRequest(s.Asked))
+	conn, end, err := sendRequest(ctx, netip.AddrPortFrom(s.Address, wire.PortTFTP), readRequest(s.Asked))
 	if err != nil {
 		return other
 	}

@@ -96,14 +96,15 @@ const ServerTime = 4 * time.Second
 // Server is what a boot can tell of the TFTP server in a URL, which gives it nothing;
 // nil for a name.
 func Server(ctx context.Context, l *dhcpclient.Lease, link string) *check.Station {
-	address, request := requestOf(link, leastBlock)
+	server, request := requestOf(link, leastBlock)
+	address := server.Addr()
 	if !address.Is4() {
 		return nil
 	}
 	s := &check.Station{Address: address, Why: "next-server", Route: routeTo(l, address), TFTP: check.PortSilent}
 	_, s.Asked, _ = strings.Cut(strings.TrimPrefix(link, "tftp://"), "/")
 	var own bool
-	s.Rejected, own = told(ctx, netip.AddrPortFrom(address, wire.PortTFTP), request, int(ServerTime/tellTime))
+	s.Rejected, own = told(ctx, server, request, int(ServerTime/tellTime))
 	s.MACUnknown = !own
 	switch {
 	case own:
