@@ -141,7 +141,7 @@ func nextServerWrong(f *Facts) *finding {
 	case s.TFTP == PortUnreachable && f.namedServer() != nil, s.TFTP == PortSilent && !s.there() && b.HasFile:
 		evidence = "it can't be reached"
 	case s.TFTP == PortSilent && b.HasFile && !s.AnswersFrom.IsValid():
-		evidence = "it does not answer TFTP"
+		evidence = "it does not answer by TFTP"
 	case s.TFTP == PortAnswers && !s.HasFile && b.HasFile && len(f.Search) > 0 && f.found() == nil:
 		evidence, step = fmt.Sprintf("it has neither %s nor a configuration", s.Asked), "config"
 	default:
@@ -193,6 +193,10 @@ func tftpSilent(f *Facts) *finding {
 	s := f.NextServer
 	hint := "see that the TFTP server runs, and that no firewall on it or on the way drops UDP: requests go to port 69, answers come from another port"
 	if s != nil && s.TFTP == PortSilent {
+		if s.NoTFTP != "" {
+			return broken(fmt.Sprintf("What listens on the TFTP port of %s answers, and not by TFTP.", s.Address),
+				fmt.Sprintf("to the request for %s it sends %s", s.Asked, s.NoTFTP), "see what listens on UDP port 69 there (ss -ulpn), and start the TFTP server in its place; or name the machine where that runs as next-server")
+		}
 		evidence := "no answer to the request for " + s.Asked
 		switch {
 		case s.there() && s.Route == RouteRouter:
