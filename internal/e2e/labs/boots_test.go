@@ -148,7 +148,11 @@ var badBoots = []report{
 		s.file("core.0", "not needed")
 		s.request.Program, s.request.BootFile = plan.GRUB, "core.0"
 	})},
-		[]string{"no GRUB configuration; the first name asked for was tftp://192.168.1.166/", "put one there: tftp://"}, []string{"or put a grub.cfg"}},
+		[]string{"no GRUB configuration; the first name asked for was tftp://192.168.1.166/", "put one there: tftp://192.168.1.166//grub.cfg serves"}, []string{"or a grub.cfg"}},
+	{fault{"no configuration of GRUB's, whose boot file has an underscore", check.NoConfig, isBroken, with(func(s *site) {
+		s.file("boot_it", "not needed")
+		s.request.Program, s.request.BootFile = plan.GRUB, "boot_it"
+	})}, []string{"put one there: tftp://192.168.1.166//grub.cfg serves"}, []string{"boot-it"}},
 	{fault{"the configuration is empty", check.ConfigEmpty, isBroken, configured("")},
 		[]string{configName + " has 0 bytes", "write the configuration into that file"}, []string{"none found"}},
 	{fault{"a label without KERNEL", check.KernelMissing, isBroken, configured("default linux\nlabel linux\n")},
