@@ -71,8 +71,7 @@ func (m *machine) promptAgain(ctx context.Context) (*Boot, error) {
 
 	// TIMEOUT is for the first key; TOTALTIMEOUT counts when there is none. A
 	// negative one is taken for a number of weeks.
-	wait := p.timeout
-	wait = cmp.Or(wait, p.totalTimeout)
+	wait := cmp.Or(p.timeout, p.totalTimeout)
 	var b *Boot
 	var err error
 	switch {

@@ -3,6 +3,7 @@ package pxelinux
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 )
@@ -48,11 +49,7 @@ func ipParameter(h Host) string {
 	if !h.Address.Addr().Is4() {
 		return ""
 	}
-	mask := make([]byte, 4)
-	for i := range max(h.Address.Bits(), 0) {
-		mask[i/8] |= 0x80 >> (i % 8)
-	}
-	netmask, _ := netip.AddrFromSlice(mask)
+	netmask := net.IP(net.CIDRMask(max(h.Address.Bits(), 0), 32))
 	return fmt.Sprintf("%s:%s:%s:%s", h.Address.Addr(), ip4(h.Server), ip4(h.Router), netmask)
 }
 
@@ -69,10 +66,8 @@ func macName(h Host) string {
 	if len(h.MAC) == 0 {
 		return ""
 	}
-	hardware := h.HardwareType
-	hardware = cmp.Or(hardware, 1)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%02x", hardware)
+	fmt.Fprintf(&b, "%02x", cmp.Or(h.HardwareType, 1))
 	for _, c := range h.MAC {
 		fmt.Fprintf(&b, "-%02x", c)
 	}

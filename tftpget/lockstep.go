@@ -164,12 +164,10 @@ func (l *lockstep) WriteTo(w io.Writer) (int64, error) {
 // Close accepts the first block, to answer it with an error.
 func (l *lockstep) Close() error {
 	ended := l.start(nil)
-	patience := time.NewTimer(l.patience)
-	defer patience.Stop()
 	select {
 	case <-ended:
 	case <-l.ctx.Done():
-	case <-patience.C:
+	case <-time.After(l.patience):
 	}
 	return nil
 }

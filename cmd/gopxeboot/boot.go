@@ -47,7 +47,7 @@ func bootFlags() []cli.Flag {
 		&cli.StringFlag{Name: "domid", Usage: "the guest's domain `ID`, as XAPI gives it to its pygrub"},
 		&cli.StringFlag{Name: "offset", Usage: "where the partition to boot from begins on DISK, in `BYTES`, for pygrub"},
 		&cli.StringFlag{Name: "cache", Usage: "keep files whose digest is known in this `DIR`, and take them from there for all guests; it has to be root's alone"},
-		&cli.GenericFlag{Name: "cache-size", Value: newSize(4 << 30), Usage: "the cache's largest size, in `BYTES`; the least recently used files go first"},
+		&cli.GenericFlag{Name: "cache-size", Value: &size{4 << 30}, Usage: "the cache's largest size, in `BYTES`; the least recently used files go first"},
 		&cli.BoolFlag{Name: "force", Usage: "hand over files that this guest can't boot, too, with a warning"},
 		&cli.BoolFlag{Name: "version", Usage: "print the version"},
 		&cli.BoolFlag{Name: "i", Aliases: []string{"interactive"}, Usage: "let pygrub ask, also with -q, and read DISK as root"},
@@ -63,8 +63,8 @@ func bootFlags() []cli.Flag {
 // limitFlags are the limits of a boot, besides its time.
 func limitFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.GenericFlag{Name: "max-kernel", Value: newSize(128 << 20), Usage: "the largest kernel to accept, in `BYTES`"},
-		&cli.GenericFlag{Name: "max-initrd", Value: newSize(2 << 30), Usage: "the largest initrds to accept, all together, in `BYTES`"},
+		&cli.GenericFlag{Name: "max-kernel", Value: &size{128 << 20}, Usage: "the largest kernel to accept, in `BYTES`"},
+		&cli.GenericFlag{Name: "max-initrd", Value: &size{2 << 30}, Usage: "the largest initrds to accept, all together, in `BYTES`"},
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check/replay"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
@@ -41,7 +42,7 @@ func checkCommand() *cli.Command {
 			&cli.BoolFlag{Name: "watch", Usage: "look again and again until interrupted, and say when the verdict changes"},
 			&cli.BoolFlag{Name: "request", Usage: "take the lease that is offered, and release it at the end"},
 			&cli.BoolFlag{Name: "quick", Usage: "do not read the kernel"},
-			&cli.GenericFlag{Name: "wait", Value: newDuration(5 * time.Second), Usage: "listen to DHCP servers for this `TIME`"},
+			&cli.GenericFlag{Name: "wait", Value: &duration{5 * time.Second}, Usage: "listen to DHCP servers for this `TIME`"},
 			&cli.IntFlag{Name: "count", Usage: "let `N` guests with made-up MACs ask DHCP, and look at nothing else"},
 			&cli.Float64Flag{Name: "rate", Value: 50, Usage: "let `N` of them ask each second"},
 			&cli.StringFlag{Name: "report", Usage: "write the whole exchange and the verdict to this `FILE` as a page of HTML"},
@@ -187,7 +188,7 @@ func replayed(name string, o boot.Options) (*check.Facts, *plan.Plan, error) {
 		return nil, nil, fmt.Errorf("--replay: %w", err)
 	}
 	facts, p, err := replay.Read(wire.ReadCapture(file), replay.Options{
-		Name: filepath.Base(name), MAC: o.MAC, ConfigDir: o.ConfigDir, Label: o.Label, Machine: probe.Machine(), GuestType: o.Type,
+		Name: filepath.Base(name), MAC: o.MAC, ConfigDir: o.ConfigDir, Label: o.Label, Machine: string(kernel.ThisHost()), GuestType: o.Type,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--replay %s: %w", name, err)

@@ -34,12 +34,12 @@ func guestFlags() []cli.Flag {
 		&cli.StringFlag{Name: "vendor-class", Usage: "ask DHCP with the vendor class `TEXT`", DefaultText: "PXEClient:..."},
 		&cli.GenericFlag{Name: "option", Value: &texts{}, Usage: "ask DHCP with option `N=VALUE`, text or 0xHEX, in place of gopxeboot's"},
 		&cli.GenericFlag{Name: "dhcp-timeout", Value: &waitTime{dhcpclient.DefaultPatience, 1}, Usage: "wait this `TIME` for an offer"},
-		&cli.GenericFlag{Name: "retransmit", Value: newWaitTimes(dhcpclient.DefaultRetransmit()), Usage: "send again after these `TIMES`, the last one repeated, with a jitter of 20 %"},
+		&cli.GenericFlag{Name: "retransmit", Value: new(waitTimes(dhcpclient.DefaultRetransmit())), Usage: "send again after these `TIMES`, the last one repeated, with a jitter of 20 %"},
 		&cli.GenericFlag{Name: "proxy-wait", Value: &waitTime{value: dhcpclient.DefaultProxyWait}, Usage: "wait this `TIME` after an offer without a boot file for another one, or a proxyDHCP server; 0 for none"},
 		&cli.GenericFlag{Name: "arp-probe", Value: &waitTime{value: dhcpclient.DefaultProbeWait}, Usage: "wait this `TIME` for another machine to say that it has the address; 0 not to ask"},
 		&cli.StringFlag{Name: "pcap", Usage: "write what DHCP sent and received to this `FILE`, for tcpdump and tshark"},
 		&cli.StringFlag{Name: "server", Usage: "use this `ADDRESS` instead of the lease's next-server"},
-		&cli.GenericFlag{Name: "timeout", Value: newDuration(defaultTimeout), Usage: "give up after this `TIME`, all stages together"},
+		&cli.GenericFlag{Name: "timeout", Value: &duration{defaultTimeout}, Usage: "give up after this `TIME`, all stages together"},
 		&cli.IntFlag{Name: "runas", Usage: "the `UID` of the process that reads from the network", DefaultText: "one that owns nothing"},
 		&cli.BoolFlag{Name: "v", Aliases: []string{"verbose"}, Usage: "say why each thing is done"},
 		&cli.BoolFlag{Name: "q", Aliases: []string{"quiet"}, Usage: "say only what is wrong"},
@@ -126,8 +126,6 @@ func firstNames(flags []cli.Flag) map[string]string {
 // duration is a flag's value as Go writes it, or in plain seconds.
 type duration struct{ value time.Duration }
 
-func newDuration(d time.Duration) *duration { return &duration{d} }
-
 func (d *duration) String() string { return timeText(d.value) }
 
 // timeText writes a time in seconds, or in milliseconds.
@@ -157,8 +155,6 @@ func (d *duration) Set(text string) error {
 
 // size is a flag's value in bytes, or in K, M or G (of 1024).
 type size struct{ value int64 }
-
-func newSize(n int64) *size { return &size{n} }
 
 func (s *size) String() string {
 	for shift, unit := range map[int]string{30: "G", 20: "M", 10: "K"} {

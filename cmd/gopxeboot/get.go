@@ -31,7 +31,7 @@ func getCommand() *cli.Command {
 			"A URL begins with tftp://, http://, https://, ftp:// or nfs://.",
 		Flags: append(slices.Concat(guestFlags(), transferFlags(), verifyFlags()),
 			&cli.StringFlag{Name: "o", Usage: "write to this `FILE`, or - for standard output", DefaultText: "the URL's last part, in the current directory"},
-			&cli.GenericFlag{Name: "max-size", Value: newSize(2 << 30), Usage: "the largest file to accept, in `BYTES`"},
+			&cli.GenericFlag{Name: "max-size", Value: &size{2 << 30}, Usage: "the largest file to accept, in `BYTES`"},
 			&cli.BoolFlag{Name: "json", Usage: "print the figures as JSON"},
 		),
 		Action: getAction,

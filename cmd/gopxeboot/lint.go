@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/grub"
 	"github.com/gopxeboot/gopxeboot/internal/ipxe"
 	"github.com/gopxeboot/gopxeboot/internal/program"
 	"github.com/gopxeboot/gopxeboot/pxelinux"
@@ -64,10 +65,10 @@ func lintAction(c *cli.Context) error {
 // lint reads one configuration, in the language that it is in.
 func lint(c *cli.Context, name string, text []byte) ([]pxelinux.Finding, error) {
 	if ipxe.IsScript(text) {
-		return program.LintScript(name, text), nil
+		return ipxe.Lint(name, string(text)), nil
 	}
 	if program.IsGRUBConfig(name, text) {
-		return program.LintGRUB(name, text), nil
+		return grub.Lint(name, text), nil
 	}
 	host := pxelinux.Host{MaxArgs: xenout.PV.MaxArgs("")} // INCLUDE's names are relative to the tree
 	return pxelinux.Lint(c.Context, host, name, text, pxelinux.OpenFS(os.DirFS(treeOf(c.String("tree"), name)), host.Server))

@@ -204,7 +204,7 @@ func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, 
 // knows it better, but the opening of --output is within it. Of a wrong one the
 // parser complains.
 func (s *settings) timeoutOf(words []string) time.Duration {
-	timeout := newDuration(defaultTimeout)
+	timeout := &duration{defaultTimeout}
 	if given := valuesOf(words, "timeout"); len(given) > 0 {
 		for _, value := range given {
 			_ = timeout.Set(value)

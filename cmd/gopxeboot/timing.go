@@ -39,8 +39,6 @@ func (w *waitTime) Set(text string) error {
 // waitTimes is a list of times, one after the other.
 type waitTimes []time.Duration
 
-func newWaitTimes(times waitTimes) *waitTimes { return &times }
-
 func (w *waitTimes) String() string {
 	var words []string
 	for _, d := range *w {

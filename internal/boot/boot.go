@@ -139,7 +139,7 @@ func (t *bootTask) run(ctx context.Context, p *pipeline) error {
 	if t.Plan.Wanted.Ramdisk != "" {
 		p.given["initrd"] = "--ramdisk"
 	}
-	p.held.files = map[string]held{}
+	p.held.Begin()
 	decided, err := t.Plan.run(ctx, p)
 	kernel, ramdisk := p.child.File(0), p.child.File(1)
 	again := false

@@ -119,8 +119,8 @@ func (p *pipeline) openOrCached(ctx context.Context, url string, want *verify.Wa
 			p.say.Warn(fmt.Sprintf("cache: %v", err))
 		}
 	}
-	if f = p.held.take(ctx, url); f != nil {
-		return f, keep, nil
+	if held := p.held.Take(ctx, url); held != nil {
+		return held, keep, nil
 	}
 	f, err = p.files.Open(ctx, url)
 	return f, keep, err

@@ -12,6 +12,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/guest"
+	"github.com/gopxeboot/gopxeboot/internal/kernel"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/room"
@@ -91,7 +92,7 @@ func Check(ctx context.Context, o Options, look probe.Look, seen func(check.Fact
 // subject is the guest, as far as is known without a look.
 func (o *Options) subject(vlan uint16, look probe.Look) check.Subject {
 	return check.Subject{
-		MAC: o.MAC.String(), UUID: o.UUID, Arch: o.ROM.Arch, VLAN: vlan, Machine: probe.Machine(), Xen: probe.XenRelease(), Random: look.Random, IP: o.IP, GuestType: o.Type,
+		MAC: o.MAC.String(), UUID: o.UUID, Arch: o.ROM.Arch, VLAN: vlan, Machine: string(kernel.ThisHost()), Xen: probe.XenRelease(), Random: look.Random, IP: o.IP, GuestType: o.Type,
 		Kernel: printable.Redacted(o.Wanted.Kernel), Ramdisk: printable.Redacted(o.Wanted.Ramdisk),
 	}
 }

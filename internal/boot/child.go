@@ -27,7 +27,7 @@ type pipeline struct {
 	say   session.Say
 	files fetch.Client
 	open  program.Opener
-	held  holds
+	held  fetch.Holds
 	gate  gate
 	first *dhcpclient.Lease // the ROM's, where it names an iPXE; else nil
 	check *verify.Checker

@@ -36,7 +36,7 @@ func (p *pipeline) decide(ctx context.Context, m program.Machine) (*program.Deci
 	if failed != nil && failed.Stage == plan.StageConfig {
 		return d, p.noConfig(ctx, &m.Lease, failed.Err)
 	}
-	p.say.Stage("config: %s (%s, %s)", d.Config.URL, after(len(d.Config.Tried)), took(begin))
+	p.say.Stage("config: %s (after %s, %s)", d.Config.URL, console.Count(len(d.Config.Tried), "name"), took(begin))
 	return d, p.boots(ctx, d, failed)
 }
 
@@ -52,7 +52,7 @@ func (p *pipeline) boots(ctx context.Context, d *program.Decision, failed *progr
 		}
 	}
 	if failed != nil {
-		v := check.Advise(p.linted(ctx), nil)
+		v := check.Advise(p.linted(ctx), nil, nil)
 		p.misread(v)
 		return fault.In(ctx, fault.NotBootable, failed.Stage, failed.Err, adviceOf(v))
 	}
@@ -116,7 +116,8 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 			err = fmt.Errorf("%s: %s", printable.WithoutPassword(last.URL), says)
 		}
 	}
-	v := check.Advise(p.linted(ctx), tried)
+	server := p.silentServer(ctx, lease, last, err)
+	v := check.Advise(p.linted(ctx), tried, server)
 	if last.Result != plan.NotFound && !strings.Contains(err.Error(), last.URL) { // a script's
 		err = fmt.Errorf("%s: %w", printable.WithoutPassword(last.URL), err)
 	}
@@ -132,7 +133,12 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 	try := adviceOf(v)
 	switch none := errors.Is(err, pxelinux.ErrNoConfig) || errors.Is(err, grub.ErrNoConfig); {
 	case !none:
-		try = p.reachAdvice(lease, last, err, try)
+		if v != nil && v.Code == check.NextServerUnreachable {
+			err = fmt.Errorf("%w: t%s", err, strings.TrimSuffix(strings.TrimPrefix(v.Summary, "T"), "."))
+		}
+		if server == nil || v == nil {
+			try = p.reachAdvice(lease, last, err, try)
+		}
 	case !told && len(tried) > 0:
 		if try != "" {
 			try = "; " + try
@@ -144,6 +150,24 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 		try = fmt.Sprintf("DHCP names a next-server that can't be looked up (%v): name its address, or a DNS server that knows it", p.unresolved)
 	}
 	return fault.In(ctx, fault.NoConfig, "config", err, try)
+}
+
+// silentServer looks at the TFTP server of the last name, where it does not say yes or
+// no, nothing is known of why, and there is time for that; else nil.
+func (p *pipeline) silentServer(ctx context.Context, lease *dhcpclient.Lease, last *plan.Try, err error) *check.Station {
+	_, ours := p.asked.Load(last.URL)
+	gone := isSilent(err) || last.Result == plan.Unreachable
+	if !ours || !gone || !p.child.OwnNet || !lease.Router.IsValid() && errors.Is(err, unix.ENETUNREACH) ||
+		last.Reason == plan.DataBlocked || !strings.HasPrefix(last.URL, "tftp:") || !timeFor(ctx, probe.ServerTime) {
+		return nil
+	}
+	return probe.Server(ctx, lease, last.URL)
+}
+
+// timeFor says whether there is time for a look that takes so long.
+func timeFor(ctx context.Context, look time.Duration) bool {
+	end, bounded := ctx.Deadline()
+	return !bounded || time.Until(end) >= look+time.Second
 }
 
 // reachAdvice is what to do where the server of the last name that was asked for can't
@@ -188,8 +212,7 @@ func isSilent(err error) bool {
 
 // whyStopped looks at a transfer by TFTP that stopped, where there is time for that.
 func (p *pipeline) whyStopped(ctx context.Context, link string, err error) (plan.Reason, string) {
-	end, bounded := ctx.Deadline()
-	if p.child == nil || !errors.Is(err, fetch.ErrTimeout) || errors.Is(err, fetch.ErrUnheard) || !strings.HasPrefix(link, "tftp:") || bounded && time.Until(end) < probe.StoppedTime+time.Second {
+	if p.child == nil || !errors.Is(err, fetch.ErrTimeout) || errors.Is(err, fetch.ErrUnheard) || !strings.HasPrefix(link, "tftp:") || !timeFor(ctx, probe.StoppedTime) {
 		return "", ""
 	}
 	return probe.WhyStopped(ctx, link)
@@ -234,25 +257,14 @@ func (p *pipeline) openHead(ctx context.Context, url string) (io.ReadCloser, err
 func (p *pipeline) post(ctx context.Context, url, form string) (io.ReadCloser, error) {
 	files := p.files
 	files.Form, files.UserAgent, files.SysAppend = form, agentOfIPXE, nil
-	ctx, cancel := context.WithCancel(ctx)
 	began := time.Now()
-	unanswered := time.AfterFunc(heldAlone, p.held.stop)
-	f, content, at, err := files.Hold(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
-	unanswered.Stop()
+	content, at, err := p.held.ReadHead(ctx, &files, url, ipxe.HeadSize, program.IsText, program.MaxConfig, func(content []byte) bool {
+		return form == "" && !ipxe.IsScript(content)
+	})
 	if err != nil {
-		cancel()
 		return nil, p.notOpened(url, err, began)
 	}
-	p.held.add(at, held{f, cancel, time.Now()}, form == "" && !ipxe.IsScript(content))
 	return program.NewFile(content, at), nil
 }
 
 func took(begin time.Time) string { return console.Took(plan.Millis(time.Since(begin))) }
-
-// after is how many names were asked for.
-func after(names int) string {
-	if names == 1 {
-		return "after 1 name"
-	}
-	return fmt.Sprintf("after %d names", names)
-}

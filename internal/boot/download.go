@@ -95,7 +95,7 @@ func (p *pipeline) fetchBoth(ctx context.Context, boot *plan.Boot, l *limits, ke
 }
 
 func (p *pipeline) fetchOnce(ctx context.Context, boot *plan.Boot, l *limits, kernel, ramdisk *os.File) error {
-	p.held.keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
+	p.held.Keep(slices.Concat(boot.Initrds, []string{boot.Kernel})...)
 	job := &job{p: p, begin: time.Now()}
 	defer job.show(ctx)()
 	group, ctx := errgroup.WithContext(ctx)
@@ -372,6 +372,9 @@ func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (try
 		return p.hint(err), err
 	case p.given[role] != "" && asked.Result.Missing():
 		return "put it there, or correct " + p.given[role], err
+	}
+	if asked.Result == plan.NotFound && p.child != nil && timeFor(ctx, probe.ThereTime) {
+		asked.There = probe.There(ctx, &p.files, p.Plan, string(role), link)
 	}
 	if v := check.AdviseFile(p.linted(ctx), string(role), asked, names...); v != nil {
 		return v.Advice, err

@@ -56,7 +56,7 @@ func (t *installTask) run(ctx context.Context, p *pipeline) error {
 		if err := p.verified(found.Kernel, []string{found.Ramdisk}); err != nil {
 			return err
 		}
-		p.say.Stage("location: kernel %s, ramdisk %s (%s, %s)", p.Plan.Kernel, cmp.Or(strings.Join(p.Plan.Initrds, ""), "none"), after(len(found.Tried)), took(begin))
+		p.say.Stage("location: kernel %s, ramdisk %s (after %s, %s)", p.Plan.Kernel, cmp.Or(strings.Join(p.Plan.Initrds, ""), "none"), console.Count(len(found.Tried), "name"), took(begin))
 		if p.Plan.Args != "" {
 			p.say.Stage("boot: %s", p.Plan.Args)
 		}
@@ -70,7 +70,7 @@ func (t *installTask) run(ctx context.Context, p *pipeline) error {
 	if err != nil && p.unverified != nil {
 		return p.verified("", nil)
 	}
-	if err != nil && !isFault(err) {
+	if _, ours := errors.AsType[*fault.Error](err); err != nil && !ours {
 		return fault.In(ctx, fault.NoConfig, "location", err, cmp.Or(p.adviceFor(err), p.hint(err)))
 	}
 	return err
@@ -95,11 +95,6 @@ func (t *installTask) download(ctx context.Context, p *pipeline, found install.F
 		}
 	}
 	return err
-}
-
-func isFault(err error) bool {
-	_, ok := errors.AsType[*fault.Error](err)
-	return ok
 }
 
 // tell says which names were tried, those that were told left out, and how many

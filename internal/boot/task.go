@@ -122,13 +122,11 @@ func (o *Options) task(boots bool) tasks {
 			t.Limits = limits
 		}
 		if o.leases() {
-			f := o.firmware()
-			t.Firmware = &f
+			t.Firmware = new(o.firmware())
 		}
 		return tasks{Install: t}
 	case boots:
 		return tasks{Boot: &bootTask{o.planTask(), *limits, o.gate()}}
 	}
-	t := o.planTask()
-	return tasks{Plan: &t}
+	return tasks{Plan: new(o.planTask())}
 }

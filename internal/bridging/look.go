@@ -158,14 +158,16 @@ func Names() []string {
 	return names
 }
 
-// links are all the host's, also when somebody has just plugged in, or out.
-func links() ([]netlink.Link, error) {
-	list, err := netlink.LinkList()
-	for range 10 {
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+// links are all the host's.
+func links() ([]netlink.Link, error) { return Whole(netlink.LinkList) }
+
+// Whole is a list of the kernel's in one piece: it is asked for again, ten
+// times, when something of it came or went meanwhile.
+func Whole[T any](list func() (T, error)) (all T, err error) {
+	for range 11 {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
 			break
 		}
-		list, err = netlink.LinkList()
 	}
-	return list, err
+	return all, err
 }

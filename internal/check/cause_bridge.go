@@ -24,7 +24,7 @@ func bridgeIsPort(f *Facts) *finding {
 func (f *Facts) dom0Lost() bool {
 	s := f.NextServer
 	return s != nil && f.Subject.Net == "dom0" && (s.TFTP == PortUnreachable ||
-		s.TFTP == PortSilent && s.MAC != "" && s.Route == RouteDirect && !f.here(f.Lease.Address))
+		s.TFTP == PortSilent && s.there() && s.Route == RouteDirect && !f.here(f.Lease.Address))
 }
 
 func bridgeDown(f *Facts) *finding {

@@ -195,6 +195,9 @@ func (f *Facts) downloadLoss(hint string) *finding {
 		case file.Result == plan.Silent && lossText(file.Blocks) != "":
 			return broken("TFTP packets get lost on the way, and so many that the boot ends.",
 				fmt.Sprintf("%s stopped to come; asked for its first block again and again, %s", file.URL, lossText(file.Blocks)), hint).at(file.Role)
+		case file.Result == plan.Silent && slices.ContainsFunc(file.Blocks, func(b plan.Block) bool { return b.All }):
+			return broken("TFTP packets get lost on the way, and so many that the boot ends.",
+				fmt.Sprintf("%s did not come; asked again some seconds later, its server answered at once", file.URL), hint).at(file.Role)
 		case file.Result == plan.Found && file.Lost >= few && file.Lost*100 >= file.Packets:
 			d := warning("TFTP packets get lost on the way, and the boot goes slowly.",
 				fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), hint)

@@ -337,7 +337,7 @@ func (f *Facts) downloads() (files []File) {
 
 // fileOf is a file by what came of asking for it.
 func fileOf(role string, t plan.Try) File {
-	return File{Role: role, URL: t.URL, At: t.At, Result: t.Result, Reason: t.Reason, Bytes: -1, Message: t.Message, Rejected: t.Rejected, Blocks: t.Blocks}
+	return File{Role: role, URL: t.URL, At: t.At, Result: t.Result, Reason: t.Reason, Bytes: -1, Message: t.Message, Rejected: t.Rejected, Blocks: t.Blocks, There: t.There}
 }
 
 // lostSize is the smallest TFTP block size of which none arrived, and the largest of
@@ -372,6 +372,10 @@ func missing(role string) func(*Facts) *finding {
 			return nil
 		}
 		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), cmp.Or(f.misspelt(file), fileHint(f, role)))
+		if t := file.There; t != nil {
+			d.evidence += fmt.Sprintf("; %s is", t.URL)
+			d.hint = fmt.Sprintf("write %s in its place in %s, if %s is meant; or put the file there", t.Name, f.configName(), t.URL)
+		}
 		if f.Boot != nil && f.Boot.Instead != "" {
 			d.status = Warn
 			d.summary = fmt.Sprintf("The %s is not there, and so %s boots.", role, f.Boot.Instead)

@@ -63,18 +63,18 @@ func nextServerUnreachable(f *Facts) *finding {
 		return broken(address+": by the netmask it is in the guest's network, and it is behind the router.",
 			fmt.Sprintf("in %s no machine answers ARP for it, and by way of the router %s it answers TFTP", f.Lease.Address.Masked(), f.Lease.Router),
 			"correct the netmask (option 1)", stanzas("dhcp-range=FIRST,LAST,NETMASK,1h", "option subnet-mask NETMASK;", `"subnet": "NETWORK/BITS"`)...)
-	case s.MAC == "" && s.Route == RouteDirect && f.onWire(s.Address):
+	case !s.there() && s.Route == RouteDirect && f.onWire(s.Address):
 		return broken(address+": it does not answer ARP.", "it answers DHCP by a frame of its own, and no ARP request of the guest's",
 			fmt.Sprintf("see what drops ARP there or on the way: arptables, sysctl net.ipv4.conf.all.arp_ignore, a bridge's filter, the switch's ARP inspection; and that %s is the address that it has on this network", s.Address))
-	case s.MAC == "" && s.Route == RouteDirect:
+	case !s.there() && s.Route == RouteDirect:
 		return broken(address+": no machine in the guest's network has that address.", "no answer to ARP", hint, write...)
-	case s.MAC == "" && s.Route == RouteRouter && f.notAnother(f.Lease.Router) != "":
+	case !s.there() && s.Route == RouteRouter && f.notAnother(f.Lease.Router) != "":
 		return broken(fmt.Sprintf("%s: the router that DHCP names, %s, is %s.", address, f.Lease.Router, f.notAnother(f.Lease.Router)), "the guest's network is "+f.Lease.Address.Masked().String(),
 			"correct the router (option 3) in the DHCP server")
-	case s.MAC == "" && s.Route == RouteRouter && !f.Lease.Address.Contains(f.Lease.Router):
+	case !s.there() && s.Route == RouteRouter && !f.Lease.Address.Contains(f.Lease.Router):
 		return broken(fmt.Sprintf("%s: the router that DHCP names, %s, is in another network than the guest.", address, f.Lease.Router), "the guest's network is "+f.Lease.Address.Masked().String(),
 			"correct the router (option 3) or the netmask (option 1) in the DHCP server")
-	case s.MAC == "" && s.Route == RouteRouter:
+	case !s.there() && s.Route == RouteRouter:
 		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, cmp.Or(plan.Text(f.Lease.Router), "none")), "no answer to ARP for the router",
 			"correct the router (option 3) in the DHCP server, or see that it is up")
 	case f.dom0Lost():
@@ -138,7 +138,7 @@ func nextServerWrong(f *Facts) *finding {
 	switch {
 	case s.TFTP == PortClosed:
 		evidence = "nothing listens on its port 69"
-	case s.TFTP == PortUnreachable && f.namedServer() != nil, s.TFTP == PortSilent && s.MAC == "" && b.HasFile:
+	case s.TFTP == PortUnreachable && f.namedServer() != nil, s.TFTP == PortSilent && !s.there() && b.HasFile:
 		evidence = "it can't be reached"
 	case s.TFTP == PortSilent && b.HasFile && !s.AnswersFrom.IsValid():
 		evidence = "it does not answer TFTP"
@@ -195,11 +195,13 @@ func tftpSilent(f *Facts) *finding {
 	if s != nil && s.TFTP == PortSilent {
 		evidence := "no answer to the request for " + s.Asked
 		switch {
-		case s.MAC != "" && s.Route == RouteRouter:
+		case s.there() && s.Route == RouteRouter:
 			evidence += fmt.Sprintf("; the router %s answers ARP, and nothing is known of the way behind it", f.Lease.Router)
 			hint += "; see that the router knows the way there, and that the server knows the way back to " + f.Lease.Address.Masked().String()
-		case s.MAC != "":
-			evidence += ", while the way there is up: " + s.MAC + " answers ARP"
+		case s.there():
+			if s.MAC != "" {
+				evidence += ", while the way there is up: " + s.MAC + " answers ARP"
+			}
 			hint += fmt.Sprintf("; see that the server's own netmask is right (there: ip route get %s)", f.Lease.Address.Addr())
 		}
 		return broken(fmt.Sprintf("The TFTP server %s does not answer.", s.Address), evidence, hint)

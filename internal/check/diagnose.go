@@ -194,9 +194,10 @@ func Diagnose(f Facts) Report {
 var settled = []Code{VIFAddress, AddressInUse, ConfigEmpty, ConfigMisnamed, TFTPRefused, DNSSilent, DNSNoAddress, NoDNS, ConfigProblems}
 
 // Advise is the cause for which a configuration is not to be had, or boots nothing, by
-// a plan and what servers did in its search; nil where none is known.
-func Advise(p *plan.Plan, search []plan.Try) *Verdict {
-	return advise(&Facts{Lease: p.Lease, Search: search}, p, "config", "boot")
+// a plan and what servers did in its search; nil where none is known. server is the TFTP
+// server that gives nothing, where it was looked at.
+func Advise(p *plan.Plan, search []plan.Try, server *Station) *Verdict {
+	return advise(&Facts{Lease: p.Lease, Search: search, NextServer: server}, p, "server", "config", "boot")
 }
 
 // AdviseFile is the cause for which a file of what boots by a configuration is not to

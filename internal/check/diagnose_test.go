@@ -448,6 +448,9 @@ func brokenLabs() []brokenLab {
 		{"wrong arch", all(kernelIs(Kernel{Format: "Image", Linux: true, Arch: "arm64"}), func(f *Facts) { f.Subject.Machine = "x86_64" }), KernelWrongArch, Fail, "arm64"},
 		{"32 bits", all(kernelIs(Kernel{Format: "bzImage", Linux: true, Arch: "i386 PAE", Looked: true, PV: true}), func(f *Facts) { f.Subject.Machine = "x86_64" }), Fine, OK, ""},
 		{"nobody answers a made-up MAC", all(silence, func(f *Facts) { f.Subject.Random = true }), NoServer, Fail, "--mac"},
+		{"the answer to a name gets lost, and comes when it is asked again", all(nothingFound("silent"), func(f *Facts) {
+			f.Search[0].Blocks = []plan.Block{{Size: 1468, Arrives: true, Asked: 1, All: true}, {Size: 512, Arrives: true, Asked: 6, All: true}}
+		}), PacketLoss, Fail, "answered at once"},
 		{"TFTP packets get lost", all(lossy), PacketLoss, Warn, "5 packets of 400"},
 		{"TFTP packets get lost until there is no time", all(lossy, file(1, "silent")), PacketLoss, Fail, "5 packets of 400"},
 		{"few TFTP packets get lost", all(lossy, func(f *Facts) { f.Files[0].Lost = 2 }), Fine, OK, ""},

@@ -364,7 +364,10 @@ type Station struct {
 	Address netip.Addr `json:"address"`
 	Why     string     `json:"why"` // "next-server", "DHCP server", "option 66", "router", ...
 	Route   Route      `json:"route"`
-	MAC     string     `json:"mac"` // of it, or of the router on the way; "" when ARP was not answered
+	MAC     string     `json:"mac"` // of it, or of the router on the way; "" when ARP was not answered, or MACUnknown
+	// MACUnknown says that a machine does answer ARP, and that it is not known which:
+	// frames go there in a capture without their MACs.
+	MACUnknown bool `json:"mac_unknown,omitempty"`
 	// FromDom0 says that it does not answer the guest, but the same question when
 	// dom0 sends that with the guest's addresses.
 	FromDom0 bool `json:"from_dom0,omitempty"`
@@ -384,6 +387,9 @@ type Station struct {
 	// AnswersFrom is another address than its own, from which it answers.
 	AnswersFrom netip.Addr `json:"answers_from"`
 }
+
+// there says whether it, or the router on the way, answers ARP.
+func (s *Station) there() bool { return s.MAC != "" || s.MACUnknown }
 
 // MeantRoot is plan.Try.Meant where the boot file's directory is wrong.
 const MeantRoot = "in the root, not in the boot file's directory"
@@ -424,6 +430,7 @@ type File struct {
 	Message string `json:"message"` // the server's own words, or what went wrong
 	// Rejected is what the network said.
 	Rejected *plan.Rejected `json:"rejected,omitempty"`
+	There    *plan.There    `json:"there,omitempty"`  // what may be meant, where it is not there
 	Blocks   []plan.Block   `json:"blocks,omitempty"` // TFTP block sizes, tried one after the other
 	Kernel   *Kernel        `json:"kernel,omitempty"` // what is in it; nil when not looked at
 	Kind     string         `json:"kind,omitempty"`   // what an initrd is, by its first bytes

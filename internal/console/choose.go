@@ -129,10 +129,7 @@ func (c *chooser) press(ctx context.Context, draw func()) (key, error) {
 		if c.first > 0 {
 			wait = min(c.first, time.Second)
 		}
-		timer := time.NewTimer(wait)
-		k := c.keys.next(ctx, timer.C)
-		timer.Stop()
-		switch {
+		switch k := c.keys.next(ctx, time.After(wait)); {
 		case k == keyLate && c.first > wait:
 			c.first -= wait
 		case k == keyLate:

@@ -44,6 +44,9 @@ func (c *Client) Lookup(ctx context.Context, host string) (netip.Addr, error) {
 	return alone.resolve(ctx, host)
 }
 
+// names is what is remembered; nothing where that is not wanted.
+func (c *Client) names() *Names { return cmp.Or(c.Names, new(Names)) }
+
 func (c *Client) find(ctx context.Context, host string) (addr netip.Addr, err error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Unmap(), nil
@@ -54,11 +57,12 @@ func (c *Client) find(ctx context.Context, host string) (addr netip.Addr, err er
 		}
 		return netip.Addr{}, errors.New("the URL names no host")
 	}
-	if err := c.Names.unknown(host); err != nil {
+	names := c.names()
+	if err, known := names.failed.Load(host); known {
 		if c.Fallback.IsValid() {
 			return c.Fallback, nil
 		}
-		return netip.Addr{}, err
+		return netip.Addr{}, err.(error)
 	}
 	began, l := time.Now(), Lookup{Name: host}
 	if c.Resolve != nil {
@@ -71,7 +75,7 @@ func (c *Client) find(ctx context.Context, host string) (addr netip.Addr, err er
 	}
 	addr = l.Address
 	if err != nil && ctx.Err() == nil {
-		c.Names.noteUnknown(host, err)
+		names.failed.Store(host, err)
 	}
 	if err != nil && ctx.Err() == nil && c.Fallback.IsValid() {
 		c.warn("%v; using the boot server %s in its place, as PXELINUX does", err, c.Fallback)
@@ -103,56 +107,14 @@ func (n NameServer) Silent() bool {
 // silent for one is most likely so for the next, and each time costs a user 10 s. Its
 // zero value knows nothing.
 type Names struct {
-	mu     sync.Mutex
-	silent map[netip.Addr]bool // DNS servers
-	failed map[string]error    // by name
-}
-
-// unknown is why a name has no address; nil where that is not known.
-func (n *Names) unknown(host string) error {
-	if n == nil {
-		return nil
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.failed[host]
-}
-
-func (n *Names) noteUnknown(host string, err error) {
-	if n == nil {
-		return
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.failed == nil {
-		n.failed = make(map[string]error)
-	}
-	n.failed[host] = err
+	silent sync.Map // DNS servers, by netip.Addr
+	failed sync.Map // errors, by name
 }
 
 // isSilent says whether a DNS server has not answered before.
 func (n *Names) isSilent(server netip.Addr) bool {
-	if n == nil {
-		return false
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.silent[server]
-}
-
-// noteSilent says whether that is new.
-func (n *Names) noteSilent(server netip.Addr) bool {
-	if n == nil {
-		return false
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.silent == nil {
-		n.silent = make(map[netip.Addr]bool)
-	}
-	known := n.silent[server]
-	n.silent[server] = true
-	return !known
+	_, silent := n.silent.Load(server)
+	return silent
 }
 
 // patienceWithSilent is how long a DNS server is waited for that was silent before:
@@ -162,7 +124,10 @@ const patienceWithSilent = 500 * time.Millisecond
 // noteSilent remembers those that did not answer, and says once what that cost.
 func (c *Client) noteSilent(list []NameServer, took time.Duration) {
 	for _, s := range list {
-		if errors.Is(s.Err, ErrTimeout) && c.Names.noteSilent(s.Address) {
+		if c.Names == nil || !errors.Is(s.Err, ErrTimeout) {
+			continue
+		}
+		if _, known := c.Names.silent.LoadOrStore(s.Address, true); !known {
 			c.warn("the DNS server %s does not answer, which cost %.1f s: others are asked before it from now on", s.Address, took.Seconds())
 		}
 	}
@@ -181,7 +146,7 @@ func (c *Client) lookup(ctx context.Context, host string, l *Lookup) (netip.Addr
 	}
 	servers := slices.Clone(c.DNS[:min(len(c.DNS), maxServers)])
 	slices.SortStableFunc(servers, func(a, b netip.Addr) int {
-		return cmp.Compare(btoi(c.Names.isSilent(a)), btoi(c.Names.isSilent(b)))
+		return cmp.Compare(btoi(c.names().isSilent(a)), btoi(c.names().isSilent(b)))
 	})
 	if len(servers) == 0 {
 		return netip.Addr{}, fmt.Errorf("can't resolve %s: the lease names no DNS server", printable.Line(fqdn, maxMessage))
@@ -213,7 +178,7 @@ func (c *Client) lookup(ctx context.Context, host string, l *Lookup) (netip.Addr
 				continue
 			}
 			patience := share
-			if c.Names.isSilent(server) {
+			if c.names().isSilent(server) {
 				patience = min(share, patienceWithSilent)
 			}
 			addr, err := c.ask(ctx, server, q, patience)

@@ -18,7 +18,8 @@ type File struct {
 	limit int64
 	// patient is to leave slowness to the context's deadline.
 	patient bool
-	held    *held // of Hold; nil before
+	held    *held              // of Hold; nil before
+	cancel  context.CancelFunc // of ctx, where that is the file's own; else nil
 }
 
 // source is a File as its scheme makes it. Nothing but WriteTo needs to know
@@ -73,6 +74,9 @@ func (f *File) Head(most int) ([]byte, error) { return f.Hold(most, nil, 0) }
 
 // Close ends the transfer. It must be called, also after WriteTo.
 func (f *File) Close() error {
+	if f.cancel != nil {
+		defer f.cancel()
+	}
 	if f.held != nil {
 		f.held.drop()
 	}

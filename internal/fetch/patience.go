@@ -15,30 +15,20 @@ import (
 
 // Servers remembers which servers have answered, for all files of one boot. Its
 // zero value knows none.
-type Servers struct {
-	mu       sync.Mutex
-	answered map[string]bool // by host and port
-}
+type Servers struct{ answered sync.Map } // by host and port
 
 func (s *Servers) know(server string) bool {
 	if s == nil {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.answered[server]
+	_, known := s.answered.Load(server)
+	return known
 }
 
 func (s *Servers) note(server string) {
-	if s == nil {
-		return
+	if s != nil {
+		s.answered.Store(server, true)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.answered == nil {
-		s.answered = make(map[string]bool)
-	}
-	s.answered[server] = true
 }
 
 // patiently asks a server again and again, as long as what comes back may pass
@@ -137,10 +127,8 @@ func wait(ctx context.Context, try int, after time.Duration) bool {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < pause {
 		return false
 	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(pause):
 		return true
 	case <-ctx.Done():
 		return false

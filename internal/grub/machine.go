@@ -31,12 +31,7 @@ type Problem struct {
 	Text string
 }
 
-func (p Problem) String() string {
-	if p.Line == 0 {
-		return p.Text
-	}
-	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
-}
+func (p Problem) String() string { return p.prefix() + p.Text }
 
 // machine is GRUB while it runs.
 type machine struct {

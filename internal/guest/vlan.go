@@ -119,13 +119,7 @@ func (t *trunk) close() {
 
 // accessPort makes the port a member of one VLAN, and of no other.
 func (p *port) accessPort(vlan uint16) error {
-	all, err := netlink.BridgeVlanList()
-	for range 3 {
-		if !errors.Is(err, netlink.ErrDumpInterrupted) { // a port came or went meanwhile
-			break
-		}
-		all, err = netlink.BridgeVlanList()
-	}
+	all, err := bridging.Whole(netlink.BridgeVlanList)
 	if err != nil {
 		return fmt.Errorf("list the VLANs of %s: %w", p.host.Attrs().Name, err)
 	}

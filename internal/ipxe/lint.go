@@ -3,21 +3,13 @@ package ipxe
 import (
 	"fmt"
 	"strings"
+
+	"github.com/gopxeboot/gopxeboot/pxelinux"
 )
 
-// Finding is what is wrong with a line of a script.
-type Finding struct {
-	File string
-	Line int
-	Code string // ipxe-...
-	Text string
-	Fix  string // what to write instead; "" when there is no one answer
-	// Fatal says that the script ends there.
-	Fatal bool
-}
-
-// Lint reads a script, known by name in what it finds, without running it.
-func Lint(name, text string) (found []Finding) {
+// Lint reads a script, known by name in what it finds, without running it. What
+// ends the script is an error.
+func Lint(name, text string) (found []pxelinux.Finding) {
 	r := &runner{}
 	commands := r.table()
 	s := parseScript(name, text)
@@ -36,9 +28,13 @@ func Lint(name, text string) (found []Finding) {
 		}
 	}
 	for _, l := range s.lines {
-		find := func(code, fix, format string, args ...any) {
+		find := func(code pxelinux.Code, fix, format string, args ...any) {
+			severity := pxelinux.SeverityWarning
+			if code == "ipxe-unknown-command" || code == "ipxe-label" {
+				severity = pxelinux.SeverityError
+			}
 			if len(found) < 1000 {
-				found = append(found, Finding{name, l.number, code, fmt.Sprintf(format, args...), fix, code == "ipxe-unknown-command" || code == "ipxe-label"})
+				found = append(found, pxelinux.Finding{File: name, Line: l.number, Text: fmt.Sprintf(format, args...), Code: code, Severity: severity, Fix: fix})
 			}
 		}
 		words := split(l.text)

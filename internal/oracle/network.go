@@ -170,11 +170,10 @@ func (r *recorder) packet(b []byte) {
 // datagram follows TFTP (RFC 1350, RFC 2347): a read request to port 69, and
 // the first packet that comes back to where it came from.
 func (r *recorder) datagram(from, to netip.AddrPort, b []byte) {
-	const port, rrq, data, tftpError, oack = 69, 1, 3, 5, 6
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	code := binary.BigEndian.Uint16(b)
-	if to.Port() == port && code == rrq {
+	if to.Port() == wire.PortTFTP && code == wire.TFTPRead {
 		name, _, ok := strings.Cut(string(b[2:]), "\x00")
 		if r.ignore(name) {
 			return
@@ -198,14 +197,14 @@ func (r *recorder) datagram(from, to netip.AddrPort, b []byte) {
 		return
 	}
 	switch code {
-	case tftpError:
+	case wire.TFTPError:
 		r.requests[i].Result = Absent
-	case data:
+	case wire.TFTPData:
 		r.requests[i].Result = Found
 		if len(b) == 4 {
 			r.requests[i].Result = Empty
 		}
-	case oack:
+	case wire.TFTPOACK:
 		r.requests[i].Result = Found
 		if strings.Contains(string(b[2:])+"\x00", "tsize\x000\x00") {
 			r.requests[i].Result = Empty

@@ -150,6 +150,14 @@ type Try struct {
 	Blocks []Block `json:"blocks,omitempty"`
 	// Rejected is what the network said in the server's place.
 	Rejected *Rejected `json:"rejected,omitempty"`
+	// There is what may be meant where it is not there.
+	There *There `json:"there,omitempty"`
+}
+
+// There is a file that is there, under another name than the one that was asked for.
+type There struct {
+	URL  string `json:"url"`
+	Name string `json:"name"` // as it is to be written
 }
 
 // Block is a TFTP block size, in bytes, and whether blocks of it arrive: one in a
@@ -159,6 +167,7 @@ type Block struct {
 	Arrives bool `json:"arrives"`
 	Asked   int  `json:"asked,omitempty"` // how often one was asked for; 0 when not counted
 	Lost    int  `json:"lost,omitempty"`  // how often none came
+	All     bool `json:"all,omitempty"`   // one answer was all: the last block, or that there is no such file
 }
 
 // Rejected is an ICMP message in place of an answer: "destination unreachable" (RFC

@@ -182,7 +182,7 @@ func (x *grubProgram) config(r *grub.Result) plan.Config {
 	if r.Config == "" || x.machine.NoLint {
 		return c
 	}
-	for _, f := range LintGRUB(path.Base(r.Config), x.read.texts[r.Config]) {
+	for _, f := range grub.Lint(path.Base(r.Config), x.read.texts[r.Config]) {
 		if f.Severity != pxelinux.SeverityNote {
 			addFinding(&c, f)
 		}
@@ -196,12 +196,4 @@ var isGRUB = regexp.MustCompile(`(?m)^\x{feff}?\s*(menuentry|submenu|configfile|
 // IsGRUBConfig says whether a file is a grub.cfg, by its name or content.
 func IsGRUBConfig(name string, text []byte) bool {
 	return strings.HasPrefix(path.Base(name), "grub.cfg") || isGRUB.Match(text)
-}
-
-// LintGRUB is what lint says of a grub.cfg.
-func LintGRUB(name string, text []byte) (list []plan.Finding) {
-	for _, f := range grub.Lint(name, text) {
-		list = append(list, plan.Finding{File: f.File, Line: f.Line, Text: f.Text, Code: pxelinux.Code(f.Code), Severity: pxelinux.Severity(f.Severity)})
-	}
-	return list
 }

@@ -83,7 +83,7 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 	d.Config.Bytes, d.Config.Lines = int64(len(text.content)), bytes.Count(text.content, []byte("\n"))
 	lint := func(context.Context) plan.Config {
 		c := d.Config
-		for _, found := range LintScript(url[strings.LastIndexByte(url, '/')+1:], text.content) {
+		for _, found := range ipxe.Lint(url[strings.LastIndexByte(url, '/')+1:], string(text.content)) {
 			addFinding(&c, found)
 		}
 		return c
@@ -104,18 +104,6 @@ func (x *script) run(ctx context.Context, label string, choose func(ipxe.Menu) i
 		return d, &Error{Stage: plan.StageBoot, Err: err, Wanted: noItem != nil}
 	}
 	return d, nil
-}
-
-// LintScript is what is wrong with an iPXE script, in the form of all findings.
-func LintScript(name string, text []byte) (list []plan.Finding) {
-	for _, f := range ipxe.Lint(name, string(text)) {
-		severity := pxelinux.SeverityWarning
-		if f.Fatal {
-			severity = pxelinux.SeverityError
-		}
-		list = append(list, plan.Finding{File: f.File, Line: f.Line, Text: f.Text, Code: pxelinux.Code(f.Code), Severity: severity, Fix: f.Fix})
-	}
-	return list
 }
 
 // take records what a script came to.
@@ -311,10 +299,8 @@ func unnamedIPXE(file string, err error) error {
 func IsText(head []byte) bool { return !bytes.Contains(head, []byte{0}) }
 
 func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
 	select {
-	case <-t.C:
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

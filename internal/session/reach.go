@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -134,13 +133,9 @@ func reachOfDom0(bridge string, vlan uint16) (*Reach, error) {
 		return nil, err
 	}
 	// All tables: policies may use any.
-	all, err := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
-	for range 10 {
-		if !errors.Is(err, netlink.ErrDumpInterrupted) { // a route came or went meanwhile
-			break
-		}
-		all, err = netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
-	}
+	all, err := bridging.Whole(func() ([]netlink.Route, error) {
+		return netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list dom0's routes: %w", err)
 	}

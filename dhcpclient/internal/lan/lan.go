@@ -74,14 +74,11 @@ func (w *LAN) Read(b []byte) (int, error) {
 		if !time.Now().Before(deadline) {
 			return 0, os.ErrDeadlineExceeded
 		}
-		timer := time.NewTimer(time.Until(deadline))
 		select {
 		case frame := <-w.arrived:
-			timer.Stop()
 			return copy(b, frame), nil
-		case <-timer.C:
+		case <-time.After(time.Until(deadline)):
 		case <-moved:
-			timer.Stop()
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -13,11 +12,6 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/guest"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 )
-
-// Machine is what this host's guests are, as package kernel names it.
-func Machine() string {
-	return map[string]string{"amd64": "x86_64", "386": "i386", "arm64": "arm64", "arm": "arm"}[runtime.GOARCH]
-}
 
 // XenRelease is that of this host's Xen, as its kernel tells it.
 func XenRelease() string {

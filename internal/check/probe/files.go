@@ -62,7 +62,9 @@ func Asked(link string, err error, took time.Duration) plan.Try {
 	if err != nil {
 		t.Message, t.Reason = message(err), ReasonOf(err)
 	}
-	t.At = redirectedTo(err)
+	if e, ok := errors.AsType[*fetch.Redirected](err); ok {
+		t.At = e.To
+	}
 	return t
 }
 
@@ -152,15 +154,6 @@ func ReasonOf(err error) plan.Reason {
 		if errors.Is(err, of.kind) {
 			return of.Reason
 		}
-	}
-	return ""
-}
-
-// redirectedTo is the URL that the error is about, where the one that was asked for
-// redirects; "" where it does not.
-func redirectedTo(err error) string {
-	if e, ok := errors.AsType[*fetch.Redirected](err); ok {
-		return e.To
 	}
 	return ""
 }
@@ -286,13 +279,20 @@ func isGeneral(link string) bool {
 func (o *observer) bootFiles(ctx context.Context, d *program.Decision) {
 	o.files.TFTP.Retries = 4 // large blocks are given up for smaller ones meanwhile
 	boot := &d.Boot
+	o.held.Keep(append(slices.Clone(boot.Initrds), boot.Kernel)...)
 	k := o.kernel(ctx, boot.Kernel)
+	if k.Result == plan.NotFound && o.machine.Kernel == "" {
+		k.There = There(ctx, &o.files, o.plan, k.Role, k.URL)
+	}
 	o.facts.Files = append(o.facts.Files, k)
 	o.seen()
 	for _, link := range boot.Initrds {
 		f := o.initrd(ctx, link)
 		if f.Result == plan.Found && f.Bytes > 0 && k.Rate > 0 && sameServer(link, boot.Kernel) {
 			f.Rate, f.Seconds = k.Rate, float64(f.Bytes)/k.Rate
+		}
+		if f.Result == plan.NotFound && o.machine.Ramdisk == "" {
+			f.There = There(ctx, &o.files, o.plan, f.Role, f.URL)
 		}
 		o.facts.Files = append(o.facts.Files, f)
 	}
@@ -353,7 +353,11 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 	// of its blocks tells the rate.
 	short, cancel := context.WithTimeout(ctx, patience+time.Second)
 	defer cancel()
-	file, err := o.files.Open(short, link)
+	var err error
+	file := o.held.Take(short, link)
+	if file == nil {
+		file, err = o.files.Open(short, link)
+	}
 	f.Millis = plan.Millis(time.Since(began))
 	before, cut := 0, false
 	if err == nil {
@@ -375,7 +379,8 @@ func (o *observer) begin(ctx context.Context, role, link string, most int) (f ch
 			f.Result = plan.Empty
 		}
 		f.Read = int64(read.Len())
-		if cut = errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && f.Packets > 0; cut {
+		over := errors.Is(err, context.DeadlineExceeded) || short.Err() != nil && errors.Is(err, context.Canceled) // of one that was held
+		if cut = over && ctx.Err() == nil && f.Packets > 0; cut {
 			err = nil
 			f.Rate = max(f.Rate, float64(f.Packets*after)/time.Since(reading).Seconds())
 		}

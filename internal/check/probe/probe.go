@@ -83,6 +83,7 @@ type observer struct {
 	lease   *dhcpclient.Lease
 	first   *dhcpclient.Lease // the ROM's, where iPXE has another; else nil
 	files   fetch.Client
+	held    fetch.Holds
 	tries   map[string]plan.Try
 	// ask is for a configuration file; at is where it is after redirects, if that is known.
 	ask func(ctx context.Context, url string) (content []byte, at string, err error)
@@ -99,8 +100,12 @@ func Run(ctx context.Context, t Task) (*check.Facts, *plan.Plan, error) {
 	o.look = func(ctx context.Context, url, form string) ([]byte, string, error) {
 		files := o.files
 		files.Form = form
-		return files.ReadHead(ctx, url, ipxe.HeadSize, program.IsText, program.MaxConfig)
+		return o.held.ReadHead(ctx, &files, url, ipxe.HeadSize, program.IsText, program.MaxConfig, func(content []byte) bool {
+			return form == "" && !ipxe.IsScript(content)
+		})
 	}
+	o.held.Begin()
+	defer o.held.Keep()
 	o.ask = func(ctx context.Context, url string) ([]byte, string, error) {
 		if o.machine.RunsIPXE() { // which looks at what boots, too
 			return o.look(ctx, url, "")
@@ -472,7 +477,7 @@ func (o *observer) searchPath() []string {
 // answersFrom is the address, other than the one that was asked, from which a
 // TFTP answer comes; the zero one when none comes.
 func (o *observer) answersFrom(ctx context.Context, s check.Station) (other netip.Addr) {
-	conn, end, err := sendRequest(ctx, s.Address, readRequest(s.Asked))
+	conn, end, err := sendRequest(ctx, netip.AddrPortFrom(s.Address, wire.PortTFTP), readRequest(s.Asked))
 	if err != nil {
 		return other
 	}
@@ -502,14 +507,8 @@ func (o *observer) asked() string {
 // station asks a machine whether it is there, and whether it speaks TFTP.
 func (o *observer) station(ctx context.Context, a netip.Addr, why string) check.Station {
 	l := o.lease
-	s := check.Station{Address: a, Why: why, Route: check.RouteNone, Asked: o.asked()}
+	s := check.Station{Address: a, Why: why, Route: routeTo(l, a), Asked: o.asked()}
 	hop := o.hop(a)
-	switch {
-	case hop == a:
-		s.Route = check.RouteDirect
-	case hop.IsValid():
-		s.Route = check.RouteRouter
-	}
 	claimed := o.claims(hop)
 	defer claimed.stop()
 	if hop.IsValid() {
@@ -566,6 +565,17 @@ func (o *observer) hop(a netip.Addr) netip.Addr {
 		return a
 	}
 	return o.lease.Router
+}
+
+// routeTo is the way to an address with that lease.
+func routeTo(l *dhcpclient.Lease, a netip.Addr) check.Route {
+	switch {
+	case l.Address.Contains(a):
+		return check.RouteDirect
+	case l.Router.IsValid():
+		return check.RouteRouter
+	}
+	return check.RouteNone
 }
 
 func isUnreachable(err error) bool {

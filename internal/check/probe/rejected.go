@@ -7,8 +7,11 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/dhcpclient"
+	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 	"golang.org/x/sys/unix"
@@ -36,42 +39,82 @@ func rejected(ctx context.Context, link string, err error) *plan.Rejected {
 	return rejection(ctx, to, readRequest("pxelinux.0"))
 }
 
-// rejection sends a datagram, and waits for ICMP in place of an answer. What our own
-// kernel says of a machine that does not answer ARP is none.
+// rejection sends a datagram, and waits for ICMP in place of an answer.
 func rejection(ctx context.Context, to netip.AddrPort, request []byte) *plan.Rejected {
+	r, _ := told(ctx, to, request, 3) // a machine sends few of these in a second
+	return r
+}
+
+// told sends a datagram up to so often, and waits for ICMP in place of an answer. own is
+// what our own kernel says of a way that is none, or on which no machine answers ARP.
+func told(ctx context.Context, to netip.AddrPort, request []byte, often int) (r *plan.Rejected, own bool) {
 	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(to))
 	if err != nil {
-		return nil
+		return nil, isUnreachable(err)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	_ = raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_RECVERR, 1) })
 	if err != nil {
-		return nil
+		return nil, false
 	}
-	own := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
-	for range 3 { // a machine sends few of these in a second
+	ours := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
+	for range often {
 		_, _ = conn.Write(request)
-		conn.SetReadDeadline(time.Now().Add(400 * time.Millisecond))
+		conn.SetReadDeadline(time.Now().Add(tellTime))
 		_, err := conn.Read(make([]byte, 1500))
 		if _, isErrno := errors.AsType[unix.Errno](err); !isErrno {
 			if err == nil || ctx.Err() != nil {
-				return nil
+				return nil, false
 			}
 			continue
 		}
-		var r *plan.Rejected
 		_ = raw.Control(func(fd uintptr) { r = icmpError(int(fd)) })
-		if r != nil && r.By != own.Unmap() {
+		switch {
+		case r == nil:
+		case r.By != ours.Unmap():
 			r.To = to.Addr()
-			return r
+			return r, false
+		default:
+			r, own = nil, true
 		}
 	}
-	return nil
+	return nil, own
+}
+
+// tellTime is how long told waits for an answer.
+const tellTime = 400 * time.Millisecond
+
+// ServerTime is how long Server takes: the kernel asks for a MAC three times, a second
+// each (arp(7), mcast_solicit).
+const ServerTime = 4 * time.Second
+
+// Server is what a boot can tell of the TFTP server in a URL, which gives it nothing;
+// nil for a name.
+func Server(ctx context.Context, l *dhcpclient.Lease, link string) *check.Station {
+	server, request := requestOf(link, leastBlock)
+	address := server.Addr()
+	if !address.Is4() {
+		return nil
+	}
+	s := &check.Station{Address: address, Why: "next-server", Route: routeTo(l, address), TFTP: check.PortSilent}
+	_, s.Asked, _ = strings.Cut(strings.TrimPrefix(link, "tftp://"), "/")
+	var own bool
+	s.Rejected, own = told(ctx, server, request, int(ServerTime/tellTime))
+	s.MACUnknown = !own
+	switch {
+	case own:
+		s.TFTP = check.PortUnreachable
+	case s.Rejected != nil && s.Rejected.Code == 3 && !s.Rejected.Filtered():
+		s.TFTP = check.PortClosed
+	case s.Rejected != nil:
+		s.TFTP = check.PortUnreachable
+	}
+	return s
 }
 
 // icmpError takes an ICMP message from a socket's queue of errors (ip(7), IP_RECVERR);

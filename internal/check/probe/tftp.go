@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,8 +24,9 @@ import (
 // that it is neither of these. It takes StoppedTime at most.
 func WhyStopped(ctx context.Context, link string) (reason plan.Reason, message string) {
 	const blockSize = 1024
-	address, request := requestOf(link, blockSize)
-	conn, end, err := sendRequest(ctx, address, request)
+	server, request := requestOf(link, blockSize)
+	address := server.Addr()
+	conn, end, err := sendRequest(ctx, server, request)
 	if err != nil {
 		return "", ""
 	}
@@ -49,27 +52,50 @@ func WhyStopped(ctx context.Context, link string) (reason plan.Reason, message s
 	// A server sends again after a second or two, atftpd after five.
 	const patience = StoppedTime - time.Second
 	name := map[uint16]string{wire.TFTPData: "DATA 1", wire.TFTPOACK: "OACK"}[op]
-	for again := 0; ; again++ {
-		// One packet may get lost.
-		for range 3 {
+	const rounds = 5 // from a server that repeats it at once
+	unheard := 0
+	for round := 0; round < rounds && unheard < 2 && (unheard == 0 || time.Since(began) < patience/2); round++ {
+		for range 6 { // some may get lost
 			if _, err := conn.WriteToUDPAddrPort(ack, netip.AddrPortFrom(address, port)); err != nil {
 				return "", ""
 			}
 		}
-		if again == 2 || again == 1 && time.Since(began) > patience/2 {
-			break
+		// All do where the server's MAC has to be asked for again and the answer
+		// gets lost. Then a request behind them has no answer either.
+		behind, endBehind, err := sendRequest(ctx, server, request)
+		if err != nil {
+			return "", ""
 		}
 		conn.SetReadDeadline(began.Add(patience))
 		p, _, err := nextFrom(conn, address, port)
-		if err != nil && again == 0 || err == nil && !bytes.Equal(p, first) {
+		answered := answeredBefore(behind, address)
+		endBehind()
+		if err != nil && unheard == 0 || err == nil && !bytes.Equal(p, first) {
 			return "", ""
 		}
 		if err != nil {
 			break
 		}
+		if answered {
+			unheard++
+		}
+	}
+	if unheard == 0 {
+		return "", ""
 	}
 	_, _ = conn.WriteToUDPAddrPort(abort, netip.AddrPortFrom(address, port))
 	return plan.DataBlocked, fmt.Sprintf("it answers the request (%s from its port %d) again and again, and so hears none of the acknowledgements that are sent to that port", name, port)
+}
+
+// answeredBefore tells whether the server answered the request by now. The transfer
+// that it began is ended.
+func answeredBefore(conn *net.UDPConn, server netip.Addr) bool {
+	conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond)) // one that is over reads nothing
+	_, port, err := nextFrom(conn, server, 0)
+	if err == nil {
+		_, _ = conn.WriteToUDPAddrPort(abort, netip.AddrPortFrom(server, port))
+	}
+	return err == nil
 }
 
 // StoppedTime is how long WhyStopped takes.
@@ -83,12 +109,12 @@ func readRequest(name string) []byte { return []byte("\x00\x01" + name + "\x00oc
 
 // sendRequest sends a request to a TFTP server from a port of its own, which takes the
 // answers of all machines until ctx or the caller ends it.
-func sendRequest(ctx context.Context, server netip.Addr, request []byte) (conn *net.UDPConn, end func(), err error) {
+func sendRequest(ctx context.Context, server netip.AddrPort, request []byte) (conn *net.UDPConn, end func(), err error) {
 	if conn, err = net.ListenUDP("udp4", nil); err != nil {
 		return nil, nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	if _, err = conn.WriteToUDPAddrPort(request, netip.AddrPortFrom(server, wire.PortTFTP)); err != nil {
+	if _, err = conn.WriteToUDPAddrPort(request, server); err != nil {
 		stop()
 		conn.Close()
 		return nil, nil, err
@@ -97,18 +123,20 @@ func sendRequest(ctx context.Context, server netip.Addr, request []byte) (conn *
 }
 
 // requestOf is the server that a URL names, and the request for its file; the
-// zero address where that is no address, or has a port.
-func requestOf(link string, blockSize int) (address netip.Addr, request []byte) {
+// zero address where that is a name.
+func requestOf(link string, blockSize int) (server netip.AddrPort, request []byte) {
 	u, err := url.Parse(link)
-	if err != nil || u.Port() != "" {
-		return address, nil
+	if err != nil {
+		return server, nil
 	}
-	address, _ = netip.ParseAddr(u.Hostname())
+	port, _ := strconv.ParseUint(cmp.Or(u.Port(), strconv.Itoa(wire.PortTFTP)), 10, 16)
+	address, _ := netip.ParseAddr(u.Hostname())
+	server = netip.AddrPortFrom(address, uint16(port))
 	name := strings.TrimLeft(u.Path, "/")
 	if strings.HasPrefix(u.Path, "//") { // an absolute name
 		name = "/" + name
 	}
-	return address, fmt.Appendf(readRequest(name), "blksize\x00%d\x00", blockSize)
+	return server, fmt.Appendf(readRequest(name), "blksize\x00%d\x00", blockSize)
 }
 
 // blocks asks for the first block of a file whose blocks do not arrive, in the sizes
@@ -149,47 +177,66 @@ func (o *observer) blocksOf(ctx context.Context, link string, size, often int, o
 	const most = 3 // of those that have no answer, for one that has
 	for try := 0; b.Asked < often && try < most*often && (b.Asked > 0 || try < most*2) && ctx.Err() == nil && !(b.Arrives && oneIsEnough); try++ {
 		began := time.Now()
-		switch heard, came := o.oneBlock(ctx, link, size, *patience); {
-		case !heard:
+		switch answer := o.oneBlock(ctx, link, size, *patience); answer {
+		case silence:
 			continue
-		case came:
-			b.Arrives = true
-			*patience = min(max(8*time.Since(began), 100*time.Millisecond), *patience)
-		default:
+		case agreed:
 			b.Lost++
+		default:
+			b.Arrives, b.All = true, b.All || answer == all
+			*patience = min(max(8*time.Since(began), 100*time.Millisecond), *patience)
 		}
 		b.Asked++
 	}
 	return b
 }
 
-// oneBlock asks for the first block, and says whether the server agreed to the
-// size, and whether the block came then. One that comes without is not counted.
-func (o *observer) oneBlock(ctx context.Context, link string, size int, patience time.Duration) (heard, came bool) {
-	address, request := requestOf(link, size)
-	conn, end, err := sendRequest(ctx, address, request)
+// answer is what comes of asking for a first block.
+type answer int
+
+const (
+	silence answer = iota
+	agreed         // the server agreed to the size, and its block did not come
+	block
+	all // the block is the last one, too, or there is no such file
+)
+
+// oneBlock asks for the first block. One that comes without an agreement on the size
+// is silence.
+func (o *observer) oneBlock(ctx context.Context, link string, size int, patience time.Duration) answer {
+	asked, request := requestOf(link, size)
+	conn, end, err := sendRequest(ctx, asked, request)
 	if err != nil {
-		return false, false
+		return silence
 	}
 	defer end()
 	conn.SetReadDeadline(time.Now().Add(patience))
-	first, port, err := nextFrom(conn, address, 0)
-	if err != nil || len(first) < 2 || binary.BigEndian.Uint16(first) != wire.TFTPOACK {
-		return false, false
+	first, port, err := nextFrom(conn, asked.Addr(), 0)
+	if err != nil || len(first) < 2 {
+		return silence
 	}
-	server := netip.AddrPortFrom(address, port)
+	switch binary.BigEndian.Uint16(first) {
+	case wire.TFTPError:
+		return all
+	case wire.TFTPOACK:
+	default:
+		return silence
+	}
+	server := netip.AddrPortFrom(asked.Addr(), port)
 	defer func() { _, _ = conn.WriteToUDPAddrPort(abort, server) }()
 	if _, err := conn.WriteToUDPAddrPort([]byte{0, wire.TFTPAck, 0, 0}, server); err != nil {
-		return false, false
+		return silence
 	}
 	conn.SetReadDeadline(time.Now().Add(patience))
 	for {
-		p, _, err := nextFrom(conn, address, port)
-		if err != nil {
-			return true, false
-		}
-		if len(p) >= 2 && binary.BigEndian.Uint16(p) == wire.TFTPData {
-			return true, true
+		switch p, _, err := nextFrom(conn, asked.Addr(), port); {
+		case err != nil:
+			return agreed
+		case len(p) < 4 || binary.BigEndian.Uint16(p) != wire.TFTPData:
+		case len(p) < 4+size:
+			return all
+		default:
+			return block
 		}
 	}
 }

@@ -111,9 +111,7 @@ func (e *sharedEnd) Read(b []byte) (int, error) {
 			if wait <= 0 {
 				return 0, os.ErrDeadlineExceeded
 			}
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			over = timer.C
+			over = time.After(wait)
 		}
 		select {
 		case frame, ok := <-e.frames:

@@ -45,7 +45,7 @@ func (r *reading) find() {
 		if result == plan.Unreachable || result == plan.Short {
 			result = plan.Failed
 		}
-		r.try(plan.Try{URL: link, Result: result, Message: t.message(), Millis: t.took(), Blocks: r.blocks(t)})
+		r.try(plan.Try{URL: link, Result: result, Message: t.message(), Millis: t.took(), Blocks: r.blocks(t), Rejected: t.rejected})
 		if result == plan.Found {
 			r.config(t, link)
 			break
@@ -77,7 +77,7 @@ func (r *reading) findGRUB() bool {
 func (r *reading) tried(d *program.Decision) {
 	for _, try := range d.Config.Tried {
 		if t := r.seen(try.URL); t != nil {
-			r.try(plan.Try{URL: try.URL, Result: r.result(t), Message: t.message(), Millis: t.took(), Blocks: r.blocks(t)})
+			r.try(plan.Try{URL: try.URL, Result: r.result(t), Message: t.message(), Millis: t.took(), Blocks: r.blocks(t), Rejected: t.rejected})
 		}
 	}
 }
@@ -265,11 +265,17 @@ func (r *reading) decide(ctx context.Context) (*program.Decision, error) {
 
 func (r *reading) file(role, link string) {
 	t := r.seen(link)
+	if rejected := r.rejected(link); t == nil && rejected != nil {
+		r.facts.Files = append(r.facts.Files, check.File{
+			Role: role, URL: link, Result: plan.Unreachable, Bytes: -1, Message: fmt.Sprintf("%s says: %s", rejected.By, rejected), Rejected: rejected,
+		})
+		return
+	}
 	if t == nil {
 		r.facts.Errors = append(r.facts.Errors, fmt.Sprintf("the guest does not ask for the %s %s in this capture", role, link))
 		return
 	}
-	file := check.File{Role: role, URL: link, Result: r.result(t), Bytes: t.size, Read: t.bytes, Millis: t.took(), Message: t.message()}
+	file := check.File{Role: role, URL: link, Result: r.result(t), Bytes: t.size, Read: t.bytes, Millis: t.took(), Message: t.message(), Rejected: t.rejected}
 	if file.Result == "" {
 		r.facts.Errors = append(r.facts.Errors, "the capture ends before there is an answer for "+link)
 		return
@@ -285,6 +291,21 @@ func (r *reading) file(role, link string) {
 	}
 	lookInto(&file, t)
 	r.facts.Files = append(r.facts.Files, file)
+}
+
+// rejected is what the network says to connections with a web server; nil for nothing.
+func (r *reading) rejected(link string) *plan.Rejected {
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return nil
+	}
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	for _, s := range r.streams {
+		if s.rejected != nil && s.server.String() == u.Hostname()+":"+port {
+			return s.rejected
+		}
+	}
+	return nil
 }
 
 // blocks says which sizes of DATA arrive from a transfer's server, where one of

@@ -22,8 +22,9 @@ type stream struct {
 	serverMAC string
 	up, down  half
 	requests  []*transfer
-	questions int  // bytes of up that were read as requests
-	other     bool // it is not HTTP
+	questions int            // bytes of up that were read as requests
+	other     bool           // it is not HTTP
+	rejected  *plan.Rejected // what the network says to its first segment
 }
 
 // half is what one side says, put into its order.

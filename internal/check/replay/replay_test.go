@@ -100,6 +100,23 @@ var large = func() string {
 	return s.String()
 }()
 
+// A capture without the MACs that frames go to, as tcpdump -i any makes it, tells of no
+// machine's but that of who answers.
+func TestReplayNoMAC(t *testing.T) {
+	s := newStory().leased()
+	s.asks("pxelinux.0")
+	s.wait(5*time.Second).arp(dhcpIP, true)
+	for i, p := range s.packets {
+		if bytes.Equal(p.Data[6:12], guestMAC) && !bytes.Equal(p.Data[:6], allMAC) {
+			s.packets[i].Data = slices.Concat(wire.NoMAC, p.Data[6:])
+		}
+	}
+	f, _, err := Read(s.all(), Options{Name: "story"})
+	if v := check.Diagnose(f).Verdict; err != nil || f.NextServer == nil || f.NextServer.MAC != "" || v.Code != check.TFTPSilent || strings.Contains(v.Evidence, "ARP") {
+		t.Errorf("%v, %+v, %+v", err, f.NextServer, v)
+	}
+}
+
 func TestReplayVerdicts(t *testing.T) {
 	bare := func(m *dhcpv4.DHCPv4) { m.Options.Del(dhcpv4.OptionBootfileName) }
 	no60 := func(m *dhcpv4.DHCPv4) { m.Options.Del(dhcpv4.OptionClassIdentifier) }
@@ -133,6 +150,12 @@ func TestReplayVerdicts(t *testing.T) {
 		{"an offer without next-server", newStory().leased(dhcpv4.WithServerIP(nil)).arp(dhcpIP, true), check.NoNextServer},
 		{"next-server does not answer ARP", newStory().leased().arp(filesIP, false).wait(longer).arp(filesIP, false), check.NextServerUnreachable},
 		{"no TFTP server", newStory().leased().arp(filesIP, true).refused("pxelinux.0"), check.TFTPNotRunning},
+		{"a firewall before the TFTP server", newStory().leased().arp(filesIP, true).rejected("pxelinux.0", filesIP, 10), check.FirewallRejects},
+		{"a firewall on the way to it", newStory().leased().arp(filesIP, true).rejected("pxelinux.0", dhcpIP, 3), check.FirewallRejects},
+		{"a router that knows no way", newStory().leased().arp(filesIP, true).rejected("pxelinux.0", dhcpIP, 0), check.NextServerUnreachable},
+		{"a firewall before the kernel's", newStory().configured(goodConfig).rejected("vmlinuz", filesIP, 13), check.FirewallRejects},
+		{"a firewall before the web server", newStory().configured("DEFAULT linux\nLABEL linux\n KERNEL http://10.0.0.2/vmlinuz\n").connects(filesIP, 10), check.FirewallRejects},
+		{"a firewall before the web server, at first", newStory().configured("DEFAULT linux\nLABEL linux\n KERNEL http://10.0.0.2/vmlinuz\n").connects(filesIP, 10).fetches("vmlinuz", "200 OK", bzImage), check.Fine},
 		{"TFTP is silent", func() *story {
 			s := newStory().leased().arp(filesIP, true)
 			s.asks("pxelinux.0")

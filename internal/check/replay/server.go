@@ -94,7 +94,7 @@ func (t *transfer) message() string {
 	case t.unreachable == check.PortClosed:
 		return "nothing listens on its port 69"
 	case t.unreachable != "":
-		return "no route to " + t.server.String()
+		return fmt.Sprintf("%s says: %s", t.rejected.By, t.rejected)
 	case t.stuck() && t.size >= 0:
 		return "the server agrees to send it, and no DATA arrives"
 	}
@@ -142,7 +142,8 @@ func (w *watch) station(a netip.Addr, why string) *check.Station {
 		}
 		turned = true
 		// Who sends to a MAC knows it, also where no question is captured.
-		s.MAC = cmp.Or(s.MAC, t.serverMAC, "somebody")
+		s.MAC = cmp.Or(s.MAC, t.serverMAC)
+		s.MACUnknown = s.MAC == ""
 		if s.Route == check.RouteNone {
 			s.Route = check.RouteRouter
 		}
@@ -159,7 +160,7 @@ func (w *watch) station(a netip.Addr, why string) *check.Station {
 				s.Asked, s.HasFile = t.name, s.HasFile || t.accepted
 			}
 		case s.TFTP == "" && (t.unreachable != "" || result == plan.Silent):
-			s.TFTP, s.Asked = cmp.Or(t.unreachable, check.PortSilent), printable.Text(t.name)
+			s.TFTP, s.Asked, s.Rejected = cmp.Or(t.unreachable, check.PortSilent), printable.Text(t.name), t.rejected
 			s.TFTPMs = plan.Millis(cmp.Or(t.firstAnswer, t.last).Sub(t.began))
 		}
 	}

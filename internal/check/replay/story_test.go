@@ -236,11 +236,26 @@ func (s *story) fetches(path, status, content string) *story {
 	return s
 }
 
-// refused is the server's kernel, which says that nobody listens.
-func (s *story) refused(name string) *story {
-	from := s.asks(name)
+// refused is the server's kernel, which says that nothing listens.
+func (s *story) refused(name string) *story { return s.rejected(name, filesIP, 3) }
+
+// rejected is what a machine says by ICMP (RFC 792) to the guest's question.
+func (s *story) rejected(name string, by netip.Addr, code byte) *story {
+	s.asks(name)
+	return s.unreachable(by, code)
+}
+
+// connects is a connection that a machine rejects in that way.
+func (s *story) connects(by netip.Addr, code byte) *story {
+	guestPort++
+	s.tcp(true, guestPort, 1, 2, "")
+	return s.unreachable(by, code)
+}
+
+// unreachable is about the last packet.
+func (s *story) unreachable(by netip.Addr, code byte) *story {
 	asked := s.packets[len(s.packets)-1].Data[wire.EthernetHeader:]
-	s.ip(wire.ProtocolICMP, filesIP, from.Addr(), append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, asked[:28]...), 1500)
+	s.ip(wire.ProtocolICMP, by, guestIP, append([]byte{3, code, 0, 0, 0, 0, 0, 0}, asked[:28]...), 1500)
 	return s
 }
 

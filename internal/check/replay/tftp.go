@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/printable"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
@@ -80,6 +81,7 @@ type transfer struct {
 	refusal     string          // the server's no: its own words
 	code        int             // TFTP's or HTTP's
 	unreachable check.TFTPState // closed or unreachable, as ICMP says
+	rejected    *plan.Rejected  // that
 	aborted     bool            // by the guest
 	event       int             // of the content's arrival in Facts.Events; -1 as long as there is none
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/gopxeboot/gopxeboot/internal/wire"
 )
 
@@ -250,24 +251,30 @@ func (w *watch) icmp(p wirePacket) {
 	}
 	about := p.data[header:]
 	ports := int(about[0]&0xf) * 4
-	if len(about) < ports+4 || ports < ipHeader || about[9] != wire.ProtocolUDP {
+	if len(about) < ports+4 || ports < ipHeader || about[9] != wire.ProtocolUDP && about[9] != wire.ProtocolTCP {
 		return
 	}
+	own, port := binary.BigEndian.Uint16(about[ports:]), binary.BigEndian.Uint16(about[ports+2:])
 	to := netip.AddrFrom4([4]byte(about[16:20]))
-	port := binary.BigEndian.Uint16(about[ports+2:])
+	r := &plan.Rejected{By: p.peer, To: to, Code: p.data[1]}
 	text, result := fmt.Sprintf("no route to %s", to), check.PortUnreachable
-	switch code := p.data[1]; {
-	case code == portUnreachable:
-		text, result = fmt.Sprintf("nothing listens on port %d", port), check.PortClosed
-	case code == tooLarge:
+	switch {
+	case r.Code == tooLarge:
 		text, result = "too large for a link on the way", ""
-	case code == 9, code == 10, code == 13: // RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1
+	case r.Filtered():
 		text = fmt.Sprintf("a filter forbids the way to %s", to)
+	case r.Code == portUnreachable:
+		text, result = fmt.Sprintf("nothing listens on port %d", port), check.PortClosed
 	}
 	w.event(p, "ICMP", text).Failed = true
-	t := w.open[binary.BigEndian.Uint16(about[ports:])]
-	if t != nil && t.server == to && !t.answered() && port == wire.PortTFTP && result != "" {
-		t.unreachable, t.firstAnswer = result, p.at
+	switch t := w.open[own]; {
+	case result == "":
+	case about[9] == wire.ProtocolTCP:
+		if s := w.flows[tcpKey{netip.AddrPortFrom(to, port), own}]; s != nil && !s.down.begun {
+			s.rejected = r
+		}
+	case t != nil && t.server == to && !t.answered() && port == wire.PortTFTP:
+		t.unreachable, t.rejected, t.firstAnswer = result, r, p.at
 	}
 }
 

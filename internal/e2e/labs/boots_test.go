@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/check"
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/handover"
+	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 )
@@ -105,6 +107,25 @@ var badBoots = []report{
 		s.config("default linux\nlabel linux\n kernel boot\\vmlinuz\n")
 		s.move(kernelFile, "boot/vmlinuz")
 	})}, nil, nil},
+	{fault{"a kernel in another case", check.KernelMissing, isBroken, configured("default linux\nlabel linux\n kernel VMLinuz\n append initrd=initrd.img\n")},
+		[]string{"; write vmlinuz in its place in tftp://192.168.1.166/" + configFile + ", if tftp://192.168.1.166/vmlinuz is meant"}, nil},
+	{fault{"an initrd by another usual name", check.InitrdMissing, isBroken, with(func(s *site) { s.move(initrdFile, "initrd.gz") })},
+		[]string{"write initrd.gz in its place"}, nil},
+	{fault{"a kernel that is in another directory", check.KernelMissing, isBroken, configured("default linux\nlabel linux\n kernel /srv/tftp/vmlinuz\n append initrd=initrd.img\n")},
+		[]string{"write vmlinuz in its place"}, nil},
+	{fault{"an initrd that is where the kernel is", check.InitrdMissing, isBroken, func(s *site) {
+		s.config("default linux\nlabel linux\n kernel http://192.168.1.166/boot/vmlinuz\n append initrd=http://192.168.1.166/initrd.img\n")
+		s.move(kernelFile, "boot/vmlinuz")
+		s.move(initrdFile, "boot/initrd.img")
+		s.dnsmasq()
+		s.nginx("")
+	}}, []string{"write http://192.168.1.166/boot/initrd.img in its place"}, nil},
+	{fault{"a kernel that is not in the boot file's directory", check.KernelMissing, isBroken, with(func(s *site) {
+		s.file("pxe/pxelinux.0", "not needed")
+		s.move(configFile, "pxe/"+configFile)
+		s.move(initrdFile, "pxe/"+initrdFile)
+		s.dhcp.BootFile = "pxe/pxelinux.0"
+	})}, []string{"write ::vmlinuz in its place"}, nil},
 	{fault{"the initrd is empty", check.FileTruncated, isBroken, with(func(s *site) { s.file(initrdFile, "") })},
 		[]string{"the file is empty", "copy it there again"}, []string{"32 MiB"}},
 	{fault{"no web server for the kernel", check.HTTPRefused, isBroken, configured(kernelAt("http://192.168.1.166/vmlinuz"))},
@@ -122,7 +143,7 @@ var badBoots = []report{
 	{fault{"GRUB without its kernel", check.KernelMissing, isBroken, with(func(s *site) {
 		s.file("grub.cfg", "menuentry linux {\n linux /boot/vmlinuz\n}\n")
 		s.request.Program, s.request.BootFile = plan.GRUB, "core.0"
-	})}, []string{"boot/vmlinuz: file not found", "names begin at the server's root directory"}, []string{"relative to the boot file's"}},
+	})}, []string{"boot/vmlinuz: file not found", "write /vmlinuz in its place"}, []string{"relative to the boot file's"}},
 	{fault{"no configuration of GRUB's", check.NoConfig, isBroken, with(func(s *site) {
 		s.file("core.0", "not needed")
 		s.request.Program, s.request.BootFile = plan.GRUB, "core.0"
@@ -149,6 +170,24 @@ var badBoots = []report{
 		s.remove(kernelFile)
 		named(serveNames, "--local=/example/")(s)
 	}}, []string{"kernel: http://mirror.example/vmlinuz", "host-record=mirror.example,ADDRESS"}, []string{"put it there"}},
+	{fault{"a router that is down", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.dhcp.NextServer, s.dhcp.Router = netip.MustParseAddr("10.99.0.1"), noMachine
+		s.dhcpd()
+	}}, []string{"correct the router (option 3)", "see that it is up"}, []string{"a TFTP server runs"}},
+	{fault{"a router that is the guest's own address", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.dhcp.NextServer, s.dhcp.Router = netip.MustParseAddr("10.99.0.1"), lab.SampleAddress
+		s.dhcpd()
+	}}, []string{"correct the router (option 3)"}, []string{"a TFTP server runs"}},
+	{fault{"a next-server that is no machine", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.dhcp.NextServer = noMachine
+		s.dhcpd()
+	}}, []string{"correct next-server"}, []string{"a TFTP server runs"}},
+	{fault{"no TFTP server runs", check.TFTPNotRunning, isBroken, func(s *site) { s.dhcpd() }},
+		[]string{"systemctl status tftpd-hpa"}, []string{"can be reached"}},
+	{fault{"a TFTP server that is silent", check.TFTPSilent, isBroken, func(s *site) {
+		s.dhcpd()
+		s.deaf(s.lab().Servers)
+	}}, []string{"see that the TFTP server runs"}, nil},
 	{fault{"a web server that hangs", check.FileUnreachable, isBroken, func(s *site) {
 		s.config(kernelAt("http://192.168.1.166/vmlinuz"))
 		s.dnsmasq()

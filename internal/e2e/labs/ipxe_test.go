@@ -2,8 +2,10 @@ package labs
 
 import (
 	"strings"
+	"testing"
 
 	"github.com/gopxeboot/gopxeboot/internal/check"
+	"github.com/gopxeboot/gopxeboot/internal/lab/labtest"
 )
 
 const goodScript = "#!ipxe\nkernel vmlinuz quiet mac=${mac:hexhyp}\ninitrd initrd.img\nboot\n"
@@ -83,4 +85,26 @@ var ipxeFaults = []told{
 	}}, "user class"},
 	{fault{"a menu that waits", check.Fine, fine, scripted(strings.Replace(goodScript, "\n", "\nmenu Boot\nitem a A\nchoose x\n", 1))}, ""},
 	{fault{"a script that boots the disk", check.Fine, fine, scripted("#!ipxe\nsanboot --no-describe --drive 0x80\n")}, ""},
+}
+
+// A script's files are looked at as iPXE does, and then read: by one request each.
+func TestIPXEAsksOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.remove(configFile)
+	s.file("boot.ipxe", goodScript)
+	s.dhcp.BootFile = ""
+	s.dnsmasqOn(s.lab().Servers, "", "--dhcp-userclass=set:ipxe,iPXE", "--dhcp-boot=tag:!ipxe,undionly.kpxe", "--dhcp-boot=tag:ipxe,boot.ipxe")
+	labtest.Check(s, s.lab().Servers.ServeTFTP(s.tree))
+	facts, r := s.lookAt()
+	if r.Verdict.Code != check.Fine {
+		t.Errorf("verdict %s\n%s", r.Verdict.Code, dump(facts, r))
+	}
+	asked := map[string]int{}
+	for _, request := range s.lab().Requests() {
+		asked[request.Asked]++
+	}
+	if asked[kernelFile] != 1 || asked[initrdFile] != 1 {
+		t.Errorf("asked for: %v", asked)
+	}
 }

@@ -1,6 +1,7 @@
 package labs
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -27,6 +28,22 @@ func (s *site) loses(percent int) {
 		return [][]byte{frame}
 	})
 	s.wait = long
+}
+
+// losesFirst is a cable on which so many of the server's TFTP packets that begin so get
+// lost as one name is asked for before it is given up.
+func (s *site) losesFirst(begin string) {
+	s.Helper()
+	lost := 0
+	labtest.Cable(s, s.lab(), func(frame []byte, toServer bool) [][]byte {
+		const tries, atPayload = 3, 14 + 20 + 8
+		if !toServer && len(frame) > atPayload && bytes.HasPrefix(frame[atPayload:], []byte(begin)) && lost < tries {
+			lost++
+			return nil
+		}
+		return [][]byte{frame}
+	})
+	s.dnsmasq()
 }
 
 // secondAddress gives the servers' machine one more, and has a TFTP server listen on
@@ -57,6 +74,8 @@ var lossReports = []report{
 	{fault{"20 % of the frames get lost, tftpd-hpa", check.PacketLoss, either, func(s *site) { s.loses(20); s.dhcpd(); s.tftpd() }}, []string{"get lost"}, []string{"blocksize", "firewall"}},
 	{fault{"20 % of the frames get lost, atftpd", check.PacketLoss, either, func(s *site) { s.loses(20); s.dhcpd(); s.atftpd() }}, []string{"get lost"}, []string{"blocksize", "firewall"}},
 	{fault{"10 % of the frames get lost", check.PacketLoss, either, func(s *site) { s.loses(10); s.dnsmasq() }}, []string{"get lost"}, []string{"blocksize"}},
+	{fault{"the answer that a name is not there gets lost", check.PacketLoss, isBroken, func(s *site) { s.losesFirst("\x00\x05\x00\x01") }}, []string{"get lost"}, []string{"firewall"}},
+	{fault{"a configuration of one block gets lost", check.PacketLoss, isBroken, func(s *site) { s.losesFirst("\x00\x03\x00\x01") }}, []string{"get lost"}, []string{"firewall"}},
 	{fault{"20 % get lost, and all above 1300 bytes", check.TFTPLargeBlocks, either, func(s *site) {
 		chance := rand.New(rand.NewPCG(1, 2))
 		labtest.Cable(s, s.lab(), func(frame []byte, toServer bool) [][]byte {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopxeboot/gopxeboot/internal/bridging"
 	"github.com/gopxeboot/gopxeboot/internal/lab"
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
@@ -28,14 +29,10 @@ type Effect func(frame []byte, toServer bool) [][]byte
 func Cable(t testing.TB, l *lab.Lab, e Effect) {
 	t.Helper()
 	bridge, err := netlink.LinkByName(l.Bridge())
-	if err != nil {
-		t.Fatal(err)
-	}
+	Check(t, err)
 	var vif string
 	for _, link := range Ports(t, l) {
-		if err := netlink.LinkSetNoMaster(link); err != nil {
-			t.Fatal(err)
-		}
+		Check(t, netlink.LinkSetNoMaster(link))
 		vif = link.Attrs().Name
 	}
 	// Several labs may be in one namespace.
@@ -43,18 +40,12 @@ func Cable(t testing.TB, l *lab.Lab, e Effect) {
 	attributes := netlink.NewLinkAttrs()
 	attributes.Name, attributes.MasterIndex = port, bridge.Attrs().Index
 	veth := &netlink.Veth{LinkAttrs: attributes, PeerName: end}
-	if err := netlink.LinkAdd(veth); err != nil {
-		t.Fatal(err)
-	}
+	Check(t, netlink.LinkAdd(veth))
 	t.Cleanup(func() { netlink.LinkDel(veth) })
 	for _, name := range []string{port, end} {
 		link, err := netlink.LinkByName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := netlink.LinkSetUp(link); err != nil {
-			t.Fatal(err)
-		}
+		Check(t, err)
+		Check(t, netlink.LinkSetUp(link))
 	}
 	for _, name := range []string{port, end, vif, l.Bridge()} {
 		Carrier(t, l.Dom0, name)
@@ -111,9 +102,7 @@ func SpanningTree(t testing.TB, l *lab.Lab, delay time.Duration) {
 func Ports(t testing.TB, l *lab.Lab) (ports []netlink.Link) {
 	t.Helper()
 	bridge, err := netlink.LinkByName(l.Bridge())
-	if err != nil {
-		t.Fatal(err)
-	}
+	Check(t, err)
 	for _, link := range Links(t) {
 		if link.Attrs().MasterIndex == bridge.Attrs().Index {
 			ports = append(ports, link)
@@ -125,13 +114,8 @@ func Ports(t testing.TB, l *lab.Lab) (ports []netlink.Link) {
 // Links are all interfaces of this thread's namespace.
 func Links(t testing.TB) []netlink.Link {
 	t.Helper()
-	list, err := netlink.LinkList()
-	for errors.Is(err, netlink.ErrDumpInterrupted) { // another lab came or went
-		list, err = netlink.LinkList()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	list, err := bridging.Whole(netlink.LinkList)
+	Check(t, err)
 	return list
 }
 
@@ -140,23 +124,15 @@ func Links(t testing.TB) []netlink.Link {
 func Wire(t testing.TB, name string) *packet.Conn {
 	t.Helper()
 	ifi, err := net.InterfaceByName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	Check(t, err)
 	conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	Check(t, err)
 	raw, err := conn.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
+	Check(t, err)
 	refused := raw.Control(func(fd uintptr) {
 		err = unix.SetsockoptInt(int(fd), unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
 	})
-	if err := errors.Join(refused, err); err != nil {
-		t.Fatal(err)
-	}
+	Check(t, errors.Join(refused, err))
 	return conn
 }
 

@@ -117,12 +117,12 @@ func filter(t testing.TB, h *lab.Host, family uint8, hook, key uint32, name stri
 		rule = append(rule, expression("reject", attr(unix.NFTA_REJECT_TYPE, be32(unix.NFT_REJECT_ICMP_UNREACH)), attr(unix.NFTA_REJECT_ICMP_CODE, []byte{prohibited})))
 	}
 	changes := []nftMessage{
-		nftMessage{unix.NFT_MSG_NEWTABLE, []*nl.RtAttr{attr(unix.NFTA_TABLE_NAME, text(table))}},
-		nftMessage{unix.NFT_MSG_NEWCHAIN, []*nl.RtAttr{
+		{unix.NFT_MSG_NEWTABLE, []*nl.RtAttr{attr(unix.NFTA_TABLE_NAME, text(table))}},
+		{unix.NFT_MSG_NEWCHAIN, []*nl.RtAttr{
 			attr(unix.NFTA_CHAIN_TABLE, text(table)), attr(unix.NFTA_CHAIN_NAME, text("drops")), attr(unix.NFTA_CHAIN_TYPE, text("filter")),
 			nest(unix.NFTA_CHAIN_HOOK, attr(unix.NFTA_HOOK_HOOKNUM, be32(hook)), attr(unix.NFTA_HOOK_PRIORITY, be32(uint32(priority)))),
 		}},
-		nftMessage{unix.NFT_MSG_NEWRULE, []*nl.RtAttr{
+		{unix.NFT_MSG_NEWRULE, []*nl.RtAttr{
 			attr(unix.NFTA_RULE_TABLE, text(table)), attr(unix.NFTA_RULE_CHAIN, text("drops")), nest(unix.NFTA_RULE_EXPRESSIONS, rule...),
 		}},
 	}
@@ -139,7 +139,7 @@ func filter(t testing.TB, h *lab.Host, family uint8, hook, key uint32, name stri
 
 // nftMessage is one change of a table.
 type nftMessage struct {
-	kind       uint16
+	kind       int
 	attributes []*nl.RtAttr
 }
 
@@ -154,23 +154,19 @@ func nftables(family uint8, messages ...nftMessage) error {
 		return err
 	}
 	var batch []byte
-	add := func(kind, flags uint16, family uint8, resource uint16, body []byte) {
-		n := binary.NativeEndian
-		header := n.AppendUint32(nil, uint32(16+4+len(body)))
-		header = n.AppendUint16(n.AppendUint16(header, kind), flags|unix.NLM_F_REQUEST)
-		header = n.AppendUint32(n.AppendUint32(header, uint32(len(batch))), 0)
-		batch = append(append(batch, header...), family, 0, byte(resource>>8), byte(resource))
-		batch = append(batch, body...)
-	}
-	add(unix.NFNL_MSG_BATCH_BEGIN, 0, 0, unix.NFNL_SUBSYS_NFTABLES, nil)
-	for _, m := range messages {
-		var body []byte
-		for _, a := range m.attributes {
-			body = append(body, a.Serialize()...)
+	add := func(kind, flags int, family uint8, resource uint16, attributes ...*nl.RtAttr) {
+		request := nl.NewNetlinkRequest(kind, flags)
+		request.AddData(nl.DeserializeNfgenmsg([]byte{family, 0, byte(resource >> 8), byte(resource)}))
+		for _, a := range attributes {
+			request.AddData(a)
 		}
-		add(unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, unix.NLM_F_CREATE|unix.NLM_F_ACK, family, 0, body)
+		batch = append(batch, request.Serialize()...)
 	}
-	add(unix.NFNL_MSG_BATCH_END, 0, 0, unix.NFNL_SUBSYS_NFTABLES, nil)
+	add(unix.NFNL_MSG_BATCH_BEGIN, 0, 0, unix.NFNL_SUBSYS_NFTABLES)
+	for _, m := range messages {
+		add(unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, unix.NLM_F_CREATE|unix.NLM_F_ACK, family, 0, m.attributes...)
+	}
+	add(unix.NFNL_MSG_BATCH_END, 0, 0, unix.NFNL_SUBSYS_NFTABLES)
 	if err := unix.Sendto(fd, batch, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
