@@ -95,6 +95,9 @@ func TestCache(t *testing.T) {
 		}
 		c.boots(t, dir, "the next after "+what, 0)
 	}
+	labtest.Check(t, os.Truncate(c.kept(dir), 1<<40)) // a hole
+	c.boots(t, dir, "one that takes minutes to read", 1, "--timeout=20")
+	c.boots(t, dir, "the next after that", 0)
 	labtest.Check(t, os.Chmod(dir, 0o755))
 	if o := gopxeboot(t, "--cache="+dir, c.sums[0], vif); o.Code != 2 || !strings.Contains(o.Stderr, "chmod 700") {
 		t.Errorf("others may use it: %+v", o)

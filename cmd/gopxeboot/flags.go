@@ -180,3 +180,22 @@ func (s *size) Set(text string) error {
 	s.value = n << shift
 	return nil
 }
+
+// namedFlag knows its names. Package cli goes through all flags for each, to look
+// whether it is set, and asks each for its names, which are made by a regular
+// expression: 5,000 times, and 1.2 ms of each boot.
+type namedFlag struct {
+	cli.DocGenerationFlag
+	names []string
+}
+
+func (f *namedFlag) Names() []string { return f.names }
+
+func named(flags []cli.Flag) []cli.Flag {
+	for i, f := range flags {
+		if f != cli.HelpFlag { // which package cli would add again
+			flags[i] = &namedFlag{f.(cli.DocGenerationFlag), f.Names()}
+		}
+	}
+	return flags
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/console"
 	"github.com/gopxeboot/gopxeboot/internal/deadline"
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"github.com/gopxeboot/gopxeboot/internal/handover"
 	"github.com/gopxeboot/gopxeboot/internal/session"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -155,7 +156,7 @@ func openTargets(ctx context.Context, output string, urls []string) (list []*tar
 func openTarget(ctx context.Context, output, url string) (*target, error) {
 	switch output {
 	case "-":
-		return &target{File: os.Stdout}, nil
+		return &target{File: os.Stdout}, handover.Closed(os.Stdout)
 	case "":
 		name, _, _ := strings.Cut(url, "?")
 		_, name, _ = strings.Cut(name, "://")
@@ -166,6 +167,9 @@ func openTarget(ctx context.Context, output, url string) (*target, error) {
 	}
 	info, err := os.Stat(output)
 	if stdout, other := os.Stdout.Stat(); err == nil && other == nil && os.SameFile(info, stdout) {
+		if err := handover.Closed(os.Stdout); err != nil && output != os.DevNull {
+			return nil, err
+		}
 		return &target{File: os.Stdout}, nil // /dev/stdout: opened again it would begin anew
 	}
 	if _, err := os.Lstat(output); errors.Is(err, fs.ErrNotExist) {

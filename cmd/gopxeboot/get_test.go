@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,6 +64,38 @@ func TestGetIntoStdout(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What goes to a standard output that is closed would be lost.
+func TestClosedStdout(t *testing.T) {
+	l := labtest.New(t, lab.Config{Dom0: netip.MustParsePrefix("192.168.1.1/24")})
+	labtest.Check(t, servers["embedded"](t.Context(), l.Servers, sampleTree(t)))
+	dir := t.TempDir()
+	self, err := filepath.Abs(os.Args[0]) // in a shell /proc/self/exe is the shell
+	labtest.Check(t, err)
+	labtest.Check(t, os.Symlink(self, filepath.Join(dir, "gopxeboot")))
+	const kernel = " tftp://192.168.1.166/" + lab.SampleKernel
+	for _, test := range []struct {
+		args string
+		code int
+	}{
+		{"get -o -" + kernel + " >&-", 7},
+		{"get -o - " + vif + kernel + " >&-", 7},
+		{"get -o /dev/stdout" + kernel + " >&-", 7},
+		{"get -o /dev/null" + kernel + " >&-", 0},
+		{"get -o -" + kernel + " >/dev/null", 0},
+		{"get -o " + dir + "/got" + kernel + " >&-", 0},
+		{"--output-directory=" + dir + "/results " + vif + " >&-", 7},
+		{"--output-directory=" + dir + "/results --output=" + dir + "/answer " + vif + " >&-", 0},
+	} {
+		o := wait(t, exec.CommandContext(t.Context(), "sh", "-c", "exec "+dir+"/gopxeboot "+test.args))
+		if says := strings.Contains(o.Stderr, "standard output is closed"); o.Code != test.code || says != (test.code == 7) {
+			t.Errorf("%s: exit %d: %s", test.args, o.Code, o.Stderr)
+		}
+		if _, err := os.Stat(dir + "/results"); test.code == 7 && err == nil {
+			t.Errorf("%s: it leaves files", test.args)
+		}
 	}
 }
 

@@ -187,6 +187,7 @@ func bootApp(ctx context.Context, app *cli.App, call *xenout.Call, name string, 
 	if asksHelp(words) {
 		_, err = fmt.Fprint(app.Writer, bootHelp(app.Flags))
 	} else {
+		app.Flags = named(app.Flags)
 		err = app.RunContext(ctx, slices.Concat([]string{name}, words))
 	}
 	if err == nil && out.Unanswered() {

@@ -97,6 +97,7 @@ func options(c *cli.Context, call *xenout.Call, con *console.Console) (o boot.Op
 		if o.Cache, err = cache.Open(dir, sizeOf(c, "cache-size", 0)); err != nil {
 			return o, usage(fmt.Errorf("--cache: %w", err), "")
 		}
+		o.Cache.Largest = max(o.MaxKernel, o.MaxInitrd)
 	}
 	if o.Person, err = personOf(c, call, con); err != nil {
 		return o, err

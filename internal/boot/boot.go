@@ -73,6 +73,9 @@ type Options struct {
 func Boot(ctx context.Context, o Options, out *handover.Output, con *console.Console) (result xenout.Result, err error) {
 	ctx, cancel := o.inTime(ctx)
 	defer cancel()
+	if err = handover.Closed(out.File); err != nil && !o.Apply {
+		return result, fault.New(fault.NoOutput, "output", err, "--output names a file or FIFO for the answer")
+	}
 	h, err := handover.Begin(o.Spec, con)
 	if err != nil {
 		return result, err

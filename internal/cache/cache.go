@@ -37,6 +37,9 @@ var (
 // A Cache is one boot's view of a directory. Its methods may be called by several
 // goroutines at once.
 type Cache struct {
+	// Largest is the most bytes that a file of use to this boot has; 0 for any.
+	Largest int64
+
 	dir   string
 	limit int64 // bytes, of all files together
 
@@ -98,6 +101,15 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 	}
 	for {
 		file, err := openFile(name, os.O_RDONLY)
+		if err == nil && c.oversized(file) {
+			if sameFile(file, name) {
+				err = os.Remove(name)
+			}
+			file.Close()
+			if err == nil {
+				continue
+			}
+		}
 		if err == nil {
 			now := time.Now()
 			os.Chtimes(name, now, now) // who was used last goes last; read-only, there is no order
@@ -128,6 +140,13 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 		}
 		part.Close()
 	}
+}
+
+// oversized says whether a file can't be what this boot wants, whatever is in it:
+// to read it, a hole of a terabyte too, would cost the boot its time.
+func (c *Cache) oversized(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && (info.Size() > c.limit || c.Largest > 0 && info.Size() > c.Largest)
 }
 
 // openFile opens a regular file, and waits for nothing else, such as a FIFO's other

@@ -317,6 +317,30 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What is larger than any file that was kept, or that is wanted, is not read: a hole
+// of a terabyte would take minutes.
+func TestOversized(t *testing.T) {
+	dir := t.TempDir()
+	labtest.Check(t, os.Chmod(dir, 0o700))
+	c, err := Open(dir, 1000)
+	labtest.Check(t, err)
+	defer c.Close()
+	c.Largest = 100
+	for size, stays := range map[int64]bool{1 << 40: false, 1001: false, 101: false, 100: true} {
+		put(t, c, "x")
+		labtest.Check(t, os.Truncate(c.name("a", digest("x")), size))
+		file, err := c.Get("a", digest("x"))
+		switch {
+		case stays && err == nil:
+			file.Close()
+		case stays || !errors.Is(err, ErrMiss):
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		c.Drop("a", digest("x"))
+		labtest.Check(t, os.RemoveAll(c.name("a", digest("x"))))
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	shared, file := filepath.Join(t.TempDir(), "shared"), filepath.Join(t.TempDir(), "file")
 	labtest.Check(t, os.Mkdir(shared, 0o755))

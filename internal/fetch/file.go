@@ -152,8 +152,10 @@ type Stats struct {
 }
 
 // Stats returns the figures so far; all of them after WriteTo.
-func (f *File) Stats() Stats {
-	if s, ok := f.src.(interface{ stats() Stats }); ok {
+func (f *File) Stats() Stats { return statsOf(f.src) }
+
+func statsOf(file any) Stats {
+	if s, ok := file.(interface{ stats() Stats }); ok {
 		return s.stats()
 	}
 	return Stats{}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gopxeboot/gopxeboot/internal/fault"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -48,6 +49,26 @@ func shown(answer []byte) []byte {
 // none. Libxl takes that for a kernel without a name, and for a PVH guest dies
 // of an assertion, if the exit status says success.
 func (o *Output) Unanswered() bool { return o.File != os.Stdout && !o.written }
+
+// Closed is the error of a standard output that was closed when the program began:
+// Go's runtime has opened /dev/null in its place, for reading and writing
+// (runtime.checkfds). What a shell opens is for writing only.
+func Closed(f *os.File) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var flags int
+	var is unix.Stat_t
+	err = raw.Control(func(fd uintptr) { // Fd would change the file's mode
+		flags, _ = unix.FcntlInt(fd, unix.F_GETFL, 0)
+		_ = unix.Fstat(int(fd), &is)
+	})
+	if err == nil && f == os.Stdout && flags&unix.O_ACCMODE == unix.O_RDWR && is.Mode&unix.S_IFMT == unix.S_IFCHR && is.Rdev == unix.Mkdev(1, 3) {
+		err = errors.New("standard output is closed")
+	}
+	return err
+}
 
 // OpenOutput opens the result file; "" and "-" are standard output.
 //

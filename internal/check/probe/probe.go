@@ -601,12 +601,8 @@ func routeTo(l *dhcpclient.Lease, a netip.Addr) check.Route {
 }
 
 func isUnreachable(err error) bool {
-	for _, e := range []error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EHOSTDOWN, unix.ENETDOWN, unix.EACCES, unix.EPERM} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EHOSTDOWN, unix.ENETDOWN, unix.EACCES, unix.EPERM},
+		func(e error) bool { return errors.Is(err, e) })
 }
 
 // otherServers asks who else could be meant by next-server.
