@@ -143,14 +143,15 @@ func (o *observer) walk(ctx context.Context) error {
 	} else if err := o.dhcp(ctx); err != nil {
 		return err
 	}
-	l := o.lease
-	if l != nil && o.facts.Lease.InUseBy != "" {
-		o.facts.ARPForAll = o.answersAll(ctx, l.Address, o.facts.Lease.InUseBy)
-	}
-	if l == nil || o.facts.Lease.InUseBy != "" {
+	defer o.release()
+	if offered := &o.facts.Lease; offered.InUseBy != "" { // and declined, with --request
+		o.facts.ARPForAll = o.answersAll(ctx, offered.Address, offered.InUseBy)
 		return nil
 	}
-	defer o.release()
+	l := o.lease
+	if l == nil {
+		return nil
+	}
 	o.plan.Lease = o.facts.Lease
 	o.seen()
 	if l.LocalBoot || !l.NextServer.IsValid() || !o.plan.Lease.NamesBoot() {
