@@ -157,16 +157,17 @@ func (f *Facts) madeUp() string {
 	return "; this MAC is made up: where guests are known by their MACs, name a guest's with --mac"
 }
 
+const lossHint = "see the error counters of the ports on the way (ip -s link, ethtool -S), the cable, duplex, and the server's load"
+
 // packetLoss: what was answered to another question is answered to the guest's
 // own, too, when it is asked often enough.
 func packetLoss(f *Facts) *finding {
-	const hint = "see the error counters of the ports on the way (ip -s link, ethtool -S), the cable, duplex, and the server's load"
 	if !f.Unsteady {
-		return f.downloadLoss(hint)
+		return f.downloadLoss()
 	}
 	d := warning("Frames get lost between the guest and the DHCP server.",
 		"the first DISCOVERs had no answer, and the same ones some seconds later had one",
-		hint)
+		lossHint)
 	return f.lossBreaks(d)
 }
 
@@ -185,22 +186,22 @@ func (f *Facts) lossBreaks(d *finding) *finding {
 
 // downloadLoss: one packet of a hundred costs more time than all the others, as
 // each one that is lost is waited for.
-func (f *Facts) downloadLoss(hint string) *finding {
+func (f *Facts) downloadLoss() *finding {
 	for _, file := range f.downloads() {
-		if size, _ := lostSize(file.Blocks); size != 0 || file.Reason != "" {
+		if size, _ := lostSize(file.Blocks); size != 0 || file.Reason != "" && file.Reason != plan.Lossy {
 			continue // a reason of its own
 		}
 		const few = 3
 		switch {
 		case file.Result == plan.Silent && lossText(file.Blocks) != "":
 			return broken("TFTP packets get lost on the way, and so many that the boot ends.",
-				fmt.Sprintf("%s stopped to come; asked for its first block again and again, %s", file.URL, lossText(file.Blocks)), hint).at(file.Role)
+				fmt.Sprintf("%s stopped to come; asked for its first block again and again, %s", file.URL, lossText(file.Blocks)), lossHint).at(file.Role)
 		case file.Result == plan.Silent && slices.ContainsFunc(file.Blocks, func(b plan.Block) bool { return b.All }):
 			return broken("TFTP packets get lost on the way, and so many that the boot ends.",
-				fmt.Sprintf("%s did not come; asked again some seconds later, its server answered at once", file.URL), hint).at(file.Role)
+				fmt.Sprintf("%s did not come; asked again some seconds later, its server answered at once", file.URL), lossHint).at(file.Role)
 		case file.Result == plan.Found && file.Lost >= few && file.Lost*100 >= file.Packets:
 			d := warning("TFTP packets get lost on the way, and the boot goes slowly.",
-				fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), hint)
+				fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), lossHint)
 			return f.lossBreaks(d).at(file.Role)
 		}
 	}

@@ -28,6 +28,7 @@ var reasons = map[plan.Reason]struct {
 	plan.Fails:    {hint: "see the error log of the web server on %s, and of the program behind it: by its answer it is at fault itself, and not the request"},
 	plan.Redirect: {hint: "see where the web server sends those who ask for that URL (curl -IL), and name the URL where the file is"},
 	plan.Encoding: {hint: "have the web server send the file as it is, without Content-Encoding (Apache: AddEncoding and mod_deflate, nginx: gzip and add_header)"},
+	plan.Lossy:    {hint: lossHint},
 	plan.Hangs:    {hint: "see the log and the load of the program that has the port on %s, and start it again: it takes connections, so the way there is not at fault"},
 	plan.NoLogin:  {hint: "USER:PASSWORD@ goes before the host in the URL; or let the guests' network in without a password"},
 }

@@ -87,6 +87,10 @@ var badBoots = []report{
 		s.firewall()
 		s.dnsmasq()
 	}}, []string{"config: tftp://", "again and again", "nf_conntrack_tftp"}, []string{"see that a TFTP server runs"}},
+	{fault{"each third block gets lost", check.PacketLoss, either, with(func(s *site) {
+		s.losesEach()
+		s.request.Timeout = 15 * time.Second
+	})}, []string{"no time is left: ", "blocks of ", "had to be asked for again", "error counters"}, []string{"can be reached"}},
 	{fault{"the kernel may not be read", check.FileUnreadable, isBroken, func(s *site) {
 		s.private(kernelFile)
 		s.dhcpd()
