@@ -96,6 +96,30 @@ func nextServerUnreachable(f *Facts) *finding {
 	return nil
 }
 
+// byOptions is a cause of a lease that the command line has in the place of DHCP's: its
+// options are what to correct.
+func byOptions(find func(*Facts) *finding) func(*Facts) *finding {
+	return func(f *Facts) *finding {
+		d := find(f)
+		if d == nil || f.Lease.ServerID.IsValid() || d.code == NextServerWrong {
+			return d
+		}
+		d.summary = strings.NewReplacer("and DHCP names no router", "and no router is named", "the router that DHCP names, ", "the router ").Replace(d.summary)
+		d.stanzas = nil
+		switch s := f.NextServer; {
+		case s.Route == RouteNone:
+			d.hint = "name the router of that network with --router, or a --server in it"
+		case s.ByRouter:
+			d.hint = "correct the netmask, which is what is behind the / of --address"
+		case !s.there() && s.Route == RouteRouter:
+			d.hint = "correct --router, or see that it is up"
+		case !s.there():
+			d.hint = "correct --server, or see that the machine is up and in this network"
+		}
+		return d
+	}
+}
+
 // notAnother says what an address is that is no other machine's; "" for one that may
 // be.
 func (f *Facts) notAnother(a netip.Addr) string {

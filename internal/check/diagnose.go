@@ -110,7 +110,7 @@ var causes = []cause{
 
 	{DuplicateAddress, "server", duplicateAddress},
 	{FirewallRejects, "server", serverRejects},
-	{NextServerUnreachable, "server", withNames(nextServerUnreachable)},
+	{NextServerUnreachable, "server", withNames(byOptions(nextServerUnreachable))},
 	{NextServerWrong, "server", nextServerWrong},
 	{TFTPNotRunning, "server", withNames(tftpNotRunning)},
 	{TFTPOtherAddress, "server", tftpOtherAddress},
