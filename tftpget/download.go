@@ -41,7 +41,6 @@ type download struct {
 	terms  terms  // as agreed
 	first  []byte // the first block, where the server sent it instead of an OACK
 	rtt    rtt
-	took   time.Duration // from the first of the last requests to the answer
 
 	counts *counts
 }
@@ -121,7 +120,7 @@ func (d *download) ask(asked terms) (err error) {
 		}
 	}()
 	d.socket.fit(&asked)
-	d.asked, d.first, d.rtt = asked, nil, rtt{}
+	d.asked, d.first, d.rtt = asked, nil, rtt{within: d.rtt.bound()}
 	kinds := []terms{asked, {blockSize: asked.blockSize, window: 1, size: -1}, plainTerms}
 	begin := d.socket.now()
 	packet := make([]byte, 1500)
@@ -149,11 +148,11 @@ func (d *download) ask(asked terms) (err error) {
 				return d.ctxErr(err)
 			}
 			answered, err := d.answer(packet[:min(n, len(packet))])
-			if answered {
-				d.took = d.socket.now().Sub(begin)
-			}
-			if answered && try == 0 {
-				d.rtt.sample(d.took)
+			switch took := d.socket.now().Sub(begin); {
+			case answered && try == 0:
+				d.rtt.sample(took)
+			case answered:
+				d.rtt.late(took)
 			}
 			if answered || err != nil {
 				return err
@@ -167,11 +166,7 @@ func (d *download) ask(asked terms) (err error) {
 // transfer for each. So those come rarely, and when chance has it.
 func (d *download) pause(try int) time.Duration {
 	if !d.options.rarely() {
-		pause := d.rtt.patience(try, d.options.timeout)
-		if try == 0 { // so that it is known which request a server answers that is as late as before
-			pause = max(pause, min(d.took+leastWait, 2*d.options.timeout))
-		}
-		return pause
+		return d.rtt.patience(try, d.options.timeout)
 	}
 	pause := max(min(d.options.timeout<<min(try, 10), longestPause), d.options.timeout)
 	return pause - rand.N(pause/4+1)

@@ -126,6 +126,28 @@ func TestHasty(t *testing.T) {
 	}
 }
 
+// Answers that take longer than the first wait are not lost, whether the server is
+// asked to wait or has a time of its own, as dnsmasq's has.
+func TestLate(t *testing.T) {
+	content := pattern(20 * 1468)
+	for _, after := range []time.Duration{350 * time.Millisecond, 1300 * time.Millisecond} {
+		for _, agrees := range [][]string{nil, {"utimeout", "100000"}} {
+			s := &tftpHPA{content: content, after: after, agrees: agrees}
+			d := s.download(t)
+			if err := d.start(); err != nil {
+				t.Fatal(err)
+			}
+			var b bytes.Buffer
+			if _, err := d.WriteTo(&b); err != nil || !bytes.Equal(b.Bytes(), content) {
+				t.Errorf("%d bytes, %v", b.Len(), err)
+			}
+			if n := d.counts.lost.Load(); n > 1 {
+				t.Errorf("%v, %v: %d blocks of %d are lost", after, agrees, n, d.counts.blocks.Load())
+			}
+		}
+	}
+}
+
 // A server that gives us up in the middle, as tftp-hpa's does when we have been
 // busy for longer than we asked it to wait, is asked once more, and to wait
 // longer.

@@ -256,6 +256,8 @@ func (r *receiver) noteDelay(now time.Time) {
 		r.pause += (now.Sub(r.newAt) - r.pause) / 8
 	case !r.repeat: // else it may answer either (Karn)
 		r.rtt.sample(now.Sub(r.sentAt))
+	default:
+		r.rtt.late(now.Sub(r.newAt))
 	}
 	if r.again == 0 && now.Sub(r.sentAt) >= max(leastWait*3/4, 2*r.rtt.smooth) {
 		r.lostBlock(now) // the server has sent it again by itself, see terms
