@@ -41,6 +41,7 @@ type download struct {
 	terms  terms  // as agreed
 	first  []byte // the first block, where the server sent it instead of an OACK
 	rtt    rtt
+	took   time.Duration // from the first of the last requests to the answer
 
 	counts *counts
 }
@@ -148,8 +149,11 @@ func (d *download) ask(asked terms) (err error) {
 				return d.ctxErr(err)
 			}
 			answered, err := d.answer(packet[:min(n, len(packet))])
+			if answered {
+				d.took = d.socket.now().Sub(begin)
+			}
 			if answered && try == 0 {
-				d.rtt.sample(d.socket.now().Sub(sent))
+				d.rtt.sample(d.took)
 			}
 			if answered || err != nil {
 				return err
@@ -163,7 +167,11 @@ func (d *download) ask(asked terms) (err error) {
 // transfer for each. So those come rarely, and when chance has it.
 func (d *download) pause(try int) time.Duration {
 	if !d.options.rarely() {
-		return d.rtt.patience(try, d.options.timeout)
+		pause := d.rtt.patience(try, d.options.timeout)
+		if try == 0 { // so that it is known which request a server answers that is as late as before
+			pause = max(pause, min(d.took+leastWait, 2*d.options.timeout))
+		}
+		return pause
 	}
 	pause := max(min(d.options.timeout<<min(try, 10), longestPause), d.options.timeout)
 	return pause - rand.N(pause/4+1)

@@ -100,13 +100,14 @@ func TestHasty(t *testing.T) {
 		loses  int
 		agrees []string
 		want   []string // the values of utimeout that it is asked for
+		opened int      // how often it is asked, without requests that had no answer
 	}{
-		"in time":                 {0, 0, []string{"utimeout", "100000"}, []string{"100000"}},
-		"late":                    {2 * firstResend, 0, []string{"utimeout", "100000"}, []string{"100000", "600000"}},
-		"after two of ours":       {300 * time.Millisecond, 0, []string{"utimeout", "100000"}, []string{"100000", "1000000"}},
-		"has its own time":        {2 * firstResend, 0, nil, []string{"100000"}},
-		"windows":                 {0, 0, []string{"utimeout", "100000", "windowsize", "64"}, []string{"100000", ""}},
-		"loses the first request": {time.Millisecond, 1, []string{"utimeout", "100000"}, []string{"100000"}},
+		"in time":                 {0, 0, []string{"utimeout", "100000"}, []string{"100000"}, 1},
+		"late":                    {2 * firstResend, 0, []string{"utimeout", "100000"}, []string{"100000", "600000"}, 2},
+		"after two of ours":       {300 * time.Millisecond, 0, []string{"utimeout", "100000"}, []string{"100000", "900000"}, 3},
+		"has its own time":        {2 * firstResend, 0, nil, []string{"100000"}, 1},
+		"windows":                 {0, 0, []string{"utimeout", "100000", "windowsize", "64"}, []string{"100000", ""}, 2},
+		"loses the first request": {time.Millisecond, 1, []string{"utimeout", "100000"}, []string{"100000"}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &tftpHPA{content: []byte("content"), after: tt.after, loses: tt.loses, agrees: tt.agrees}
@@ -118,8 +119,8 @@ func TestHasty(t *testing.T) {
 			if _, err := d.WriteTo(&b); err != nil || b.String() != "content" {
 				t.Errorf("%q, %v", b.String(), err)
 			}
-			if diff := cmp.Diff(tt.want, s.asked); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
+			if diff := cmp.Diff(tt.want, s.asked); diff != "" || s.opened != tt.opened {
+				t.Errorf("asked %d times, want %d (-want +got)\n%s", s.opened, tt.opened, diff)
 			}
 		})
 	}

@@ -45,7 +45,7 @@ type cleanup struct {
 func startCleanup(p place) (*cleanup, error) {
 	cmd := exec.Command("/proc/self/exe", p.words()...)
 	cmd.Args[0] = cleanupName
-	cmd.Env = []string{}
+	cmd.Env = []string{"GOMAXPROCS=1"} // it does one thing
 	cmd.Dir = "/"
 	// What the terminal sends to us is not for the cleanup process.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
