@@ -20,6 +20,7 @@ type tftpHPA struct {
 	after   time.Duration // how long an answer takes
 	agrees  []string      // beside tsize and blksize
 	givesUp int           // so many requests after their first block
+	loses   int           // so many requests
 
 	clock   time.Time
 	asked   []string // the values of utimeout, without those asked once more
@@ -58,6 +59,9 @@ func (s *tftpHPA) send(p []byte) error {
 		if len(s.asked) == 0 || micros != s.asked[len(s.asked)-1] {
 			s.asked = append(s.asked, micros)
 		}
+		if s.loses--; s.loses >= 0 {
+			break
+		}
 		terms := append([]string{"tsize", strconv.Itoa(len(s.content)), "blksize", "1468"}, s.agrees...)
 		s.answer([]byte("\x00\x06" + strings.Join(terms, "\x00") + "\x00"))
 	case opACK:
@@ -93,17 +97,20 @@ func (s *tftpHPA) receive(p []byte, wait time.Duration) (int, error) {
 func TestHasty(t *testing.T) {
 	for name, tt := range map[string]struct {
 		after  time.Duration
+		loses  int
 		agrees []string
 		want   []string // the values of utimeout that it is asked for
+		opened int      // how often it is asked, without requests that had no answer
 	}{
-		"in time":           {0, []string{"utimeout", "100000"}, []string{"100000"}},
-		"late":              {2 * firstResend, []string{"utimeout", "100000"}, []string{"100000", "600000"}},
-		"after two of ours": {300 * time.Millisecond, []string{"utimeout", "100000"}, []string{"100000", "1000000"}},
-		"has its own time":  {2 * firstResend, nil, []string{"100000"}},
-		"windows":           {0, []string{"utimeout", "100000", "windowsize", "64"}, []string{"100000", ""}},
+		"in time":                 {0, 0, []string{"utimeout", "100000"}, []string{"100000"}, 1},
+		"late":                    {2 * firstResend, 0, []string{"utimeout", "100000"}, []string{"100000", "600000"}, 2},
+		"after two of ours":       {300 * time.Millisecond, 0, []string{"utimeout", "100000"}, []string{"100000", "900000"}, 3},
+		"has its own time":        {2 * firstResend, 0, nil, []string{"100000"}, 1},
+		"windows":                 {0, 0, []string{"utimeout", "100000", "windowsize", "64"}, []string{"100000", ""}, 2},
+		"loses the first request": {time.Millisecond, 1, []string{"utimeout", "100000"}, []string{"100000"}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &tftpHPA{content: []byte("content"), after: tt.after, agrees: tt.agrees}
+			s := &tftpHPA{content: []byte("content"), after: tt.after, loses: tt.loses, agrees: tt.agrees}
 			d := s.download(t)
 			if err := d.start(); err != nil {
 				t.Fatal(err)
@@ -112,8 +119,8 @@ func TestHasty(t *testing.T) {
 			if _, err := d.WriteTo(&b); err != nil || b.String() != "content" {
 				t.Errorf("%q, %v", b.String(), err)
 			}
-			if diff := cmp.Diff(tt.want, s.asked); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
+			if diff := cmp.Diff(tt.want, s.asked); diff != "" || s.opened != tt.opened {
+				t.Errorf("asked %d times, want %d (-want +got)\n%s", s.opened, tt.opened, diff)
 			}
 		})
 	}

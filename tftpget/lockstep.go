@@ -59,9 +59,7 @@ func startLockstep(ctx context.Context, server netip.AddrPort, name string, o op
 		}
 		return d, nil
 	}
-	if l.size = size; size <= 0 {
-		l.size = -1 // see File.Size
-	}
+	l.size = size
 	return l, nil
 }
 

@@ -40,6 +40,7 @@ func giveLease(c *cli.Context, o *boot.Options) error {
 	if err != nil {
 		return usage(err, "")
 	}
+	lease.ServerID = netip.Addr{} // which is a DHCP server's
 	o.Lease = lease
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gopxeboot/gopxeboot/internal/boot"
 	"github.com/gopxeboot/gopxeboot/internal/check/render"
 	"github.com/gopxeboot/gopxeboot/internal/console"
+	"github.com/gopxeboot/gopxeboot/internal/fault"
 	"github.com/gopxeboot/gopxeboot/internal/plan"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -74,6 +75,9 @@ func planAction(c *cli.Context) error {
 		advise(c, call, &o)
 		p, failure = boot.Preview(c.Context, o, con)
 	}
+	if failure != nil && (fault.CodeOf(failure) == fault.Own || fault.CodeOf(failure) == fault.Usage) && asksNothing(p) {
+		return failure
+	}
 	if c.Bool("json") || !onTerminal(c.App.Writer) {
 		err = console.WriteJSON(c.App.Writer, p)
 	} else {
@@ -83,6 +87,11 @@ func planAction(c *cli.Context) error {
 		return err
 	}
 	return failure
+}
+
+// asksNothing says that nothing is known of the lab, or of what would boot.
+func asksNothing(p *plan.Plan) bool {
+	return !p.Lease.Address.IsValid() && len(p.Config.Tried) == 0 && p.Config.URL == "" && p.Boot.Kernel == "" && p.Outcome == ""
 }
 
 // onTerminal says whether people read what is written there.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/gopxeboot/gopxeboot/internal/lab"
@@ -79,4 +80,19 @@ func linesOfError(log string) (n int) {
 		}
 	}
 	return n
+}
+
+// A plan that can't even begin is no plan: without privileges, or without the bridge.
+func TestNoPlan(t *testing.T) {
+	labtest.New(t, lab.Config{})
+	for _, args := range [][]string{{"plan", "mac=00:16:3e:72:79:e3,bridge=nowhere"}, {"plan", "--json", "mac=00:16:3e:72:79:e3,bridge=nowhere"}} {
+		if o := gopxeboot(t, args...); o.Stdout != "" || o.Code != 2 || !strings.Contains(o.Stderr, "no such bridge") {
+			t.Errorf("%q: %+v", args, o)
+		}
+	}
+	cmd := command(t.Context(), "plan", vif)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534, NoSetGroups: true}}
+	if o := wait(t, cmd); o.Stdout != "" || o.Code != 1 || !strings.Contains(o.Stderr, "run as root") {
+		t.Errorf("without privileges: %+v", o)
+	}
 }

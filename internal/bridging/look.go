@@ -34,7 +34,7 @@ func (p Port) Guest() bool {
 
 // Ports are the ports of the bridge with that interface index.
 func Ports(index int) ([]Port, error) {
-	links, err := links()
+	links, err := Links()
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func tagOf(vlans []*nl.BridgeVlanInfo, vlan uint16) (tag uint16, ok bool) {
 // Tagged are the VLANs that have a device of their own on the bridge with that
 // interface index, or on one of its ports.
 func Tagged(index int) []uint16 {
-	links, err := links()
+	links, err := Links()
 	if err != nil {
 		return nil
 	}
@@ -104,7 +104,7 @@ func Tagged(index int) []uint16 {
 // VLANDevices are the indexes of the devices of a VLAN on the bridge with that
 // interface index.
 func VLANDevices(index int, vlan uint16) (indexes []int) {
-	links, err := links()
+	links, err := Links()
 	if err != nil {
 		return nil
 	}
@@ -144,7 +144,7 @@ func Kind(name string) string {
 
 // Names are the host's bridges, sorted.
 func Names() []string {
-	links, err := links()
+	links, err := Links()
 	if err != nil {
 		return nil
 	}
@@ -158,16 +158,19 @@ func Names() []string {
 	return names
 }
 
-// links are all the host's.
-func links() ([]netlink.Link, error) { return Whole(netlink.LinkList) }
+// Links are all the interfaces of the thread's network namespace.
+func Links() (all []netlink.Link, err error) {
+	err = Whole(func() (err error) { all, err = netlink.LinkList(); return err })
+	return all, err
+}
 
-// Whole is a list of the kernel's in one piece: it is asked for again, ten
-// times, when something of it came or went meanwhile.
-func Whole[T any](list func() (T, error)) (all T, err error) {
+// Whole gets a list of the kernel's in one piece: it is asked for again, ten times,
+// when something of it came or went meanwhile.
+func Whole(list func() error) (err error) {
 	for range 11 {
-		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+		if err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
 			break
 		}
 	}
-	return all, err
+	return err
 }

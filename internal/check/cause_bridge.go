@@ -34,9 +34,8 @@ func bridgeDown(f *Facts) *finding {
 	return broken(f.Bridge.Name+" is down.", "the device is there, but not up", "ip link set "+f.Bridge.Name+" up")
 }
 
-// macInUse breaks a boot only when the guest has a port of its own: what is
-// for it may then go to the other port.
-func macInUse(f *Facts) *finding {
+// guestRuns: a guest that runs has its MAC itself, and so the look is from dom0.
+func guestRuns(f *Facts) *finding {
 	if f.Bridge == nil {
 		return nil
 	}
@@ -45,7 +44,13 @@ func macInUse(f *Facts) *finding {
 			fmt.Sprintf("xenstore has the MAC on %s; so this look is from dom0, which has no address in %s and no other way to %s", r.Interface, f.Lease.Address.Masked(), f.NextServer.Address),
 			fmt.Sprintf("if that is this guest, shut it down and look again, or give dom0 an address on %s; if it is another one, give one of them another MAC; --net guest looks all the same, and takes its traffic meanwhile", f.Bridge.Name)).at("server")
 	}
-	if f.Bridge.MACOn == "" {
+	return nil
+}
+
+// macInUse breaks a boot only when the guest has a port of its own: what is
+// for it may then go to the other port.
+func macInUse(f *Facts) *finding {
+	if f.Bridge == nil || f.Bridge.MACOn == "" {
 		return nil
 	}
 	d := warning(
@@ -53,7 +58,7 @@ func macInUse(f *Facts) *finding {
 		fmt.Sprintf("%s has seen frames of that MAC from %s just now", f.Bridge.Name, f.Bridge.MACOn),
 		"if that is this guest, shut it down before it boots again; if it is another one, give one of them another MAC")
 	if f.Subject.Net == "guest" && (f.silent() || f.getsLost()) {
-		d.status = Fail
+		return d.raise()
 	}
 	return d
 }
@@ -90,12 +95,19 @@ func stpBlocking(f *Facts) *finding {
 	if len(closed) > 0 && !open && f.unanswered() {
 		return broken("Spanning tree keeps the way to the servers closed.", strings.Join(closed, ", "), hint).at("dhcp")
 	}
-	if b.STP && b.ForwardDelay > 0 && b.Running == nil && f.dom0Lost() {
+	if runsSTP(b) && b.Running == nil && f.dom0Lost() {
 		return broken(fmt.Sprintf("%s runs spanning tree: a guest's new port forwards only after %g s, and dom0 does not get to the servers in its place.", b.Name, 2*b.ForwardDelay),
 			fmt.Sprintf("stp_state is 1 and forward_delay is not 0; so a boot asks from dom0, which has no address in %s and no other way to %s", f.Lease.Address.Masked(), f.NextServer.Address),
-			fmt.Sprintf("ip link set %s type bridge stp_state 0 forward_delay 0, unless there are loops; else give dom0 an address on it", b.Name))
+			fmt.Sprintf("ip link set %s type bridge stp_state 0 forward_delay 0, unless there are loops; else give dom0 an address on it", b.Name)).at("server")
 	}
-	if b.STP && b.ForwardDelay > 0 && !f.unanswered() {
+	return nil
+}
+
+func runsSTP(b *Bridge) bool { return b != nil && b.STP && b.ForwardDelay > 0 }
+
+// stpWaits is known before anything is asked for.
+func stpWaits(f *Facts) *finding {
+	if b := f.Bridge; runsSTP(b) {
 		return warning(fmt.Sprintf("%s runs spanning tree: a guest's new port forwards only after %g s.", b.Name, 2*b.ForwardDelay),
 			"stp_state is 1 and forward_delay is not 0", fmt.Sprintf("ip link set %s type bridge stp_state 0 forward_delay 0, unless there are loops", b.Name))
 	}

@@ -157,16 +157,17 @@ func (f *Facts) madeUp() string {
 	return "; this MAC is made up: where guests are known by their MACs, name a guest's with --mac"
 }
 
+const lossHint = "see the error counters of the ports on the way (ip -s link, ethtool -S), the cable, duplex, and the server's load"
+
 // packetLoss: what was answered to another question is answered to the guest's
 // own, too, when it is asked often enough.
 func packetLoss(f *Facts) *finding {
-	const hint = "see the error counters of the ports on the way (ip -s link, ethtool -S), the cable, duplex, and the server's load"
 	if !f.Unsteady {
-		return f.downloadLoss(hint)
+		return f.downloadLoss()
 	}
 	d := warning("Frames get lost between the guest and the DHCP server.",
 		"the first DISCOVERs had no answer, and the same ones some seconds later had one",
-		hint)
+		lossHint)
 	return f.lossBreaks(d)
 }
 
@@ -175,32 +176,32 @@ func packetLoss(f *Facts) *finding {
 func (f *Facts) lossBreaks(d *finding) *finding {
 	many := func(file File) bool { return file.Packets > 0 && file.Lost*10 >= file.Packets }
 	if slow := tooSlow(f); slow != nil && slow.status == Fail && slices.ContainsFunc(f.Files, many) {
-		d.status = Fail
+		d.raise()
 		d.evidence += "; " + slow.evidence
 	} else if f.getsLost() {
-		d.status = Fail
+		d.raise()
 	}
 	return d
 }
 
 // downloadLoss: one packet of a hundred costs more time than all the others, as
 // each one that is lost is waited for.
-func (f *Facts) downloadLoss(hint string) *finding {
+func (f *Facts) downloadLoss() *finding {
 	for _, file := range f.downloads() {
-		if size, _ := lostSize(file.Blocks); size != 0 || file.Reason != "" {
+		if size, _ := lostSize(file.Blocks); size != 0 || file.Reason != "" && file.Reason != plan.Lossy {
 			continue // a reason of its own
 		}
 		const few = 3
 		switch {
 		case file.Result == plan.Silent && lossText(file.Blocks) != "":
 			return broken("TFTP packets get lost on the way, and so many that the boot ends.",
-				fmt.Sprintf("%s stopped to come; asked for its first block again and again, %s", file.URL, lossText(file.Blocks)), hint).at(file.Role)
+				fmt.Sprintf("%s stopped to come; asked for its first block again and again, %s", file.URL, lossText(file.Blocks)), lossHint).at(file.Role)
 		case file.Result == plan.Silent && slices.ContainsFunc(file.Blocks, func(b plan.Block) bool { return b.All }):
 			return broken("TFTP packets get lost on the way, and so many that the boot ends.",
-				fmt.Sprintf("%s did not come; asked again some seconds later, its server answered at once", file.URL), hint).at(file.Role)
+				fmt.Sprintf("%s did not come; asked again some seconds later, its server answered at once", file.URL), lossHint).at(file.Role)
 		case file.Result == plan.Found && file.Lost >= few && file.Lost*100 >= file.Packets:
 			d := warning("TFTP packets get lost on the way, and the boot goes slowly.",
-				fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), hint)
+				fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), lossHint)
 			return f.lossBreaks(d).at(file.Role)
 		}
 	}
@@ -244,7 +245,7 @@ func proxySilent(f *Facts) *finding {
 	d := warning(fmt.Sprintf("The %s server %s does not answer on port 4011.", what, server), evidence,
 		"see that it runs, that it listens on UDP port 4011, and that no firewall on it drops that; or switch it off, if it does not belong here")
 	if f.failsLater() {
-		d.status = Fail
+		d.raise()
 	}
 	return d
 }
@@ -303,12 +304,13 @@ func wrongVLANServer(f *Facts) *finding {
 }
 
 func leak(f *Facts, o Offer, evidence string) *finding {
-	d := &finding{
-		summary:  fmt.Sprintf("A DHCP server of another network answers here: %s.", o.Server),
-		evidence: fmt.Sprintf("%s (MAC %s)", evidence, cmp.Or(o.ServerMAC, "none")),
-		hint:     fmt.Sprintf("find where the two networks meet: the switch port, bridge or relay through which %s (MAC %s) comes, and its VLAN", o.Server, cmp.Or(o.ServerMAC, "none")),
+	d := warning(
+		fmt.Sprintf("A DHCP server of another network answers here: %s.", o.Server),
+		fmt.Sprintf("%s (MAC %s)", evidence, cmp.Or(o.ServerMAC, "none")),
+		fmt.Sprintf("find where the two networks meet: the switch port, bridge or relay through which %s (MAC %s) comes, and its VLAN", o.Server, cmp.Or(o.ServerMAC, "none")))
+	if f.breaks(o) {
+		d.raise()
 	}
-	d.status = f.breaks(o)
 	return d
 }
 
@@ -343,11 +345,8 @@ func (f *Facts) here(a netip.Prefix) bool {
 // breaks says whether a server that should not be there keeps the guest from
 // booting: something goes wrong later, and the guest goes by what that server
 // says.
-func (f *Facts) breaks(o Offer) Status {
-	if f.failsLater() && (o.Chosen || f.Lease.ServerID == o.Server || f.Lease.NextServer.IsValid() && f.Lease.NextServer == o.nextServer()) {
-		return Fail
-	}
-	return Warn
+func (f *Facts) breaks(o Offer) bool {
+	return f.failsLater() && (o.Chosen || f.Lease.ServerID == o.Server || f.Lease.NextServer.IsValid() && f.Lease.NextServer == o.nextServer())
 }
 
 // twoBoots: a proxyDHCP server and another server say what to boot. Which of them a ROM
@@ -370,7 +369,7 @@ func twoBoots(f *Facts) *finding {
 					a.Server, cmp.Or(a.ServerMAC, "none"), says(a), b.Server, cmp.Or(b.ServerMAC, "none"), says(b)),
 				"let one of them say what to boot: take the boot file out of the other one, or switch it off")
 			if f.failsLater() {
-				d.status = Fail
+				d.raise()
 			}
 			return d
 		}
@@ -407,7 +406,7 @@ func rogueServer(f *Facts) *finding {
 			"switch off the one that does not belong here, or let both say the same; its MAC tells the switch port")
 		// The other server might be the right one, if it would lead elsewhere.
 		if f.failsLater() && (o.boots() || own.Address.Masked() != o.Address.Masked()) && o.Value(ValueNextServer)+" "+o.Value(ValueBootFile) != own.Value(ValueNextServer)+" "+own.Value(ValueBootFile) {
-			d.status = Fail
+			d.raise()
 		}
 		return d
 	}
@@ -625,7 +624,7 @@ func filenameGarbage(f *Facts) *finding {
 		}
 		d := warning(fmt.Sprintf("The %s has garbage in it.", name), fmt.Sprintf(`it is "%s", from %s`, raw, v.Origin.Label()), hint)
 		if len(f.Search) > 0 && f.found() == nil && f.NextServer != nil && f.NextServer.TFTP == PortAnswers {
-			d.status = Fail
+			d.raise()
 		}
 		return d
 	}

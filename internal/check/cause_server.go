@@ -96,6 +96,30 @@ func nextServerUnreachable(f *Facts) *finding {
 	return nil
 }
 
+// byOptions is a cause of a lease that the command line has in the place of DHCP's: its
+// options are what to correct.
+func byOptions(find func(*Facts) *finding) func(*Facts) *finding {
+	return func(f *Facts) *finding {
+		d := find(f)
+		if d == nil || f.Lease.ServerID.IsValid() || d.code == NextServerWrong {
+			return d
+		}
+		d.summary = strings.NewReplacer("and DHCP names no router", "and no router is named", "the router that DHCP names, ", "the router ").Replace(d.summary)
+		d.stanzas = nil
+		switch s := f.NextServer; {
+		case s.Route == RouteNone:
+			d.hint = "name the router of that network with --router, or a --server in it"
+		case s.ByRouter:
+			d.hint = "correct the netmask, which is what is behind the / of --address"
+		case !s.there() && s.Route == RouteRouter:
+			d.hint = "correct --router, or see that it is up"
+		case !s.there():
+			d.hint = "correct --server, or see that the machine is up and in this network"
+		}
+		return d
+	}
+}
+
 // notAnother says what an address is that is no other machine's; "" for one that may
 // be.
 func (f *Facts) notAnother(a netip.Addr) string {
@@ -141,7 +165,7 @@ func nextServerWrong(f *Facts) *finding {
 	case s.TFTP == PortUnreachable && f.namedServer() != nil, s.TFTP == PortSilent && !s.there() && b.HasFile:
 		evidence = "it can't be reached"
 	case s.TFTP == PortSilent && b.HasFile && !s.AnswersFrom.IsValid():
-		evidence = "it does not answer TFTP"
+		evidence = "it does not answer by TFTP"
 	case s.TFTP == PortAnswers && !s.HasFile && b.HasFile && len(f.Search) > 0 && f.found() == nil:
 		evidence, step = fmt.Sprintf("it has neither %s nor a configuration", s.Asked), "config"
 	default:
@@ -193,6 +217,10 @@ func tftpSilent(f *Facts) *finding {
 	s := f.NextServer
 	hint := "see that the TFTP server runs, and that no firewall on it or on the way drops UDP: requests go to port 69, answers come from another port"
 	if s != nil && s.TFTP == PortSilent {
+		if s.NoTFTP != "" {
+			return broken(fmt.Sprintf("What listens on the TFTP port of %s answers, and not by TFTP.", s.Address),
+				fmt.Sprintf("to the request for %s it sends %s", s.Asked, s.NoTFTP), "see what listens on UDP port 69 there (ss -ulpn), and start the TFTP server in its place; or name the machine where that runs as next-server")
+		}
 		evidence := "no answer to the request for " + s.Asked
 		switch {
 		case s.there() && s.Route == RouteRouter:
@@ -367,21 +395,41 @@ func noConfig(f *Facts) *finding {
 	d := broken("The server has no configuration for this guest.",
 		fmt.Sprintf("%s asked for, from %s to %s, and none is there", console.Count(len(asked), "name"), first, last),
 		"put one there: "+last+" serves every guest")
-	if what := otherProgram(f.Lease.BootFile); what == "GRUB" {
-		d.evidence += fmt.Sprintf("; the boot file %s is GRUB, which reads a grub.cfg, and there is none where it looks", f.Lease.BootFile)
-		if !strings.HasPrefix(base(last), "grub.cfg") {
-			d.hint += "; or put a grub.cfg where GRUB looks"
+	grub := asksGRUB(asked)
+	what := otherProgram(f.Lease.BootFile)
+	if what == "GRUB" {
+		d.evidence += fmt.Sprintf("; the boot file %s is GRUB, which reads a grub.cfg", f.Lease.BootFile)
+	}
+	if len(grub) > 0 {
+		d.evidence += "; grub.cfg was asked for in " + list(grub)
+		if strings.HasPrefix(base(last), "grub.cfg") {
+			d.hint = "put one there: " + grub[0] + "grub.cfg serves every guest"
+		} else {
+			d.hint += "; or a grub.cfg: " + grub[0] + "grub.cfg"
 		}
+	}
+	if what == "GRUB" {
 		d.hint += "; or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"
 	} else if what != "" {
 		d.evidence += fmt.Sprintf("; the boot file %s is %s, which is not PXELINUX and reads no such file", f.Lease.BootFile, what)
 		d.hint += "; or let DHCP name pxelinux.0 for this guest, in the directory where the configuration is"
 	}
-	if s := f.NextServer; s != nil && s.Asked != "" && !s.HasFile {
+	if s := f.NextServer; s != nil && s.Asked != "" && s.Asked == f.Lease.BootFile && !s.HasFile {
 		d.evidence += fmt.Sprintf("; the boot file %s is not there either", s.Asked)
 		d.hint += "; as the boot file is not there either, see the TFTP server's root directory and the boot file's path"
 	}
 	return d
+}
+
+// asksGRUB are the directories in which GRUB was looking for its grub.cfg: one, or the
+// usual places where its image does not tell.
+func asksGRUB(asked []plan.Try) (dirs []string) {
+	for _, t := range asked {
+		if dir, ok := strings.CutSuffix(t.URL, "grub.cfg"); ok && base(dir) == "" {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 // cutPrefix: PXELINUX puts names right behind its prefix, which is option 210 as it
@@ -389,7 +437,7 @@ func noConfig(f *Facts) *finding {
 func (f *Facts) cutPrefix(asked string) *finding {
 	l := f.Lease
 	prefix := pxelinux.Host{BootFile: l.BootFile, PathPrefix: l.PathPrefix}.Prefix()
-	if base(prefix) == "" || strings.HasSuffix(prefix, ":") || l.ConfigFile != "" || otherProgram(l.BootFile) != "" {
+	if strings.HasPrefix(base(asked), "grub.cfg") || base(prefix) == "" || strings.HasSuffix(prefix, ":") || l.ConfigFile != "" || otherProgram(l.BootFile) != "" {
 		return nil
 	}
 	const summary = "The path prefix does not end in a slash, and so PXELINUX looks in no directory."

@@ -21,6 +21,7 @@ type finding struct {
 	hint     string // what to change
 	stanzas  []Stanza
 	details  []string // of a note
+	raised   bool     // it was a warning, until a later step went wrong
 }
 
 func broken(summary, evidence, hint string, write ...Stanza) *finding {
@@ -33,6 +34,13 @@ func warning(summary, evidence, hint string) *finding {
 
 func note(summary string, details ...string) *finding {
 	return &finding{status: OK, summary: summary, details: details}
+}
+
+// raise is a warning because of which a later step goes wrong. That step says so: the
+// own one has been shown by then, and stays a warning.
+func (d *finding) raise() *finding {
+	d.status, d.raised = Fail, true
+	return d
 }
 
 // at is the finding in another step.
@@ -58,8 +66,10 @@ type cause struct {
 var causes = []cause{
 	{BridgeIsPort, "bridge", bridgeIsPort},
 	{BridgeDown, "bridge", bridgeDown},
+	{MACInUse, "bridge", guestRuns},
 	{MACInUse, "bridge", macInUse},
 	{STPBlocking, "bridge", stpBlocking},
+	{STPBlocking, "bridge", stpWaits},
 	{NoUplink, "bridge", noUplink},
 	{VLANMismatch, "bridge", vlanMismatch},
 	{Dom0Firewall, "bridge", dom0Firewall},
@@ -100,7 +110,7 @@ var causes = []cause{
 
 	{DuplicateAddress, "server", duplicateAddress},
 	{FirewallRejects, "server", serverRejects},
-	{NextServerUnreachable, "server", withNames(nextServerUnreachable)},
+	{NextServerUnreachable, "server", withNames(byOptions(nextServerUnreachable))},
 	{NextServerWrong, "server", nextServerWrong},
 	{TFTPNotRunning, "server", withNames(tftpNotRunning)},
 	{TFTPOtherAddress, "server", tftpOtherAddress},
@@ -162,6 +172,8 @@ func Diagnose(f Facts) Report {
 	var first, firstWarning *Verdict
 	var notes []Note
 	found := map[string][]*finding{}
+	var raised []*finding
+	fails := false
 	for _, c := range causes {
 		d := c.find(&f)
 		if d == nil {
@@ -175,11 +187,20 @@ func Diagnose(f Facts) Report {
 		d.code = cmp.Or(d.code, c.code)
 		found[step] = append(found[step], d)
 		v := d.verdict(d.code)
+		fails = fails || d.status == Fail && !d.raised
+		if d.raised {
+			raised = append(raised, d)
+		}
 		if d.status == Fail && first == nil {
 			first = v
 		}
 		if d.status == Warn && firstWarning == nil {
 			firstWarning = v
+		}
+	}
+	for _, d := range raised {
+		if fails {
+			d.status = Warn
 		}
 	}
 	verdict := cmp.Or(first, firstWarning)
@@ -190,8 +211,24 @@ func Diagnose(f Facts) Report {
 }
 
 // settled are the causes of warnings that stay what they are, whatever later steps come
-// to: all that they go by is known when their step ends.
-var settled = []Code{VIFAddress, AddressInUse, ConfigEmpty, ConfigMisnamed, TFTPRefused, DNSSilent, DNSNoAddress, NoDNS, ConfigProblems}
+// to: all that they go by is known when their step ends, or they are raised.
+var settled = []Code{
+	VIFAddress, AddressInUse, ConfigEmpty, ConfigMisnamed, TFTPRefused, DNSSilent, DNSNoAddress, NoDNS, ConfigProblems,
+	MACInUse, STPBlocking, RogueServer, ProxySilent, WrongVLANServer, OfferUnreadable, FilenameGarbage, PacketLoss,
+}
+
+// open says that what later steps come to may change a finding.
+func (f *Facts) open(d *finding) bool {
+	switch d.code {
+	case DuplicateAddress:
+		return f.found() == nil
+	case IPXELoop, IPXENotServed:
+		return f.Boot == nil
+	case NoNextServer:
+		return f.NextServer == nil
+	}
+	return !slices.Contains(settled, d.code)
+}
 
 // Advise is the cause for which a configuration is not to be had, or boots nothing, by
 // a plan and what servers did in its search; nil where none is known. server is the TFTP
@@ -253,7 +290,7 @@ func (f *Facts) steps(found map[string][]*finding) []Step {
 		step := Step{Name: s.name, Status: OK, Detail: detail, Millis: ms}
 		var wrong []string
 		for _, d := range found[s.name] {
-			step.Open = step.Open || !slices.Contains(settled, d.code)
+			step.Open = step.Open || f.open(d)
 			if d.status == Fail { // what else is wrong here comes of it
 				step.Status, wrong = Fail, []string{strings.TrimSuffix(d.summary, ".")}
 				break

@@ -562,6 +562,46 @@ func failsBy(role string, reason plan.Reason) func(*Facts) {
 	}
 }
 
+// A step that is shown while a look goes on stays what it is.
+func TestStepsStay(t *testing.T) {
+	held := 0
+	for _, test := range brokenLabs() {
+		f := example(t, "healthy")
+		test.change(&f)
+		list := Diagnose(f).Steps
+		end := func(name string) Step {
+			if s := firstOf(list, func(s Step) bool { return s.Name == name }); s != nil {
+				return *s
+			}
+			return Step{}
+		}
+		cut := Facts{Began: f.Began, Subject: f.Subject, Bridge: f.Bridge, Limits: f.Limits}
+		for _, then := range []func(){
+			func() {},
+			func() { // DHCP
+				cut.Events, cut.Offers, cut.ARPForAll, cut.Waited, cut.Variants = f.Events, f.Offers, f.ARPForAll, f.Waited, f.Variants
+				cut.Unsteady, cut.Merged, cut.Lease, cut.Request = f.Unsteady, f.Merged, f.Lease, f.Request
+				cut.SilentProxies, cut.Heard, cut.Unreadable = f.SilentProxies, f.Heard, f.Unreadable
+			},
+			func() { cut.NextServer, cut.Others = f.NextServer, f.Others },
+			func() { cut.Search, cut.Names, cut.Config, cut.Boot = f.Search, f.Names, f.Config, f.Boot },
+			func() { cut.Files = f.Files[:min(len(f.Files), 1)] },
+		} {
+			then()
+			for _, s := range Diagnose(cut).Steps {
+				if s.Open {
+					held++
+					break
+				}
+				if last := end(s.Name); last.Status != s.Status || last.Detail != s.Detail {
+					t.Errorf("%s: %s %s: %s was shown, and in the end it is %s: %s", test.name, s.Name, s.Status, s.Detail, last.Status, last.Detail)
+				}
+			}
+		}
+	}
+	t.Logf("%d times a line was held back", held)
+}
+
 // Of a capture with many guests the others are named.
 func TestOtherGuests(t *testing.T) {
 	f := example(t, "healthy")

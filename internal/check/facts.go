@@ -386,6 +386,8 @@ type Station struct {
 	Rejected *plan.Rejected `json:"rejected,omitempty"`
 	// AnswersFrom is another address than its own, from which it answers.
 	AnswersFrom netip.Addr `json:"answers_from"`
+	// NoTFTP is what it answers that is no TFTP, quoted as in Go; "" for nothing.
+	NoTFTP string `json:"no_tftp,omitempty"`
 }
 
 // there says whether it, or the router on the way, answers ARP.

@@ -35,6 +35,7 @@ var (
 	ErrTooBig            = tftpget.ErrTooBig
 	ErrEmpty             = errors.New("the file is empty") // for those who need what is in it: fetch takes it
 	ErrTooSlow           = errors.New("too slow")
+	ErrLossy             = errors.New("packets get lost") // and so there was no time for all of it
 	ErrChanged           = errors.New("the file changed during the download")
 	ErrURL               = errors.New("no URL")                 // that can be asked for
 	ErrUnsupported       = errors.New("unsupported URL scheme") // or an image that is of no known kind

@@ -61,7 +61,7 @@ func (f *File) download(w io.Writer) (int64, error) {
 		}
 	}
 	if err != nil && errors.Is(f.ctx.Err(), context.DeadlineExceeded) {
-		return out.n, &Error{f.URL(), as(f.ctx.Err(), out.unfinished())}
+		return out.n, &Error{f.URL(), as(f.ctx.Err(), out.unfinished(f.Stats()))}
 	}
 	if err != nil {
 		return out.n, failed(f.ctx, f.from, err)
@@ -132,17 +132,24 @@ func (o *output) Write(p []byte) (int, error) {
 }
 
 // unfinished says how far a download was when its time was over, and whether
-// anything still came.
-func (o *output) unfinished() error {
-	text := fmt.Sprintf("no time is left: %d bytes had come", o.n)
+// anything still came. What came of TFTP's blocks may not be written yet.
+func (o *output) unfinished(s Stats) error {
+	came := max(o.n, s.Blocks*int64(s.BlockSize))
+	text := fmt.Sprintf("no time is left: %d bytes had come", came)
 	if o.size >= 0 {
-		text = fmt.Sprintf("no time is left: %d of %d bytes had come", o.n, o.size)
+		text = fmt.Sprintf("no time is left: %d of %d bytes had come", min(came, o.size), o.size)
 	}
-	if quiet := o.now().Sub(o.came); quiet >= time.Second {
+	if quiet := o.now().Sub(o.came); quiet >= time.Second && came == o.n {
 		text += fmt.Sprintf(", and none for the last %.0f s", quiet.Seconds())
+	}
+	if s.Lost >= fewLost && s.Lost*100 >= s.Blocks {
+		return as(ErrLossy, fmt.Errorf("%s, and %d blocks of %d had to be asked for again", text, s.Lost, s.Blocks))
 	}
 	return errors.New(text)
 }
+
+// fewLost are lost packets that any network has.
+const fewLost = 3
 
 // Stats are the figures of a download, for people and for --json.
 type Stats struct {
@@ -152,8 +159,10 @@ type Stats struct {
 }
 
 // Stats returns the figures so far; all of them after WriteTo.
-func (f *File) Stats() Stats {
-	if s, ok := f.src.(interface{ stats() Stats }); ok {
+func (f *File) Stats() Stats { return statsOf(f.src) }
+
+func statsOf(file any) Stats {
+	if s, ok := file.(interface{ stats() Stats }); ok {
 		return s.stats()
 	}
 	return Stats{}

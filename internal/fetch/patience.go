@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -55,18 +56,11 @@ func (c *Client) patiently(ctx context.Context, server string, ask func() error)
 
 // passes says whether an error can be another one a moment later.
 func passes(err error) bool {
-	for _, passing := range []error{
+	_, busy := errors.AsType[*busyError](err)
+	return busy || isTimeout(err) || slices.ContainsFunc([]error{
 		ErrTimeout, ErrNoServer, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, syscall.EHOSTUNREACH,
-	} {
-		if errors.Is(err, passing) {
-			return true
-		}
-	}
-	if _, ok := errors.AsType[*busyError](err); ok {
-		return true
-	}
-	return isTimeout(err)
+	}, func(passing error) bool { return errors.Is(err, passing) })
 }
 
 func isTimeout(err error) bool {

@@ -46,9 +46,4 @@ func (u untilDone) Read(p []byte) (int, error) {
 	return u.Reader.Read(p)
 }
 
-func (f *wholeFile) stats() Stats {
-	if s, ok := f.readerAt.(interface{ stats() Stats }); ok {
-		return s.stats()
-	}
-	return Stats{}
-}
+func (f *wholeFile) stats() Stats { return statsOf(f.readerAt) }

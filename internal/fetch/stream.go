@@ -3,8 +3,9 @@ package fetch
 import (
 	"context"
 	"errors"
-	"hash/crc32"
 	"io"
+
+	"github.com/gopxeboot/gopxeboot/internal/resume"
 )
 
 // stream is a source that is read from a connection, and from another one when
@@ -57,20 +58,20 @@ func (s *stream) stats() Stats { return Stats{Retransmits: s.resumed} }
 // something.
 func (s *stream) WriteTo(w io.Writer) (int64, error) {
 	buffer := make([]byte, 128<<10)
-	got := &received{w: w}
+	got := resume.New(w, overlap, ErrChanged)
 	for useless, ends := 0, 0; ; { // in a row, without a byte: connections, and those that ended
-		before, from := got.n, &reader{Reader: s.body}
+		before, from := got.Written(), &reader{Reader: s.body}
 		_, err := io.CopyBuffer(got, from, buffer)
-		if err == nil {
-			err = got.complete()
+		if err == nil && got.Again() { // it is shorter than it was
+			err = ErrChanged
 		}
 		if err == nil || from.err == nil || isPermanent(err) || s.open == nil {
-			return got.n, err
+			return got.Written(), err
 		}
-		if got.n > before {
+		if got.Written() > before {
 			useless, ends = 0, 0
 		}
-		if ends++; got.left > 0 || passes(err) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if ends++; got.Again() || passes(err) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			ends = 0
 		}
 		patient := s.patient && ends <= maxEnds
@@ -81,81 +82,26 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 		}
 		for broke := err; ; {
 			if useless++; hopeless(useless, patient, stalled) || !wait(s.ctx, useless, 0) {
-				return got.n, broke
+				return got.Written(), broke
 			}
-			body, begin, err := s.open(got.n - int64(len(got.end)))
+			body, begin, err := s.open(got.From())
 			if err == nil {
 				s.body = body
-				got.restart(begin)
+				got.Restart(begin)
 				break
 			}
 			if isPermanent(err) {
-				return got.n, err
+				return got.Written(), err
 			}
 		}
 		s.resumed++
-		s.warn("broke off after %d bytes (%v), resumed", got.n, err)
+		s.warn("broke off after %d bytes (%v), resumed", got.Written(), err)
 	}
 }
-
-// sums tell a file that was changed meanwhile, which is an accident: who wants to
-// mislead can send another file at once. CPUs have an instruction for this one.
-var sums = crc32.MakeTable(crc32.Castagnoli)
 
 // overlap is how much of what is there a server is asked for once more, in
 // bytes: the rest of another file would not fit.
 const overlap = 4 << 10
-
-// received stands between the connections and the writer. What comes once more
-// is compared, and not written again: where the server knows no ranges that is
-// all that is there.
-type received struct {
-	w   io.Writer
-	n   int64  // bytes written
-	sum uint32 // of all of them
-	end []byte // the last of them, overlap at most
-
-	left        int64 // to compare
-	again, want uint32
-}
-
-// restart is told where the bytes begin that come now.
-func (r *received) restart(begin int64) {
-	r.left, r.again, r.want = r.n-begin, 0, r.sum
-	if begin > 0 {
-		r.want = crc32.Update(0, sums, r.end)
-	}
-}
-
-func (r *received) Write(p []byte) (written int, err error) {
-	if r.left > 0 {
-		written = int(min(r.left, int64(len(p))))
-		r.again = crc32.Update(r.again, sums, p[:written])
-		r.left -= int64(written)
-		p = p[written:]
-		if r.left == 0 && r.again != r.want {
-			return written, ErrChanged
-		}
-	}
-	if len(p) == 0 {
-		return written, nil
-	}
-	n, err := r.w.Write(p)
-	r.n += int64(n)
-	r.sum = crc32.Update(r.sum, sums, p[:n])
-	last := p[max(0, n-overlap):n]
-	kept := copy(r.end, r.end[max(0, len(r.end)+len(last)-overlap):])
-	r.end = append(r.end[:kept], last...)
-	return written + n, err
-}
-
-// complete is an error where the file is shorter than it was.
-func (r *received) complete() error {
-	if r.left > 0 {
-		return ErrChanged
-	}
-	return nil
-}
 
 // reader remembers that it was the reader that failed.
 type reader struct {

@@ -131,6 +131,28 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// Of a TFTP download that has no time left, the blocks that came count, also where they
+// are not written yet; and where many got lost, that is why.
+func TestUnfinishedBlocks(t *testing.T) {
+	begin := time.Unix(0, 0)
+	for name, c := range map[string]struct {
+		written int64
+		stats   Stats
+		want    string
+		lossy   bool
+	}{
+		"nothing came":           {0, Stats{BlockSize: 1468}, "no time is left: 0 of 5000 bytes had come, and none for the last 30 s", false},
+		"blocks are not written": {0, Stats{BlockSize: 1468, Blocks: 2, Lost: 2}, "no time is left: 2936 of 5000 bytes had come", false},
+		"blocks get lost":        {0, Stats{BlockSize: 1468, Blocks: 4, Lost: 3}, "no time is left: 5000 of 5000 bytes had come, and 3 blocks of 4 had to be asked for again", true},
+		"few of many get lost":   {4000, Stats{BlockSize: 1, Blocks: 4000, Lost: 30}, "no time is left: 4000 of 5000 bytes had come, and none for the last 30 s", false},
+	} {
+		o := &output{size: 5000, n: c.written, came: begin, now: func() time.Time { return begin.Add(30 * time.Second) }}
+		if err := o.unfinished(c.stats); err.Error() != c.want || errors.Is(err, ErrLossy) != c.lossy {
+			t.Errorf("%s: %v (lossy %v), want %s", name, err, errors.Is(err, ErrLossy), c.want)
+		}
+	}
+}
+
 // A download whose time is over says how far it was.
 func TestUnfinished(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

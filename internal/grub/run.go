@@ -45,7 +45,7 @@ func guess(bootFile string) *Image {
 // Load reads the boot file of a host, and through shim the GRUB beside it.
 // Known is false where there is none. The error is one of the opener.
 func Load(ctx context.Context, h Host, open Opener) (*Image, error) {
-	m := &machine{ctx: ctx, host: &h, image: &Image{}, scopes: []*scope{{variables: map[string]variable{}}}}
+	m := &machine{ctx: ctx, host: &h, image: &Image{}}
 	m.prepare()
 	files := &files{open, map[string]answer{}}
 	name := path.Base("/" + h.BootFile)
@@ -71,7 +71,7 @@ func (g *GRUB) URL(name string) (string, error) {
 	if strings.Contains(name, "://") {
 		return name, nil
 	}
-	m := &machine{host: &g.host, image: g.image, scopes: []*scope{{variables: map[string]variable{}}}}
+	m := &machine{host: &g.host, image: g.image}
 	m.prepare()
 	url, failure := m.url(name)
 	if failure != nil {
@@ -119,7 +119,7 @@ type Entry struct {
 func (g *GRUB) Run(ctx context.Context, c Choice) (*Result, error) {
 	m := &machine{
 		ctx: ctx, host: &g.host, image: g.image, files: g.files, wanted: c.Entry, open: c.Open, missing: map[string]bool{},
-		scopes: []*scope{{variables: map[string]variable{}}}, functions: map[string][]statement{},
+		functions: map[string][]statement{},
 	}
 	for _, url := range c.Missing {
 		m.missing[url] = true
@@ -163,6 +163,7 @@ func (m *machine) prompt() error {
 
 // prepare sets the variables that GRUB begins with (kern/main.c; net/bootp.c).
 func (m *machine) prepare() {
+	m.scopes = []*scope{{variables: map[string]variable{}}}
 	h := m.host
 	device, path := "tftp,"+h.Server.String(), h.BootFile
 	if protocol, rest, found := strings.Cut(h.BootFile, "://"); found {

@@ -119,7 +119,8 @@ func (t *trunk) close() {
 
 // accessPort makes the port a member of one VLAN, and of no other.
 func (p *port) accessPort(vlan uint16) error {
-	all, err := bridging.Whole(netlink.BridgeVlanList)
+	var all map[int32][]*nl.BridgeVlanInfo
+	err := bridging.Whole(func() (err error) { all, err = netlink.BridgeVlanList(); return err })
 	if err != nil {
 		return fmt.Errorf("list the VLANs of %s: %w", p.host.Attrs().Name, err)
 	}

@@ -23,10 +23,6 @@ type x86 struct {
 	before uint8
 }
 
-func newX86(r io.Reader, start uint32) *x86 {
-	return &x86{r: r, at: start, buf: make([]byte, 0, 64<<10)}
-}
-
 func (x *x86) Read(p []byte) (int, error) {
 	for x.begin == x.decoded {
 		if x.err != nil {

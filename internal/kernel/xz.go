@@ -76,7 +76,7 @@ func (u *unpacked) xz(r io.Reader) (io.Reader, error) {
 		}
 	}
 	if isX86 {
-		return newX86(r, start32), nil
+		return &x86{r: r, at: start32, buf: make([]byte, 0, 64<<10)}, nil
 	}
 	return r, nil
 }

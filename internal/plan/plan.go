@@ -132,6 +132,7 @@ const (
 	Encoding    Reason = "content encoding" // one that can't be undone
 	Hangs       Reason = "says nothing"     // of a server that takes a connection
 	DataBlocked Reason = "data blocked"     // TFTP's, behind the answer to the request
+	Lossy       Reason = "packets get lost" // and the time does not do
 	NoOACK      Reason = "no OACK"          // TFTP blocks of a size that was not agreed to
 )
 

@@ -189,7 +189,7 @@ func (x *script) guest() ipxe.Machine {
 	}
 	addresses(3, l.Routers)
 	addresses(6, l.DNS)
-	addresses(54, []netip.Addr{l.ServerID})
+	addresses(54, []netip.Addr{cmp.Or(l.ServerID, l.NextServer)}) // of a lease without DHCP the server that is named
 	option(12, []byte(l.HostName))
 	option(15, []byte(l.Domain))
 	option(209, []byte(l.ConfigFile))

@@ -133,8 +133,10 @@ func reachOfDom0(bridge string, vlan uint16) (*Reach, error) {
 		return nil, err
 	}
 	// All tables: policies may use any.
-	all, err := bridging.Whole(func() ([]netlink.Route, error) {
-		return netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+	var all []netlink.Route
+	err = bridging.Whole(func() (err error) {
+		all, err = netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list dom0's routes: %w", err)

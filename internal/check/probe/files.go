@@ -149,7 +149,7 @@ func ReasonOf(err error) plan.Reason {
 	}{
 		{fetch.ErrPortClosed, plan.PortClosed}, {fetch.ErrCertExpired, plan.CertExpired}, {fetch.ErrUnknownCA, plan.UnknownCA},
 		{fetch.ErrCertName, plan.CertName}, {fetch.ErrNoTLS, plan.NoTLS}, {fetch.ErrLogin, plan.NoLogin}, {fetch.ErrHangs, plan.Hangs},
-		{fetch.ErrUnheard, plan.DataBlocked}, {fetch.ErrFails, plan.Fails}, {fetch.ErrRedirect, plan.Redirect}, {fetch.ErrEncoding, plan.Encoding},
+		{fetch.ErrUnheard, plan.DataBlocked}, {fetch.ErrLossy, plan.Lossy}, {fetch.ErrFails, plan.Fails}, {fetch.ErrRedirect, plan.Redirect}, {fetch.ErrEncoding, plan.Encoding},
 	} {
 		if errors.Is(err, of.kind) {
 			return of.Reason

@@ -61,7 +61,7 @@ func (o *observer) byFrames(ctx context.Context, s *check.Station, hop netip.Add
 // one that no server has, and only an ERROR counts: a server that has answered dom0
 // sends that again and again, and the bridge may bring it to the guest.
 func (o *observer) askByFrames(ctx context.Context, conn dhcpclient.FrameConn, s *check.Station, to net.HardwareAddr, name string) bool {
-	times, isAnswer := 3, func([]byte) bool { return true }
+	times, isAnswer := 3, isTFTP
 	if name == "" {
 		times, isAnswer = 6, func(p []byte) bool { return len(p) > 1 && p[1] == wire.TFTPError }
 		name = "no-file-of-this-name"

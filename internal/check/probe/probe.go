@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -142,14 +143,15 @@ func (o *observer) walk(ctx context.Context) error {
 	} else if err := o.dhcp(ctx); err != nil {
 		return err
 	}
-	l := o.lease
-	if l != nil && o.facts.Lease.InUseBy != "" {
-		o.facts.ARPForAll = o.answersAll(ctx, l.Address, o.facts.Lease.InUseBy)
-	}
-	if l == nil || o.facts.Lease.InUseBy != "" {
+	defer o.release()
+	if offered := &o.facts.Lease; offered.InUseBy != "" { // and declined, with --request
+		o.facts.ARPForAll = o.answersAll(ctx, offered.Address, offered.InUseBy)
 		return nil
 	}
-	defer o.release()
+	l := o.lease
+	if l == nil {
+		return nil
+	}
 	o.plan.Lease = o.facts.Lease
 	o.seen()
 	if l.LocalBoot || !l.NextServer.IsValid() || !o.plan.Lease.NamesBoot() {
@@ -435,8 +437,9 @@ func (o *observer) server(ctx context.Context) bool {
 	for again := 0; again < 2 && s.TFTP == check.PortUnreachable && s.MAC != "" && s.Rejected == nil && o.task.OwnNet; again++ {
 		s = o.station(ctx, address, why)
 	}
+	junk := ""
 	if s.TFTP == check.PortSilent && s.MAC != "" {
-		s.AnswersFrom = o.answersFrom(ctx, s)
+		s.AnswersFrom, junk = o.answersFrom(ctx, s)
 	}
 	if s.TFTP == check.PortSilent && s.MAC != "" && !s.AnswersFrom.IsValid() {
 		// A disk may have to spin up first. A ROM waits for minutes.
@@ -460,6 +463,9 @@ func (o *observer) server(ctx context.Context) bool {
 	if s.Route == check.RouteDirect && s.MAC == "" && o.lease.Router.IsValid() && o.lease.Router != address {
 		s.ByRouter = o.byFrames(ctx, &s, o.lease.Router)
 	}
+	if s.TFTP == check.PortSilent {
+		s.NoTFTP = junk
+	}
 	o.facts.NextServer = &s
 	return s.TFTP == check.PortAnswers
 }
@@ -475,19 +481,35 @@ func (o *observer) searchPath() []string {
 }
 
 // answersFrom is the address, other than the one that was asked, from which a
-// TFTP answer comes; the zero one when none comes.
-func (o *observer) answersFrom(ctx context.Context, s check.Station) (other netip.Addr) {
+// TFTP answer comes, and what comes of that one which is no TFTP; the zero one and ""
+// when none comes.
+func (o *observer) answersFrom(ctx context.Context, s check.Station) (other netip.Addr, junk string) {
 	conn, end, err := sendRequest(ctx, netip.AddrPortFrom(s.Address, wire.PortTFTP), readRequest(s.Asked))
 	if err != nil {
-		return other
+		return other, ""
 	}
 	defer end()
 	conn.SetDeadline(time.Now().Add(o.files.TFTP.Timeout))
-	_, from, err := conn.ReadFromUDPAddrPort(make([]byte, 1500))
-	if from := from.Addr().Unmap(); err == nil && from != s.Address {
-		other = from
+	b := make([]byte, 1500)
+	for {
+		n, from, err := conn.ReadFromUDPAddrPort(b)
+		switch a := from.Addr().Unmap(); {
+		case err != nil:
+			return other, junk
+		case isTFTP(b[:n]) && a != s.Address:
+			return a, ""
+		case isTFTP(b[:n]):
+			return other, ""
+		case a == s.Address && junk == "":
+			const most = 24
+			junk = strconv.QuoteToASCII(string(b[:min(n, most)]))
+		}
 	}
-	return other
+}
+
+// isTFTP says whether a packet is one that answers a request (RFC 1350 §5, RFC 2347).
+func isTFTP(p []byte) bool {
+	return len(p) >= 4 && slices.Contains([]uint16{wire.TFTPData, wire.TFTPError, wire.TFTPOACK}, binary.BigEndian.Uint16(p))
 }
 
 // asked is the file that a TFTP server is asked for, to see whether it is one:
@@ -579,12 +601,8 @@ func routeTo(l *dhcpclient.Lease, a netip.Addr) check.Route {
 }
 
 func isUnreachable(err error) bool {
-	for _, e := range []error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EHOSTDOWN, unix.ENETDOWN, unix.EACCES, unix.EPERM} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EHOSTDOWN, unix.ENETDOWN, unix.EACCES, unix.EPERM},
+		func(e error) bool { return errors.Is(err, e) })
 }
 
 // otherServers asks who else could be meant by next-server.

@@ -87,6 +87,10 @@ var badBoots = []report{
 		s.firewall()
 		s.dnsmasq()
 	}}, []string{"config: tftp://", "again and again", "nf_conntrack_tftp"}, []string{"see that a TFTP server runs"}},
+	{fault{"each third block gets lost", check.PacketLoss, either, with(func(s *site) {
+		s.losesEach()
+		s.request.Timeout = 15 * time.Second
+	})}, []string{"no time is left: ", "blocks of ", "had to be asked for again", "error counters"}, []string{"can be reached"}},
 	{fault{"the kernel may not be read", check.FileUnreadable, isBroken, func(s *site) {
 		s.private(kernelFile)
 		s.dhcpd()
@@ -148,7 +152,11 @@ var badBoots = []report{
 		s.file("core.0", "not needed")
 		s.request.Program, s.request.BootFile = plan.GRUB, "core.0"
 	})},
-		[]string{"no GRUB configuration; the first name asked for was tftp://192.168.1.166/", "put one there: tftp://"}, []string{"or put a grub.cfg"}},
+		[]string{"no GRUB configuration; the first name asked for was tftp://192.168.1.166/", "put one there: tftp://192.168.1.166//grub.cfg serves"}, []string{"or a grub.cfg"}},
+	{fault{"no configuration of GRUB's, whose boot file has an underscore", check.NoConfig, isBroken, with(func(s *site) {
+		s.file("boot_it", "not needed")
+		s.request.Program, s.request.BootFile = plan.GRUB, "boot_it"
+	})}, []string{"put one there: tftp://192.168.1.166//grub.cfg serves"}, []string{"boot-it"}},
 	{fault{"the configuration is empty", check.ConfigEmpty, isBroken, configured("")},
 		[]string{configName + " has 0 bytes", "write the configuration into that file"}, []string{"none found"}},
 	{fault{"a label without KERNEL", check.KernelMissing, isBroken, configured("default linux\nlabel linux\n")},

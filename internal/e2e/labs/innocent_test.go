@@ -162,6 +162,11 @@ var saidReports = []report{
 		s.dnsmasq()
 		s.answersARP(s.host("router", "192.168.1.1/24"))
 	}}, []string{"A machine answers ARP for every address", "addresses of 192.168.1.0/24 taken at random", "proxy_arp=0", "no ip local-proxy-arp"}, []string{"find that station", "out of the pool"}},
+	{fault{"a router answers ARP for every address, and a lease is asked for", check.AddressInUse, isBroken, func(s *site) {
+		s.lease = true
+		s.dnsmasq()
+		s.answersARP(s.host("router", "192.168.1.1/24"))
+	}}, []string{"A machine answers ARP for every address", "addresses of 192.168.1.0/24 taken at random", "proxy_arp=0", "no ip local-proxy-arp"}, []string{"find that station", "out of the pool"}},
 	{fault{"option 67 comes twice", check.FilenameGarbage, warning, args("--dhcp-option-force=67,other/pxelinux.0")},
 		[]string{"name it once", "option 67 twice", "dhcp-option=67"}, []string{"quotes"}},
 	{fault{"option 209 names a directory", check.TFTPRefused, warning, args("--dhcp-option-force=209,pxelinux.cfg/")},

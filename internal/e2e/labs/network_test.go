@@ -30,6 +30,20 @@ func (s *site) loses(percent int) {
 	s.wait = long
 }
 
+// losesEach is a cable on which each third of the server's large frames gets lost.
+func (s *site) losesEach() {
+	s.Helper()
+	n := 0
+	labtest.Cable(s, s.lab(), func(frame []byte, toServer bool) [][]byte {
+		if large := !toServer && len(frame) > 1000; large {
+			if n++; n%3 == 0 {
+				return nil
+			}
+		}
+		return [][]byte{frame}
+	})
+}
+
 // losesFirst is a cable on which so many of the server's TFTP packets that begin so get
 // lost as one name is asked for before it is given up.
 func (s *site) losesFirst(begin string) {

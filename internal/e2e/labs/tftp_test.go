@@ -57,6 +57,10 @@ var tftpReports = []report{
 		s.dhcpd()
 		s.presumes()
 	}}, []string{"without agreeing by an OACK", "--refuse blksize"}, []string{"duplex", "error counters"}},
+	{fault{"what listens on port 69 speaks no TFTP", check.TFTPSilent, isBroken, func(s *site) {
+		s.dhcpd()
+		s.babbles()
+	}}, []string{"answers, and not by TFTP", `it sends "\x00\thello"`, "ss -ulpn"}, []string{"firewall", "does not answer"}},
 	{fault{"another machine has the next-server's address", check.DuplicateAddress, either, func(s *site) {
 		s.host("second", "192.168.1.166/24")
 		s.dnsmasq()
@@ -127,4 +131,27 @@ func (s *site) answers(request func(words []string) (reply string, blksize int))
 			}
 		}
 	}()
+}
+
+// babbles is a server on TFTP's port that speaks something else.
+func (s *site) babbles() {
+	s.Helper()
+	labtest.Check(s, s.lab().Servers.Do(func() error {
+		conn, err := net.ListenPacket("udp4", ":69")
+		if err != nil {
+			return err
+		}
+		s.Cleanup(func() { conn.Close() })
+		go func() {
+			b := make([]byte, 1500)
+			for {
+				_, from, err := conn.ReadFrom(b)
+				if err != nil {
+					return
+				}
+				conn.WriteTo([]byte("\x00\thello"), from)
+			}
+		}()
+		return nil
+	}))
 }

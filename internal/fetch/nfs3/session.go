@@ -108,10 +108,10 @@ func (s *session) connect() error {
 func (s *session) ports() (mountPort, port uint16, err error) {
 	port = s.server.Port
 	c, err := s.dial(PortmapperPort)
-	var network net.Error
+	network, isNetwork := errors.AsType[net.Error](err)
 	switch {
 	case err == nil:
-	case s.ctx.Err() != nil || errors.As(err, &network) && network.Timeout():
+	case s.ctx.Err() != nil || isNetwork && network.Timeout():
 		return 0, 0, err // no one is there at all
 	default:
 		port = cmp.Or(port, nfsPort)
@@ -231,8 +231,8 @@ func (s *session) enter(path []string, least int) (place, []string, error) {
 		if err == nil {
 			return place{slices.Clone(path[:n]), []handle{h}}, path[n:], nil
 		}
-		var status Status
-		if !errors.As(err, &status) && !errors.Is(err, ErrDenied) {
+		status, said := errors.AsType[Status](err)
+		if !said && !errors.Is(err, ErrDenied) {
 			return place{}, nil, err
 		}
 		// That a directory is not exported says more than that another is not

@@ -114,7 +114,7 @@ func Ports(t testing.TB, l *lab.Lab) (ports []netlink.Link) {
 // Links are all interfaces of this thread's namespace.
 func Links(t testing.TB) []netlink.Link {
 	t.Helper()
-	list, err := bridging.Whole(netlink.LinkList)
+	list, err := bridging.Links()
 	Check(t, err)
 	return list
 }
