@@ -51,13 +51,20 @@ type Stats struct {
 	Retransmits int64         // packets that were sent again, after silence or a gap
 	Blocks      int64         // that came, each counted once; 0 where they are not counted
 	Lost        int64         // blocks that had to be asked for again, however often
+	Last        time.Time     // when the last new block came; zero where they are not counted
 }
 
 // counts are those of Stats that grow while a transfer goes on.
-type counts struct{ retransmits, blocks, lost atomic.Int64 }
+type counts struct {
+	retransmits, blocks, lost atomic.Int64
+	last                      atomic.Int64 // UnixNano
+}
 
 func (s *Stats) take(c *counts) {
 	s.Retransmits, s.Blocks, s.Lost = c.retransmits.Load(), c.blocks.Load(), c.lost.Load()
+	if s.Blocks > 0 {
+		s.Last = time.Unix(0, c.last.Load())
+	}
 }
 
 // Size is the size in bytes that the server announced (tsize, RFC 2349), -1

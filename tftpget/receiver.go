@@ -233,6 +233,7 @@ func (r *receiver) take(block int64, payload []byte, now time.Time) {
 		}
 		copy(r.place(block), payload)
 		r.have[block%int64(r.window)] = true
+		r.counts.last.Store(now.UnixNano())
 		r.counts.blocks.Add(1)
 		r.noteDelay(now)
 	}

@@ -174,7 +174,7 @@ func TestFiles(t *testing.T) {
 				if stats.Duration <= 0 {
 					t.Error("the transfer took no time")
 				}
-				stats.Duration, stats.Blocks = 0, 0 // of our own receiver only
+				stats.Duration, stats.Blocks, stats.Last = 0, 0, time.Time{} // of our own receiver only
 				if diff := cmp.Diff(Stats{Bytes: int64(len(tt.want)), BlockSize: block, WindowSize: 1}, stats); diff != "" {
 					t.Error("Stats (-want +got)\n", diff)
 				}
@@ -372,6 +372,7 @@ func TestRetransmits(t *testing.T) {
 // A block that is asked for again and again was lost once.
 func TestLost(t *testing.T) {
 	t.Parallel()
+	began := time.Now()
 	_, f, err := get(t, Client{BlockSize: 1468, Timeout: 200 * time.Millisecond}, func(s *session) {
 		s.agree(2000)
 		s.data(1, pattern(2000)[:1468])
@@ -385,6 +386,9 @@ func TestLost(t *testing.T) {
 	}
 	if got := f.Stats(); got.Retransmits != 2 || got.Blocks != 2 || got.Lost != 1 {
 		t.Errorf("%+v, want 1 block of 2 lost, and asked for twice more", got)
+	}
+	if since := f.Stats().Last.Sub(began); since <= 0 || since > time.Since(began) {
+		t.Errorf("the last block came after %v", since)
 	}
 }
 

@@ -197,9 +197,11 @@ func TestBadInput(t *testing.T) {
 		says    []string
 	}{
 		{name: "no DHCP answer", servers: func(context.Context, *lab.Host, string) error { return nil },
-			args: []string{"--timeout=3"}, code: 3, says: []string{"dhcp: ", lab.SampleMAC, "xenbr0", "DHCP server"}},
+			args: []string{"--timeout=5"}, code: 3, says: []string{"dhcp: ", lab.SampleMAC, "xenbr0", "DHCP server"}},
 		{name: "DHCP only for others", servers: dhcp(func(d *lab.DHCP) { d.Fixed = nil }),
-			args: []string{"--timeout=3"}, code: 3, says: []string{"dhcp: ", lab.SampleMAC}},
+			args: []string{"--timeout=5"}, code: 3, says: []string{"dhcp: ", lab.SampleMAC}},
+		{name: "no time for a DHCP answer", servers: func(context.Context, *lab.Host, string) error { return nil },
+			args: []string{"--timeout=1"}, code: 8, says: []string{"time for the whole boot is over", "DHCP server", "--timeout"}},
 		{name: "no next-server", servers: dhcp(func(d *lab.DHCP) { d.NextServer = netip.Addr{} }), code: 0},
 		{name: "no boot file", servers: dhcp(func(d *lab.DHCP) { d.BootFile = "" }),
 			code: 3, says: []string{"dhcp: 192.168.1.166", "no boot file", "--bootfile"}},

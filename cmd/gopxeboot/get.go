@@ -99,7 +99,11 @@ func getAction(c *cli.Context) error {
 		}
 	}()
 	if err != nil {
-		return fault.In(ctx, fault.NoOutput, "get", err, otherFile)
+		try := otherFile
+		if errors.Is(err, handover.ErrClosed) {
+			try += ", and -o /dev/null keeps nothing"
+		}
+		return fault.In(ctx, fault.NoOutput, "get", err, try)
 	}
 	files := make([]*os.File, len(targets))
 	for i, t := range targets {

@@ -85,6 +85,7 @@ func TestClosedStdout(t *testing.T) {
 		{"get -o /dev/stdout" + kernel + " >&-", 7},
 		{"get -o /dev/null" + kernel + " >&-", 0},
 		{"get -o -" + kernel + " >/dev/null", 0},
+		{"get -o -" + kernel + " 1<>/dev/null", 7}, // as Python's subprocess.DEVNULL
 		{"get -o " + dir + "/got" + kernel + " >&-", 0},
 		{"--output-directory=" + dir + "/results " + vif + " >&-", 7},
 		{"--output-directory=" + dir + "/results --output=" + dir + "/answer " + vif + " >&-", 0},
@@ -92,6 +93,9 @@ func TestClosedStdout(t *testing.T) {
 		o := wait(t, exec.CommandContext(t.Context(), "sh", "-c", "exec "+dir+"/gopxeboot "+test.args))
 		if says := strings.Contains(o.Stderr, "standard output is closed"); o.Code != test.code || says != (test.code == 7) {
 			t.Errorf("%s: exit %d: %s", test.args, o.Code, o.Stderr)
+		}
+		if strings.HasPrefix(test.args, "get") && test.code == 7 && !strings.Contains(o.Stderr, "-o /dev/null keeps nothing") {
+			t.Errorf("%s: it does not say how to throw the file away: %s", test.args, o.Stderr)
 		}
 		if _, err := os.Stat(dir + "/results"); test.code == 7 && err == nil {
 			t.Errorf("%s: it leaves files", test.args)

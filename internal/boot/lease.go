@@ -34,6 +34,10 @@ type named struct {
 
 func (n named) String() string { return n.where }
 
+// slowServer is what a DHCP server may take to answer: some ping an address for a
+// second before they offer it.
+const slowServer = 2 * time.Second
+
 // lease does DHCP as the guest, and is the guest from then on. Who boots needs a
 // boot file.
 func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpclient.Lease, error) {
@@ -72,9 +76,14 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 	lease, err := client.Lease(ctx)
 	switch {
 	case errors.Is(err, dhcpclient.ErrNoOffer) && !errors.Is(err, context.Canceled):
-		// Also when it was the deadline that ended the wait: a lab without a
-		// DHCP server is not slow.
-		return nil, fault.New(fault.NoLease, "dhcp", fmt.Errorf("for %s: %w", f.MAC, err), "see that a DHCP server serves that bridge and this MAC")
+		// Also when it was the deadline that ended the wait, and not too soon: a
+		// lab without a DHCP server is not slow.
+		const try = "see that a DHCP server serves that bridge and this MAC"
+		err = fmt.Errorf("for %s: %w", f.MAC, err)
+		if time.Since(begin) < slowServer {
+			return nil, fault.In(ctx, fault.NoLease, "dhcp", err, try)
+		}
+		return nil, fault.New(fault.NoLease, "dhcp", err, try)
 	case err != nil:
 		return nil, fault.In(ctx, fault.NoLease, "dhcp", fmt.Errorf("%s: %w", where, err), "see the DHCP server's log for this MAC")
 	}

@@ -139,23 +139,33 @@ func (o *output) unfinished(s Stats) error {
 	if o.size >= 0 {
 		text = fmt.Sprintf("no time is left: %d of %d bytes had come", min(came, o.size), o.size)
 	}
-	if quiet := o.now().Sub(o.came); quiet >= time.Second && came == o.n {
+	last := o.came
+	if s.Last.After(last) {
+		last = s.Last
+	}
+	quiet := o.now().Sub(last)
+	if quiet >= time.Second {
 		text += fmt.Sprintf(", and none for the last %.0f s", quiet.Seconds())
 	}
-	if s.Lost >= fewLost && s.Lost*100 >= s.Blocks {
+	if s.Lost >= fewLost && s.Lost*100 >= s.Blocks && quiet < gone {
 		return as(ErrLossy, fmt.Errorf("%s, and %d blocks of %d had to be asked for again", text, s.Lost, s.Blocks))
 	}
 	return errors.New(text)
 }
 
-// fewLost are lost packets that any network has.
-const fewLost = 3
+// fewLost are lost packets that any network has. A server from which nothing has come
+// for so long is gone, whatever got lost before.
+const (
+	fewLost = 3
+	gone    = 10 * time.Second
+)
 
 // Stats are the figures of a download, for people and for --json.
 type Stats struct {
-	BlockSize, WindowSize int   // TFTP's, as agreed; 0 with other protocols
-	Retransmits           int64 // TFTP packets that were sent again, or connections that were resumed
-	Blocks, Lost          int64 // of TFTP: how many came, and how many of them had to be asked for again; 0 where not counted
+	BlockSize, WindowSize int       // TFTP's, as agreed; 0 with other protocols
+	Retransmits           int64     // TFTP packets that were sent again, or connections that were resumed
+	Blocks, Lost          int64     // of TFTP: how many came, and how many of them had to be asked for again; 0 where not counted
+	Last                  time.Time // when the last block came; zero where not counted
 }
 
 // Stats returns the figures so far; all of them after WriteTo.

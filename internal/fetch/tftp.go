@@ -63,5 +63,5 @@ func fromTFTP(err error) error {
 
 func (f *tftpFile) stats() Stats {
 	s := f.Stats()
-	return Stats{s.BlockSize, s.WindowSize, s.Retransmits, s.Blocks, s.Lost}
+	return Stats{s.BlockSize, s.WindowSize, s.Retransmits, s.Blocks, s.Lost, s.Last}
 }

@@ -142,9 +142,11 @@ func TestUnfinishedBlocks(t *testing.T) {
 		lossy   bool
 	}{
 		"nothing came":           {0, Stats{BlockSize: 1468}, "no time is left: 0 of 5000 bytes had come, and none for the last 30 s", false},
-		"blocks are not written": {0, Stats{BlockSize: 1468, Blocks: 2, Lost: 2}, "no time is left: 2936 of 5000 bytes had come", false},
-		"blocks get lost":        {0, Stats{BlockSize: 1468, Blocks: 4, Lost: 3}, "no time is left: 5000 of 5000 bytes had come, and 3 blocks of 4 had to be asked for again", true},
+		"blocks are not written": {0, Stats{BlockSize: 1468, Blocks: 2, Lost: 2, Last: begin.Add(29500 * time.Millisecond)}, "no time is left: 2936 of 5000 bytes had come", false},
+		"blocks get lost":        {0, Stats{BlockSize: 1468, Blocks: 4, Lost: 3, Last: begin.Add(29500 * time.Millisecond)}, "no time is left: 5000 of 5000 bytes had come, and 3 blocks of 4 had to be asked for again", true},
 		"few of many get lost":   {4000, Stats{BlockSize: 1, Blocks: 4000, Lost: 30}, "no time is left: 4000 of 5000 bytes had come, and none for the last 30 s", false},
+		"the server has died":    {0, Stats{BlockSize: 1000, Blocks: 3, Last: begin.Add(10 * time.Second)}, "no time is left: 3000 of 5000 bytes had come, and none for the last 20 s", false},
+		"it has after losses":    {0, Stats{BlockSize: 1000, Blocks: 4, Lost: 3, Last: begin.Add(10 * time.Second)}, "no time is left: 4000 of 5000 bytes had come, and none for the last 20 s", false},
 	} {
 		o := &output{size: 5000, n: c.written, came: begin, now: func() time.Time { return begin.Add(30 * time.Second) }}
 		if err := o.unfinished(c.stats); err.Error() != c.want || errors.Is(err, ErrLossy) != c.lossy {

@@ -50,9 +50,13 @@ func shown(answer []byte) []byte {
 // of an assertion, if the exit status says success.
 func (o *Output) Unanswered() bool { return o.File != os.Stdout && !o.written }
 
-// Closed is the error of a standard output that was closed when the program began:
+// ErrClosed is an output by which all would be lost.
+var ErrClosed = errors.New("standard output is closed, or /dev/null opened for reading and writing")
+
+// Closed is ErrClosed for a standard output that was closed when the program began:
 // Go's runtime has opened /dev/null in its place, for reading and writing
-// (runtime.checkfds). What a shell opens is for writing only.
+// (runtime.checkfds). What a shell opens is for writing only; Python's
+// subprocess.DEVNULL and daemon(3) have the same as the runtime.
 func Closed(f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -65,7 +69,7 @@ func Closed(f *os.File) error {
 		_ = unix.Fstat(int(fd), &is)
 	})
 	if err == nil && f == os.Stdout && flags&unix.O_ACCMODE == unix.O_RDWR && is.Mode&unix.S_IFMT == unix.S_IFCHR && is.Rdev == unix.Mkdev(1, 3) {
-		err = errors.New("standard output is closed")
+		err = ErrClosed
 	}
 	return err
 }
