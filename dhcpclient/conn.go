@@ -3,6 +3,7 @@ package dhcpclient
 import (
 	"fmt"
 	"io"
+	"net"
 	"time"
 )
 
@@ -34,11 +35,18 @@ type Config struct {
 	// nothing can be written there. An interface that is itself a VLAN's device
 	// has only that VLAN's frames.
 	OtherVLANs bool
+	// Client is whose messages are taken, 6 bytes; nil takes all clients'. Servers
+	// broadcast answers: of many guests that start together each would be woken by
+	// all the others'.
+	Client net.HardwareAddr
 }
 
 func (c Config) check(name string) error {
 	if c.VLAN > 4094 {
 		return fmt.Errorf("listen on %s: VLAN %d is not between 1 and 4094", name, c.VLAN)
+	}
+	if len(c.Client) != 0 && len(c.Client) != 6 {
+		return fmt.Errorf("listen on %s: %s is no Ethernet address", name, c.Client)
 	}
 	return nil
 }

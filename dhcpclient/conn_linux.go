@@ -27,6 +27,9 @@ func Listen(name string, c Config) (*Conn, error) {
 	if c.OtherVLANs {
 		filter = wire.NotInVLAN(c.VLAN)
 	}
+	if c.Client != nil {
+		filter = append(filter, wire.OfClient(c.Client)...)
+	}
 	socket, err := wire.Open(name, wire.SocketConfig{
 		Filter:      append(filter, wire.ToDHCPClient(maxFrame)...),
 		Promiscuous: c.Promiscuous, Tagged: c.OtherVLANs,

@@ -156,9 +156,9 @@ func (p *pipeline) noConfig(ctx context.Context, lease *dhcpclient.Lease, err er
 // no, nothing is known of why, and there is time for that; else nil.
 func (p *pipeline) silentServer(ctx context.Context, lease *dhcpclient.Lease, last *plan.Try, err error) *check.Station {
 	_, ours := p.asked.Load(last.URL)
-	gone := isSilent(err) || last.Result == plan.Unreachable
+	gone := isSilent(err) || last.Result == plan.Unreachable || last.Result == plan.Failed
 	if !ours || !gone || !p.child.OwnNet || !lease.Router.IsValid() && errors.Is(err, unix.ENETUNREACH) ||
-		last.Reason == plan.DataBlocked || !strings.HasPrefix(last.URL, "tftp:") || !timeFor(ctx, probe.ServerTime) {
+		last.Reason != "" || !strings.HasPrefix(last.URL, "tftp:") || !timeFor(ctx, probe.ServerTime) {
 		return nil
 	}
 	return probe.Server(ctx, lease, last.URL)

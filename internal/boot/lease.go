@@ -45,7 +45,11 @@ func (p *pipeline) lease(ctx context.Context, f *firmware, boots bool) (*dhcpcli
 		return p.givenLease(ctx, f)
 	}
 	where := fmt.Sprintf("for %s on %s", f.MAC, p.child.Where)
-	conn, err := p.child.Listen()
+	whose := f.MAC
+	if p.child.Pcap != 0 { // it shows what others are told, too
+		whose = nil
+	}
+	conn, err := p.child.Listen(whose)
 	if err != nil {
 		return nil, notHeard(ctx, err)
 	}

@@ -35,7 +35,7 @@ func (l *lookTask) run(ctx context.Context, p *pipeline) error {
 	}
 	f.Timing.apply(&t.Client)
 	var err error
-	if t.Wire, err = c.Listen(); err != nil {
+	if t.Wire, err = c.Listen(nil); err != nil {
 		return notHeard(ctx, err)
 	}
 	t.Wire = named{t.Wire, c.Where}

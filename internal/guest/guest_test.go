@@ -116,7 +116,7 @@ func child() {
 		if o.Listen {
 			var errs [3]error
 			conns = make([]guest.Conn, 3)
-			conns[0], errs[0] = c.Listen()
+			conns[0], errs[0] = c.Listen(nil)
 			conns[1], errs[1] = c.ListenOthers()
 			conns[2], errs[2] = c.ListenVLAN(30)
 			note("listen", errors.Join(errs[:]...))

@@ -240,11 +240,11 @@ func listenOn(bridge string, vlan uint16) (Conn, error) {
 	return dhcpclient.Listen(bridge, dhcpclient.Config{VLAN: vlan, Promiscuous: true})
 }
 
-// Listen opens the guest's interface. It has to be called before Confine, as the
-// others.
-func (c *Child) Listen() (Conn, error) {
+// Listen opens the guest's interface, in its own network for what is said to the
+// client with that MAC, nil for all. It has to be called before Confine, as the others.
+func (c *Child) Listen(client net.HardwareAddr) (Conn, error) {
 	if c.OwnNet {
-		return dhcpclient.Listen(c.Interface, dhcpclient.Config{})
+		return dhcpclient.Listen(c.Interface, dhcpclient.Config{Client: client})
 	}
 	return c.relayed(guestConn)
 }

@@ -1,6 +1,9 @@
 package wire
 
 import (
+	"encoding/binary"
+	"net"
+
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -48,6 +51,21 @@ func NotInVLAN(vlan uint16) []bpf.Instruction {
 		bpf.LoadExtension{Num: bpf.ExtVLANTag},
 		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: vlanMask},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(vlan), SkipTrue: 1},
+		bpf.RetConstant{},
+	}
+}
+
+// OfClient drops IPv4 that is no DHCP message to the client with that MAC.
+func OfClient(mac net.HardwareAddr) []bpf.Instruction {
+	const chaddr = EthernetHeader + 8 + 28 // behind the IP header: UDP's, and of the message
+	return []bpf.Instruction{
+		bpf.LoadAbsolute{Off: 12, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: TypeIPv4, SkipTrue: 6},
+		bpf.LoadMemShift{Off: EthernetHeader}, // X is the length of the IP header
+		bpf.LoadIndirect{Off: chaddr, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(mac), SkipTrue: 2},
+		bpf.LoadIndirect{Off: chaddr + 4, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(binary.BigEndian.Uint16(mac[4:])), SkipTrue: 1},
 		bpf.RetConstant{},
 	}
 }

@@ -439,7 +439,7 @@ func (o *observer) server(ctx context.Context) bool {
 	}
 	junk := ""
 	if s.TFTP == check.PortSilent && s.MAC != "" {
-		s.AnswersFrom, junk = o.answersFrom(ctx, s)
+		s.AnswersFrom, junk, _ = answersFrom(ctx, netip.AddrPortFrom(address, wire.PortTFTP), s.Asked, o.files.TFTP.Timeout)
 	}
 	if s.TFTP == check.PortSilent && s.MAC != "" && !s.AnswersFrom.IsValid() {
 		// A disk may have to spin up first. A ROM waits for minutes.
@@ -482,25 +482,25 @@ func (o *observer) searchPath() []string {
 
 // answersFrom is the address, other than the one that was asked, from which a
 // TFTP answer comes, and what comes of that one which is no TFTP; the zero one and ""
-// when none comes.
-func (o *observer) answersFrom(ctx context.Context, s check.Station) (other netip.Addr, junk string) {
-	conn, end, err := sendRequest(ctx, netip.AddrPortFrom(s.Address, wire.PortTFTP), readRequest(s.Asked))
+// when none comes. speaks says that the right one answers as it should.
+func answersFrom(ctx context.Context, server netip.AddrPort, name string, wait time.Duration) (other netip.Addr, junk string, speaks bool) {
+	conn, end, err := sendRequest(ctx, server, readRequest(name))
 	if err != nil {
-		return other, ""
+		return other, "", false
 	}
 	defer end()
-	conn.SetDeadline(time.Now().Add(o.files.TFTP.Timeout))
+	conn.SetDeadline(time.Now().Add(wait))
 	b := make([]byte, 1500)
 	for {
 		n, from, err := conn.ReadFromUDPAddrPort(b)
 		switch a := from.Addr().Unmap(); {
 		case err != nil:
-			return other, junk
-		case isTFTP(b[:n]) && a != s.Address:
-			return a, ""
+			return other, junk, false
+		case isTFTP(b[:n]) && a != server.Addr():
+			return a, "", false
 		case isTFTP(b[:n]):
-			return other, ""
-		case a == s.Address && junk == "":
+			return other, "", true
+		case a == server.Addr() && junk == "":
 			const most = 24
 			junk = strconv.QuoteToASCII(string(b[:min(n, most)]))
 		}

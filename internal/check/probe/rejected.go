@@ -90,11 +90,11 @@ func told(ctx context.Context, to netip.AddrPort, request []byte, often int) (r 
 const tellTime = 400 * time.Millisecond
 
 // ServerTime is how long Server takes: the kernel asks for a MAC three times, a second
-// each (arp(7), mcast_solicit).
-const ServerTime = 4 * time.Second
+// each (arp(7), mcast_solicit); one more is for who answers in its place.
+const ServerTime = 5 * time.Second
 
 // Server is what a boot can tell of the TFTP server in a URL, which gives it nothing;
-// nil for a name.
+// nil for a name, and for one that answers now.
 func Server(ctx context.Context, l *dhcpclient.Lease, link string) *check.Station {
 	server, request := requestOf(link, leastBlock)
 	address := server.Addr()
@@ -104,7 +104,7 @@ func Server(ctx context.Context, l *dhcpclient.Lease, link string) *check.Statio
 	s := &check.Station{Address: address, Why: "next-server", Route: routeTo(l, address), TFTP: check.PortSilent}
 	_, s.Asked, _ = strings.Cut(strings.TrimPrefix(link, "tftp://"), "/")
 	var own bool
-	s.Rejected, own = told(ctx, server, request, int(ServerTime/tellTime))
+	s.Rejected, own = told(ctx, server, request, int((ServerTime-time.Second)/tellTime))
 	s.MACUnknown = !own
 	switch {
 	case own:
@@ -113,6 +113,11 @@ func Server(ctx context.Context, l *dhcpclient.Lease, link string) *check.Statio
 		s.TFTP = check.PortClosed
 	case s.Rejected != nil:
 		s.TFTP = check.PortUnreachable
+	default:
+		var speaks bool
+		if s.AnswersFrom, s.NoTFTP, speaks = answersFrom(ctx, server, s.Asked, time.Second); speaks {
+			return nil
+		}
 	}
 	return s
 }

@@ -192,6 +192,14 @@ var badBoots = []report{
 	}}, []string{"correct next-server"}, []string{"a TFTP server runs"}},
 	{fault{"no TFTP server runs", check.TFTPNotRunning, isBroken, func(s *site) { s.dhcpd() }},
 		[]string{"systemctl status tftpd-hpa"}, []string{"can be reached"}},
+	{fault{"a TFTP server that answers from another address", check.TFTPOtherAddress, isBroken, func(s *site) {
+		s.dhcpd()
+		s.answersFrom("192.168.1.168")
+	}}, []string{"or name the other address"}, []string{"see that the TFTP server runs"}},
+	{fault{"no TFTP on port 69", check.TFTPSilent, isBroken, func(s *site) {
+		s.dhcpd()
+		s.babbles()
+	}}, []string{"ss -ulpn"}, []string{"see that the TFTP server runs"}},
 	{fault{"a TFTP server that is silent", check.TFTPSilent, isBroken, func(s *site) {
 		s.dhcpd()
 		s.deaf(s.lab().Servers)
