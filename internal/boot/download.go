@@ -368,7 +368,7 @@ func (p *pipeline) explain(ctx context.Context, role plan.Stage, err error) (try
 		err = fmt.Errorf("%s: %s", link, says)
 	}
 	switch known := names != nil || asked.Reason != ""; {
-	case strings.HasPrefix(link, "file:"), names != nil && (p.child == nil || p.child.AsDom0), !known && (isSilent(err) || asked.Result == plan.Failed):
+	case strings.HasPrefix(link, "file:"), names != nil && (p.child == nil || p.child.AsDom0), !known && (asked.Result == plan.Silent || asked.Result == plan.Failed):
 		return p.hint(err), err
 	case p.given[role] != "" && asked.Result.Missing():
 		return "put it there, or correct " + p.given[role], err
@@ -417,7 +417,9 @@ func (p *pipeline) hint(err error) string {
 		return "correct the URL"
 	case errors.Is(err, fetch.ErrForbidden):
 		return "--server names the server, so that dom0 asks it, or --net guest asks as the guest"
-	case errors.Is(err, fetch.ErrTimeout), errors.Is(err, fetch.ErrNoServer):
+	case errors.Is(err, fetch.ErrNoServer):
+		return check.NoTFTPHint(link)
+	case errors.Is(err, fetch.ErrTimeout):
 		return p.reach()
 	case errors.Is(err, fetch.ErrShort), errors.Is(err, fetch.ErrLong), errors.Is(err, fetch.ErrChanged):
 		return "see the server's log, and that the file is whole there"

@@ -39,7 +39,8 @@ func TestExplain(t *testing.T) {
 		{"dom0's, by a configuration", &pipeline{}, "file:///srv/vmlinuz", fetch.ErrRefused, "files of dom0's are read for a --location only: put the file on the server", ""},
 		{"of a configuration", &pipeline{}, "tftp://192.0.2.1/vmlinuz", fetch.ErrNotFound, "correct its name in tftp://192.0.2.1/pxelinux.cfg/default", ""},
 		{"of an option", &pipeline{}, "tftp://192.0.2.1/vmlinuz", fetch.ErrNotFound, "put it there, or correct --kernel", "--kernel"},
-		{"silent", &pipeline{}, "http://192.0.2.1/vmlinuz", fetch.ErrNoServer, "see that the server is up and can be reached from dom0", ""},
+		{"no TFTP server", &pipeline{}, "tftp://192.0.2.1/vmlinuz", fetch.ErrNoServer, "start the TFTP server on 192.0.2.1 ", ""},
+		{"silent", &pipeline{}, "http://192.0.2.1/vmlinuz", fetch.ErrTimeout, "see that the server is up and can be reached from dom0", ""},
 		{"of no known kind", &pipeline{}, "gopher://x/y", fetch.ErrUnsupported, "the schemes are tftp, http, https, ftp and nfs", ""},
 	} {
 		c.p.Plan = configured

@@ -469,6 +469,9 @@ func unreachable(role string) func(*Facts) *finding {
 		if hint == "" && !f.Lease.Router.IsValid() && f.Subject.Net != "dom0" && strings.HasSuffix(file.Message, "network is unreachable") {
 			hint = fmt.Sprintf("name the router of the guest's network in DHCP (option 3): %s is not in %s", hostOf(at), f.Lease.Address.Masked())
 		}
+		if hint == "" && strings.HasPrefix(file.URL, "tftp:") && file.Result == plan.Unreachable && strings.HasPrefix(file.Message, "nothing listens on ") {
+			hint = NoTFTPHint(file.URL)
+		}
 		d := broken(fmt.Sprintf("The %s can't be had from its server.", role), file.URL+because(file.Message),
 			cmp.Or(hint, fmt.Sprintf("see that %s is up and can be reached from %s", whose("the server in that URL", file.URL, file.At), f.Lease.Address.Masked())))
 		if s := f.NextServer; hint == "" && s != nil && s.TFTP == PortAnswers && hostOf(at) == s.Address.String() && !strings.HasPrefix(file.URL, "tftp:") {
@@ -477,6 +480,11 @@ func unreachable(role string) func(*Facts) *finding {
 		}
 		return d
 	}
+}
+
+// NoTFTPHint is what to do about a machine that is up, and on which no TFTP server runs.
+func NoTFTPHint(link string) string {
+	return fmt.Sprintf("start the TFTP server on %s (systemctl status tftpd-hpa; dnsmasq: enable-tftp and tftp-root), or correct its address; a firewall there that rejects UDP as a closed port does looks the same", hostOf(link))
 }
 
 func truncated(role string) func(*Facts) *finding {
