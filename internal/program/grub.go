@@ -32,7 +32,11 @@ func runGRUB(ctx context.Context, m Machine, open Opener, certain bool) (*Decisi
 	case !certain && !image.Known:
 		return nil, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, grub.ErrTooLarge):
-		return &Decision{Config: plan.New().Config, Boot: plan.New().Boot}, &Error{Stage: plan.StageConfig, Err: fmt.Errorf("%s: %w", m.Lease.BootFile, err)}
+		d := &Decision{Config: plan.New().Config, Boot: plan.New().Boot}
+		for url, message := range x.read.errors {
+			d.Config.Tried = append(d.Config.Tried, plan.Try{URL: url, Result: plan.Failed, Message: message})
+		}
+		return d, &Error{Stage: plan.StageConfig, Err: fmt.Errorf("%s: %w", m.Lease.BootFile, err)}
 	case !image.Known:
 		x.warnings = append(x.warnings, fmt.Sprintf("the boot file %s does not tell where its GRUB looks for grub.cfg: the usual places are asked", m.Lease.BootFile))
 	}

@@ -134,6 +134,11 @@ var badBoots = []report{
 		[]string{"the file is empty", "copy it there again"}, []string{"32 MiB"}},
 	{fault{"no web server for the kernel", check.HTTPRefused, isBroken, configured(kernelAt("http://192.168.1.166/vmlinuz"))},
 		[]string{"connection refused", "systemctl status nginx"}, nil},
+	{fault{"no TFTP server on the kernel's machine", check.FileUnreachable, isBroken, func(s *site) {
+		s.host("other", "192.168.1.77/24")
+		s.config(kernelAt("192.168.1.77::vmlinuz"))
+		s.dnsmasq()
+	}}, []string{"nothing listens on that port (192.168.1.77:69)", "start the TFTP server on 192.168.1.77"}, []string{"is up and can be reached"}},
 	{fault{"a scheme that PXELINUX does not know", check.NotBootable, isBroken, configured(kernelAt("nfs://192.168.1.166/vmlinuz"))},
 		[]string{"not nfs; correct label linux in tftp://"}, []string{"see DEFAULT"}},
 	{fault{"CONFIG names what is not there", check.NotBootable, isBroken, configured("default more\nlabel more\n config more.cfg\n")},
@@ -190,6 +195,11 @@ var badBoots = []report{
 		s.dhcp.NextServer = noMachine
 		s.dhcpd()
 	}}, []string{"correct next-server"}, []string{"a TFTP server runs"}},
+	{fault{"a next-server that is no machine, and GRUB", check.NextServerUnreachable, isBroken, func(s *site) {
+		s.request.Program, s.request.BootFile = plan.GRUB, "core.0"
+		s.dhcp.NextServer = noMachine
+		s.dhcpd()
+	}}, []string{"tftp://192.168.1.77//core.0", "correct next-server"}, []string{"a TFTP server runs"}},
 	{fault{"no TFTP server runs", check.TFTPNotRunning, isBroken, func(s *site) { s.dhcpd() }},
 		[]string{"systemctl status tftpd-hpa"}, []string{"can be reached"}},
 	{fault{"a TFTP server that answers from another address", check.TFTPOtherAddress, isBroken, func(s *site) {
