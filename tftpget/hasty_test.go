@@ -148,6 +148,17 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// A server that takes longer each time does not make the waits longer without end.
+func TestEverLater(t *testing.T) {
+	r := rtt{}
+	for range 1000 {
+		r.sample(r.patience(0, time.Second))
+	}
+	if got := r.patience(3, time.Second); got > 3*time.Second {
+		t.Errorf("it waits for %v", got)
+	}
+}
+
 // A server that gives us up in the middle, as tftp-hpa's does when we have been
 // busy for longer than we asked it to wait, is asked once more, and to wait
 // longer.

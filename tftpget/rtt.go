@@ -47,7 +47,7 @@ func (r *rtt) patience(times int, most time.Duration) time.Duration {
 	switch {
 	case r.smooth > 0:
 		wait = max(r.smooth+4*r.deviation, leastWait)
-		most = max(most, r.bound())
+		most = max(most, min(r.bound(), 3*most)) // a server that is ever later is not waited for without end
 	case r.within > 0: // so that one is measured
 		wait = max(firstWait, min(r.within+leastWait, 2*most))
 		most = max(most, wait)
