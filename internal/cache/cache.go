@@ -101,7 +101,7 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 	}
 	for {
 		file, err := openFile(name, os.O_RDONLY)
-		if err == nil && c.oversized(file) {
+		if size := sizeOf(file); err == nil && size > c.limit { // to read it, a hole of a terabyte too, would cost the boot its time
 			if sameFile(file, name) {
 				err = os.Remove(name)
 			}
@@ -109,6 +109,9 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 			if err == nil {
 				continue
 			}
+		} else if err == nil && c.Largest > 0 && size > c.Largest { // for another guest it may be right
+			file.Close()
+			return nil, fmt.Errorf("%s has %d bytes, %d allowed", name, size, c.Largest)
 		}
 		if err == nil {
 			now := time.Now()
@@ -142,11 +145,13 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 	}
 }
 
-// oversized says whether a file can't be what this boot wants, whatever is in it:
-// to read it, a hole of a terabyte too, would cost the boot its time.
-func (c *Cache) oversized(f *os.File) bool {
+// sizeOf is a file's size, in bytes; 0 for none.
+func sizeOf(f *os.File) int64 {
 	info, err := f.Stat()
-	return err == nil && (info.Size() > c.limit || c.Largest > 0 && info.Size() > c.Largest)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // openFile opens a regular file, and waits for nothing else, such as a FIFO's other

@@ -326,20 +326,28 @@ func TestOversized(t *testing.T) {
 	labtest.Check(t, err)
 	defer c.Close()
 	c.Largest = 100
-	for size, stays := range map[int64]bool{1 << 40: false, 1001: false, 101: false, 100: true} {
+	for size, want := range map[int64]error{1 << 40: ErrMiss, 1001: ErrMiss, 101: errAny, 100: nil} {
 		put(t, c, "x")
-		labtest.Check(t, os.Truncate(c.name("a", digest("x")), size))
+		name := c.name("a", digest("x"))
+		labtest.Check(t, os.Truncate(name, size))
 		file, err := c.Get("a", digest("x"))
-		switch {
-		case stays && err == nil:
+		if err == nil {
 			file.Close()
-		case stays || !errors.Is(err, ErrMiss):
-			t.Errorf("%d bytes: %v", size, err)
+		}
+		if !errors.Is(err, want) && (want != errAny || err == nil || errors.Is(err, ErrMiss)) {
+			t.Errorf("%d bytes: %v, want %v", size, err, want)
+		}
+		// What is too large for this boot only stays for others.
+		if _, err := os.Lstat(name); (err == nil) != (want != ErrMiss) {
+			t.Errorf("%d bytes: afterwards %v", size, err)
 		}
 		c.Drop("a", digest("x"))
-		labtest.Check(t, os.RemoveAll(c.name("a", digest("x"))))
+		labtest.Check(t, os.RemoveAll(name))
 	}
 }
+
+// errAny is one that the boot goes on without the cache for.
+var errAny = errors.New("any")
 
 func TestOpenErrors(t *testing.T) {
 	shared, file := filepath.Join(t.TempDir(), "shared"), filepath.Join(t.TempDir(), "file")
