@@ -371,8 +371,9 @@ func missing(role string) func(*Facts) *finding {
 		if file == nil {
 			return nil
 		}
-		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), cmp.Or(f.misspelt(file), fileHint(f, role)))
-		if t := file.There; t != nil {
+		misspelt := f.misspelt(file)
+		d := broken(fmt.Sprintf("The %s is not there.", role), file.URL+because(file.Message), cmp.Or(misspelt, fileHint(f, role)))
+		if t := file.There; t != nil && misspelt == "" {
 			d.evidence += fmt.Sprintf("; %s is", t.URL)
 			d.hint = fmt.Sprintf("write %s in its place in %s, if %s is meant; or put the file there", t.Name, f.configName(), t.URL)
 		}
