@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ type tftpHPA struct {
 	agrees  []string      // beside tsize and blksize
 	givesUp int           // so many requests after their first block
 	loses   int           // so many requests
+	ignores int           // so many ACKs of the first block
 
 	clock   time.Time
 	asked   []string // the values of utimeout, without those asked once more
@@ -68,6 +70,10 @@ func (s *tftpHPA) send(p []byte) error {
 		n := binary.BigEndian.Uint16(p[2:])
 		if n == 1 && s.opened <= s.givesUp {
 			s.answer(nil)
+			break
+		}
+		if n == 1 && s.ignores > 0 {
+			s.ignores--
 			break
 		}
 		if from := int(n) * 1468; from <= len(s.content) {
@@ -156,6 +162,26 @@ func TestEverLater(t *testing.T) {
 	}
 	if got := r.patience(3, time.Second); got > 3*time.Second {
 		t.Errorf("it waits for %v", got)
+	}
+}
+
+// A block that is asked for again and again was lost once.
+func TestLost(t *testing.T) {
+	s := &tftpHPA{content: pattern(2000), after: time.Millisecond, ignores: 2, clock: time.Unix(1, 0)}
+	d := s.download(t)
+	if err := d.start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.WriteTo(io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	var got Stats
+	got.take(d.counts)
+	if want := (Stats{Retransmits: 2, Blocks: 2, Lost: 1, Last: got.Last}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if !got.Last.Equal(s.clock) {
+		t.Errorf("the last block came at %v, want %v", got.Last, s.clock)
 	}
 }
 

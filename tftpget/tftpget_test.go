@@ -369,29 +369,6 @@ func TestRetransmits(t *testing.T) {
 	}
 }
 
-// A block that is asked for again and again was lost once.
-func TestLost(t *testing.T) {
-	t.Parallel()
-	began := time.Now()
-	_, f, err := get(t, Client{BlockSize: 1468, Timeout: 200 * time.Millisecond}, func(s *session) {
-		s.agree(2000)
-		s.data(1, pattern(2000)[:1468])
-		s.expect(1)
-		s.expect(1)
-		s.expect(1)
-		s.data(2, pattern(2000)[1468:])
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := f.Stats(); got.Retransmits != 2 || got.Blocks != 2 || got.Lost != 1 {
-		t.Errorf("%+v, want 1 block of 2 lost, and asked for twice more", got)
-	}
-	if since := f.Stats().Last.Sub(began); since <= 0 || since > time.Since(began) {
-		t.Errorf("the last block came after %v", since)
-	}
-}
-
 func TestDeadServer(t *testing.T) {
 	t.Parallel()
 	conn := listen(t)
