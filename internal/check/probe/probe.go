@@ -196,11 +196,15 @@ func (o *observer) answersAll(ctx context.Context, network netip.Prefix, holder 
 		return false
 	}
 	first := network.Masked().Addr().As4()
-	for range asked {
+	for holds, draws := 0, 0; holds < asked; draws++ {
 		a := binary.BigEndian.Uint32(first[:]) + 1 + rand.Uint32N(1<<(32-network.Bits())-2)
 		address := netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, a)))
-		if address == network.Addr() || o.arp(ctx, netip.IPv4Unspecified(), address).String() != holder {
+		mac := o.arp(ctx, netip.IPv4Unspecified(), address)
+		switch {
+		case mac == nil || draws > 3*asked:
 			return false
+		case address != network.Addr() && mac.String() == holder: // another may be a machine's own
+			holds++
 		}
 	}
 	return true
