@@ -240,16 +240,7 @@ func (r report) boots(t *testing.T) {
 		t.Fatalf("it ends with %v", err)
 	}
 	text := fmt.Sprint(err)
-	for _, words := range r.says {
-		if !strings.Contains(text, words) {
-			t.Errorf("%q is not in: %s", words, text)
-		}
-	}
-	for _, words := range r.never {
-		if strings.Contains(text, words) {
-			t.Errorf("%q is in: %s", words, text)
-		}
-	}
+	r.words(t, text)
 	facts, found := s.lookAt()
 	if found.Verdict.Code != r.code && (r.code != check.Fine || found.Status() == check.Fail) {
 		t.Errorf("the check says %s, want %s\n%s", found.Verdict.Code, r.code, dump(facts, found))

@@ -183,6 +183,12 @@ func (r report) shows(t *testing.T) {
 	if found.Verdict.Code != r.code || found.ExitCode() != r.exit && (r.exit != either || found.ExitCode() == fine) {
 		t.Errorf("verdict %s (exit %d), want %s (exit %d)\n%s\n%s", found.Verdict.Code, found.ExitCode(), r.code, r.exit, text, dump(facts, found))
 	}
+	r.words(t, text)
+}
+
+// words sees that a text says what it has to, and not what it never may.
+func (r report) words(t *testing.T, text string) {
+	t.Helper()
 	for _, words := range r.says {
 		if !strings.Contains(text, words) {
 			t.Errorf("%q is not in:\n%s", words, text)
