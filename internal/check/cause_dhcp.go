@@ -188,17 +188,14 @@ func (f *Facts) lossBreaks(d *finding) *finding {
 // each one that is lost is waited for.
 func (f *Facts) downloadLoss() *finding {
 	for _, file := range f.downloads() {
-		if size, _ := lostSize(file.Blocks); size != 0 || file.Reason != "" && file.Reason != plan.Lossy {
+		if size, _ := lostSize(file.Blocks); size != 0 || file.Reason != "" {
 			continue // a reason of its own
 		}
 		const few = 3
 		switch {
 		case file.Result == plan.Silent && lossText(file.Blocks) != "":
 			return broken("TFTP packets get lost on the way, and so many that the boot ends.",
-				fmt.Sprintf("%s stopped to come; asked for its first block again and again, %s", file.URL, lossText(file.Blocks)), lossHint).at(file.Role)
-		case file.Result == plan.Silent && slices.ContainsFunc(file.Blocks, func(b plan.Block) bool { return b.All }):
-			return broken("TFTP packets get lost on the way, and so many that the boot ends.",
-				fmt.Sprintf("%s did not come; asked again some seconds later, its server answered at once", file.URL), lossHint).at(file.Role)
+				file.URL+" "+lossText(file.Blocks), lossHint).at(file.Role)
 		case file.Result == plan.Found && file.Lost >= few && file.Lost*100 >= file.Packets:
 			d := warning("TFTP packets get lost on the way, and the boot goes slowly.",
 				fmt.Sprintf("of %s, %d packets of %d had to be asked for again", file.URL, file.Lost, file.Packets), lossHint)
@@ -208,15 +205,24 @@ func (f *Facts) downloadLoss() *finding {
 	return nil
 }
 
-// lossText says how many blocks did not come, of all sizes; "" when all came.
+// lossText says what tells of loss when the first block is asked for again: how many
+// did not come, of all sizes, or that there is an answer now; "" for nothing.
 func lossText(blocks []plan.Block) string {
 	var parts []string
+	answered := false
 	for _, b := range blocks {
 		if b.Lost > 0 {
 			parts = append(parts, fmt.Sprintf("%d of %d did not come with %d bytes", b.Lost, b.Asked, b.Size))
 		}
+		answered = answered || b.All
 	}
-	return list(parts)
+	switch {
+	case len(parts) > 0:
+		return "stopped to come; asked for its first block again and again, " + list(parts)
+	case answered:
+		return "did not come; asked again some seconds later, its server answered at once"
+	}
+	return ""
 }
 
 func proxyOnly(f *Facts) *finding {

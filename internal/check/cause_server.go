@@ -50,13 +50,17 @@ func nextServerUnreachable(f *Facts) *finding {
 		hint, write = fmt.Sprintf("a TFTP server answers at %s (%s): name that one", b.Address, b.Why)+f.inProxy(), f.bootStanzas(b.Address, f.Lease.BootFile)
 	}
 	address := fmt.Sprintf("The next-server %s can't be reached", s.Address)
+	noRouter, router := "DHCP names no router", "the router that DHCP names,"
+	if !f.Lease.ServerID.IsValid() { // the command line does
+		noRouter, router = "no router is named", "the router"
+	}
 	switch {
 	case s.Route == RouteNone && f.onWire(s.Address):
-		return broken(address+": by the netmask it is in another network, and DHCP names no router.",
+		return broken(address+": by the netmask it is in another network, and "+noRouter+".",
 			fmt.Sprintf("the guest's network is %s, but %s itself answered DHCP, and no relay", f.Lease.Address.Masked(), s.Address),
 			"correct the netmask (option 1)", stanzas("dhcp-range=FIRST,LAST,NETMASK,1h", "option subnet-mask NETMASK;", `"subnet": "NETWORK/BITS"`)...)
 	case s.Route == RouteNone:
-		return broken(address+": it is in another network, and DHCP names no router.",
+		return broken(address+": it is in another network, and "+noRouter+".",
 			fmt.Sprintf("the guest's network is %s", f.Lease.Address.Masked()),
 			"name the router of that network (option 3), or a next-server in it", stanzas("dhcp-option=option:router,ADDRESS", "option routers ADDRESS;", `"option-data": [ { "name": "routers", "data": "ADDRESS" } ]`)...)
 	case s.ByRouter:
@@ -69,10 +73,10 @@ func nextServerUnreachable(f *Facts) *finding {
 	case !s.there() && s.Route == RouteDirect:
 		return broken(address+": no machine in the guest's network has that address.", "no answer to ARP", hint, write...)
 	case !s.there() && s.Route == RouteRouter && f.notAnother(f.Lease.Router) != "":
-		return broken(fmt.Sprintf("%s: the router that DHCP names, %s, is %s.", address, f.Lease.Router, f.notAnother(f.Lease.Router)), "the guest's network is "+f.Lease.Address.Masked().String(),
+		return broken(fmt.Sprintf("%s: %s %s, is %s.", address, router, f.Lease.Router, f.notAnother(f.Lease.Router)), "the guest's network is "+f.Lease.Address.Masked().String(),
 			"correct the router (option 3) in the DHCP server")
 	case !s.there() && s.Route == RouteRouter && !f.Lease.Address.Contains(f.Lease.Router):
-		return broken(fmt.Sprintf("%s: the router that DHCP names, %s, is in another network than the guest.", address, f.Lease.Router), "the guest's network is "+f.Lease.Address.Masked().String(),
+		return broken(fmt.Sprintf("%s: %s %s, is in another network than the guest.", address, router, f.Lease.Router), "the guest's network is "+f.Lease.Address.Masked().String(),
 			"correct the router (option 3) or the netmask (option 1) in the DHCP server")
 	case !s.there() && s.Route == RouteRouter:
 		return broken(fmt.Sprintf("%s: the router %s does not answer.", address, cmp.Or(plan.Text(f.Lease.Router), "none")), "no answer to ARP for the router",
@@ -104,7 +108,6 @@ func byOptions(find func(*Facts) *finding) func(*Facts) *finding {
 		if d == nil || f.Lease.ServerID.IsValid() || d.code == NextServerWrong {
 			return d
 		}
-		d.summary = strings.NewReplacer("and DHCP names no router", "and no router is named", "the router that DHCP names, ", "the router ").Replace(d.summary)
 		d.stanzas = nil
 		switch s := f.NextServer; {
 		case s.Route == RouteNone:
