@@ -101,7 +101,9 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 	}
 	for {
 		file, err := openFile(name, os.O_RDONLY)
-		if size := sizeOf(file); err == nil && size > c.limit { // to read it, a hole of a terabyte too, would cost the boot its time
+		switch size := sizeOf(file); {
+		case err != nil:
+		case size > c.limit: // to read it, a hole of a terabyte too, would cost the boot its time
 			if sameFile(file, name) {
 				err = os.Remove(name)
 			}
@@ -109,11 +111,10 @@ func (c *Cache) Get(space string, d verify.Digest) (*os.File, error) {
 			if err == nil {
 				continue
 			}
-		} else if err == nil && c.Largest > 0 && size > c.Largest { // for another guest it may be right
+		case c.Largest > 0 && size > c.Largest: // for another guest it may be right
 			file.Close()
 			return nil, fmt.Errorf("%s has %d bytes, %d allowed", name, size, c.Largest)
-		}
-		if err == nil {
+		default:
 			now := time.Now()
 			os.Chtimes(name, now, now) // who was used last goes last; read-only, there is no order
 			return file, nil
